@@ -1,0 +1,52 @@
+module Bitflow.Spec.AddressLaws
+
+open Xunit
+open Bitflow.Domain
+
+[<Fact>]
+let ``an address that was written reads back as itself`` () =
+    Law.Holds(fun (a: Address) -> Address.tryParse (string a) = Ok a)
+
+[<Fact>]
+let ``no text makes the reading of an address throw`` () =
+    Law.Holds(fun (HostileText text) -> (match Address.tryParse text with Ok _ | Error _ -> true))
+
+[<Fact>]
+let ``every refusal of a nearly right address says what would be right`` () =
+    Law.Holds(fun (NearlyAddress text) ->
+        match Address.tryParse text with
+        | Ok address -> Address.tryParse (string address) = Ok address
+        | Error fault -> (Address.describe fault).Length > 20)
+
+[<Fact>]
+let ``a target's host is never left out and its port never 0`` () =
+    Law.Holds(fun (a: Address) ->
+        match Address.asTarget a with
+        | Ok(Address.Tcp(_, host, port)) -> host <> Host.Any && port > 0
+        | Ok(Address.NamedDescriptor _) -> false
+        | Ok _ -> true
+        | Error _ -> true)
+
+[<Fact>]
+let ``the forms of the design are read`` () =
+    Law.HoldsFor(
+        [ "localhost:80", Address.Tcp(TcpFamily.Either, Host.Name "localhost", 80)
+          "tcp:localhost:80", Address.Tcp(TcpFamily.Either, Host.Name "localhost", 80)
+          "tcp4:localhost:80", Address.Tcp(TcpFamily.V4, Host.Name "localhost", 80)
+          ":443", Address.Tcp(TcpFamily.Either, Host.Any, 443)
+          "[::]:443", Address.Tcp(TcpFamily.Either, Host.Any, 443)
+          "tcp6:[::]:443", Address.Tcp(TcpFamily.V6, Host.Any, 443)
+          "tcp6::443", Address.Tcp(TcpFamily.V6, Host.Any, 443)
+          "unix:/run/x.sock", Address.UnixPath "/run/x.sock"
+          "unix:@x", Address.UnixAbstract "x"
+          "fd:3", Address.Descriptor 3
+          "fd:web", Address.NamedDescriptor "web" ],
+        fun (text, address) -> Address.tryParse text = Ok address)
+
+[<Fact>]
+let ``two readings of one text do not exist: loose forms are refused`` () =
+    Law.HoldsFor(
+        [ ""; "80"; "localhost"; "localhost:"; "localhost:80:90"; "::1:80"; "[::1]"; "[::1]80"; "[1.2.3.4]:80"; "1.2.3:80"; "01.2.3.4:80"
+          "a b:80"; "-:99999"; "a:+80"; "unix:"; "unix:relative"; "unix:@"; "fd:"; "fd:99999999999"; "fd:a:b"; "tcp://a:80"; "tcp4:[::1]:80"; "tcp6:1.2.3.4:80"
+          "unix:/" + System.String('x', 107); "unix:@" + System.String('x', 108); "[fe80::1%eth0]:80"; "a..b:80" ],
+        fun text -> match Address.tryParse text with Error _ -> true | Ok _ -> false)

@@ -1,0 +1,56 @@
+module Bitflow.Spec.DurationLaws
+
+open Xunit
+open Bitflow.Domain
+
+let private isOk result = match result with Ok _ -> true | Error _ -> false
+
+[<Fact>]
+let ``a duration that was written reads back as itself`` () =
+    Law.Holds(fun (d: Duration) -> Duration.tryParse (string d) = Ok d)
+
+[<Fact>]
+let ``no text makes the reading of a duration throw`` () =
+    Law.Holds(fun (HostileText text) -> isOk (Duration.tryParse text) || true)
+
+[<Fact>]
+let ``durations are read as Go reads them`` () =
+    Law.HoldsFor(
+        [ "0", 0L; "-0", 0L; "+0", 0L; "5s", 5_000_000_000L; "1.5s", 1_500_000_000L; "250ms", 250_000_000L
+          "1m30s", 90_000_000_000L; "2h", 7_200_000_000_000L; "100us", 100_000L; "100µs", 100_000L; "100μs", 100_000L
+          "7ns", 7L; "-1s", -1_000_000_000L; ".5s", 500_000_000L; "1.s", 1_000_000_000L; "+3m", 180_000_000_000L
+          "1h1m1s1ms1us1ns", 3_661_001_001_001L; "0.000000001s", 1L; "0.0000000001s", 0L ],
+        fun (text, nanoseconds) -> Duration.tryParse text = Ok(Duration.OfNanoseconds nanoseconds)
+    )
+
+[<Fact>]
+let ``a number without a unit is refused, and the fault names the number`` () =
+    Law.HoldsFor([ "5"; "1.5"; "-1"; "00"; "3s5" ], fun text ->
+        match Duration.tryParse text with
+        | Error(DurationError.NoUnit number) -> text.EndsWith number
+        | _ -> false)
+
+[<Fact>]
+let ``what is no duration is refused`` () =
+    Law.HoldsFor([ ""; "-"; "+"; "s"; ".s"; "."; "1x"; "1 s"; "1sec"; "--1s"; "1d"; " 1s"; "1s "; "1S"; "١s" ], fun text ->
+        not (isOk (Duration.tryParse text)))
+
+[<Fact>]
+let ``a duration beyond 292 years is the longest there is, never a wrap to the other sign`` () =
+    Law.HoldsFor([ "9999999h"; "99999999999999999999999h"; "9223372036.9s"; "2562047h48m"; "9223372036854775808ns" ], fun text ->
+        Duration.tryParse text = Ok Duration.Max)
+
+[<Fact>]
+let ``adding a wait never moves an instant backwards`` () =
+    Law.Holds(fun (d: Duration) (start: uint32) ->
+        let at = Instant(int64 start)
+        d.IsNegative || (at + d).Nanoseconds >= at.Nanoseconds)
+
+[<Fact>]
+let ``a zero limit is no limit`` () =
+    Law.Holds(fun (start: int) -> (Instant.limitFrom (Instant(int64 start)) Duration.Zero).IsNever)
+
+[<Fact>]
+let ``a timer of the platform never fires before its duration is over`` () =
+    Law.Holds(fun (d: Duration) ->
+        not d.IsPositive || decimal (d.ToTimeSpan().Ticks) * 100m >= decimal d.TotalNanoseconds)

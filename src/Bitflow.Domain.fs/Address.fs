@@ -1,0 +1,223 @@
+namespace Bitflow.Domain
+
+open System
+open System.Net
+open System.Text
+
+/// The families that a TCP address may be held to.
+[<RequireQualifiedAccess>]
+type TcpFamily =
+    | Either
+    | V4
+    | V6
+
+/// The host part of a TCP address.
+[<RequireQualifiedAccess; NoComparison>]
+type Host =
+    /// No host (`:80`), or `[::]`: every local address, of both families unless the address is held to one.
+    | Any
+    | Literal of IPAddress
+    /// A name, kept as it was written; ASCII letters, digits, `-`, `_` and `.`, at most 253 characters.
+    | Name of string
+
+    override this.ToString() =
+        match this with
+        | Any -> ""
+        | Literal address when IpAddress.isV4 address -> string address
+        | Literal address -> $"[{address}]"
+        | Name name -> name
+
+/// A place to listen on or to connect to, as a configuration names it.
+[<RequireQualifiedAccess; NoComparison>]
+type Address =
+    | Tcp of family: TcpFamily * host: Host * port: int
+    /// A socket in the file system, at most 107 bytes.
+    | UnixPath of path: string
+    /// A socket in Linux's abstract namespace (written `unix:@name`), at most 107 bytes.
+    | UnixAbstract of name: string
+    /// An inherited descriptor by number.
+    | Descriptor of number: int
+    /// An inherited listening socket by its name in LISTEN_FDNAMES.
+    | NamedDescriptor of name: string
+
+    /// The form that reads back as the same address.
+    override this.ToString() =
+        match this with
+        | Tcp(family, host, port) ->
+            let prefix =
+                match family with
+                | TcpFamily.Either -> ""
+                | TcpFamily.V4 -> "tcp4:"
+                | TcpFamily.V6 -> "tcp6:"
+            // `fd:3` and `unix:…` are other kinds: a host of that name needs its scheme.
+            let prefix =
+                match family, host with
+                | TcpFamily.Either, Host.Name("tcp" | "tcp4" | "tcp6" | "unix" | "fd") -> "tcp:"
+                | _ -> prefix
+            $"{prefix}{host}:{port}"
+        | UnixPath path -> $"unix:{path}"
+        | UnixAbstract name -> $"unix:@{name}"
+        | Descriptor number -> $"fd:{number}"
+        | NamedDescriptor name -> $"fd:{name}"
+
+    member this.IsTcpAddress = match this with Tcp _ -> true | _ -> false
+
+[<RequireQualifiedAccess>]
+type AddressError =
+    | Empty
+    | NoPort of text: string
+    | NotAPort of text: string
+    | BadHost of text: string
+    | UnbracketedV6 of text: string
+    /// `tcp4:` with an IPv6 literal, or the reverse.
+    | WrongFamily of text: string
+    | EmptyPath
+    /// A Unix path must be absolute (or `@name`).
+    | RelativePath of text: string
+    | PathTooLong of bytes: int
+    | BadDescriptor of text: string
+    | UnknownScheme of scheme: string
+    /// A target needs a host and a port other than 0.
+    | NoHost
+    | PortZero
+    /// `fd:NAME` is for listeners.
+    | NamedTarget of name: string
+
+[<RequireQualifiedAccess>]
+module Address =
+    /// sun_path holds 108 bytes, one of them the terminator (unix(7)).
+    let maxUnixPathBytes = 107
+
+    let maxHostNameLength = 253
+
+    let isHostName (text: string) =
+        let bare = if text.EndsWith '.' then text.Substring(0, text.Length - 1) else text
+        bare.Length >= 1
+        && bare.Length <= maxHostNameLength
+        && bare.Split '.'
+           |> Array.forall (fun label ->
+               label.Length >= 1
+               && label.Length <= 63
+               && label |> String.forall (fun c -> Char.IsAsciiLetterOrDigit c || c = '-' || c = '_'))
+
+    let private tryPort (text: string) =
+        if text.Length >= 1 && text.Length <= 5 && String.forall Char.IsAsciiDigit text && int text <= 65535 then
+            ValueSome(int text)
+        else
+            ValueNone
+
+    let private hostAndPort family (text: string) : Result<Address, AddressError> =
+        let build host port =
+            match host, family with
+            | Host.Literal a, TcpFamily.V4 when not (IpAddress.isV4 a) -> Error(AddressError.WrongFamily text)
+            | Host.Literal a, TcpFamily.V6 when IpAddress.isV4 a -> Error(AddressError.WrongFamily text)
+            | _ -> Ok(Address.Tcp(family, host, port))
+        let host, rest =
+            if text.StartsWith '[' then
+                match text.IndexOf ']' with
+                | -1 -> Error(AddressError.BadHost text), ""
+                | close ->
+                    let inner = text.Substring(1, close - 1)
+                    let host =
+                        match IpAddress.tryParse inner with
+                        | ValueSome a when IpAddress.isV4 a -> Error(AddressError.BadHost $"[{inner}]")
+                        // `[::]` and `:port` are one thing: every address of both families (or of IPv6 under tcp6:).
+                        | ValueSome a when a.Equals IPAddress.IPv6Any && family <> TcpFamily.V4 -> Ok Host.Any
+                        | ValueSome a -> Ok(Host.Literal a)
+                        | ValueNone -> Error(AddressError.BadHost $"[{inner}]")
+                    host, text.Substring(close + 1)
+            else
+                match text.IndexOf ':' with
+                | -1 -> Error(AddressError.NoPort text), ""
+                | colon when text.IndexOf(':', colon + 1) >= 0 -> Error(AddressError.UnbracketedV6 text), ""
+                | colon ->
+                    let name = text.Substring(0, colon)
+                    let host =
+                        if name = "" then
+                            Ok Host.Any
+                        else
+                            match IpAddress.tryParse name with
+                            | ValueSome a -> Ok(Host.Literal a)
+                            // Digits and dots alone are a mistyped address, not a name.
+                            | ValueNone when name |> String.forall (fun c -> Char.IsAsciiDigit c || c = '.') ->
+                                Error(AddressError.BadHost name)
+                            | ValueNone when isHostName name -> Ok(Host.Name name)
+                            | ValueNone -> Error(AddressError.BadHost name)
+                    host, text.Substring colon
+        match host with
+        | Error e -> Error e
+        | Ok _ when not (rest.StartsWith ':') || rest = ":" -> Error(AddressError.NoPort text)
+        | Ok host ->
+            match tryPort (rest.Substring 1) with
+            | ValueNone -> Error(AddressError.NotAPort(rest.Substring 1))
+            | ValueSome port -> build host port
+
+    let private unix (rest: string) =
+        let name = if rest.StartsWith '@' then rest.Substring 1 else rest
+        let bytes = Encoding.UTF8.GetByteCount name
+        if name = "" then Error AddressError.EmptyPath
+        elif bytes > maxUnixPathBytes || (rest.StartsWith '@' && bytes + 1 > 108) then Error(AddressError.PathTooLong bytes)
+        elif rest.StartsWith '@' then Ok(Address.UnixAbstract name)
+        elif name.Contains '\000' then Error(AddressError.RelativePath rest)
+        elif not (name.StartsWith '/') then Error(AddressError.RelativePath rest)
+        else Ok(Address.UnixPath name)
+
+    let private descriptor (rest: string) =
+        if rest = "" then
+            Error(AddressError.BadDescriptor rest)
+        elif String.forall Char.IsAsciiDigit rest then
+            match Int32.TryParse rest with
+            | true, n -> Ok(Address.Descriptor n)
+            | _ -> Error(AddressError.BadDescriptor rest)
+        // SD-3: ASCII without control characters and `:`, at most 255 characters.
+        elif rest.Length <= 255 && rest |> String.forall (fun c -> c > ' ' && c < '\127' && c <> ':') then
+            Ok(Address.NamedDescriptor rest)
+        else
+            Error(AddressError.BadDescriptor rest)
+
+    /// Any address: `host:port`, `tcp:…`, `tcp4:…`, `tcp6:…`, `unix:…`, `fd:…`.
+    let tryParse (text: string) : Result<Address, AddressError> =
+        let text = if isNull text then "" else text
+        let after (scheme: string) = text.Substring scheme.Length
+        if text = "" then
+            Error AddressError.Empty
+        elif text.StartsWith("tcp:", StringComparison.Ordinal) then
+            hostAndPort TcpFamily.Either (after "tcp:")
+        elif text.StartsWith("tcp4:", StringComparison.Ordinal) then
+            hostAndPort TcpFamily.V4 (after "tcp4:")
+        elif text.StartsWith("tcp6:", StringComparison.Ordinal) then
+            hostAndPort TcpFamily.V6 (after "tcp6:")
+        elif text.StartsWith("unix:", StringComparison.Ordinal) then
+            unix (after "unix:")
+        elif text.StartsWith("fd:", StringComparison.Ordinal) then
+            descriptor (after "fd:")
+        else
+            match text.IndexOf "://" with
+            | n when n > 0 -> Error(AddressError.UnknownScheme(text.Substring(0, n)))
+            | _ -> hostAndPort TcpFamily.Either text
+
+    /// What a target may be: a host, a port other than 0, no descriptor by name.
+    let asTarget (address: Address) : Result<Address, AddressError> =
+        match address with
+        | Address.Tcp(_, Host.Any, _) -> Error AddressError.NoHost
+        | Address.Tcp(_, _, 0) -> Error AddressError.PortZero
+        | Address.NamedDescriptor name -> Error(AddressError.NamedTarget name)
+        | _ -> Ok address
+
+    /// What is wrong, and what would be right.
+    let describe (error: AddressError) =
+        match error with
+        | AddressError.Empty -> "an address is missing; write \"host:port\", \"unix:/path\" or \"fd:N\""
+        | AddressError.NoPort text -> $"\"{text}\" has no port; write \"{text}:80\", for example"
+        | AddressError.NotAPort text -> $"\"{text}\" is no port; write a number from 0 to 65535"
+        | AddressError.BadHost text -> $"\"{text}\" is neither a host name nor an address; IPv6 addresses go in brackets, as in \"[::1]:80\""
+        | AddressError.UnbracketedV6 text -> $"\"{text}\" has several colons; write an IPv6 address in brackets, as in \"[::1]:80\""
+        | AddressError.WrongFamily text -> $"\"{text}\" is an address of the other family; drop the \"tcp4:\" or \"tcp6:\" before it"
+        | AddressError.EmptyPath -> "a path is missing; write \"unix:/path\" or \"unix:@name\""
+        | AddressError.RelativePath text -> $"\"{text}\" is no absolute path; write \"unix:/path\", or \"unix:@name\" for an abstract socket"
+        | AddressError.PathTooLong bytes -> $"the path has {bytes} bytes; a Unix socket's has at most {maxUnixPathBytes}"
+        | AddressError.BadDescriptor text -> $"\"{text}\" is no descriptor; write \"fd:3\", or \"fd:NAME\" with a name from LISTEN_FDNAMES"
+        | AddressError.UnknownScheme scheme -> $"\"{scheme}://\" is not known here; write \"host:port\", \"unix:/path\" or \"fd:N\""
+        | AddressError.NoHost -> "a target needs a host; write \"127.0.0.1:80\" for this machine"
+        | AddressError.PortZero -> "a target's port may not be 0; write a port from 1 to 65535"
+        | AddressError.NamedTarget name -> $"\"fd:{name}\" names a listening socket; a target's descriptor is written as a number, \"fd:3\""

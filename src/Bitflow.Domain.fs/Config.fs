@@ -1,0 +1,178 @@
+namespace Bitflow.Domain
+
+/// What a TLS side asks of the other side's certificate.
+[<RequireQualifiedAccess>]
+type VerifyMode =
+    | None
+    | Relaxed
+    | Strict
+
+[<RequireQualifiedAccess>]
+type TlsVersion =
+    | Tls12
+    | Tls13
+
+/// Paths to PEM files; an empty string where a file is not given.
+type CertificateFiles =
+    { Certificate: string
+      Key: string
+      Authority: string }
+
+/// TLS towards the client. At least one entry has a key and a certificate.
+type ListenerTls =
+    { VerifyMode: VerifyMode
+      Certificates: CertificateFiles list
+      /// ALPN names in the listener's order of preference; empty: no ALPN.
+      ApplicationProtocols: string list
+      MinVersion: TlsVersion }
+
+/// TLS towards the target.
+type TargetTls =
+    { VerifyMode: VerifyMode
+      Certificates: CertificateFiles list
+      ApplicationProtocols: string list
+      MinVersion: TlsVersion
+      /// The name to send and to verify; empty: the host of the target's address.
+      ServerName: string }
+
+/// Every `Duration` of a configuration that is a limit means "no limit" when zero.
+[<NoComparison>]
+type ListenerConfig =
+    { Address: Address
+      ReadTimeout: Duration
+      WriteTimeout: Duration
+      HandshakeTimeout: Duration
+      /// Empty: everyone.
+      AuthorizedSources: IpNetworkSet
+      /// Empty: no inbound PROXY header.
+      TrustedProxies: IpNetworkSet
+      Tls: ListenerTls option }
+
+/// Credentials for a SOCKS5 proxy (RFC 1929), 1 to 255 bytes each. Never printed.
+[<NoComparison>]
+type SocksCredentials =
+    { User: byte array
+      Password: byte array }
+
+    override _.ToString() = "(secret)"
+
+[<NoComparison>]
+type SocksProxy =
+    { Address: Address
+      Credentials: SocksCredentials option }
+
+[<RequireQualifiedAccess>]
+type KeepAlive =
+    | Off
+    /// Idle time and interval, whole seconds, at least 1.
+    | Every of seconds: int
+
+[<NoComparison>]
+type TargetConfig =
+    { Name: string
+      Address: Address
+      Proxy: SocksProxy option
+      /// At least 1, at most 1,000 (a configured 0 is 1).
+      ConnectAttempts: int
+      ConnectBackoff: Duration
+      ConnectTimeout: Duration
+      ResolveTimeout: Duration
+      ReadTimeout: Duration
+      WriteTimeout: Duration
+      KeepAlive: KeepAlive
+      Tls: TargetTls option }
+
+[<RequireQualifiedAccess>]
+type Policy =
+    | None
+    | Failover
+    | RoundRobin
+    | Sni
+
+[<RequireQualifiedAccess>]
+type ProxyHeaderVersion =
+    | V1
+    | V2
+
+type ProxyOptions =
+    { /// 0: no limit.
+      ConnectionLimit: int
+      ConnectionLifetime: Duration
+      /// Empty: no connection log.
+      ConnectionLog: string
+      LoadBalancer: Policy
+      /// The version of the header to send, where one is sent.
+      ProxyHeader: ProxyHeaderVersion option
+      DualStack: bool }
+
+[<NoComparison>]
+type ProxyConfig =
+    { Name: string
+      Listener: ListenerConfig
+      /// At least one.
+      Targets: TargetConfig list
+      Options: ProxyOptions }
+
+[<RequireQualifiedAccess>]
+type LogLevel =
+    | Debug
+    | Info
+    | Warn
+    | Error
+
+[<RequireQualifiedAccess>]
+type LogFormat =
+    | Text
+    | Json
+
+[<RequireQualifiedAccess>]
+type MetricsFormat =
+    | DogStatsD
+    | Influx
+    | Plain
+
+/// Where statsd datagrams go.
+[<RequireQualifiedAccess>]
+type MetricsAddress =
+    | Udp of host: string * port: int
+    | UnixDatagram of path: string
+
+type MetricsConfig =
+    { Address: MetricsAddress
+      /// Empty: no prefix.
+      Prefix: string
+      Format: MetricsFormat }
+
+[<RequireQualifiedAccess>]
+type Engine =
+    | Auto
+    | Linux
+    | Managed
+
+[<NoComparison>]
+type ApplicationConfig =
+    { /// Empty: no error reporting. A secret.
+      SentryDsn: string
+      Metrics: MetricsConfig option
+      /// None: logging off.
+      LogLevel: LogLevel option
+      LogFormat: LogFormat
+      /// Zero: drain for as long as it takes.
+      ShutdownTimeout: Duration
+      Admin: Address option
+      Engine: Engine }
+
+/// A configuration that is known to be usable; only `ConfigFile` makes one from a file.
+[<NoComparison>]
+type Config =
+    { Application: ApplicationConfig
+      Proxies: ProxyConfig list }
+
+/// The values that stand in for omitted keys.
+[<RequireQualifiedAccess>]
+module Defaults =
+    let handshakeTimeout = Duration.OfSeconds 10L
+    let connectTimeout = Duration.OfSeconds 10L
+    let keepAliveSeconds = 15
+    let maxConnectAttempts = 1_000
+    let minVersion = TlsVersion.Tls13

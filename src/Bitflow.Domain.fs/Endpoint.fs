@@ -1,0 +1,46 @@
+namespace Bitflow.Domain
+
+open System.Net
+
+/// One end of a connection that exists: what accept, getsockname or a PROXY header said.
+[<RequireQualifiedAccess; CustomEquality; NoComparison>]
+type Endpoint =
+    /// The address is canonical: never IPv4-mapped, never with a zone.
+    | Ip of address: IPAddress * port: int
+    /// A Unix socket's path, `@name` for an abstract one, empty for one without a name (most clients).
+    | Unix of path: string
+    /// Nothing is known of it.
+    | Unknown
+
+    static member OfIp(address: IPAddress, port: int) = Ip(IpAddress.canonical address, port)
+
+    override this.Equals other =
+        match other with
+        | :? Endpoint as e ->
+            match this, e with
+            | Ip(a, p), Ip(b, q) -> p = q && a.Equals b
+            | Unix a, Unix b -> a = b
+            | Unknown, Unknown -> true
+            | _ -> false
+        | _ -> false
+
+    override this.GetHashCode() =
+        match this with
+        | Ip(a, p) -> hash (a.GetHashCode(), p)
+        | Unix path -> hash path
+        | Unknown -> 0
+
+    override this.ToString() =
+        match this with
+        | Ip(address, port) when IpAddress.isV4 address -> $"{address}:{port}"
+        | Ip(address, port) -> $"[{address}]:{port}"
+        | Unix "" -> "unix"
+        | Unix path -> $"unix:{path}"
+        | Unknown -> "unknown"
+
+    /// `tcp4`, `tcp6` or `unix`, as the connection log writes it; empty when unknown.
+    member this.Protocol =
+        match this with
+        | Ip(address, _) -> if IpAddress.isV4 address then "tcp4" else "tcp6"
+        | Unix _ -> "unix"
+        | Unknown -> ""

@@ -1,0 +1,175 @@
+namespace Bitflow.Domain
+
+open System
+open System.Net
+open System.Net.Sockets
+
+/// Internet addresses, always seen the same way: IPv4-mapped IPv6 is IPv4, zone ids do not exist.
+[<RequireQualifiedAccess>]
+module IpAddress =
+    /// The one form in which addresses are compared, matched, logged and sent.
+    let canonical (address: IPAddress) =
+        if address.AddressFamily = AddressFamily.InterNetworkV6 then
+            if address.IsIPv4MappedToIPv6 then address.MapToIPv4()
+            elif address.ScopeId <> 0L then IPAddress(address.GetAddressBytes())
+            else address
+        else
+            address
+
+    let isV4 (address: IPAddress) = address.AddressFamily = AddressFamily.InterNetwork
+
+    let internal toUInt128 (address: IPAddress) : UInt128 =
+        let bytes = address.GetAddressBytes()
+        let mutable value = UInt128.Zero
+        for b in bytes do
+            value <- (value <<< 8) ||| UInt128.op_Implicit b
+        value
+
+    let private isDecimalByte (part: string) =
+        part.Length >= 1
+        && part.Length <= 3
+        && String.forall Char.IsAsciiDigit part
+        && (part.Length = 1 || part[0] <> '0')
+        && int part <= 255
+
+    /// Strict: four decimal bytes without leading zeros, or RFC 4291 section 2.2 text. No zone, no brackets, no
+    /// octal or shortened IPv4 forms: two readings of one address are a way around a rule.
+    let tryParse (text: string) : IPAddress voption =
+        if isNull text then
+            ValueNone
+        elif text.Contains ':' then
+            let plain = text |> String.forall (fun c -> Char.IsAsciiHexDigit c || c = ':' || c = '.')
+            // The platform reads a dotted tail loosely; hold it to the strict form first.
+            let tail = text.Substring(text.LastIndexOf ':' + 1)
+            let tailHolds = not (tail.Contains '.') || (let p = tail.Split '.' in p.Length = 4 && Array.forall isDecimalByte p)
+            if plain && tailHolds then
+                match IPAddress.TryParse text with
+                | true, address when address.AddressFamily = AddressFamily.InterNetworkV6 -> ValueSome address
+                | _ -> ValueNone
+            else
+                ValueNone
+        else
+            let parts = text.Split '.'
+            if parts.Length = 4 && Array.forall isDecimalByte parts then
+                ValueSome(IPAddress(parts |> Array.map byte))
+            else
+                ValueNone
+
+/// A set of addresses with a common prefix, in canonical form. IPv4-mapped networks of /96 and longer are IPv4.
+[<NoComparison>]
+type IpNetwork =
+    private
+        { Network: IPAddress
+          Length: int }
+
+    /// The first address of the network: host bits are zero.
+    member this.Prefix = this.Network
+    /// 0 to 32 for IPv4, 0 to 128 for IPv6.
+    member this.PrefixLength = this.Length
+    override this.ToString() = $"{this.Network}/{this.Length}"
+
+[<RequireQualifiedAccess>]
+type IpNetworkError =
+    | NotAnAddress of text: string
+    | PrefixLengthNotANumber of text: string
+    | PrefixLengthTooLong of length: string * most: int
+
+[<RequireQualifiedAccess>]
+module IpNetwork =
+    let private mask (bits: int) (length: int) : UInt128 =
+        if length = 0 then UInt128.Zero
+        else (UInt128.MaxValue <<< (128 - length)) >>> (128 - bits)
+
+    let private ofUInt128 bits (value: UInt128) =
+        IPAddress(Array.init (bits / 8) (fun i -> UInt128.op_Explicit (value >>> (bits - 8 - 8 * i)) : byte))
+
+    /// The network of an address and a prefix length, and whether bits of the host part were set (and dropped).
+    let create (address: IPAddress) (length: int) : struct (IpNetwork * bool) =
+        let mapped = address.AddressFamily = AddressFamily.InterNetworkV6 && address.IsIPv4MappedToIPv6 && length >= 96
+        let length = if mapped then length - 96 else length
+        let address = if mapped then address.MapToIPv4() else IPAddress(address.GetAddressBytes())
+        let bits = if IpAddress.isV4 address then 32 else 128
+        let length = max 0 (min bits length)
+        let value = IpAddress.toUInt128 address
+        let kept = value &&& mask bits length
+        struct ({ Network = ofUInt128 bits kept; Length = length }, kept <> value)
+
+    /// `10.0.0.0/8`, `2001:db8::/32`, or a single address. The flag says that host bits were set.
+    let tryParse (text: string) : Result<struct (IpNetwork * bool), IpNetworkError> =
+        let text = if isNull text then "" else text
+        let slash = text.IndexOf '/'
+        let host = if slash < 0 then text else text.Substring(0, slash)
+        match IpAddress.tryParse host with
+        | ValueNone -> Error(IpNetworkError.NotAnAddress host)
+        | ValueSome address ->
+            let bits = if IpAddress.isV4 address then 32 else 128
+            if slash < 0 then
+                Ok(create address bits)
+            else
+                let suffix = text.Substring(slash + 1)
+                if suffix = "" || not (String.forall Char.IsAsciiDigit suffix) || (suffix.Length > 1 && suffix[0] = '0') then
+                    Error(IpNetworkError.PrefixLengthNotANumber suffix)
+                elif suffix.Length > 3 || int suffix > bits then
+                    Error(IpNetworkError.PrefixLengthTooLong(suffix, bits))
+                else
+                    Ok(create address (int suffix))
+
+    let contains (network: IpNetwork) (address: IPAddress) =
+        let address = IpAddress.canonical address
+        address.AddressFamily = network.Network.AddressFamily
+        && (let bits = if IpAddress.isV4 address then 32 else 128
+            IpAddress.toUInt128 address &&& mask bits network.Length = IpAddress.toUInt128 network.Network)
+
+    let internal firstAndLast (network: IpNetwork) : struct (UInt128 * UInt128) =
+        let bits = if IpAddress.isV4 network.Network then 32 else 128
+        let first = IpAddress.toUInt128 network.Network
+        struct (first, first ||| (mask bits network.Length ^^^ mask bits bits))
+
+/// Many networks as one question. Overlapping networks are joined into ranges when the set is made, so that a
+/// membership test is one binary search however long the list was.
+[<Sealed>]
+type IpNetworkSet private (networks: IpNetwork list, v4: struct (UInt128 * UInt128)[], v6: struct (UInt128 * UInt128)[]) =
+    static let join (networks: IpNetwork seq) =
+        let ranges = networks |> Seq.map IpNetwork.firstAndLast |> Seq.sortBy (fun (struct (first, _)) -> first)
+        let joined = ResizeArray()
+        for struct (first, last) in ranges do
+            if joined.Count > 0 then
+                let struct (f, l) = joined[joined.Count - 1]
+                if first <= l then joined[joined.Count - 1] <- struct (f, max l last)
+                else joined.Add(struct (first, last))
+            else
+                joined.Add(struct (first, last))
+        joined.ToArray()
+
+    static let search (ranges: struct (UInt128 * UInt128)[]) (value: UInt128) =
+        let mutable low, high = 0, ranges.Length - 1
+        let mutable found = false
+        while not found && low <= high do
+            let middle = (low + high) / 2
+            let struct (first, last) = ranges[middle]
+            if value < first then high <- middle - 1
+            elif value > last then low <- middle + 1
+            else found <- true
+        found
+
+    new(networks: IpNetwork list) =
+        let v4, v6 = networks |> List.partition (fun n -> IpAddress.isV4 n.Prefix)
+        IpNetworkSet(networks, join v4, join v6)
+
+    static member Empty = IpNetworkSet([])
+    member _.Networks = networks
+    member _.IsEmpty = List.isEmpty networks
+
+    member _.Contains(address: IPAddress) =
+        let address = IpAddress.canonical address
+        search (if IpAddress.isV4 address then v4 else v6) (IpAddress.toUInt128 address)
+
+    /// The first network of the list, in file order, that holds the address: for explanations, not for the data path.
+    member _.FirstMatch(address: IPAddress) = networks |> List.tryFind (fun n -> IpNetwork.contains n address)
+
+    override _.Equals other =
+        match other with
+        | :? IpNetworkSet as set -> set.Networks = networks
+        | _ -> false
+
+    override _.GetHashCode() = hash networks
