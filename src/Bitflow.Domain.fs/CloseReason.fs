@@ -1,0 +1,189 @@
+namespace Bitflow.Domain
+
+open System
+
+/// Whose doing the end of a connection was.
+[<RequireQualifiedAccess; Struct>]
+type Who =
+    | Client
+    | Target
+    | Bitflow
+
+/// How far a connection had come.
+[<RequireQualifiedAccess; Struct>]
+type Phase =
+    | Admission
+    | ProxyHeader
+    | Hello
+    | Handshake
+    | Dial
+    | Relay
+
+[<RequireQualifiedAccess; Struct>]
+type Cause =
+    /// An orderly end.
+    | Ended
+    | Reset
+    /// TLS ended without close_notify.
+    | Truncated
+    /// The client connected and left without a byte.
+    | Probe
+    | HandshakeTimeout
+    | ConnectTimeout
+    | ResolveTimeout
+    | ReadTimeout
+    | WriteTimeout
+    /// The kernel gave up on a silent peer.
+    | Vanished
+    | Limit
+    | Lifetime
+    /// Not let in, or not let through.
+    | Refused
+    | Unreachable
+    /// A name without an address (of the family asked for).
+    | Unresolved
+    /// A certificate that does not verify.
+    | Certificate
+    /// Bytes that break the protocol of the phase.
+    | Protocol
+    /// An inherited socket that an earlier connection used up.
+    | UsedUp
+    | Shutdown
+    /// Descriptors, ports or memory ran out here.
+    | Exhausted
+    /// A fault of Bitflow itself.
+    | Fault
+
+/// Why a connection ended: one closed type, the same value in log, metric and test, written `who.phase.cause`.
+[<Struct>]
+type CloseReason =
+    { Who: Who
+      Phase: Phase
+      Cause: Cause }
+
+    override this.ToString() =
+        let who =
+            match this.Who with
+            | Who.Client -> "client"
+            | Who.Target -> "target"
+            | Who.Bitflow -> "bitflow"
+        let phase =
+            match this.Phase with
+            | Phase.Admission -> "admission"
+            | Phase.ProxyHeader -> "proxy_header"
+            | Phase.Hello -> "hello"
+            | Phase.Handshake -> "handshake"
+            | Phase.Dial -> "dial"
+            | Phase.Relay -> "relay"
+        let cause =
+            match this.Cause with
+            | Cause.Ended -> "ended"
+            | Cause.Reset -> "reset"
+            | Cause.Truncated -> "truncated"
+            | Cause.Probe -> "probe"
+            | Cause.HandshakeTimeout -> "handshake_timeout"
+            | Cause.ConnectTimeout -> "connect_timeout"
+            | Cause.ResolveTimeout -> "resolve_timeout"
+            | Cause.ReadTimeout -> "read_timeout"
+            | Cause.WriteTimeout -> "write_timeout"
+            | Cause.Vanished -> "vanished"
+            | Cause.Limit -> "limit"
+            | Cause.Lifetime -> "lifetime"
+            | Cause.Refused -> "refused"
+            | Cause.Unreachable -> "unreachable"
+            | Cause.Unresolved -> "unresolved"
+            | Cause.Certificate -> "certificate"
+            | Cause.Protocol -> "protocol"
+            | Cause.UsedUp -> "used_up"
+            | Cause.Shutdown -> "shutdown"
+            | Cause.Exhausted -> "exhausted"
+            | Cause.Fault -> "fault"
+        $"{who}.{phase}.{cause}"
+
+[<RequireQualifiedAccess>]
+module CloseReason =
+    let allWho = [ Who.Client; Who.Target; Who.Bitflow ]
+    let allPhases = [ Phase.Admission; Phase.ProxyHeader; Phase.Hello; Phase.Handshake; Phase.Dial; Phase.Relay ]
+
+    let allCauses =
+        [ Cause.Ended; Cause.Reset; Cause.Truncated; Cause.Probe; Cause.HandshakeTimeout; Cause.ConnectTimeout
+          Cause.ResolveTimeout; Cause.ReadTimeout; Cause.WriteTimeout; Cause.Vanished; Cause.Limit; Cause.Lifetime
+          Cause.Refused; Cause.Unreachable; Cause.Unresolved; Cause.Certificate; Cause.Protocol; Cause.UsedUp
+          Cause.Shutdown; Cause.Exhausted; Cause.Fault ]
+
+    let make who phase cause = { Who = who; Phase = phase; Cause = cause }
+
+    let private texts =
+        lazy
+            (dict [
+                for who in allWho do
+                    for phase in allPhases do
+                        for cause in allCauses do
+                            let reason = make who phase cause
+                            string reason, reason
+            ])
+
+    /// Reads `who.phase.cause` back.
+    let tryParse (text: string) : CloseReason voption =
+        match (if isNull text then (false, Unchecked.defaultof<_>) else texts.Value.TryGetValue text) with
+        | true, reason -> ValueSome reason
+        | _ -> ValueNone
+
+    /// In plain words, for people: what the pager shows.
+    [<CompiledName "Explain">]
+    let explain (reason: CloseReason) =
+        let who =
+            match reason.Who with
+            | Who.Client -> "the client"
+            | Who.Target -> "the target"
+            | Who.Bitflow -> "Bitflow"
+        let during =
+            match reason.Phase with
+            | Phase.Admission -> "at admission"
+            | Phase.ProxyHeader -> "before its PROXY header was read"
+            | Phase.Hello -> "before its TLS hello was read"
+            | Phase.Handshake -> "during the TLS handshake"
+            | Phase.Dial -> "while the target was dialled"
+            | Phase.Relay -> "during the relay"
+        match reason.Cause with
+        | Cause.Ended -> $"{who} ended the connection {during}"
+        | Cause.Reset -> $"{who} reset the connection {during}"
+        | Cause.Truncated -> $"{who} ended TLS without close_notify {during}"
+        | Cause.Probe -> $"{who} left without sending a byte {during}"
+        | Cause.HandshakeTimeout -> $"{who} did not finish within handshake_timeout, {during}"
+        | Cause.ConnectTimeout -> $"{who} did not answer within connect_timeout"
+        | Cause.ResolveTimeout -> $"the name of {who} was not resolved within resolve_timeout"
+        | Cause.ReadTimeout -> $"{who} moved nothing for its read_timeout"
+        | Cause.WriteTimeout -> $"{who} took nothing for its write_timeout"
+        | Cause.Vanished -> $"{who} stopped answering the kernel {during}"
+        | Cause.Limit -> "connection_limit was reached"
+        | Cause.Lifetime -> $"connection_lifetime was over {during}"
+        | Cause.Refused when reason.Phase = Phase.Admission -> "the source is not in authorized_sources"
+        | Cause.Refused when reason.Phase = Phase.Hello -> "no target answers to the client's server name"
+        | Cause.Refused -> $"{who} refused the connection {during}"
+        | Cause.Unreachable -> $"{who} is unreachable"
+        | Cause.Unresolved -> $"the name of {who} has no usable address"
+        | Cause.Certificate -> $"the certificate of {who} does not verify"
+        | Cause.Protocol -> $"{who} broke the protocol {during}"
+        | Cause.UsedUp -> "the inherited socket of the target was used up by an earlier connection"
+        | Cause.Shutdown -> $"Bitflow was shut down {during}"
+        | Cause.Exhausted -> $"descriptors, ports or memory ran out {during}"
+        | Cause.Fault -> $"a fault of Bitflow itself {during}"
+
+    /// Ended by both sides in good order, or left without a byte: nothing to worry anyone.
+    [<CompiledName "IsOrderly">]
+    let isOrderly (reason: CloseReason) =
+        match reason.Cause with
+        | Cause.Ended
+        | Cause.Probe -> true
+        | _ -> false
+
+/// The two sides of a connection.
+type Side =
+    | Client = 0
+    | Target = 1
+
+[<RequireQualifiedAccess>]
+module Side =
+    let other (side: Side) = if side = Side.Client then Side.Target else Side.Client
+    let who (side: Side) = if side = Side.Client then Who.Client else Who.Target

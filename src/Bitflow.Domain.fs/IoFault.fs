@@ -1,0 +1,107 @@
+namespace Bitflow.Domain
+
+open System.Net.Sockets
+
+/// The ways in which the kernel, or TLS, can say no; what the shell reports and the core judges.
+type IoFault =
+    | None = 0
+    /// The peer reset the connection, or a write found it reset (ECONNRESET, EPIPE, ECONNABORTED).
+    | Reset = 1
+    /// TLS ended without close_notify (PROTOCOLS END-2).
+    | Truncated = 2
+    /// The kernel gave up on a silent peer (ETIMEDOUT: keep-alive, TCP_USER_TIMEOUT, or its own SYN retries).
+    | TimedOut = 3
+    | Refused = 4
+    | HostUnreachable = 5
+    | NetworkUnreachable = 6
+    /// A Unix path at which nothing is (ENOENT).
+    | NoSuchPath = 7
+    | NotPermitted = 8
+    /// EMFILE, ENFILE: descriptors ran out.
+    | NoDescriptors = 9
+    /// EADDRNOTAVAIL: local ports ran out, or the address is not this machine's.
+    | NoLocalAddress = 10
+    /// ENOBUFS, ENOMEM.
+    | NoMemory = 11
+    /// Bitflow itself closed the connection while the call was pending.
+    | Aborted = 12
+    /// EAGAIN on connect: the backlog of a Unix listener is full.
+    | BacklogFull = 13
+    /// A TLS record that does not decrypt, or an alert: the peer broke the protocol.
+    | TlsProtocol = 14
+    | Other = 15
+
+[<RequireQualifiedAccess>]
+module IoFaults =
+    /// The platform's own names for errno.
+    [<CompiledName "OfSocketError">]
+    let ofSocketError (error: SocketError) =
+        match error with
+        | SocketError.Success -> IoFault.None
+        | SocketError.ConnectionReset
+        | SocketError.ConnectionAborted
+        | SocketError.Shutdown
+        | SocketError.NotConnected
+        | SocketError.NetworkReset -> IoFault.Reset
+        | SocketError.TimedOut -> IoFault.TimedOut
+        | SocketError.ConnectionRefused -> IoFault.Refused
+        | SocketError.HostUnreachable
+        | SocketError.HostDown -> IoFault.HostUnreachable
+        | SocketError.NetworkUnreachable
+        | SocketError.NetworkDown -> IoFault.NetworkUnreachable
+        | SocketError.AccessDenied -> IoFault.NotPermitted
+        | SocketError.TooManyOpenSockets -> IoFault.NoDescriptors
+        | SocketError.AddressNotAvailable -> IoFault.NoLocalAddress
+        | SocketError.NoBufferSpaceAvailable -> IoFault.NoMemory
+        | SocketError.OperationAborted
+        | SocketError.Interrupted -> IoFault.Aborted
+        | SocketError.WouldBlock -> IoFault.BacklogFull
+        | _ -> IoFault.Other
+
+    /// Linux errno, for the engine that makes its own calls (errno(3), x86-64 and arm64 numbers).
+    [<CompiledName "OfErrno">]
+    let ofErrno (errno: int) =
+        match errno with
+        | 0 -> IoFault.None
+        | 104 // ECONNRESET
+        | 103 // ECONNABORTED
+        | 32 // EPIPE
+        | 107 -> IoFault.Reset // ENOTCONN: reset before it was looked at
+        | 110 -> IoFault.TimedOut
+        | 111 -> IoFault.Refused
+        | 113 // EHOSTUNREACH
+        | 112 -> IoFault.HostUnreachable // EHOSTDOWN
+        | 101 // ENETUNREACH
+        | 100 -> IoFault.NetworkUnreachable // ENETDOWN
+        | 2 -> IoFault.NoSuchPath
+        | 1 // EPERM
+        | 13 -> IoFault.NotPermitted // EACCES
+        | 23 // ENFILE
+        | 24 -> IoFault.NoDescriptors // EMFILE
+        | 99 -> IoFault.NoLocalAddress
+        | 105 // ENOBUFS
+        | 12 -> IoFault.NoMemory // ENOMEM
+        | 125 -> IoFault.Aborted // ECANCELED
+        | 11 -> IoFault.BacklogFull // EAGAIN
+        | _ -> IoFault.Other
+
+    /// In plain words, to stand behind "the target 10.0.0.1:80".
+    [<CompiledName "Describe">]
+    let describe (fault: IoFault) =
+        match fault with
+        | IoFault.None -> "no fault"
+        | IoFault.Reset -> "reset the connection"
+        | IoFault.Truncated -> "ended TLS without close_notify"
+        | IoFault.TimedOut -> "did not answer"
+        | IoFault.Refused -> "refused the connection: nothing listens there"
+        | IoFault.HostUnreachable -> "is unreachable: no host answers"
+        | IoFault.NetworkUnreachable -> "is unreachable: no route to its network"
+        | IoFault.NoSuchPath -> "does not exist"
+        | IoFault.NotPermitted -> "may not be used: permission denied"
+        | IoFault.NoDescriptors -> "cannot be used: this process is out of descriptors"
+        | IoFault.NoLocalAddress -> "cannot be reached: no local port is free"
+        | IoFault.NoMemory -> "cannot be used: the kernel is out of socket memory"
+        | IoFault.Aborted -> "was closed here"
+        | IoFault.BacklogFull -> "is full: its backlog takes no more"
+        | IoFault.TlsProtocol -> "broke the TLS protocol"
+        | _ -> "failed"

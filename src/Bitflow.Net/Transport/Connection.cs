@@ -1,0 +1,74 @@
+using Bitflow.Domain;
+
+namespace Bitflow.Net.Transport;
+
+/// <summary>
+/// One stream connection, whatever carries it: the single type between the relay and everything below it. Plain sockets of
+/// both engines and TLS over either are its makers, and all of them pass the same contract tests.
+/// </summary>
+/// <remarks>
+/// At most one receive-side call (<see cref="WaitReadableAsync"/> or <see cref="ReceiveAsync"/>) and one send-side call
+/// (<see cref="SendAsync"/> or <see cref="EndAsync"/>) may be pending at a time. <see cref="Abort"/> and <see cref="Close"/> may be called
+/// at any time, more than once, from any thread; what is then pending completes with <see cref="IoFault.Aborted"/>.
+/// Continuations run on <see cref="Loop"/>'s thread where it has one, so they must never block.
+/// </remarks>
+internal abstract class Connection
+{
+    protected Connection(EventLoop loop) => Loop = loop;
+
+    /// <summary>The loop that this connection lives on from first to last.</summary>
+    public EventLoop Loop { get; }
+
+    /// <summary>This end: for an accepted connection, the address that the client connected to.</summary>
+    public abstract Endpoint Local { get; }
+
+    public abstract Endpoint Remote { get; }
+
+    /// <summary>The number of the descriptor beneath; -1 where there is none.</summary>
+    public virtual int Descriptor => -1;
+
+    /// <summary>Whether TLS protects the bytes.</summary>
+    public virtual bool IsTls => false;
+
+    /// <summary>
+    /// Completes once a receive would not wait: there are bytes, an end, or a fault. Holds no buffer while it waits, so that an idle
+    /// connection costs none.
+    /// </summary>
+    public abstract ValueTask<IoFault> WaitReadableAsync();
+
+    /// <summary>Receives at least one byte, or the end (0 bytes), or a fault.</summary>
+    public abstract ValueTask<IoResult> ReceiveAsync(Memory<byte> buffer);
+
+    /// <summary>
+    /// Hands bytes to the kernel and says how many it took: at least one, not necessarily all. Callers go on with the rest, and each
+    /// answer is progress for <c>write_timeout</c>.
+    /// </summary>
+    public abstract ValueTask<IoResult> SendAsync(ReadOnlyMemory<byte> data);
+
+    /// <summary>Ends the sending direction (shutdown(SHUT_WR), or close_notify); receiving goes on.</summary>
+    public abstract ValueTask<IoFault> EndAsync();
+
+    /// <summary>What a receive would find now, without consuming it.</summary>
+    public abstract Readiness Look();
+
+    /// <summary>
+    /// Completes when the peer has reset the connection (<see cref="IoFault.Reset"/>, or another fault the kernel reports), whether or not
+    /// anyone receives; with <see cref="IoFault.Aborted"/> when the connection was closed here. At most one such call at a time; it may
+    /// be pending beside a receive. The portable engine looks every few seconds; the Linux engine knows at once.
+    /// </summary>
+    public abstract ValueTask<IoFault> WaitResetAsync();
+
+    /// <summary>Bytes sent but not yet acknowledged by the peer's kernel (SIOCOUTQ); 0 where that cannot be known.</summary>
+    public abstract int UnsentBytes { get; }
+
+    /// <summary>
+    /// Lets the kernel give up after this long without acknowledgement of sent bytes (TCP_USER_TIMEOUT, RFC 5482); zero leaves it alone.
+    /// </summary>
+    public abstract void SetUserTimeout(Duration timeout);
+
+    /// <summary>Closes at once, so that the peer sees a reset (a Unix socket cannot carry one: it is closed).</summary>
+    public abstract void Abort();
+
+    /// <summary>Closes in good order. The descriptor is released; queued bytes still go out.</summary>
+    public abstract void Close();
+}

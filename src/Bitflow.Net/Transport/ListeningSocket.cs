@@ -1,0 +1,235 @@
+using System.Net;
+using System.Net.Sockets;
+using Bitflow.Domain;
+using Bitflow.Net.Linux;
+
+namespace Bitflow.Net.Transport;
+
+/// <summary>
+/// One bound, listening socket: TCP, Unix or inherited. Owns the descriptor, and the file of a Unix socket that it bound itself.
+/// </summary>
+internal sealed class ListeningSocket
+{
+    /// <summary>Connections that may wait to be accepted; the kernel lowers it to net.core.somaxconn.</summary>
+    public const int Backlog = 4096;
+
+    private readonly string? _boundPath;
+    private readonly FileIdentity? _boundFile;
+    private int _closed;
+
+    private ListeningSocket(Socket socket, Address address, string? boundPath = null)
+    {
+        Socket = socket;
+        Address = address;
+        Local = Endpoints.FromPlatform(socket.LocalEndPoint);
+        _boundPath = boundPath;
+        _boundFile = boundPath is null ? null : Libc.Identify(boundPath);
+    }
+
+    public Socket Socket { get; }
+
+    public int Descriptor => (int)Socket.Handle;
+
+    /// <summary>The address of the configuration that asked for it.</summary>
+    public Address Address { get; }
+
+    /// <summary>Where it really listens: the port that was bound, for port 0.</summary>
+    public Endpoint Local { get; }
+
+    public bool IsTcp => Local is Endpoint.Ip;
+
+    /// <summary>Binds an address; a name is resolved now and every address of it is bound.</summary>
+    /// <param name="address">What to listen on; names of descriptors have been replaced by numbers.</param>
+    /// <exception cref="ListenException">Where that cannot be; nothing stays bound.</exception>
+    public static IReadOnlyList<ListeningSocket> Open(Address address)
+    {
+        switch (address)
+        {
+            case Address.Tcp tcp:
+                return OpenTcp(tcp);
+            case Address.UnixPath unix:
+                return [OpenUnixPath(unix)];
+            case Address.UnixAbstract name:
+                return [Bind(NewSocket(AddressFamily.Unix), new UnixDomainSocketEndPoint("\0" + name.name), address)];
+            case Address.Descriptor descriptor:
+                return [Inherit(descriptor)];
+            default:
+                throw new ListenException($"{address}: no descriptor of that name was passed on; see LISTEN_FDNAMES");
+        }
+    }
+
+    /// <summary>Closes the socket, and removes the file of a Unix socket if it is still the one that was bound.</summary>
+    public void Close()
+    {
+        if (Interlocked.Exchange(ref _closed, 1) != 0)
+            return;
+        if (_boundPath is not null && _boundFile is { } file && Libc.Identify(_boundPath) is { } now && now == file)
+        {
+            // Not fatal where it fails: the next start finds a socket that refuses, which is stale.
+            _ = Libc.Unlink(_boundPath);
+        }
+
+        Socket.Dispose();
+    }
+
+    private static List<ListeningSocket> OpenTcp(Address.Tcp tcp)
+    {
+        var opened = new List<ListeningSocket>();
+        try
+        {
+            foreach (IPAddress ip in LocalAddresses(tcp))
+                opened.Add(OpenTcp(tcp, ip));
+            return opened;
+        }
+        catch
+        {
+            foreach (ListeningSocket socket in opened)
+                socket.Close();
+            throw;
+        }
+    }
+
+    private static ListeningSocket OpenTcp(Address.Tcp tcp, IPAddress ip)
+    {
+        bool v6 = ip.AddressFamily == AddressFamily.InterNetworkV6;
+        Socket socket;
+        try
+        {
+            socket = NewSocket(ip.AddressFamily);
+        }
+        catch (SocketException) when (v6 && tcp.host.IsAny && tcp.family.IsEither)
+        {
+            // A kernel without IPv6: `:port` means every IPv4 address.
+            return OpenTcp(tcp, IPAddress.Any);
+        }
+
+        Span<byte> on = BitConverter.GetBytes(1);
+
+        // Not SocketOptionName.ReuseAddress, which sets SO_REUSEPORT too and would let two programs share a port unseen.
+        socket.SetRawSocketOption(Libc.SolSocket, Libc.SoReuseAddr, on);
+        if (v6)
+            socket.DualMode = tcp.host.IsAny && tcp.family.IsEither;
+        socket.NoDelay = true;
+        try
+        {
+            return Bind(socket, new IPEndPoint(ip, tcp.port), tcp);
+        }
+        catch (ListenException e) when (v6 && tcp.host.IsAny && tcp.family.IsEither
+            && e.InnerException is SocketException { SocketErrorCode: SocketError.AddressNotAvailable or SocketError.AddressFamilyNotSupported })
+        {
+            return OpenTcp(tcp, IPAddress.Any);
+        }
+    }
+
+    private static IPAddress[] LocalAddresses(Address.Tcp tcp)
+    {
+        switch (tcp.host)
+        {
+            case Host.Literal literal:
+                return [literal.Item];
+            case Host.Name name:
+                IPAddress[] all;
+                try
+                {
+                    all = System.Net.Dns.GetHostAddresses(name.Item);
+                }
+                catch (SocketException e)
+                {
+                    throw new ListenException($"{tcp}: the name {name.Item} does not resolve ({e.Message})", e);
+                }
+
+                AddressFamily? wanted = tcp.family.IsV4 ? AddressFamily.InterNetwork : tcp.family.IsV6 ? AddressFamily.InterNetworkV6 : null;
+                IPAddress[] usable = [.. all.Where(a => wanted is null || a.AddressFamily == wanted).Distinct()];
+                return usable.Length > 0 ? usable : throw new ListenException($"{tcp}: the name {name.Item} has no address of that family");
+            default:
+                return [tcp.family.IsV4 || !Socket.OSSupportsIPv6 ? IPAddress.Any : IPAddress.IPv6Any];
+        }
+    }
+
+    private static ListeningSocket OpenUnixPath(Address.UnixPath address)
+    {
+        string path = address.path;
+        if (Libc.Identify(path) is { } there)
+        {
+            if (!there.IsSocket)
+                throw new ListenException($"{address}: something that is no socket is at that path; move it away");
+            using var probe = NewSocket(AddressFamily.Unix);
+            probe.Blocking = false;
+            SocketError answer = SocketError.Success;
+            try
+            {
+                probe.Connect(new UnixDomainSocketEndPoint(path));
+            }
+            catch (SocketException e)
+            {
+                answer = e.SocketErrorCode;
+            }
+
+            if (answer != SocketError.ConnectionRefused)
+                throw new ListenException($"{address}: another process listens there ({(answer == SocketError.Success ? "it answers" : answer.ToString())})");
+            if (Libc.Unlink(path) != 0)
+                throw new ListenException($"{address}: the stale socket at that path cannot be removed; check the permissions of its directory");
+        }
+
+        return Bind(NewSocket(AddressFamily.Unix), new UnixDomainSocketEndPoint(path), address, path);
+    }
+
+    private static ListeningSocket Inherit(Address.Descriptor address)
+    {
+        Socket socket;
+        try
+        {
+            socket = new Socket(new SafeSocketHandle(address.number, ownsHandle: false));
+        }
+        catch (SocketException e)
+        {
+            throw new ListenException($"{address}: descriptor {address.number} is no socket ({e.Message})", e);
+        }
+
+        Span<byte> accepting = stackalloc byte[4];
+        bool listens;
+        try
+        {
+            socket.GetRawSocketOption(Libc.SolSocket, Libc.SoAcceptConn, accepting);
+            listens = BitConverter.ToInt32(accepting) != 0 && socket.SocketType == SocketType.Stream;
+        }
+        catch (SocketException)
+        {
+            listens = false;
+        }
+
+        socket.Dispose();
+        if (!listens)
+            throw new ListenException($"{address}: descriptor {address.number} is no listening stream socket");
+        if (Libc.Fcntl(address.number, Libc.FSetFd, Libc.FdCloexec) != 0)
+            throw new ListenException($"{address}: descriptor {address.number} cannot be kept from children");
+        return new ListeningSocket(new Socket(new SafeSocketHandle(address.number, ownsHandle: true)), address);
+    }
+
+    private static Socket NewSocket(AddressFamily family) =>
+        new(family, SocketType.Stream, family == AddressFamily.Unix ? ProtocolType.Unspecified : ProtocolType.Tcp);
+
+    private static ListeningSocket Bind(Socket socket, EndPoint endpoint, Address address, string? path = null)
+    {
+        try
+        {
+            socket.Bind(endpoint);
+            socket.Listen(Backlog);
+            return new ListeningSocket(socket, address, path);
+        }
+        catch (SocketException e)
+        {
+            socket.Dispose();
+            string why = e.SocketErrorCode switch
+            {
+                SocketError.AddressAlreadyInUse => "the address is in use by another process",
+                SocketError.AccessDenied => "permission denied (ports below 1024 need a privilege)",
+                SocketError.AddressNotAvailable when path is null => "the address is not one of this machine",
+                SocketError.AddressNotAvailable => "the directory does not exist",
+                _ when path is not null && !Directory.Exists(Path.GetDirectoryName(path)) => "the directory does not exist",
+                _ => e.Message,
+            };
+            throw new ListenException($"{address}: {why}", e);
+        }
+    }
+}

@@ -1,0 +1,162 @@
+using System.Net.Sockets;
+using Bitflow.Domain;
+
+namespace Bitflow.Net.Transport.Managed;
+
+/// <summary>Accepts with the platform's sockets: one pending call, and none while paused.</summary>
+internal sealed class ManagedAcceptor : Acceptor
+{
+    /// <summary>Keep-alive of accepted clients, section 2 of the design.</summary>
+    private static readonly SocketSettings ClientSettings = new(Defaults.keepAliveSeconds, Duration.Zero);
+
+    /// <summary>After a failed call: long enough not to spin, short enough not to be noticed.</summary>
+    private static readonly TimeSpan PauseAfterFault = TimeSpan.FromMilliseconds(50);
+
+    private readonly ManagedLoop _loop;
+    private readonly ListeningSocket _listening;
+    private readonly IAcceptHandler _handler;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Lock _gate = new();
+    private readonly Task _run;
+    private TaskCompletionSource? _resumed;
+    private CancellationTokenSource _interrupt = new();
+
+    public ManagedAcceptor(ManagedLoop loop, ListeningSocket listening, IAcceptHandler handler)
+    {
+        _loop = loop;
+        _listening = listening;
+        _handler = handler;
+        listening.Socket.Blocking = false;
+        _run = Task.Run(RunAsync);
+    }
+
+    public override void Pause()
+    {
+        CancellationTokenSource interrupt;
+        lock (_gate)
+        {
+            if (_resumed is not null)
+                return;
+            _resumed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            interrupt = _interrupt;
+        }
+
+        interrupt.Cancel();
+    }
+
+    public override void Resume()
+    {
+        TaskCompletionSource? resumed;
+        lock (_gate)
+        {
+            resumed = _resumed;
+            _resumed = null;
+            if (resumed is not null)
+                _interrupt = new CancellationTokenSource();
+        }
+
+        resumed?.TrySetResult();
+    }
+
+    public override async Task StopAsync()
+    {
+        await _stop.CancelAsync().ConfigureAwait(false);
+        Resume();
+        await _run.ConfigureAwait(false);
+    }
+
+    private async Task RunAsync()
+    {
+        Socket socket = _listening.Socket;
+        while (!_stop.IsCancellationRequested)
+        {
+            Task? paused;
+            CancellationToken interrupt;
+            lock (_gate)
+            {
+                paused = _resumed?.Task;
+                interrupt = _interrupt.Token;
+            }
+
+            if (paused is not null)
+            {
+                await paused.ConfigureAwait(false);
+                continue;
+            }
+
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token, interrupt);
+            try
+            {
+                // One linked token serves many accepts: it is made anew only after a pause.
+                while (!either.IsCancellationRequested)
+                    Take(await socket.AcceptAsync(either.Token).ConfigureAwait(false));
+            }
+            catch (OperationCanceledException)
+            {
+                // Paused or stopped; the head of the loop knows which.
+            }
+            catch (SocketException e)
+            {
+                if (await FaultAsync(e).ConfigureAwait(false))
+                    return;
+            }
+            catch (ObjectDisposedException)
+            {
+                return;
+            }
+        }
+
+        AcceptQueued(socket);
+    }
+
+    private void AcceptQueued(Socket socket)
+    {
+        try
+        {
+            while (true)
+                Take(socket.Accept());
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // WouldBlock: the queue is empty.
+        }
+    }
+
+    private void Take(Socket client)
+    {
+        try
+        {
+            ManagedLoop.Configure(client, ClientSettings);
+        }
+        catch (SocketException)
+        {
+            // Reset while it waited in the queue: the first receive says so.
+        }
+
+        _handler.OnAccepted(new ManagedConnection(_loop, client));
+    }
+
+    /// <summary>True when accepting is over for good.</summary>
+    private async Task<bool> FaultAsync(SocketException e)
+    {
+        switch (e.SocketErrorCode)
+        {
+            case SocketError.OperationAborted or SocketError.NotSocket or SocketError.InvalidArgument:
+                return true;
+            case SocketError.ConnectionReset or SocketError.ConnectionAborted:
+                return false;
+            default:
+                _handler.OnAcceptFault(IoFaults.OfSocketError(e.SocketErrorCode));
+                try
+                {
+                    await Task.Delay(PauseAfterFault, _stop.Token).ConfigureAwait(false);
+                }
+                catch (OperationCanceledException)
+                {
+                    // Stopping: go on to the queue.
+                }
+
+                return false;
+        }
+    }
+}

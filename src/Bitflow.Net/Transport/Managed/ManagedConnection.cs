@@ -1,0 +1,320 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Threading.Tasks.Sources;
+using Bitflow.Domain;
+using Bitflow.Net.Linux;
+
+namespace Bitflow.Net.Transport.Managed;
+
+/// <summary>A connection on the platform's own socket.</summary>
+internal sealed class ManagedConnection : Connection
+{
+    /// <summary>
+    /// The platform's asynchronous send completes only when everything was taken; in pieces of this size a slow reader that moves is never
+    /// mistaken for one that does not (section 3, write_timeout).
+    /// </summary>
+    private const int PieceBytes = 16 * 1024;
+
+    private readonly Socket _socket;
+    private readonly SocketOperation _receive = new();
+    private readonly SocketOperation _send = new();
+    private ResetWatch? _resetWatch;
+    private Endpoint? _local;
+    private Endpoint? _remote;
+    private volatile bool _reset;
+    private int _closed;
+
+    public ManagedConnection(EventLoop loop, Socket socket)
+        : base(loop)
+    {
+        _socket = socket;
+        _socket.Blocking = false;
+    }
+
+    public override int Descriptor => (int)_socket.Handle;
+
+    public override Endpoint Local => _local ??= Read(static s => s.LocalEndPoint);
+
+    public override Endpoint Remote => _remote ??= Read(static s => s.RemoteEndPoint);
+
+    public override int UnsentBytes
+    {
+        get
+        {
+            if (!OperatingSystem.IsLinux() || _closed != 0)
+                return 0;
+            bool held = false;
+            try
+            {
+                _socket.SafeHandle.DangerousAddRef(ref held);
+                return Libc.IoctlInt((int)_socket.SafeHandle.DangerousGetHandle(), Libc.SiocOutq, out int bytes) == 0 ? bytes : 0;
+            }
+            catch (ObjectDisposedException)
+            {
+                return 0;
+            }
+            finally
+            {
+                if (held)
+                    _socket.SafeHandle.DangerousRelease();
+            }
+        }
+    }
+
+    public async ValueTask<IoFault> ConnectAsync(EndPoint remote)
+    {
+        _send.RemoteEndPoint = remote;
+        _send.SetBuffer(Memory<byte>.Empty);
+        _send.Prepare();
+        IoFault fault;
+        try
+        {
+            fault = _socket.ConnectAsync(_send) ? await _send.PendingFault.ConfigureAwait(false) : ConnectFault(_send.SocketError);
+        }
+        catch (ObjectDisposedException)
+        {
+            fault = IoFault.Aborted;
+        }
+        catch (SocketException e)
+        {
+            fault = ConnectFault(e.SocketErrorCode);
+        }
+
+        if (fault != IoFault.None)
+        {
+            // AddressNotAvailable is how the platform spells ENOENT on a Unix path.
+            if (remote.AddressFamily == AddressFamily.Unix && fault is IoFault.NoLocalAddress)
+                fault = IoFault.NoSuchPath;
+            Close();
+        }
+
+        return fault;
+    }
+
+    public override ValueTask<IoFault> WaitReadableAsync()
+    {
+        _receive.SetBuffer(Memory<byte>.Empty);
+        _receive.Prepare();
+        try
+        {
+            return _socket.ReceiveAsync(_receive) ? _receive.PendingFault : new(_receive.Outcome.Fault);
+        }
+        catch (ObjectDisposedException)
+        {
+            return new(IoFault.Aborted);
+        }
+    }
+
+    public override ValueTask<IoResult> ReceiveAsync(Memory<byte> buffer)
+    {
+        _receive.SetBuffer(buffer);
+        _receive.Prepare();
+        try
+        {
+            if (!_socket.ReceiveAsync(_receive))
+                return new(Judge(_receive.Outcome));
+        }
+        catch (ObjectDisposedException)
+        {
+            return new(IoResult.Failed(IoFault.Aborted));
+        }
+
+        return AwaitAndJudge(_receive.PendingResult);
+
+        async ValueTask<IoResult> AwaitAndJudge(ValueTask<IoResult> pending) => Judge(await pending.ConfigureAwait(false));
+    }
+
+    public override ValueTask<IoResult> SendAsync(ReadOnlyMemory<byte> data)
+    {
+        try
+        {
+            int taken = _socket.Send(data.Span, SocketFlags.None, out SocketError error);
+            if (error == SocketError.Success)
+                return new(IoResult.Ok(taken));
+            if (error != SocketError.WouldBlock)
+                return new(IoResult.Failed(IoFaults.OfSocketError(error)));
+            _send.SetBuffer(System.Runtime.InteropServices.MemoryMarshal.AsMemory(data[..Math.Min(data.Length, PieceBytes)]));
+            _send.Prepare();
+            return _socket.SendAsync(_send) ? _send.PendingResult : new(_send.Outcome);
+        }
+        catch (ObjectDisposedException)
+        {
+            return new(IoResult.Failed(IoFault.Aborted));
+        }
+    }
+
+    public override ValueTask<IoFault> EndAsync()
+    {
+        try
+        {
+            _socket.Shutdown(SocketShutdown.Send);
+            return new(IoFault.None);
+        }
+        catch (SocketException e)
+        {
+            return new(IoFaults.OfSocketError(e.SocketErrorCode));
+        }
+        catch (ObjectDisposedException)
+        {
+            return new(IoFault.Aborted);
+        }
+    }
+
+    public override Readiness Look()
+    {
+        Span<byte> one = stackalloc byte[1];
+        try
+        {
+            // Asking for the pending error takes it away; it is remembered, so that a later receive still sees a reset.
+            if (TakePendingError())
+                return Readiness.Reset;
+            int bytes = _socket.Receive(one, SocketFlags.Peek, out SocketError error);
+            return error switch
+            {
+                SocketError.Success => bytes > 0 ? Readiness.Data : Readiness.Ended,
+                SocketError.WouldBlock => Readiness.Quiet,
+                _ => Readiness.Reset,
+            };
+        }
+        catch (ObjectDisposedException)
+        {
+            return Readiness.Reset;
+        }
+    }
+
+    public override ValueTask<IoFault> WaitResetAsync()
+    {
+        _resetWatch ??= new ResetWatch(this);
+        return _resetWatch.Begin();
+    }
+
+    public override void SetUserTimeout(Duration timeout)
+    {
+        if (!timeout.IsPositive || !OperatingSystem.IsLinux() || _socket.AddressFamily == AddressFamily.Unix)
+            return;
+        try
+        {
+            _socket.SetRawSocketOption(Libc.IpProtoTcp, Libc.TcpUserTimeout, BitConverter.GetBytes(ManagedLoop.MillisecondsFor(timeout)));
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // The connection is gone; whoever uses it next hears of it.
+        }
+    }
+
+    public override void Abort()
+    {
+        if (Interlocked.Exchange(ref _closed, 1) != 0)
+            return;
+        try
+        {
+            if (_socket.AddressFamily != AddressFamily.Unix)
+                _socket.LingerState = new LingerOption(true, 0);
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // Reset by the peer already: there is nothing left to say to it.
+        }
+
+        Release();
+    }
+
+    public override void Close()
+    {
+        if (Interlocked.Exchange(ref _closed, 1) == 0)
+            Release();
+    }
+
+    private void Release()
+    {
+        _socket.Dispose();
+        _resetWatch?.End();
+    }
+
+    private IoResult Judge(IoResult result) => result.IsEnd && _reset ? IoResult.Failed(IoFault.Reset) : result;
+
+    private bool TakePendingError()
+    {
+        if (!_reset && _socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.Error) is int error && error != 0)
+            _reset = true;
+        return _reset;
+    }
+
+    private Endpoint Read(Func<Socket, EndPoint?> end)
+    {
+        try
+        {
+            return Endpoints.FromPlatform(end(_socket));
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            return Endpoint.Unknown;
+        }
+    }
+
+    private static IoFault ConnectFault(SocketError error) => IoFaults.OfSocketError(error);
+
+    /// <summary>Looks for a reset from a timer: the platform's sockets tell of one only through a receive, and the relay may not be receiving.</summary>
+    private sealed class ResetWatch(ManagedConnection owner) : LoopTimer, IValueTaskSource<IoFault>
+    {
+        private static readonly Duration Interval = Duration.OfMilliseconds(500);
+
+        private ManualResetValueTaskSourceCore<IoFault> _core;
+        private int _pending;
+
+        public ValueTask<IoFault> Begin()
+        {
+            _core.Reset();
+            Volatile.Write(ref _pending, 1);
+            if (owner._closed != 0)
+                Complete(IoFault.Aborted);
+            else
+                owner.Loop.Arm(this, owner.Loop.Now + Interval);
+            return new(this, _core.Version);
+        }
+
+        public void End()
+        {
+            owner.Loop.Disarm(this);
+            Complete(IoFault.Aborted);
+        }
+
+        public override void Fire(Instant now)
+        {
+            if (owner._closed != 0)
+            {
+                Complete(IoFault.Aborted);
+                return;
+            }
+
+            bool reset;
+            try
+            {
+                reset = owner.TakePendingError();
+            }
+            catch (Exception e) when (e is SocketException or ObjectDisposedException)
+            {
+                Complete(IoFault.Aborted);
+                return;
+            }
+
+            if (reset)
+                Complete(IoFault.Reset);
+            else
+                owner.Loop.Arm(this, now + Interval);
+        }
+
+        private void Complete(IoFault fault)
+        {
+            if (Interlocked.Exchange(ref _pending, 0) == 1)
+                _core.SetResult(fault);
+        }
+
+        public IoFault GetResult(short token) => _core.GetResult(token);
+
+        public ValueTaskSourceStatus GetStatus(short token) => _core.GetStatus(token);
+
+        public void OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+            _core.OnCompleted(continuation, state, token, flags);
+    }
+}

@@ -1,0 +1,117 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using Bitflow.Domain;
+using Bitflow.Net.Linux;
+
+namespace Bitflow.Net.Transport.Managed;
+
+/// <summary>The portable engine's one loop: no thread of its own; work runs on the thread pool and timers on one platform timer.</summary>
+internal sealed class ManagedLoop : EventLoop, IDisposable
+{
+    private readonly Lock _gate = new();
+    private readonly TimerQueue _timers = new();
+    private readonly Timer _alarm;
+    private Instant _alarmAt = Instant.Never;
+
+    public ManagedLoop() => _alarm = new Timer(static state => ((ManagedLoop)state!).RunTimers(), this, Timeout.Infinite, Timeout.Infinite);
+
+    public override Instant Now => Instant.OfNanoseconds(Stopwatch.GetTimestamp() * (1_000_000_000L / Stopwatch.Frequency));
+
+    public override bool IsCurrent => true;
+
+    public override void Arm(LoopTimer timer, Instant at)
+    {
+        lock (_gate)
+        {
+            _timers.Set(timer, at);
+            SetAlarm();
+        }
+    }
+
+    public override void Post(Action work) => ThreadPool.UnsafeQueueUserWorkItem(static work => work(), work, preferLocal: false);
+
+    public override ValueTask<IoFault> ConnectAsync(EndPoint remote, in SocketSettings settings, out Connection connection)
+    {
+        Socket socket;
+        try
+        {
+            socket = new Socket(
+                remote.AddressFamily, SocketType.Stream, remote.AddressFamily == AddressFamily.Unix ? ProtocolType.Unspecified : ProtocolType.Tcp);
+            Configure(socket, settings);
+        }
+        catch (SocketException e)
+        {
+            connection = new DeadConnection(this);
+            return new(IoFaults.OfSocketError(e.SocketErrorCode));
+        }
+
+        var managed = new ManagedConnection(this, socket);
+        connection = managed;
+        return managed.ConnectAsync(remote);
+    }
+
+    public override Connection Adopt(int descriptor, in SocketSettings settings)
+    {
+        var socket = new Socket(new SafeSocketHandle(descriptor, ownsHandle: true));
+        Configure(socket, settings);
+        return new ManagedConnection(this, socket);
+    }
+
+    public void Dispose() => _alarm.Dispose();
+
+    internal static void Configure(Socket socket, in SocketSettings settings)
+    {
+        if (socket.AddressFamily == AddressFamily.Unix)
+            return;
+        socket.NoDelay = true;
+        if (settings.KeepAliveSeconds > 0)
+        {
+            socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
+            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, settings.KeepAliveSeconds);
+            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, settings.KeepAliveSeconds);
+        }
+
+        if (settings.UserTimeout.IsPositive && OperatingSystem.IsLinux())
+            socket.SetRawSocketOption(Libc.IpProtoTcp, Libc.TcpUserTimeout, BitConverter.GetBytes(MillisecondsFor(settings.UserTimeout)));
+    }
+
+    internal static int MillisecondsFor(Duration timeout) => (int)Math.Clamp(Math.Ceiling(timeout.TotalMilliseconds), 1, int.MaxValue);
+
+    private void SetAlarm()
+    {
+        Instant next = _timers.Next;
+        if (next.Nanoseconds >= _alarmAt.Nanoseconds)
+            return;
+        _alarmAt = next;
+        long wait = next.Nanoseconds - Now.Nanoseconds;
+
+        // Rounded up: a timer that fires early would have to be armed again for nothing.
+        _alarm.Change(wait <= 0 ? 0 : Math.Min((wait + 999_999) / 1_000_000, uint.MaxValue - 2), Timeout.Infinite);
+    }
+
+    private void RunTimers()
+    {
+        lock (_gate)
+        {
+            _alarmAt = Instant.Never;
+        }
+
+        while (true)
+        {
+            LoopTimer? due;
+            Instant now = Now;
+            lock (_gate)
+            {
+                due = _timers.TakeDue(now);
+                if (due is null)
+                {
+                    SetAlarm();
+                    return;
+                }
+            }
+
+            due.Fire(now);
+        }
+    }
+}

@@ -1,0 +1,43 @@
+using System.Net.Sockets;
+using System.Threading.Tasks.Sources;
+using Bitflow.Domain;
+
+namespace Bitflow.Net.Transport.Managed;
+
+/// <summary>One reusable pending call on a platform socket. Failures come back as values.</summary>
+internal sealed class SocketOperation : SocketAsyncEventArgs, IValueTaskSource<IoResult>, IValueTaskSource<IoFault>
+{
+    private ManualResetValueTaskSourceCore<IoResult> _core;
+
+    public SocketOperation()
+        : base(true) // The execution context has nothing that a connection needs, and carrying it costs.
+    {
+    }
+
+    /// <summary>The outcome so far: what a call that completed at once came to.</summary>
+    public IoResult Outcome =>
+        SocketError == SocketError.Success ? IoResult.Ok(BytesTransferred) : IoResult.Failed(IoFaults.OfSocketError(SocketError));
+
+    /// <summary>Must be called before the call is started.</summary>
+    public void Prepare() => _core.Reset();
+
+    public ValueTask<IoResult> PendingResult => new(this, _core.Version);
+
+    public ValueTask<IoFault> PendingFault => new(this, _core.Version);
+
+    protected override void OnCompleted(SocketAsyncEventArgs e) => _core.SetResult(Outcome);
+
+    IoResult IValueTaskSource<IoResult>.GetResult(short token) => _core.GetResult(token);
+
+    IoFault IValueTaskSource<IoFault>.GetResult(short token) => _core.GetResult(token).Fault;
+
+    ValueTaskSourceStatus IValueTaskSource<IoResult>.GetStatus(short token) => _core.GetStatus(token);
+
+    ValueTaskSourceStatus IValueTaskSource<IoFault>.GetStatus(short token) => _core.GetStatus(token);
+
+    void IValueTaskSource<IoResult>.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+        _core.OnCompleted(continuation, state, token, flags);
+
+    void IValueTaskSource<IoFault>.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+        _core.OnCompleted(continuation, state, token, flags);
+}

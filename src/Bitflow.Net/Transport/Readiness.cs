@@ -1,0 +1,17 @@
+namespace Bitflow.Net.Transport;
+
+/// <summary>What a look at a connection's receiving side finds, without waiting and without consuming anything.</summary>
+internal enum Readiness
+{
+    /// <summary>Nothing has come since the last receive.</summary>
+    Quiet,
+
+    /// <summary>At least one byte waits to be received.</summary>
+    Data,
+
+    /// <summary>The peer has ended its stream and no byte waits before that end.</summary>
+    Ended,
+
+    /// <summary>The peer has reset the connection (bytes may still wait before the reset).</summary>
+    Reset,
+}
