@@ -14,7 +14,7 @@ open FsCheck.FSharp
 [<Sealed; AbstractClass>]
 type Law =
     /// All generators of the specification, by their registering types.
-    static member Generators: Type list = [ typeof<WordGenerators> ]
+    static member Generators: Type list = [ typeof<WordGenerators>; typeof<TlsGenerators> ]
 
     static member Cases =
         match Int32.TryParse(Environment.GetEnvironmentVariable "CASES") with

@@ -1,0 +1,124 @@
+namespace Bitflow.Domain
+
+open System
+open System.Collections.Generic
+open System.Text
+
+/// Why bytes are no server name.
+[<RequireQualifiedAccess>]
+type ServerNameFault =
+    /// No byte at all, or nothing but the trailing dot.
+    | Empty
+    | TooLong of length: int
+    /// A byte other than `A-Z a-z 0-9 . - _`.
+    | BadByte of value: byte
+
+/// The server name that a client asked for, in the one form in which it is routed on, matched with certificates and
+/// logged: lower case, without a trailing dot. Two views of one name have been a bypass of client-certificate checks
+/// (SNI-6), so nothing else in Bitflow reads a name from a client.
+type ServerName =
+    private
+    | ServerName of string
+
+    member this.Text = let (ServerName text) = this in text
+
+    /// An IPv4 literal, which RFC 6066 does not permit as a server name (SNI-3); clients send them all the same. (An
+    /// IPv6 literal has colons and is no server name at all.)
+    member this.IsLiteral = (IpAddress.tryParse this.Text).IsSome
+
+    override this.ToString() = this.Text
+
+/// What a configured name (a target's under `sni`, a certificate's) stands for.
+[<RequireQualifiedAccess>]
+type NamePattern =
+    | Exact of name: string
+    /// `*.suffix`: every name of exactly one label more.
+    | Wildcard of suffix: string
+    /// `*`: every name, and clients that send none.
+    | Any
+
+[<RequireQualifiedAccess>]
+module ServerName =
+    /// OpenSSL refuses longer names (CH-23); a DNS name has at most 253 characters.
+    let maxLength = 255
+
+    let private isNameByte (b: byte) =
+        Char.IsAsciiLetterOrDigit(char b) || b = byte '.' || b = byte '-' || b = byte '_'
+
+    let private withoutTrailingDot (text: string) =
+        if text.EndsWith '.' then text.Substring(0, text.Length - 1) else text
+
+    let tryOfBytes (bytes: ReadOnlySpan<byte>) : Result<ServerName, ServerNameFault> =
+        let mutable bad = -1
+        for i in bytes.Length - 1 .. -1 .. 0 do
+            if not (isNameByte bytes[i]) then bad <- i
+        if bytes.Length > maxLength then Error(ServerNameFault.TooLong bytes.Length)
+        elif bad >= 0 then Error(ServerNameFault.BadByte bytes[bad])
+        else
+            match withoutTrailingDot (Encoding.ASCII.GetString(bytes).ToLowerInvariant()) with
+            | "" -> Error ServerNameFault.Empty
+            | text -> Ok(ServerName text)
+
+    [<CompiledName("TryCreate")>]
+    let tryCreate (text: string) : Result<ServerName, ServerNameFault> =
+        tryOfBytes (ReadOnlySpan(Encoding.UTF8.GetBytes(if isNull text then "" else text)))
+
+    let isLiteral (name: ServerName) = name.IsLiteral
+
+    /// None: a name that no server name can ever match, an address literal among them.
+    let tryPattern (text: string) : NamePattern voption =
+        let exact text =
+            match tryCreate text with
+            | Ok name when not name.IsLiteral -> ValueSome name.Text
+            | _ -> ValueNone
+        if text = "*" then ValueSome NamePattern.Any
+        elif not (isNull text) && text.StartsWith("*.", StringComparison.Ordinal) then
+            exact (text.Substring 2) |> ValueOption.map NamePattern.Wildcard
+        else
+            exact text |> ValueOption.map NamePattern.Exact
+
+    let describeFault (fault: ServerNameFault) =
+        match fault with
+        | ServerNameFault.Empty -> "the server name is empty"
+        | ServerNameFault.TooLong length -> $"the server name has {length} bytes; at most {maxLength} are allowed"
+        | ServerNameFault.BadByte value -> $"the server name holds the byte 0x{value:x2}; only A-Z a-z 0-9 . - _ are allowed"
+
+/// Configured names by their place in a list, looked up by server name: the exact name, else the wildcard, else `*`.
+/// Built once a configuration; of a name that occurs twice the first counts. A wildcard covers exactly one label, so
+/// at most one suffix can match a name, and it is the longest there is.
+[<Sealed>]
+type NameTable(names: string seq) =
+    let exact = Dictionary<string, int>(StringComparer.Ordinal)
+    let suffixes = Dictionary<string, int>(StringComparer.Ordinal)
+    let mutable any = -1
+
+    do
+        names
+        |> Seq.iteri (fun index name ->
+            match ServerName.tryPattern name with
+            | ValueSome(NamePattern.Exact name) -> exact.TryAdd(name, index) |> ignore
+            | ValueSome(NamePattern.Wildcard suffix) -> suffixes.TryAdd(suffix, index) |> ignore
+            | ValueSome NamePattern.Any -> if any < 0 then any <- index
+            | ValueNone -> ())
+
+    let found (table: Dictionary<string, int>) key =
+        match table.TryGetValue key with
+        | true, index -> ValueSome index
+        | _ -> ValueNone
+
+    let named (name: ServerName) =
+        if name.IsLiteral then
+            ValueNone
+        else
+            match found exact name.Text with
+            | ValueSome index -> ValueSome index
+            | ValueNone ->
+                match name.Text.IndexOf '.' with
+                | dot when dot > 0 -> found suffixes (name.Text.Substring(dot + 1))
+                | _ -> ValueNone
+
+    /// The place of the best match; no name and address literals match only `*`.
+    member _.BestMatch(name: ServerName voption) : int voption =
+        match ValueOption.bind named name with
+        | ValueSome index -> ValueSome index
+        | ValueNone -> if any >= 0 then ValueSome any else ValueNone
