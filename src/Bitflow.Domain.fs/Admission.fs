@@ -1,0 +1,35 @@
+namespace Bitflow.Domain
+
+/// Who is let in.
+[<RequireQualifiedAccess>]
+module Admission =
+    /// Whether a peer must begin with a PROXY header: its addresses then stand for the client's.
+    let isTrustedProxy (listener: ListenerConfig) (peer: Endpoint) =
+        match peer with
+        | Endpoint.Ip(address, _) -> listener.TrustedProxies.Contains address
+        | _ -> false
+
+    /// Whether a source may use the listener: an empty list lets everyone in; a Unix peer has no address to check.
+    let isAuthorized (listener: ListenerConfig) (source: Endpoint) =
+        listener.AuthorizedSources.IsEmpty
+        || (match source with
+            | Endpoint.Ip(address, _) -> listener.AuthorizedSources.Contains address
+            | _ -> false)
+
+    /// Whether one more may be open beside those that are; a limit of 0 is none.
+    [<CompiledName "IsBelowLimit">]
+    let isBelowLimit (limit: int) (openNow: int) = limit <= 0 || openNow < limit
+
+    /// Descriptors that accepting leaves alone: dials, logs and the runtime need some.
+    let reservedDescriptors = 32
+
+    /// Whether the number of a new descriptor says that too few are free. The kernel hands out the lowest free number,
+    /// so a number says at least how many are in use.
+    [<CompiledName "IsScarce">]
+    let isScarce (descriptorLimit: int64) (newest: int) = int64 newest >= descriptorLimit - int64 reservedDescriptors
+
+    /// Whether enough descriptors are free again to go on accepting. A little more than at the pause, so that
+    /// pausing and resuming do not alternate with every connection.
+    [<CompiledName "MayResume">]
+    let mayResume (descriptorLimit: int64) (inUse: int) =
+        descriptorLimit - int64 inUse >= int64 reservedDescriptors + 8L

@@ -1,0 +1,39 @@
+namespace Bitflow.Domain
+
+/// Which targets to try, and in which order: a pure function of the policy, the number of targets, the policy's own
+/// state (a ticket, one further for each connection that asks) and what is known of the client (its server name).
+[<RequireQualifiedAccess>]
+module Balancer =
+    /// The targets by index, the first to try first; empty where none may serve this client.
+    let order (policy: Policy) (targets: NameTable) (count: int) (ticket: int64) (serverName: ServerName voption) : int[] =
+        match policy with
+        | Policy.None -> [| 0 |]
+        | Policy.Failover -> Array.init count id
+        | Policy.RoundRobin ->
+            // As unsigned: the ticket may wrap after 2^63 connections, and must not go backwards or below zero then.
+            let start = int (uint64 ticket % uint64 count)
+            Array.init count (fun i -> (start + i) % count)
+        | Policy.Sni ->
+            match targets.BestMatch serverName with
+            | ValueSome index -> [| index |]
+            | ValueNone -> [||]
+
+    /// Whether the policy needs a ticket.
+    let needsTicket policy = policy = Policy.RoundRobin
+
+    /// The targets that the policy can choose for some client. The rest of a list is there for nothing.
+    let reachable (policy: Policy) (names: string list) : int list =
+        let all = List.indexed names
+        match policy with
+        | Policy.None -> [ 0 ]
+        | Policy.Failover
+        | Policy.RoundRobin -> List.map fst all
+        | Policy.Sni ->
+            all
+            |> List.filter (fun (i, name) ->
+                match ServerName.tryPattern name with
+                | ValueNone -> false
+                | ValueSome pattern ->
+                    // Of names that stand for the same thing the first is chosen.
+                    not (all |> List.exists (fun (j, other) -> j < i && ServerName.tryPattern other = ValueSome pattern)))
+            |> List.map fst

@@ -1,0 +1,79 @@
+namespace Bitflow.Domain
+
+/// Why one attempt to reach a target came to nothing.
+[<RequireQualifiedAccess>]
+type DialFault =
+    /// The kernel's answer to connecting.
+    | Connect of fault: IoFault
+    | ConnectTimeout
+    | ResolveTimeout
+    /// The name has no address, or none of the family asked for.
+    | Unresolved of detail: string
+    /// The SOCKS5 proxy broke the protocol, or said no.
+    | Socks of detail: string
+    /// The PROXY header, or the SOCKS5 exchange, broke off.
+    | Exchange of fault: IoFault
+    /// The target's certificate does not verify.
+    | Certificate of detail: string
+    /// The TLS handshake failed for another reason.
+    | Tls of detail: string
+    /// The inherited socket was taken by an earlier connection.
+    | UsedUp
+
+[<RequireQualifiedAccess>]
+module DialFault =
+    /// A certificate does not get better, and a used-up descriptor does not come back: the target is not tried again.
+    let isRetryable (fault: DialFault) =
+        match fault with
+        | DialFault.Certificate _
+        | DialFault.UsedUp -> false
+        | _ -> true
+
+    let private causeOfIo (fault: IoFault) =
+        match fault with
+        | IoFault.Refused
+        | IoFault.NoSuchPath
+        | IoFault.NotPermitted
+        | IoFault.BacklogFull -> Cause.Refused
+        | IoFault.HostUnreachable
+        | IoFault.NetworkUnreachable -> Cause.Unreachable
+        | IoFault.TimedOut -> Cause.Vanished
+        | IoFault.NoDescriptors
+        | IoFault.NoLocalAddress
+        | IoFault.NoMemory -> Cause.Exhausted
+        | IoFault.Truncated -> Cause.Truncated
+        | IoFault.TlsProtocol -> Cause.Protocol
+        | IoFault.Aborted -> Cause.Fault
+        | _ -> Cause.Reset
+
+    /// The close reason of a connection whose last attempt ended so.
+    let reason (fault: DialFault) : CloseReason =
+        let cause =
+            match fault with
+            | DialFault.Connect fault -> causeOfIo fault
+            | DialFault.Exchange IoFault.None -> Cause.Ended
+            | DialFault.Exchange fault -> causeOfIo fault
+            | DialFault.ConnectTimeout -> Cause.ConnectTimeout
+            | DialFault.ResolveTimeout -> Cause.ResolveTimeout
+            | DialFault.Unresolved _ -> Cause.Unresolved
+            | DialFault.Socks _
+            | DialFault.Tls _ -> Cause.Protocol
+            | DialFault.Certificate _ -> Cause.Certificate
+            | DialFault.UsedUp -> Cause.UsedUp
+        // Scarcity is this machine's, whichever target it hit.
+        CloseReason.make (if cause = Cause.Exhausted then Who.Bitflow else Who.Target) Phase.Dial cause
+
+    /// In plain words, to stand behind the target's name.
+    [<CompiledName "Describe">]
+    let describe (fault: DialFault) =
+        match fault with
+        | DialFault.Connect fault -> IoFaults.describe fault
+        | DialFault.ConnectTimeout -> "did not answer within connect_timeout"
+        | DialFault.ResolveTimeout -> "was not resolved within resolve_timeout"
+        | DialFault.Unresolved detail -> $"has no usable address: {detail}"
+        | DialFault.Socks detail -> $"cannot be reached through its SOCKS5 proxy: {detail}"
+        | DialFault.Exchange IoFault.None -> "ended the connection before it was ready"
+        | DialFault.Exchange fault -> $"broke off before it was ready: it {IoFaults.describe fault}"
+        | DialFault.Certificate detail -> $"showed a certificate that does not verify: {detail}"
+        | DialFault.Tls detail -> $"did not complete the TLS handshake: {detail}"
+        | DialFault.UsedUp -> "is an inherited socket that an earlier connection used up"

@@ -1,0 +1,307 @@
+namespace Bitflow.Domain
+
+/// What the configuration of a proxy means for each of its connections: worked out once, the same for all of them.
+[<Sealed; AllowNullLiteral>]
+type Rules(proxy: ProxyConfig) =
+    let targets = List.toArray proxy.Targets
+    let names = NameTable(proxy.Targets |> List.map (fun t -> t.Name))
+    let terminates = proxy.Listener.Tls.IsSome
+    member _.Proxy = proxy
+    member _.Targets = targets
+    /// The targets' names as server names are matched with them.
+    member _.TargetNames = names
+    member _.TerminatesTls = terminates
+    /// Whether the client's hello must be read before anything can be decided.
+    member _.ReadsHello = terminates || proxy.Options.LoadBalancer = Policy.Sni
+    member _.ConnectionLimit = proxy.Options.ConnectionLimit
+
+/// What the shell is to be doing for a connection. Each step ends with an event that answers it; a connection is
+/// always at exactly one step.
+[<RequireQualifiedAccess; NoComparison>]
+type Step =
+    /// Count the connection against the proxy's limit, if `Admission.isBelowLimit` lets it in.
+    | Admit
+    | ReadProxyHeader
+    | ReadHello
+    /// Complete the TLS handshake with the client.
+    | Handshake
+    /// Draw a ticket for the balancing policy.
+    | DrawTicket
+    /// One attempt to reach a target: resolve, connect, SOCKS5, PROXY header, TLS.
+    | Attempt of plan: DialPlan
+    /// Wait before an attempt.
+    | Wait of plan: DialPlan
+    | Relay
+    | Ended of reason: CloseReason * ending: Ending
+
+/// What the shell reports. Addresses and names that an event brings are kept; bytes never come here.
+[<RequireQualifiedAccess; NoComparison>]
+type Event =
+    /// Answers `Admit`: whether the connection was counted.
+    | Counted of within: bool
+    /// Answers `ReadProxyHeader`. `Unknown` where the header names no addresses: the real ones stand.
+    | HeaderRead of source: Endpoint * destination: Endpoint * isLocal: bool
+    /// The bytes are no PROXY header.
+    | HeaderMalformed
+    /// Answers `ReadHello`.
+    | HelloRead of serverName: ServerName voption
+    /// The bytes are no ClientHello that may be let through.
+    | HelloMalformed
+    /// The hello is refused by the listener's rules: no common application protocol, no protocol version.
+    | HelloRefused
+    /// Answers `Handshake`.
+    | HandshakeDone
+    /// `certificate` tells a client certificate that is missing or does not verify from every other failure.
+    | HandshakeFailed of certificate: bool
+    /// Answers `DrawTicket`.
+    | Ticket of number: int64
+    /// Answers `Attempt`.
+    | Connected
+    | AttemptFailed of fault: DialFault
+    /// Bytes of the client wait while nobody reads them (before the relay).
+    | ClientSent
+    /// The client ended its stream before the relay.
+    | ClientEnded
+    | ClientReset
+    /// The deadline of the step has come.
+    | TimeUp
+    | Relayed of side: Side * event: RelayEvent
+    /// A clock of the relay is over.
+    | ClockOver of side: Side * cause: Cause
+    /// A forced end: the second signal, or shutdown_timeout.
+    | Shutdown
+    /// Something of Bitflow itself failed in this connection; it ends this connection alone.
+    | InternalFault
+
+/// One connection from accept to close (section 3), as a value. The shell does what `Step` says, reports events, and
+/// follows the next value; so do the simulator and `explain`.
+[<NoComparison; ReferenceEquality>]
+type Life =
+    { Rules: Rules
+      AcceptedAt: Instant
+      /// Grows with every step. An answer that carries an earlier stage comes too late and changes nothing.
+      Stage: int
+      Step: Step
+      /// When the step must be over; `Never` where nothing limits it.
+      Deadline: Instant
+      /// What the kernel says of the other end.
+      Peer: Endpoint
+      /// The client: the peer, or whom the PROXY header named.
+      Source: Endpoint
+      /// The address that the client connected to: ours, or the one in the PROXY header.
+      Destination: Endpoint
+      /// Whether a PROXY header must be read, and its source checked.
+      FromTrustedProxy: bool
+      /// Whether the connection counts against the limit and must be uncounted at its end.
+      IsCounted: bool
+      ServerName: ServerName voption
+      /// The ticket that the policy drew; -1 where it drew none.
+      Ticket: int64
+      /// Attempts begun.
+      Attempts: int
+      LastTarget: int
+      LastFault: DialFault voption
+      ClientHasSent: bool
+      ClientHasEnded: bool
+      Relay: RelayState
+      /// What the relay is to do beside going on; belongs to this value alone.
+      Orders: RelayOrders }
+
+    member this.IsOver = match this.Step with Step.Ended _ -> true | _ -> false
+    member this.IsRelaying = match this.Step with Step.Relay -> true | _ -> false
+
+    member this.Phase =
+        match this.Step with
+        | Step.Admit -> Phase.Admission
+        | Step.ReadProxyHeader -> Phase.ProxyHeader
+        | Step.ReadHello -> Phase.Hello
+        | Step.Handshake -> Phase.Handshake
+        | Step.DrawTicket
+        | Step.Attempt _
+        | Step.Wait _ -> Phase.Dial
+        | Step.Relay -> Phase.Relay
+        | Step.Ended(reason, _) -> reason.Phase
+
+    member this.CloseReason = match this.Step with Step.Ended(reason, _) -> ValueSome reason | _ -> ValueNone
+
+/// The life of a connection as transitions: from a life and an event to the next life, and nothing else.
+[<RequireQualifiedAccess>]
+module Life =
+    let private lifetimeEnd (life: Life) =
+        Instant.limitFrom life.AcceptedAt life.Rules.Proxy.Options.ConnectionLifetime
+
+    let private within (life: Life) (limit: Instant) = Instant.earlier limit (lifetimeEnd life)
+
+    let private toStep (life: Life) step deadline =
+        { life with Stage = life.Stage + 1; Step = step; Deadline = deadline; Orders = RelayOrders.None }
+
+    let private finish life who phase cause ending =
+        toStep life (Step.Ended(CloseReason.make who phase cause, ending)) Instant.Never
+
+    let private refuse life who cause = finish life who (life: Life).Phase cause Ending.Linger
+
+    /// A client that left: a probe where it never said anything.
+    let private clientLeft (life: Life) cause =
+        let cause = if life.ClientHasSent then cause else Cause.Probe
+        finish life Who.Client life.Phase cause (if cause = Cause.Reset then Ending.ResetBoth else Ending.Linger)
+
+    let private handshakeDeadline (life: Life) =
+        within life (Instant.limitFrom life.AcceptedAt life.Rules.Proxy.Listener.HandshakeTimeout)
+
+    let private attempt (life: Life) (now: Instant) (plan: DialPlan) =
+        let target = life.Rules.Targets[plan.Target]
+        let deadline = within life (Instant.limitFrom now target.ConnectTimeout)
+        { toStep life (Step.Attempt plan) deadline with Attempts = plan.Begun; LastTarget = plan.Target }
+
+    let private dial (life: Life) now (ticket: int64) =
+        let rules = life.Rules
+        let order = Balancer.order rules.Proxy.Options.LoadBalancer rules.TargetNames rules.Targets.Length ticket life.ServerName
+        let life = { life with Ticket = ticket }
+        if order.Length = 0 then finish life Who.Bitflow Phase.Hello Cause.Refused Ending.Linger
+        else attempt life now (DialPlan.start order)
+
+    let private chooseTarget (life: Life) now =
+        if Balancer.needsTicket life.Rules.Proxy.Options.LoadBalancer then toStep life Step.DrawTicket (lifetimeEnd life)
+        else dial life now -1L
+
+    let private afterHeader (life: Life) now =
+        if life.Rules.ReadsHello then toStep life Step.ReadHello (handshakeDeadline life)
+        else chooseTarget life now
+
+    let private afterAdmission (life: Life) now =
+        if life.FromTrustedProxy then toStep life Step.ReadProxyHeader (handshakeDeadline life)
+        else afterHeader life now
+
+    let private afterFailure (life: Life) (now: Instant) (plan: DialPlan) (fault: DialFault) =
+        let life = { life with LastFault = ValueSome fault }
+        let giveUp () =
+            toStep life (Step.Ended(DialFault.reason fault, Ending.Linger)) Instant.Never
+        match DialPlan.afterFailure life.Rules.Targets plan fault with
+        | NextAttempt.GiveUp -> giveUp ()
+        | NextAttempt.After(wait, plan) when not wait.IsPositive -> attempt life now plan
+        // Nobody is left to wait for: the client has gone without a word.
+        | NextAttempt.After _ when life.ClientHasEnded && not life.ClientHasSent ->
+            finish life Who.Client Phase.Dial Cause.Probe Ending.Linger
+        | NextAttempt.After(wait, plan) -> toStep life (Step.Wait plan) (within life (now + wait))
+
+    let private timeUp (life: Life) (now: Instant) =
+        let lifetime = lifetimeEnd life
+        if now.Nanoseconds < life.Deadline.Nanoseconds then
+            life
+        elif not lifetime.IsNever && lifetime.Nanoseconds <= now.Nanoseconds then
+            finish life Who.Bitflow life.Phase Cause.Lifetime (if life.IsRelaying then Ending.ResetBoth else Ending.Linger)
+        else
+            match life.Step with
+            | Step.ReadProxyHeader
+            | Step.ReadHello
+            | Step.Handshake -> refuse life Who.Client Cause.HandshakeTimeout
+            | Step.Attempt plan -> afterFailure life now plan DialFault.ConnectTimeout
+            | Step.Wait plan -> attempt life now plan
+            | _ -> life
+
+    let private relayed (life: Life) side event =
+        match RelayLife.advance life.Relay side event with
+        | RelayStep.GoOn(state, orders) -> { life with Relay = state; Orders = orders }
+        | RelayStep.Finish(reason, ending) -> toStep life (Step.Ended(reason, ending)) Instant.Never
+
+    /// The first moments: who connected, whether it may, and what comes next.
+    [<CompiledName "Start">]
+    let start (rules: Rules) (now: Instant) (peer: Endpoint) (local: Endpoint) : Life =
+        let listener = rules.Proxy.Listener
+        let trusted = Admission.isTrustedProxy listener peer
+        let life =
+            { Rules = rules
+              AcceptedAt = now
+              Stage = 0
+              Step = Step.Admit
+              Deadline = Instant.Never
+              Peer = peer
+              Source = peer
+              Destination = local
+              FromTrustedProxy = trusted
+              IsCounted = false
+              ServerName = ValueNone
+              Ticket = -1L
+              Attempts = 0
+              LastTarget = -1
+              LastFault = ValueNone
+              ClientHasSent = false
+              ClientHasEnded = false
+              Relay = RelayState.Start
+              Orders = RelayOrders.None }
+        if trusted || Admission.isAuthorized listener peer then life
+        else finish life Who.Bitflow Phase.Admission Cause.Refused Ending.ResetBoth
+
+    /// The next life. Total: an event that does not answer the step it finds changes nothing, and nothing follows an end.
+    [<CompiledName "Advance">]
+    let advance (life: Life) (now: Instant) (event: Event) : Life =
+        match life.Step, event with
+        | Step.Ended _, _ -> life
+        | _, Event.Shutdown -> finish life Who.Bitflow life.Phase Cause.Shutdown Ending.ResetBoth
+        | _, Event.InternalFault -> finish life Who.Bitflow life.Phase Cause.Fault Ending.ResetBoth
+        | _, Event.TimeUp -> timeUp life now
+        | Step.Relay, Event.Relayed(side, event) -> relayed life side event
+        | Step.Relay, Event.ClockOver(side, cause) -> finish life (Side.who side) Phase.Relay cause Ending.ResetBoth
+        | Step.Relay, _ -> life
+        | _, Event.ClientReset -> clientLeft life Cause.Reset
+        | _, Event.ClientSent -> if life.ClientHasSent then life else { life with ClientHasSent = true }
+        | (Step.ReadProxyHeader | Step.ReadHello | Step.Handshake), Event.ClientEnded -> clientLeft life Cause.Ended
+        // No further wait for a client that left without a word; an attempt that runs may still finish.
+        | Step.Wait _, Event.ClientEnded when not life.ClientHasSent -> clientLeft life Cause.Ended
+        | _, Event.ClientEnded -> { life with ClientHasEnded = true }
+        | Step.Admit, Event.Counted true -> afterAdmission { life with IsCounted = true } now
+        | Step.Admit, Event.Counted false -> finish life Who.Bitflow Phase.Admission Cause.Limit Ending.ResetBoth
+        | Step.ReadProxyHeader, Event.HeaderRead(source, destination, isLocal) ->
+            let named = match source with Endpoint.Unknown -> false | _ -> true
+            let life = { life with ClientHasSent = true }
+            let life = if named then { life with Source = source; Destination = destination } else life
+            // LOCAL is the proxy's own connection; every other header's source must be authorised.
+            if isLocal || Admission.isAuthorized life.Rules.Proxy.Listener life.Source then afterHeader life now
+            else finish life Who.Bitflow Phase.Admission Cause.Refused Ending.ResetBoth
+        | Step.ReadProxyHeader, Event.HeaderMalformed -> refuse { life with ClientHasSent = true } Who.Client Cause.Protocol
+        | Step.ReadHello, Event.HelloRead serverName ->
+            let life = { life with ServerName = serverName; ClientHasSent = true }
+            let rules = life.Rules
+            let mayBeServed =
+                rules.Proxy.Options.LoadBalancer <> Policy.Sni || (rules.TargetNames.BestMatch serverName).IsSome
+            // The refusal stands before the handshake, so that the alert can still say why.
+            if not mayBeServed then refuse life Who.Bitflow Cause.Refused
+            elif rules.TerminatesTls then toStep life Step.Handshake (handshakeDeadline life)
+            else chooseTarget life now
+        | Step.ReadHello, Event.HelloMalformed -> refuse { life with ClientHasSent = true } Who.Client Cause.Protocol
+        | Step.ReadHello, Event.HelloRefused -> refuse { life with ClientHasSent = true } Who.Client Cause.Refused
+        | Step.Handshake, Event.HandshakeDone -> chooseTarget life now
+        | Step.Handshake, Event.HandshakeFailed certificate ->
+            refuse life Who.Client (if certificate then Cause.Certificate else Cause.Protocol)
+        | Step.DrawTicket, Event.Ticket number -> dial life now number
+        | Step.Attempt _, Event.Connected -> toStep life Step.Relay (lifetimeEnd life)
+        | Step.Attempt plan, Event.AttemptFailed fault -> afterFailure life now plan fault
+        | _ -> life
+
+    /// The same, for an answer that belongs to a certain step: too late, it changes nothing.
+    [<CompiledName "Answer">]
+    let answer (life: Life) (stage: int) (now: Instant) (event: Event) : Life =
+        if stage = life.Stage then advance life now event else life
+
+    /// What the clocks of the relay say now; `LookAgain` with the deadline of the step before and after it.
+    [<CompiledName "Clock">]
+    let clock (life: Life) (now: Instant) (client: SideActivity) (target: SideActivity) : ClockVerdict =
+        match life.Step with
+        | Step.Relay ->
+            let listener = life.Rules.Proxy.Listener
+            let toTarget = life.Rules.Targets[life.LastTarget]
+            match
+                RelayClock.verdict
+                    listener.ReadTimeout listener.WriteTimeout toTarget.ReadTimeout toTarget.WriteTimeout now client target
+            with
+            | ClockVerdict.LookAgain at -> ClockVerdict.LookAgain(Instant.earlier at life.Deadline)
+            | over -> over
+        | _ -> ClockVerdict.LookAgain life.Deadline
+
+    /// The reason as it is recorded: a client that never sent a byte, and never got one, was a probe.
+    [<CompiledName "RecordedReason">]
+    let recordedReason (reason: CloseReason) (fromClient: int64) (fromTarget: int64) : CloseReason =
+        match reason with
+        | { Who = Who.Client; Phase = Phase.Relay; Cause = Cause.Ended | Cause.Reset } when fromClient = 0L && fromTarget = 0L ->
+            { reason with Cause = Cause.Probe }
+        | _ -> reason

@@ -1,0 +1,112 @@
+namespace Bitflow.Domain
+
+open System
+
+/// What the relay sees happen.
+type RelayEvent =
+    /// The side's stream ended, and everything it sent has been handed on.
+    | Ended = 0
+    /// The side reset the connection; what it sent before has been handed on.
+    | Reset = 1
+    /// The side's TLS ended without close_notify; what it sent before has been handed on.
+    | Truncated = 2
+    /// The kernel gave up on the side.
+    | Vanished = 3
+    /// A write towards the side failed: it takes nothing more.
+    | WriteFailed = 4
+
+/// What the relay is to do now.
+[<Flags>]
+type RelayOrders =
+    | None = 0
+    /// Pass the client's end on: half-close towards the target.
+    | EndTarget = 1
+    /// Pass the target's end on: half-close towards the client.
+    | EndClient = 2
+    /// Nothing more can be handed to the target: stop receiving from the client, watch it for a reset only.
+    | StopClient = 4
+    /// Nothing more can be handed to the client: stop receiving from the target, watch it for a reset only.
+    | StopTarget = 8
+
+/// How the two sockets of a connection are closed.
+[<RequireQualifiedAccess; Struct>]
+type Ending =
+    /// Both sides have ended: plain closes.
+    | Orderly
+    /// Reset both at once, whatever is queued: a truncated transfer must not look complete.
+    | ResetBoth
+    /// Close the client; reset the target once the kernel's queue towards it is empty, or its patience is over.
+    | ResetTargetAfterDrain
+    | ResetClientAfterDrain
+    /// A refusal before the relay: end sending (after an alert, where there is one), drain a little, close.
+    | Linger
+
+/// One direction of the relay, named by the side that sends.
+[<RequireQualifiedAccess; Struct>]
+type Flow =
+    | Open
+    /// Ended by its sender, and the end passed on.
+    | Done
+    /// Its receiver takes nothing more.
+    | Broken
+
+/// Where the relay stands.
+[<Struct; NoComparison>]
+type RelayState =
+    { FromClient: Flow
+      FromTarget: Flow
+      /// Who ended first, when neither has failed.
+      FirstEnd: Side voption }
+
+    static member Start = { FromClient = Flow.Open; FromTarget = Flow.Open; FirstEnd = ValueNone }
+
+[<RequireQualifiedAccess; NoComparison; Struct>]
+type RelayStep =
+    | GoOn of state: RelayState * orders: RelayOrders
+    | Finish of reason: CloseReason * ending: Ending
+
+/// Half-close, reset and truncation between two sides: each direction lives and ends for itself, a reset stays a reset,
+/// and what one side sent before its end always arrives first.
+[<RequireQualifiedAccess>]
+module RelayLife =
+    let private flowFrom state side = if side = Side.Client then state.FromClient else state.FromTarget
+
+    let private withFlow state side flow =
+        if side = Side.Client then { state with FromClient = flow } else { state with FromTarget = flow }
+
+    let private resetAfterDrain side =
+        if side = Side.Client then Ending.ResetClientAfterDrain else Ending.ResetTargetAfterDrain
+
+    let private fail side cause =
+        RelayStep.Finish(CloseReason.make (Side.who side) Phase.Relay cause, resetAfterDrain (Side.other side))
+
+    let private ended state side =
+        let state = { withFlow state side Flow.Done with FirstEnd = (if state.FirstEnd.IsSome then state.FirstEnd else ValueSome side) }
+        match flowFrom state (Side.other side) with
+        | Flow.Done -> RelayStep.Finish(CloseReason.make (Side.who state.FirstEnd.Value) Phase.Relay Cause.Ended, Ending.Orderly)
+        | _ -> RelayStep.GoOn(state, (if side = Side.Client then RelayOrders.EndTarget else RelayOrders.EndClient))
+
+    let advance (state: RelayState) (side: Side) (event: RelayEvent) : RelayStep =
+        let other = Side.other side
+        // A write towards this side failed earlier: the kernel has shown its reset there, and what a receive shows after
+        // it as an end is that same reset.
+        let takesNothing = flowFrom state other = Flow.Broken
+        match event with
+        | RelayEvent.Ended when takesNothing -> fail side Cause.Reset
+        | RelayEvent.Ended ->
+            // Said twice, an end is the same end.
+            if flowFrom state side = Flow.Done then RelayStep.GoOn(state, RelayOrders.None) else ended state side
+        // The other side had said everything: nothing that it waits for was cut off.
+        | RelayEvent.Truncated when flowFrom state other = Flow.Done -> ended state side
+        | RelayEvent.Truncated -> fail side Cause.Truncated
+        | RelayEvent.Vanished -> fail side Cause.Vanished
+        | RelayEvent.WriteFailed ->
+            if flowFrom state side = Flow.Done || flowFrom state side = Flow.Broken then
+                // It has nothing more to say, or nobody to say it to, and takes nothing.
+                fail side Cause.Reset
+            elif flowFrom state other = Flow.Broken then
+                RelayStep.GoOn(state, RelayOrders.None)
+            else
+                // A server may answer early and reset our upload: its answer is read to the end and delivered first.
+                RelayStep.GoOn(withFlow state other Flow.Broken, (if other = Side.Client then RelayOrders.StopClient else RelayOrders.StopTarget))
+        | _ -> fail side Cause.Reset
