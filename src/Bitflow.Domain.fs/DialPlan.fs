@@ -38,12 +38,12 @@ module DialPlan =
 
     /// Every attempt, when all of them fail in no time: target, attempt, and the wait before it. For explanations.
     let schedule (targets: TargetConfig[]) (order: int[]) : (int * int * Duration) list =
-        let rec go wait plan =
+        let rec go (wait: Duration) (plan: DialPlan) =
             (plan.Target, plan.Attempt, wait)
             :: (match afterFailure targets plan DialFault.ConnectTimeout with
                 | NextAttempt.After(wait, plan) -> go wait plan
                 | NextAttempt.GiveUp -> [])
-        if order.Length = 0 then [] else go Duration.Zero (start order)
+        if Array.isEmpty order then [] else go Duration.Zero (start order)
 
     /// The longest that dialling can take when nothing answers: every attempt its full timeout, and every wait.
     let longest (targets: TargetConfig[]) (order: int[]) : Duration =
