@@ -14,7 +14,11 @@ open FsCheck.FSharp
 [<Sealed; AbstractClass>]
 type Law =
     /// All generators of the specification, by their registering types.
-    static member Generators: Type list = [ typeof<WordGenerators>; typeof<TlsGenerators> ]
+    static member Generators: Type list =
+        [ typeof<WordGenerators>
+          typeof<TlsGenerators>
+          typeof<OperatorGenerators> ]
+
 
     static member Cases =
         match Int32.TryParse(Environment.GetEnvironmentVariable "CASES") with

@@ -1,0 +1,110 @@
+module Bitflow.Spec.ConnectionRecordLaws
+
+open System
+open System.Buffers
+open System.Net
+open System.Text
+open System.Text.Json
+open Xunit
+open Bitflow.Domain
+
+let private keys (line: string) =
+    use document = JsonDocument.Parse line
+    [ for property in document.RootElement.EnumerateObject() -> property.Name ]
+
+let private sample =
+    { Name = "web"
+      Timestamp = DateTimeOffset(2026, 1, 2, 3, 4, 5, 678, TimeSpan.Zero)
+      Duration = Duration.OfNanoseconds 1_500_001L
+      Source = Endpoint.OfIp(IPAddress.Parse "192.0.2.7", 51234)
+      SourceTransport = Transport.Tls
+      Destination = Endpoint.Unix "/run/app.sock"
+      DestinationTransport = Transport.Plaintext
+      SourceSentBytes = 12L
+      DestinationReceiveBytes = 345L
+      Id = 9L
+      Listener = ":443"
+      Target = "app"
+      CloseReason = "client.relay.ended"
+      Error = ""
+      ServerName = "www.example"
+      Alpn = "h2"
+      TlsVersion = "1.3"
+      ClientCertificateSubject = ""
+      DialDuration = Duration.OfMilliseconds 1L
+      DialAttempts = 1
+      ConfigGeneration = 1L
+      Peer = Endpoint.OfIp(IPAddress.Parse "192.0.2.7", 51234)
+      Local = Endpoint.OfIp(IPAddress.Parse "2001:db8::1", 443)
+      Header = HeaderSeen.None
+      OpenConnections = 3L
+      RoundRobinTicket = None
+      AlpnOffer = [ "h2"; "http/1.1" ]
+      Resolved = [ { Host = "app.internal"; Addresses = [ IPAddress.Parse "10.0.0.1" ] } ] }
+
+[<Fact>]
+let ``a record that was written reads back as itself`` () =
+    Law.Holds(fun (record: ConnectionRecord) ->
+        match ConnectionRecord.tryParse (ConnectionRecord.format record) with
+        | Ok read -> ConnectionRecord.format read = ConnectionRecord.format record && read.Timestamp = record.Timestamp && read.Duration = record.Duration
+                     && read.Source = record.Source && read.Error = record.Error && read.AlpnOffer = record.AlpnOffer && read.RoundRobinTicket = record.RoundRobinTicket
+        | Error _ -> false)
+
+[<Fact>]
+let ``every record has every key once, in the order of the table`` () =
+    Law.Holds(fun (record: ConnectionRecord) -> keys (ConnectionRecord.format record) = List.map fst ConnectionRecord.fields)
+
+[<Fact>]
+let ``the reference's keys come first, in the reference's order`` () =
+    Law.HoldsFor(
+        [ [ "name"; "timestamp"; "duration"; "source_ip"; "source_port"; "source_protocol"; "source_transport"; "destination_ip"; "destination_port"
+            "destination_protocol"; "destination_transport"; "source_sent_bytes"; "destination_receive_bytes" ] ],
+        fun reference -> List.truncate reference.Length (List.map fst ConnectionRecord.fields) = reference
+    )
+
+[<Fact>]
+let ``whatever a client put into a record, it is one line of valid UTF-8 without a control character`` () =
+    Law.Holds(fun (HostileText a) (HostileText b) ->
+        let record = { sample with ServerName = a; Error = b; AlpnOffer = [ a ]; Source = Endpoint.Unix b }
+        let buffer = ArrayBufferWriter<byte>()
+        ConnectionRecord.writeLine buffer record
+        let text = UTF8Encoding(false, true).GetString buffer.WrittenSpan
+        text.EndsWith '\n'
+        && text.Substring(0, text.Length - 1) |> Seq.forall (fun c -> c >= ' ')
+        && (match ConnectionRecord.tryParse text with Ok read -> read.Target = "app" | Error _ -> false))
+
+[<Fact>]
+let ``a record is written as the operators' guide shows it`` () =
+    Law.HoldsFor(
+        [ sample,
+          """{"name":"web","timestamp":"2026-01-02T03:04:05.6780000Z","duration":1.500001,"source_ip":"192.0.2.7","source_port":51234,"source_protocol":"tcp4","source_transport":"tls","destination_ip":"/run/app.sock","destination_port":0,"destination_protocol":"unix","destination_transport":"plaintext","source_sent_bytes":12,"destination_receive_bytes":345,"id":9,"listener":":443","target":"app","close_reason":"client.relay.ended","error":"","sni":"www.example","alpn":"h2","tls_version":"1.3","client_certificate_subject":"","dial_duration":1,"dial_attempts":1,"config_generation":1,"peer_ip":"192.0.2.7","peer_port":51234,"peer_protocol":"tcp4","local_ip":"2001:db8::1","local_port":443,"local_protocol":"tcp6","header":"","header_source_ip":"","header_source_port":0,"header_source_protocol":"","header_destination_ip":"","header_destination_port":0,"header_destination_protocol":"","open_connections":3,"round_robin_ticket":null,"alpn_offer":["h2","http/1.1"],"resolved":[{"host":"app.internal","addresses":["10.0.0.1"]}]}""" ],
+        fun (record, line) -> ConnectionRecord.format record = line
+    )
+
+[<Fact>]
+let ``the reference's own log reads too; what it lacks is empty`` () =
+    Law.HoldsFor(
+        [ """{"name":"web","timestamp":"2020-05-01T10:00:00.123456789+02:00","duration":12.5,"source_ip":"10.0.0.9","source_port":4000,"source_protocol":"tcp4","source_transport":"plaintext","destination_ip":"10.0.0.1","destination_port":80,"destination_protocol":"tcp4","destination_transport":"plaintext","source_sent_bytes":1,"destination_receive_bytes":2}""" ],
+        fun line ->
+            match ConnectionRecord.tryParse line with
+            | Ok read -> read.Name = "web" && read.Timestamp.Hour = 8 && read.Duration = Duration.OfNanoseconds 12_500_000L && read.Target = "" && read.Resolved = []
+            | Error _ -> false
+    )
+
+[<Fact>]
+let ``no line makes the reading throw`` () =
+    Law.Holds(fun (HostileText text) at (HostileText piece) ->
+        let line = ConnectionRecord.format sample
+        let at = abs (at % line.Length)
+        [ text; line.Insert(at, piece); line.Substring(0, at) ]
+        |> List.forall (fun line -> match ConnectionRecord.tryParse line with Ok _ | Error _ -> true))
+
+[<Fact>]
+let ``a field of another type is named`` () =
+    Law.HoldsFor(
+        [ """{"name":1}""", "name"; """{"timestamp":"yesterday"}""", "timestamp"; """{"source_protocol":"tcp4","source_ip":"::1.2"}""", "source_ip"
+          """{"source_port":70000}""", "source_port"; """{"duration":"1"}""", "duration"; """{"duration":1e300}""", "duration"
+          """{"source_transport":"carrier pigeon"}""", "source_transport"; """{"error":"\ud800"}""", "error"; """{"header":"v3"}""", "header"
+          """{"resolved":[{}]}""", "resolved"; """{"alpn_offer":[1]}""", "alpn_offer"; """{"dial_attempts":99999999999}""", "dial_attempts" ],
+        fun (line, key) -> match ConnectionRecord.tryParse line with Error(ConnectionRecordError.BadField bad) -> bad = key | _ -> false
+    )

@@ -1,0 +1,146 @@
+module Bitflow.Spec.SentryLaws
+
+open System
+open System.Text
+open System.Text.Json
+open Xunit
+open Bitflow.Domain
+
+let private dsnText (pieces: DsnPieces) =
+    let secret = if pieces.Secret = "" then "" else ":" + pieces.Secret
+    $"{pieces.Scheme}://{pieces.Key}{secret}@{pieces.Host}{pieces.Port}{pieces.Path}/{pieces.Project}"
+
+let private dsn text = match Sentry.parseDsn text with Ok(Some dsn) -> dsn | other -> failwith $"%A{other}"
+
+let private start = Instant 1_000L
+let private wall = DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero)
+
+[<Fact>]
+let ``a DSN gives the endpoint of its project, path and all (SE-1, SE-2)`` () =
+    Law.Holds(fun pieces -> (dsn (dsnText pieces)).Endpoint = $"{pieces.Scheme}://{pieces.Host}{pieces.Port}{pieces.Path}/api/{pieces.Project}/envelope/")
+
+[<Fact>]
+let ``a DSN's secret goes into the authentication and nowhere else (SE-1, SE-3)`` () =
+    Law.Holds(fun pieces (event: SentryEvent) ->
+        let dsn = dsn (dsnText pieces)
+        let header = Sentry.authHeader dsn "bitflow/0.1.0"
+        let expected = $"Sentry sentry_version=7, sentry_client=bitflow/0.1.0, sentry_key={pieces.Key}"
+        if pieces.Secret = "" then
+            header = expected
+        else
+            header = $"{expected}, sentry_secret={pieces.Secret}"
+            && not ((string dsn).Contains pieces.Secret)
+            && not ((sprintf "%O" dsn).Contains pieces.Secret)
+            && not (dsn.Endpoint.Contains pieces.Secret)
+            && not (Encoding.UTF8.GetString(Sentry.envelope dsn wall event).Contains pieces.Secret))
+
+[<Fact>]
+let ``an empty DSN switches reporting off (SE-1)`` () =
+    Law.HoldsFor([ ""; "  "; null ], fun text -> match Sentry.parseDsn text with Ok None -> true | _ -> false)
+
+[<Fact>]
+let ``what is no DSN is refused with what is missing, and never quoted`` () =
+    Law.HoldsFor(
+        [ "hunter2", SentryDsnError.NotAUrl; "https://", SentryDsnError.NotAUrl; "ftp://hunter2@host/1", SentryDsnError.UnknownScheme
+          "hunter2://k@host/1", SentryDsnError.UnknownScheme; "https://host/1", SentryDsnError.NoPublicKey; "https://:hunter2@host/1", SentryDsnError.NoPublicKey
+          "https://hunter2@host", SentryDsnError.NoProjectId; "https://hunter2@host/", SentryDsnError.NoProjectId ],
+        fun (text, fault) ->
+            match Sentry.parseDsn text with
+            | Error error -> error = fault && not ((Sentry.describe error).Contains "hunter2")
+            | Ok _ -> false
+    )
+
+[<Fact>]
+let ``no text makes the reading of a DSN throw`` () =
+    Law.Holds(fun (HostileText text) -> match Sentry.parseDsn text with Ok _ | Error _ -> true)
+
+/// The lines and the payload of an envelope, cut as a server cuts them: by LF, and by the item's own length.
+let private cut (bytes: byte array) =
+    let first = Array.IndexOf(bytes, 10uy)
+    let second = Array.IndexOf(bytes, 10uy, first + 1)
+    let item = JsonDocument.Parse(ReadOnlyMemory(bytes, first + 1, second - first - 1)).RootElement
+    let length = item.GetProperty("length").GetInt32()
+    let header = JsonDocument.Parse(ReadOnlyMemory(bytes, 0, first)).RootElement
+    let payload = JsonDocument.Parse(ReadOnlyMemory(bytes, second + 1, length)).RootElement
+    let rest = bytes.AsSpan(second + 1 + length).ToArray()
+    header, item, payload, rest
+
+[<Fact>]
+let ``an envelope is cut where its lengths say, and holds one event below 1 MiB (SE-5 to SE-11)`` () =
+    Law.Holds(fun pieces (event: SentryEvent) ->
+        let envelope = Sentry.envelope (dsn (dsnText pieces)) wall event
+        let header, item, payload, rest = cut envelope
+        rest = [| 10uy |]
+        && header.GetProperty("event_id").GetString() = event.Id.ToString "N"
+        && header.GetProperty("sent_at").GetString() = "2026-01-01T00:00:00.000Z"
+        && item.GetProperty("type").GetString() = "event"
+        && payload.GetProperty("event_id").GetString() = event.Id.ToString "N"
+        && payload.GetProperty("timestamp").GetString() = "2026-01-02T03:04:05.678Z"
+        && payload.GetProperty("level").GetString() = "error"
+        && item.GetProperty("length").GetInt32() <= 1024 * 1024)
+
+[<Fact>]
+let ``an exception is sent cause first, each outermost call first`` () =
+    let frame call = { Function = call; Module = "Bitflow.Net"; File = "Relay.cs"; Line = 7; InApp = true }
+    let fault name frames = { Type = name; Message = "m"; Frames = List.map frame frames }
+    let event =
+        { Id = Guid.Empty; Timestamp = wall; Release = "bitflow@1"; ServerName = "h"; Message = ""; Template = ""; Tags = [ "proxy", "web" ]
+          Exceptions = [ fault "Outer" [ "inner"; "main" ]; fault "Cause" [] ] }
+    let _, _, payload, _ = cut (Sentry.envelope (dsn "https://k@h/1") wall event)
+    let values = payload.GetProperty("exception").GetProperty "values"
+    Law.HoldsFor(
+        [ values[0].GetProperty("type").GetString(), "Cause"
+          values[1].GetProperty("type").GetString(), "Outer"
+          values[1].GetProperty("stacktrace").GetProperty("frames").[0].GetProperty("function").GetString(), "main"
+          payload.GetProperty("tags").GetProperty("proxy").GetString(), "web"
+          payload.GetProperty("release").GetString(), "bitflow@1"
+          Sentry.fingerprint event, "Outer Bitflow.Net.inner" ],
+        fun (actual, expected) -> actual = expected
+    )
+
+let private after status header retry = Sentry.afterAnswer start wall status header retry Sentry.noRateLimits
+
+/// How many whole milliseconds a category is limited for.
+let private limitedFor category limits =
+    let at ms = start + Duration.OfMilliseconds ms
+    Seq.initInfinite int64 |> Seq.map ((*) 100L) |> Seq.find (fun ms -> not (Sentry.isLimited (at ms) category limits))
+
+[<Fact>]
+let ``rate limits mean what Sentry says they mean (SE-15)`` () =
+    Law.HoldsFor(
+        [ "60::organization", [ "error", 60_000L; "default", 60_000L; "profile", 60_000L ]
+          "60:error;transaction:key, 2700:default;security:organization", [ "error", 60_000L; "transaction", 60_000L; "default", 2_700_000L; "security", 2_700_000L; "session", 0L ]
+          "60:error:key:quota:ns1;ns2", [ "error", 60_000L; "default", 0L ]
+          "2.5:error", [ "error", 2_500L ]
+          " 60 : error ", [ "error", 60_000L; "default", 0L ]
+          "60:unheard_of:key", [ "error", 0L; "default", 0L ]
+          "60:unheard_of;error", [ "error", 60_000L ]
+          "abc:error", [ "error", 0L ]
+          "abc:error, 60:error", [ "error", 60_000L ]
+          "60", [ "error", 60_000L ]
+          "-5:error", [ "error", 0L ]
+          "", [ "error", 0L ] ],
+        fun (header, limits) -> limits |> List.forall (fun (category, ms) -> limitedFor category (after 200 header "") = ms)
+    )
+
+[<Fact>]
+let ``without that header a 429 limits everything, for as long as Retry-After says or a minute (SE-16)`` () =
+    Law.HoldsFor(
+        [ 429, "", "", 60_000L; 429, "", "7", 7_000L; 429, "", "2.5", 2_500L; 429, "", "soon", 60_000L
+          429, "", "Thu, 01 Jan 2026 00:00:30 GMT", 30_000L; 429, "", "Thursday, 01-Jan-26 00:00:30 GMT", 30_000L; 429, "", "Thu Jan  1 00:00:30 2026", 30_000L
+          429, "", "Wed, 31 Dec 2025 00:00:00 GMT", 0L; 429, "2:error", "7", 2_000L; 429, "2:session", "7", 0L
+          200, "", "7", 0L; 503, "", "7", 0L; 500, "", "", 0L ],
+        fun (status, header, retry, ms) -> limitedFor "error" (after status header retry) = ms
+    )
+
+[<Fact>]
+let ``a later end of a limit is never taken back (SE-17)`` () =
+    Law.Holds(fun (NearlyRateLimits first) (NearlyRateLimits second) (retry: bool) (ms: FsCheck.NonNegativeInt) ->
+        let one = after 200 first ""
+        let both = Sentry.afterAnswer start wall (if retry then 429 else 200) second "" one
+        let at = start + Duration.OfMilliseconds(int64 ms.Get * 100L)
+        [ "error"; "default"; "transaction" ] |> List.forall (fun category -> not (Sentry.isLimited at category one) || Sentry.isLimited at category both))
+
+[<Fact>]
+let ``no header makes the reading of rate limits throw`` () =
+    Law.Holds(fun (HostileText header) (HostileText retry) -> Sentry.isLimited start "error" (after 429 header retry) || true)

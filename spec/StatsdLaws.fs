@@ -1,0 +1,108 @@
+module Bitflow.Spec.StatsdLaws
+
+open System
+open System.Text
+open System.Text.RegularExpressions
+open Xunit
+open Bitflow.Domain
+
+let private lines (text: string voption) =
+    match text with
+    | ValueSome text -> text.Split '\n' |> List.ofArray
+    | ValueNone -> []
+
+let private number = @"-?[0-9]+(\.[0-9]+)?"
+let private grammar format =
+    // ST-4 has statsd keep a hyphen, ST-9 has DogStatsD replace it.
+    let name = if format = MetricsFormat.DogStatsD then "[A-Za-z][A-Za-z0-9_.]{0,199}" else "[A-Za-z][A-Za-z0-9_.-]{0,199}"
+    let value = $@":{number}\|(c|g|ms)(\|@(1|0\.[0-9]*[1-9]))?"
+    match format with
+    | MetricsFormat.DogStatsD ->
+        let tag = "[a-z][A-Za-z0-9_:./-]{1,199}"
+        $@"^{name}{value}(\|#{tag}(,{tag})*)?$"
+    | MetricsFormat.Influx ->
+        let tag = "[a-z]+=[A-Za-z0-9_./-]{1,198}"
+        $@"^{name}(,{tag})*{value}$"
+    | MetricsFormat.Plain -> $@"^{name}{value}$"
+
+[<Fact>]
+let ``whatever a name, a tag or a value holds, a server can read the line (ST-4, ST-9, ST-10)`` () =
+    Law.Holds(fun (sample: StatsdSample) format (HostileText prefix) ->
+        lines (Statsd.format format prefix sample) |> List.forall (fun line -> Regex.IsMatch(line, grammar format, RegexOptions.CultureInvariant) && not (line.EndsWith '\n')))
+
+[<Fact>]
+let ``lines are written as the specification writes them`` () =
+    let sample name value tags = { Name = name; Tags = tags; Value = value }
+    Law.HoldsFor(
+        [ sample "proxy.serve.accept.success" (StatsdValue.Count 1L) [ "proxy", "web"; "listener", "0.0.0.0:443" ], MetricsFormat.DogStatsD,
+          "bitflow.proxy.serve.accept.success:1|c|#proxy:web,listener:0.0.0.0:443"
+          sample "proxy.serve.active_connections" (StatsdValue.Gauge 12.0) [ "proxy", "web" ], MetricsFormat.DogStatsD,
+          "bitflow.proxy.serve.active_connections:12|g|#proxy:web"
+          sample "proxy.serve.dial.latency" (StatsdValue.Timing(3.25, 1.0)) [ "proxy", "web"; "target", "a|b" ], MetricsFormat.DogStatsD,
+          "bitflow.proxy.serve.dial.latency:3.25|ms|#proxy:web,target:a_b"
+          sample "proxy.serve.dial.latency" (StatsdValue.Timing(3.25, 0.5)) [ "proxy", "web"; "target", "a|b" ], MetricsFormat.DogStatsD,
+          "bitflow.proxy.serve.dial.latency:3.25|ms|@0.5|#proxy:web,target:a_b"
+          sample "proxy.serve.dial.latency" (StatsdValue.Timing(3.25, 0.5)) [ "proxy", "web"; "listener", "[::1]:443" ], MetricsFormat.Influx,
+          "bitflow.proxy.serve.dial.latency,proxy=web,listener=___1__443:3.25|ms|@0.5"
+          sample "proxy.serve.accept.success" (StatsdValue.Count 7L) [ "proxy", "web" ], MetricsFormat.Plain,
+          "bitflow.proxy.serve.accept.success:7|c"
+          sample "a" (StatsdValue.Gauge 1e15) [], MetricsFormat.Plain, "bitflow.a:1000000000000000|g"
+          sample "a" (StatsdValue.Gauge -10.0) [], MetricsFormat.Plain, "bitflow.a:0|g\nbitflow.a:-10|g"
+          sample "a" (StatsdValue.Gauge -0.0) [], MetricsFormat.Plain, "bitflow.a:0|g"
+          sample "a" (StatsdValue.Count 1L) [ "proxy", "né,w\n😀#@:x" ], MetricsFormat.DogStatsD, "bitflow.a:1|c|#proxy:n__w____:x"
+          sample "a" (StatsdValue.Count 1L) [ "proxy", "" ], MetricsFormat.DogStatsD, "bitflow.a:1|c" ],
+        fun (sample, format, line) -> Statsd.format format "bitflow" sample = ValueSome line
+    )
+
+[<Fact>]
+let ``a gauge below zero is set by way of zero, and never by a sign alone (ST-2)`` () =
+    Law.Holds(fun (value: float) ->
+        let lines = lines (Statsd.format MetricsFormat.Plain "" { Name = "g"; Tags = []; Value = StatsdValue.Gauge value })
+        lines |> List.forall (fun line -> not (line.Contains '+'))
+        && (match lines with
+            | [ line ] -> not (line.StartsWith "g:-")
+            | [ zero; line ] -> zero = "g:0|g" && line.StartsWith "g:-"
+            | lines -> lines.IsEmpty && not (Double.IsFinite value)))
+
+[<Fact>]
+let ``what is no number, or has a rate that is none, is not sent (ST-3, ST-7)`` () =
+    let timing value rate = StatsdValue.Timing(value, rate)
+    Law.HoldsFor(
+        [ StatsdValue.Gauge nan; StatsdValue.Gauge infinity; timing nan 1.0; timing 1.0 0.0; timing 1.0 -0.5; timing 1.0 nan; timing 1.0 1e-12 ],
+        fun value -> Statsd.format MetricsFormat.Plain "" { Name = "g"; Tags = []; Value = value } = ValueNone
+    )
+
+[<Fact>]
+let ``a prefix stands before the name with one dot, begins with a letter, and is what is cut of a name too long`` () =
+    Law.HoldsFor(
+        [ "", "a.b"; "bitflow", "bitflow.a.b"; "bitflow.", "bitflow.a.b"; "9lives", "lives.a.b"; "...", "a.b"; "my app", "my_app.a.b"
+          "my-app", "my_app.a.b"; String('p', 300), String('p', 196) + ".a.b" ],
+        fun (prefix, name) -> Statsd.name MetricsFormat.DogStatsD prefix "a.b" = name
+    )
+
+[<Fact>]
+let ``datagrams hold every line once, in order, and none is larger than 1432 bytes (ST-5)`` () =
+    Law.Holds(fun (lengths: FsCheck.PositiveInt list) ->
+        let lines = lengths |> List.mapi (fun i length -> $"{i}:" + String('x', length.Get * 37 % 1600))
+        let struct (datagrams, leftOut) = Statsd.pack lines
+        let fitting = lines |> List.filter (fun line -> line.Length <= Statsd.maxDatagramBytes)
+        (datagrams |> List.collect (fun bytes -> Encoding.ASCII.GetString(bytes).Split '\n' |> List.ofArray)) = fitting
+        && datagrams |> List.forall (fun bytes -> bytes.Length > 0 && bytes.Length <= 1432)
+        && leftOut = lines.Length - fitting.Length)
+
+[<Fact>]
+let ``no datagram could have taken the first line of the next`` () =
+    Law.Holds(fun (lengths: FsCheck.PositiveInt list) ->
+        let lines = lengths |> List.map (fun length -> String('x', 1 + length.Get * 37 % 1400))
+        let struct (datagrams, _) = Statsd.pack lines
+        datagrams |> List.pairwise |> List.forall (fun (one, next) ->
+            let first = match Array.IndexOf(next, byte '\n') with | -1 -> next.Length | newline -> newline
+            one.Length + 1 + first > Statsd.maxDatagramBytes))
+
+[<Fact>]
+let ``a flush sends what can be written and counts the rest`` () =
+    Law.Holds(fun (samples: StatsdSample list) format ->
+        let config = { Address = MetricsAddress.Udp("localhost", 8125); Prefix = "p"; Format = format }
+        let struct (datagrams, leftOut) = Statsd.datagrams config samples
+        let unwritable = samples |> List.filter (fun sample -> (Statsd.format format "p" sample).IsNone) |> List.length
+        leftOut = unwritable && (datagrams.IsEmpty = (unwritable = samples.Length)))

@@ -1,0 +1,360 @@
+namespace Bitflow.Domain
+
+open System
+open System.Buffers
+open System.Globalization
+open System.Net
+open System.Text
+open System.Text.Json
+
+/// How bytes travel on one side.
+[<RequireQualifiedAccess>]
+type Transport =
+    /// The side never came to be: nothing was dialled.
+    | Unknown
+    | Plaintext
+    | Tls
+
+/// What the inbound PROXY header said, as far as a decision depends on it.
+[<RequireQualifiedAccess; NoComparison>]
+type HeaderSeen =
+    /// None was looked for, or none was read.
+    | None
+    /// A health check of the trusted proxy itself.
+    | Local
+    /// UNKNOWN or UNSPEC: the real addresses hold.
+    | Unknown
+    | Addresses of source: Endpoint * destination: Endpoint
+
+/// What a name resolved to when it was dialled.
+[<NoComparison>]
+type Resolved =
+    { Host: string
+      Addresses: IPAddress list }
+
+/// Everything the connection log says of one connection: what happened, and what the decisions were made from, so
+/// that `bitflow replay` can make them again. Strings are empty, numbers zero, where something never came to be.
+[<NoComparison>]
+type ConnectionRecord =
+    { /// The proxy's name.
+      Name: string
+      /// When it was accepted, UTC.
+      Timestamp: DateTimeOffset
+      /// From accept to its end.
+      Duration: Duration
+      /// The client: the PROXY header's source where one counts, else the peer.
+      Source: Endpoint
+      SourceTransport: Transport
+      /// The address connected to: the target's, or the SOCKS5 proxy's.
+      Destination: Endpoint
+      DestinationTransport: Transport
+      /// Bytes of payload received from the client.
+      SourceSentBytes: int64
+      /// Bytes of payload received from the target.
+      DestinationReceiveBytes: int64
+      Id: int64
+      /// The listener's address as configured.
+      Listener: string
+      /// The target's name, the last tried where none was reached.
+      Target: string
+      /// `who.phase.cause`.
+      CloseReason: string
+      /// The system's or the peer's own words for a failure.
+      Error: string
+      /// The server name of the ClientHello.
+      ServerName: string
+      /// The protocol agreed with the client.
+      Alpn: string
+      /// `1.2` or `1.3`, with the client.
+      TlsVersion: string
+      ClientCertificateSubject: string
+      /// From the first attempt to the last one's end, waits included.
+      DialDuration: Duration
+      DialAttempts: int
+      /// 1 for the configuration of the start, one more after every reload.
+      ConfigGeneration: int64
+      /// Who is at the other end of the accepted socket.
+      Peer: Endpoint
+      /// The address that the peer connected to.
+      Local: Endpoint
+      Header: HeaderSeen
+      /// Connections of the proxy that were open when this one was admitted or refused, without it.
+      OpenConnections: int64
+      RoundRobinTicket: int64 option
+      AlpnOffer: string list
+      Resolved: Resolved list }
+
+/// Why a line is no record.
+[<RequireQualifiedAccess>]
+type ConnectionRecordError =
+    | NotJson
+    | NotAnObject
+    /// The key's value has another type, or is out of range.
+    | BadField of key: string
+
+/// The connection log: one JSON object a line, all keys always there and always in the order of `fields`.
+[<RequireQualifiedAccess>]
+module ConnectionRecord =
+    /// Every key, in order, with what it means; docs/operations.md shows this table.
+    let fields: (string * string) list =
+        [ "name", "The proxy's name"
+          "timestamp", "When the connection was accepted (RFC 3339, UTC)"
+          "duration", "Milliseconds from accept to the end"
+          "source_ip", "The client's address (from the PROXY header of a trusted proxy, if any); the path of a Unix socket"
+          "source_port", "The client's port; 0 for a Unix socket"
+          "source_protocol", "`tcp4`, `tcp6` or `unix`"
+          "source_transport", "`plaintext` or `tls`, as the listener speaks it"
+          "destination_ip", "The address that was connected to (the SOCKS5 proxy's, where there is one), or a Unix socket's path; empty if none was"
+          "destination_port", "Its port"
+          "destination_protocol", "`tcp4`, `tcp6` or `unix`; empty if nothing was connected to"
+          "destination_transport", "`plaintext` or `tls`; empty if nothing was connected to"
+          "source_sent_bytes", "Bytes received from the client after TLS, PROXY header and hello"
+          "destination_receive_bytes", "Bytes received from the target"
+          "id", "The connection's number since the start of the program, as log lines and the admin page show it"
+          "listener", "The listener's address as configured"
+          "target", "The target's name; of several tried, the last"
+          "close_reason", "Who ended it, in which phase, and why: `who.phase.cause`"
+          "error", "What the system, the library or the peer said, where something failed"
+          "sni", "The server name in the ClientHello"
+          "alpn", "The protocol agreed with the client by ALPN"
+          "tls_version", "`1.2` or `1.3`, as agreed with the client"
+          "client_certificate_subject", "The subject of the client's certificate, if it presented one"
+          "dial_duration", "Milliseconds from the first attempt to dial to the end of the last"
+          "dial_attempts", "How many attempts to dial were made"
+          "config_generation", "1 for the configuration read at start, one more after every reload"
+          "peer_ip", "The address at the other end of the accepted socket, before any PROXY header"
+          "peer_port", "Its port"
+          "peer_protocol", "`tcp4`, `tcp6` or `unix`"
+          "local_ip", "The address that the peer connected to"
+          "local_port", "Its port"
+          "local_protocol", "`tcp4`, `tcp6` or `unix`"
+          "header", "What the inbound PROXY header was: `proxy`, `local` or `unknown`; empty if none was read"
+          "header_source_ip", "The source in the inbound PROXY header"
+          "header_source_port", "Its port"
+          "header_source_protocol", "`tcp4`, `tcp6` or `unix`"
+          "header_destination_ip", "The destination in the inbound PROXY header"
+          "header_destination_port", "Its port"
+          "header_destination_protocol", "`tcp4`, `tcp6` or `unix`"
+          "open_connections", "Connections of the proxy already open when this one was admitted or refused"
+          "round_robin_ticket", "The number that round-robin drew for it; null with every other policy"
+          "alpn_offer", "The protocols that the client offered by ALPN, in its order"
+          "resolved", "For each name that was resolved for it: `host` and `addresses`" ]
+
+    let private transportText transport =
+        match transport with
+        | Transport.Unknown -> ""
+        | Transport.Plaintext -> "plaintext"
+        | Transport.Tls -> "tls"
+
+    let private milliseconds (duration: Duration) = decimal duration.TotalNanoseconds / 1_000_000m
+
+    let private writeEndpoint (json: Utf8JsonWriter) (ipKey: string) (portKey: string) (protocolKey: string) (endpoint: Endpoint) =
+        match endpoint with
+        | Endpoint.Ip(address, port) ->
+            json.WriteString(ipKey, string address)
+            json.WriteNumber(portKey, port)
+        | Endpoint.Unix path ->
+            json.WriteString(ipKey, JsonText.wellFormed path)
+            json.WriteNumber(portKey, 0)
+        | Endpoint.Unknown ->
+            json.WriteString(ipKey, "")
+            json.WriteNumber(portKey, 0)
+        json.WriteString(protocolKey, endpoint.Protocol)
+
+    let private write (json: Utf8JsonWriter) (record: ConnectionRecord) =
+        let text (key: string) (value: string) = json.WriteString(key, JsonText.wellFormed value)
+        let number (key: string) (value: int64) = json.WriteNumber(key, value)
+        json.WriteStartObject()
+        text "name" record.Name
+        json.WriteString("timestamp", record.Timestamp.UtcDateTime.ToString("O", CultureInfo.InvariantCulture))
+        json.WriteNumber("duration", milliseconds record.Duration)
+        // The reference's log has the transport behind the protocol, so each endpoint is followed by its own.
+        writeEndpoint json "source_ip" "source_port" "source_protocol" record.Source
+        text "source_transport" (transportText record.SourceTransport)
+        writeEndpoint json "destination_ip" "destination_port" "destination_protocol" record.Destination
+        text "destination_transport" (transportText record.DestinationTransport)
+        number "source_sent_bytes" record.SourceSentBytes
+        number "destination_receive_bytes" record.DestinationReceiveBytes
+        number "id" record.Id
+        text "listener" record.Listener
+        text "target" record.Target
+        text "close_reason" record.CloseReason
+        text "error" record.Error
+        text "sni" record.ServerName
+        text "alpn" record.Alpn
+        text "tls_version" record.TlsVersion
+        text "client_certificate_subject" record.ClientCertificateSubject
+        json.WriteNumber("dial_duration", milliseconds record.DialDuration)
+        number "dial_attempts" (int64 record.DialAttempts)
+        number "config_generation" record.ConfigGeneration
+        writeEndpoint json "peer_ip" "peer_port" "peer_protocol" record.Peer
+        writeEndpoint json "local_ip" "local_port" "local_protocol" record.Local
+        let header, source, destination =
+            match record.Header with
+            | HeaderSeen.None -> "", Endpoint.Unknown, Endpoint.Unknown
+            | HeaderSeen.Local -> "local", Endpoint.Unknown, Endpoint.Unknown
+            | HeaderSeen.Unknown -> "unknown", Endpoint.Unknown, Endpoint.Unknown
+            | HeaderSeen.Addresses(source, destination) -> "proxy", source, destination
+        text "header" header
+        writeEndpoint json "header_source_ip" "header_source_port" "header_source_protocol" source
+        writeEndpoint json "header_destination_ip" "header_destination_port" "header_destination_protocol" destination
+        number "open_connections" record.OpenConnections
+        match record.RoundRobinTicket with
+        | Some ticket -> number "round_robin_ticket" ticket
+        | None -> json.WriteNull "round_robin_ticket"
+        json.WriteStartArray "alpn_offer"
+        for name in record.AlpnOffer do
+            json.WriteStringValue(JsonText.wellFormed name)
+        json.WriteEndArray()
+        json.WriteStartArray "resolved"
+        for resolved in record.Resolved do
+            json.WriteStartObject()
+            text "host" resolved.Host
+            json.WriteStartArray "addresses"
+            for address in resolved.Addresses do
+                json.WriteStringValue(string address)
+            json.WriteEndArray()
+            json.WriteEndObject()
+        json.WriteEndArray()
+        json.WriteEndObject()
+
+    /// The record as one line with its newline, in UTF-8. Text that is no valid Unicode is written with U+FFFD;
+    /// control characters are escaped, so that nobody can make two lines of one.
+    [<CompiledName("WriteLine")>]
+    let writeLine (buffer: IBufferWriter<byte>) (record: ConnectionRecord) : unit =
+        use json = new Utf8JsonWriter(buffer, JsonText.options)
+        write json record
+        json.Flush()
+        buffer.Write("\n"B.AsSpan())
+
+    /// The same as text, without the newline.
+    let format (record: ConnectionRecord) : string =
+        JsonText.bytes (fun json -> write json record) |> Encoding.UTF8.GetString
+
+    // Inside the parser only: how the first bad field ends the reading.
+    exception private BadField of key: string
+
+    let private readRecord (root: JsonElement) : ConnectionRecord =
+        let value (key: string) =
+            match root.TryGetProperty key with
+            | true, element when element.ValueKind <> JsonValueKind.Null -> ValueSome element
+            | _ -> ValueNone
+        let read key missing (convert: JsonElement -> 'a voption) =
+            match value key with
+            | ValueNone -> missing
+            | ValueSome element ->
+                match convert element with
+                | ValueSome result -> result
+                | ValueNone -> raise (BadField key)
+        let asText (element: JsonElement) =
+            if element.ValueKind <> JsonValueKind.String then ValueNone
+            // An escaped lone surrogate is a string in JSON and none here.
+            else try ValueSome(element.GetString()) with :? InvalidOperationException -> ValueNone
+        let asInt64 (element: JsonElement) =
+            if element.ValueKind <> JsonValueKind.Number then ValueNone
+            else match element.TryGetInt64() with | true, n -> ValueSome n | _ -> ValueNone
+        let within low high (element: JsonElement) =
+            match asInt64 element with
+            | ValueSome n when n >= low && n <= high -> ValueSome(int n)
+            | _ -> ValueNone
+        let asDuration (element: JsonElement) =
+            if element.ValueKind <> JsonValueKind.Number then
+                ValueNone
+            else
+                match element.TryGetDecimal() with
+                | true, ms when abs ms <= decimal Int64.MaxValue / 1_000_000m -> ValueSome(Duration.OfNanoseconds(int64 (ms * 1_000_000m)))
+                | _ -> ValueNone
+        let asAddress (element: JsonElement) =
+            match asText element with
+            | ValueSome text -> IpAddress.tryParse text
+            | ValueNone -> ValueNone
+        let asList (item: JsonElement -> 'a voption) (element: JsonElement) =
+            if element.ValueKind <> JsonValueKind.Array then
+                ValueNone
+            else
+                let items = [ for element in element.EnumerateArray() -> item element ]
+                if List.forall ValueOption.isSome items then ValueSome(List.map ValueOption.get items) else ValueNone
+        let text key = read key "" asText
+        let int64 key = read key 0L asInt64
+        let endpoint stem =
+            let address, port, protocol = text $"{stem}_ip", read $"{stem}_port" 0 (within 0L 65535L), text $"{stem}_protocol"
+            match protocol with
+            | "" -> Endpoint.Unknown
+            | "unix" -> Endpoint.Unix address
+            | "tcp4"
+            | "tcp6" ->
+                match IpAddress.tryParse address with
+                | ValueSome address -> Endpoint.OfIp(address, port)
+                | ValueNone -> raise (BadField $"{stem}_ip")
+            | _ -> raise (BadField $"{stem}_protocol")
+        let transport key =
+            match text key with
+            | "" -> Transport.Unknown
+            | "plaintext" -> Transport.Plaintext
+            | "tls" -> Transport.Tls
+            | _ -> raise (BadField key)
+        let time (element: JsonElement) =
+            if element.ValueKind <> JsonValueKind.String then
+                ValueNone
+            else
+                match element.TryGetDateTimeOffset() with
+                | true, at -> ValueSome(at.ToUniversalTime())
+                | _ -> ValueNone
+        let resolved (element: JsonElement) =
+            if element.ValueKind <> JsonValueKind.Object then
+                ValueNone
+            else
+                match element.TryGetProperty "host", element.TryGetProperty "addresses" with
+                | (true, host), (true, addresses) ->
+                    match asText host, asList asAddress addresses with
+                    | ValueSome host, ValueSome addresses -> ValueSome { Host = host; Addresses = addresses }
+                    | _ -> ValueNone
+                | _ -> ValueNone
+        { Name = text "name"
+          Timestamp = read "timestamp" DateTimeOffset.UnixEpoch time
+          Duration = read "duration" Duration.Zero asDuration
+          Source = endpoint "source"
+          SourceTransport = transport "source_transport"
+          Destination = endpoint "destination"
+          DestinationTransport = transport "destination_transport"
+          SourceSentBytes = int64 "source_sent_bytes"
+          DestinationReceiveBytes = int64 "destination_receive_bytes"
+          Id = int64 "id"
+          Listener = text "listener"
+          Target = text "target"
+          CloseReason = text "close_reason"
+          Error = text "error"
+          ServerName = text "sni"
+          Alpn = text "alpn"
+          TlsVersion = text "tls_version"
+          ClientCertificateSubject = text "client_certificate_subject"
+          DialDuration = read "dial_duration" Duration.Zero asDuration
+          DialAttempts = read "dial_attempts" 0 (within 0L (Operators.int64 Int32.MaxValue))
+          ConfigGeneration = int64 "config_generation"
+          Peer = endpoint "peer"
+          Local = endpoint "local"
+          Header =
+            (match text "header" with
+             | "" -> HeaderSeen.None
+             | "local" -> HeaderSeen.Local
+             | "unknown" -> HeaderSeen.Unknown
+             | "proxy" -> HeaderSeen.Addresses(endpoint "header_source", endpoint "header_destination")
+             | _ -> raise (BadField "header"))
+          OpenConnections = int64 "open_connections"
+          RoundRobinTicket = read "round_robin_ticket" None (asInt64 >> ValueOption.map Some)
+          AlpnOffer = read "alpn_offer" [] (asList asText)
+          Resolved = read "resolved" [] (asList resolved) }
+
+    /// Reads a line back. Keys that are not there have their empty value, so that the reference's own log can be
+    /// read too; keys not known are passed over.
+    [<CompiledName("TryParse")>]
+    let tryParse (line: string) : Result<ConnectionRecord, ConnectionRecordError> =
+        try
+            use document = JsonDocument.Parse(if isNull line then "" else line)
+            if document.RootElement.ValueKind <> JsonValueKind.Object then Error ConnectionRecordError.NotAnObject
+            else Ok(readRecord document.RootElement)
+        with
+        | BadField key -> Error(ConnectionRecordError.BadField key)
+        | :? JsonException
+        // A line that is no valid UTF-16 cannot be transcoded for reading.
+        | :? ArgumentException -> Error ConnectionRecordError.NotJson
