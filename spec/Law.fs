@@ -16,6 +16,7 @@ type Law =
     /// All generators of the specification, by their registering types.
     static member Generators: Type list =
         [ typeof<WordGenerators>
+          typeof<WireGenerators>
           typeof<TlsGenerators>
           typeof<OperatorGenerators> ]
 

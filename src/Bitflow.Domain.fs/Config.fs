@@ -49,7 +49,7 @@ type ListenerConfig =
       Tls: ListenerTls option }
 
 /// Credentials for a SOCKS5 proxy (RFC 1929), 1 to 255 bytes each. Never printed.
-[<NoComparison>]
+[<NoComparison; StructuredFormatDisplay("(secret)")>]
 type SocksCredentials =
     { User: byte array
       Password: byte array }

@@ -1,0 +1,114 @@
+module Bitflow.Spec.SystemdLaws
+
+open System
+open Xunit
+open Bitflow.Domain
+
+let private own = 4711
+let private read pid fds names = SystemdSockets.read own pid fds names
+
+[<Fact>]
+let ``no variables make the reading of inherited sockets throw`` () =
+    Law.Holds(fun (HostileText pid) (HostileText fds) (HostileText names) ->
+        [ read pid fds names; read "4711" fds names; read "4711" "2" names ]
+        |> List.forall (fun sockets ->
+            match sockets with
+            | SystemdSockets.Unreadable error -> (SystemdSockets.describe error).Length > 20
+            | _ -> true))
+
+[<Fact>]
+let ``inherited sockets are consecutive from descriptor 3 and found by their names, which need not be unique`` () =
+    Law.Holds(fun (names: bool list) ->
+        let names = names |> List.map (fun n -> if n then "web" else "api")
+        let sockets = read "4711" (string names.Length) (String.Join(':', names))
+        let expected wanted = [ for i, n in List.indexed names do if n = wanted then 3 + i ]
+        names.IsEmpty
+        || [ "web"; "api" ]
+           |> List.forall (fun wanted ->
+               match SystemdSockets.withName wanted sockets with
+               | Ok found -> found = expected wanted
+               | Error(NamedSocketError.NoSuchName known) -> expected wanted = [] && not (List.contains wanted known)
+               | Error _ -> false))
+
+[<Fact>]
+let ``what the variables say is read to the letter`` () =
+    let given list = SystemdSockets.Given list
+    Law.HoldsFor(
+        [ null, null, null, SystemdSockets.NotGiven
+          "", "2", "", SystemdSockets.NotGiven
+          "4711", null, null, SystemdSockets.NotGiven
+          "4711", "0", null, SystemdSockets.NotGiven
+          "4711", "2", null, given [ struct (3, "unknown"); struct (4, "unknown") ]
+          "4711", "2", "web:api", given [ struct (3, "web"); struct (4, "api") ]
+          "4711", "1", "a.socket", given [ struct (3, "a.socket") ]
+          "4712", "2", "web:api", SystemdSockets.ForAnotherProcess 4712
+          "4712", "garbage", "web:api", SystemdSockets.ForAnotherProcess 4712
+          "x", "2", null, SystemdSockets.Unreadable(SystemdSocketsError.NotAProcessId "x")
+          "-1", "2", null, SystemdSockets.Unreadable(SystemdSocketsError.NotAProcessId "-1")
+          "4711", "x", null, SystemdSockets.Unreadable(SystemdSocketsError.NotACount "x")
+          "4711", "-1", null, SystemdSockets.Unreadable(SystemdSocketsError.NotACount "-1")
+          "4711", " 1", null, SystemdSockets.Unreadable(SystemdSocketsError.NotACount " 1")
+          "4711", "2147483647", null, SystemdSockets.Unreadable(SystemdSocketsError.TooMany "2147483647")
+          "4711", "99999999999999999999", null, SystemdSockets.Unreadable(SystemdSocketsError.TooMany "99999999999999999999")
+          "4711", "2", "web", SystemdSockets.Unreadable(SystemdSocketsError.NameCount(1, 2))
+          "4711", "1", "web:api", SystemdSockets.Unreadable(SystemdSocketsError.NameCount(2, 1)) ],
+        fun (pid, fds, names, expected) -> read pid fds names = expected)
+
+[<Fact>]
+let ``a name that is not inherited is refused with what would be right`` () =
+    Law.HoldsFor(
+        [ read null null null; read "1" "1" null; read "4711" "1" "api"; read "4711" "x" null ],
+        fun sockets ->
+            match SystemdSockets.withName "web" sockets with
+            | Error error -> (SystemdSockets.describeNamed "web" error).StartsWith "fd:web: "
+            | Ok _ -> false)
+
+[<Fact>]
+let ``a notification is lines of assignments, and its status one of them whatever it holds`` () =
+    Law.Holds(fun (HostileText status) ->
+        [ NotifyMessage.Ready status; NotifyMessage.Stopping status; NotifyMessage.Status status ]
+        |> List.map (fun m -> SystemdNotify.write(m).Split '\n')
+        |> List.forall (fun lines ->
+            lines.Length <= 2 && lines |> Array.forall (fun l -> l = "" && lines.Length = 1 || l.Contains '=' && not (String.exists Char.IsControl l))))
+
+[<Fact>]
+let ``notifications are written as sd_notify reads them`` () =
+    Law.HoldsFor(
+        [ NotifyMessage.Ready "", "READY=1"
+          NotifyMessage.Ready "serving 2 proxies", "READY=1\nSTATUS=serving 2 proxies"
+          NotifyMessage.Stopping "draining\n3 connections", "STOPPING=1\nSTATUS=draining 3 connections"
+          NotifyMessage.Status "x", "STATUS=x"
+          NotifyMessage.Reloading(Instant.OfNanoseconds 1_234_567_890L), "RELOADING=1\nMONOTONIC_USEC=1234567"
+          NotifyMessage.Watchdog, "WATCHDOG=1"
+          NotifyMessage.ExtendTimeout(Duration.OfSeconds 10L), "EXTEND_TIMEOUT_USEC=10000000" ],
+        fun (message, text) -> SystemdNotify.write message = text)
+
+[<Fact>]
+let ``the address of the service manager is a path, an abstract name or a virtual machine's socket`` () =
+    let long = "/" + String('x', 107)
+    Law.HoldsFor(
+        [ null, None
+          "", None
+          "/run/systemd/notify", Some(Ok(NotifyAddress.Path "/run/systemd/notify"))
+          "@abstract", Some(Ok(NotifyAddress.Abstract "abstract"))
+          "vsock:2:1234", Some(Ok(NotifyAddress.Vsock(2u, 1234u)))
+          "vsock:2", Some(Error(NotifyAddressError.UnknownForm "vsock:2"))
+          "vsock:x:1", Some(Error(NotifyAddressError.UnknownForm "vsock:x:1"))
+          "@", Some(Error(NotifyAddressError.UnknownForm "@"))
+          "relative", Some(Error(NotifyAddressError.UnknownForm "relative"))
+          long, Some(Error(NotifyAddressError.TooLong 108)) ],
+        fun (text, expected) -> SystemdNotify.tryAddress text = expected)
+
+[<Fact>]
+let ``the watchdog hears of us at half its patience, if it waits for us`` () =
+    Law.HoldsFor(
+        [ "30000000", null, Some(Duration.OfSeconds 15L)
+          "30000000", "4711", Some(Duration.OfSeconds 15L)
+          "30000000", "4712", None
+          "30000000", "x", None
+          "0", null, None
+          "-1", null, None
+          "x", null, None
+          null, null, None
+          "9223372036854775807", null, Some Duration.Max ],
+        fun (usec, pid, interval) -> SystemdNotify.watchdogInterval own usec pid = interval)
