@@ -25,7 +25,7 @@ let private sample =
       Id = 9L
       Listener = ":443"
       Target = "app"
-      CloseReason = "client.relay.ended"
+      CloseReason = CloseReason.tryParse "client.relay.ended"
       Error = ""
       ServerName = "www.example"
       Alpn = "h2"
@@ -105,6 +105,7 @@ let ``a field of another type is named`` () =
         [ """{"name":1}""", "name"; """{"timestamp":"yesterday"}""", "timestamp"; """{"source_protocol":"tcp4","source_ip":"::1.2"}""", "source_ip"
           """{"source_port":70000}""", "source_port"; """{"duration":"1"}""", "duration"; """{"duration":1e300}""", "duration"
           """{"source_transport":"carrier pigeon"}""", "source_transport"; """{"error":"\ud800"}""", "error"; """{"header":"v3"}""", "header"
+          """{"close_reason":"a.b.c"}""", "close_reason"
           """{"resolved":[{}]}""", "resolved"; """{"alpn_offer":[1]}""", "alpn_offer"; """{"dial_attempts":99999999999}""", "dial_attempts" ],
         fun (line, key) -> match ConnectionRecord.tryParse line with Error(ConnectionRecordError.BadField bad) -> bad = key | _ -> false
     )

@@ -123,6 +123,17 @@ module CloseReason =
                             string reason, reason
             ])
 
+    let private written =
+        lazy
+            (let byReason = System.Collections.Generic.Dictionary<CloseReason, string>()
+             for entry in texts.Value do
+                 byReason[entry.Value] <- entry.Key
+             byReason)
+
+    /// The same as `ToString`, without making it anew: for the tag of a metric, once a connection.
+    [<CompiledName "Text">]
+    let text (reason: CloseReason) = written.Value[reason]
+
     /// Reads `who.phase.cause` back.
     let tryParse (text: string) : CloseReason voption =
         match (if isNull text then (false, Unchecked.defaultof<_>) else texts.Value.TryGetValue text) with

@@ -57,8 +57,8 @@ type ConnectionRecord =
       Listener: string
       /// The target's name, the last tried where none was reached.
       Target: string
-      /// `who.phase.cause`.
-      CloseReason: string
+      /// None only where a log that is not ours was read.
+      CloseReason: CloseReason voption
       /// The system's or the peer's own words for a failure.
       Error: string
       /// The server name of the ClientHello.
@@ -178,7 +178,7 @@ module ConnectionRecord =
         number "id" record.Id
         text "listener" record.Listener
         text "target" record.Target
-        text "close_reason" record.CloseReason
+        text "close_reason" (match record.CloseReason with ValueSome reason -> CloseReason.text reason | ValueNone -> "")
         text "error" record.Error
         text "sni" record.ServerName
         text "alpn" record.Alpn
@@ -322,7 +322,13 @@ module ConnectionRecord =
           Id = int64 "id"
           Listener = text "listener"
           Target = text "target"
-          CloseReason = text "close_reason"
+          CloseReason =
+            (match text "close_reason" with
+             | "" -> ValueNone
+             | written ->
+                 match CloseReason.tryParse written with
+                 | ValueSome reason -> ValueSome reason
+                 | ValueNone -> raise (BadField "close_reason"))
           Error = text "error"
           ServerName = text "sni"
           Alpn = text "alpn"
