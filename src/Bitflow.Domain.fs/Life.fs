@@ -283,6 +283,10 @@ module Life =
     let answer (life: Life) (stage: int) (now: Instant) (event: Event) : Life =
         if stage = life.Stage then advance life now event else life
 
+    /// The same life, its orders taken: each is carried out once.
+    [<CompiledName "WithoutOrders">]
+    let withoutOrders (life: Life) : Life = { life with Orders = RelayOrders.None }
+
     /// What the clocks of the relay say now; `LookAgain` with the deadline of the step before and after it.
     [<CompiledName "Clock">]
     let clock (life: Life) (now: Instant) (client: SideActivity) (target: SideActivity) : ClockVerdict =

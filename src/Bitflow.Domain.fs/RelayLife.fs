@@ -110,3 +110,16 @@ module RelayLife =
                 // A server may answer early and reset our upload: its answer is read to the end and delivered first.
                 RelayStep.GoOn(withFlow state other Flow.Broken, (if other = Side.Client then RelayOrders.StopClient else RelayOrders.StopTarget))
         | _ -> fail side Cause.Reset
+
+[<RequireQualifiedAccess>]
+module RelayEvents =
+    /// What a failed receive says of its side.
+    [<CompiledName "OfReceive">]
+    let ofReceive (fault: IoFault) =
+        match fault with
+        | IoFault.None -> RelayEvent.Ended
+        | IoFault.Truncated -> RelayEvent.Truncated
+        | IoFault.TimedOut
+        | IoFault.HostUnreachable
+        | IoFault.NetworkUnreachable -> RelayEvent.Vanished
+        | _ -> RelayEvent.Reset

@@ -22,6 +22,8 @@ internal static partial class Libc
     public const int FSetFd = 2;
     public const int FdCloexec = 1;
 
+    private const int RlimitNofile = 7;
+
     private const int AtFdcwd = -100;
     private const int AtSymlinkNofollow = 0x100;
     private const uint StatxBasicStats = 0x7ff;
@@ -38,12 +40,39 @@ internal static partial class Libc
     [LibraryImport("libc", EntryPoint = "unlink", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int Unlink(string path);
 
+    [LibraryImport("libc", EntryPoint = "getrlimit", SetLastError = true)]
+    private static partial int GetRlimit(int resource, out Rlimit limit);
+
+    /// <summary>The soft limit on descriptors (RLIMIT_NOFILE); unlimited where it cannot be read.</summary>
+    public static long DescriptorLimit() =>
+        OperatingSystem.IsLinux() && GetRlimit(RlimitNofile, out Rlimit limit) == 0 && limit.Soft <= long.MaxValue ? (long)limit.Soft : long.MaxValue;
+
+    /// <summary>How many descriptors this process has open; reads a directory, so not for the data path.</summary>
+    public static int DescriptorsInUse()
+    {
+        try
+        {
+            return Directory.GetFiles("/proc/self/fd").Length;
+        }
+        catch (IOException)
+        {
+            return 0;
+        }
+    }
+
     /// <summary>What is at a path, links not followed; null where nothing is or it cannot be seen.</summary>
     public static FileIdentity? Identify(string path)
     {
         if (Statx(AtFdcwd, path, AtSymlinkNofollow, StatxBasicStats, out StatxBuffer buffer) != 0)
             return null;
         return new FileIdentity(buffer.DeviceMajor, buffer.DeviceMinor, buffer.Inode, (buffer.Mode & 0xF000) == 0xC000);
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    private struct Rlimit
+    {
+        public ulong Soft;
+        public ulong Hard;
     }
 
     /// <summary>struct statx of linux/stat.h: 256 bytes, the same on every architecture.</summary>

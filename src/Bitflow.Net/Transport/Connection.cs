@@ -36,6 +36,14 @@ internal abstract class Connection
     /// </summary>
     public abstract ValueTask<IoFault> WaitReadableAsync();
 
+    /// <summary>
+    /// Lets a pending <see cref="WaitReadableAsync"/> return early, as if there were something to receive. A hint: an engine that cannot
+    /// do it lets the wait go on.
+    /// </summary>
+    public virtual void WakeReader()
+    {
+    }
+
     /// <summary>Receives at least one byte, or the end (0 bytes), or a fault.</summary>
     public abstract ValueTask<IoResult> ReceiveAsync(Memory<byte> buffer);
 

@@ -1,0 +1,43 @@
+using System.Net.Sockets;
+using Bitflow.Net.Linux;
+
+namespace Bitflow.Net.Dialing;
+
+/// <summary>Connected sockets that were inherited as targets. Each serves one connection, ever, across reloads.</summary>
+internal sealed class InheritedTargets
+{
+    private readonly HashSet<int> _used = [];
+    private readonly Lock _gate = new();
+
+    /// <summary>Null where the descriptor is a connected stream socket; else what it is instead.</summary>
+    public static string? WhyUnusable(int descriptor)
+    {
+        try
+        {
+            using var socket = new Socket(new SafeSocketHandle(descriptor, ownsHandle: false));
+            if (socket.SocketType != SocketType.Stream)
+                return $"descriptor {descriptor} is no stream socket";
+            if (socket.RemoteEndPoint is null)
+                return $"descriptor {descriptor} is not connected";
+            return Libc.Fcntl(descriptor, Libc.FSetFd, Libc.FdCloexec) == 0 ? null : $"descriptor {descriptor} cannot be kept from children";
+        }
+        catch (SocketException e)
+        {
+            return e.SocketErrorCode == SocketError.NotConnected ? $"descriptor {descriptor} is not connected" : $"descriptor {descriptor} is no socket ({e.Message})";
+        }
+    }
+
+    /// <summary>True for the first connection that asks.</summary>
+    public bool TryTake(int descriptor)
+    {
+        lock (_gate)
+            return _used.Add(descriptor);
+    }
+
+    /// <summary>Whether a connection has had it.</summary>
+    public bool IsUsed(int descriptor)
+    {
+        lock (_gate)
+            return _used.Contains(descriptor);
+    }
+}

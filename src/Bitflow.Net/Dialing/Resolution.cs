@@ -1,0 +1,6 @@
+using System.Net;
+
+namespace Bitflow.Net.Dialing;
+
+/// <summary>What a lookup found: addresses, or why there are none.</summary>
+internal readonly record struct Resolution(IReadOnlyList<IPAddress> Addresses, string? Failure);

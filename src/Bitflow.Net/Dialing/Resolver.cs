@@ -1,0 +1,91 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Net.Sockets;
+
+namespace Bitflow.Net.Dialing;
+
+/// <summary>
+/// Names to addresses, when dialling. The platform's resolver blocks its caller, so lookups run on a few threads of their own; one
+/// lookup is in flight for a name, shared by all that wait for it. Nothing is cached.
+/// </summary>
+internal sealed class Resolver : IDisposable
+{
+    public const int MaxThreads = 8;
+
+    private readonly ConcurrentDictionary<string, Lookup> _inFlight = new(StringComparer.OrdinalIgnoreCase);
+    private readonly BlockingCollection<Lookup> _queue = [];
+    private readonly Lock _gate = new();
+    private int _threads;
+    private int _idle;
+
+    /// <summary>All addresses of a name in the resolver's order; a failed lookup says why instead.</summary>
+    public Task<Resolution> ResolveAsync(string name)
+    {
+        var fresh = new Lookup(name);
+        Lookup lookup = _inFlight.GetOrAdd(name, fresh);
+        if (ReferenceEquals(lookup, fresh))
+        {
+            _queue.Add(lookup);
+            EnsureThread();
+        }
+
+        return lookup.Done.Task;
+    }
+
+    public void Dispose() => _queue.CompleteAdding();
+
+    private void EnsureThread()
+    {
+        lock (_gate)
+        {
+            if (_threads >= MaxThreads || Volatile.Read(ref _idle) > 0)
+                return;
+            _threads++;
+        }
+
+        new Thread(Work) { IsBackground = true, Name = "bitflow resolver" }.Start();
+    }
+
+    private void Work()
+    {
+        while (true)
+        {
+            Interlocked.Increment(ref _idle);
+            bool taken = _queue.TryTake(out Lookup? lookup, Timeout.Infinite);
+            Interlocked.Decrement(ref _idle);
+            if (!taken)
+                return;
+            Resolution resolution;
+            try
+            {
+                IPAddress[] addresses = Dns.GetHostAddresses(lookup!.Name);
+                resolution = new Resolution(addresses, addresses.Length == 0 ? "it has no address" : null);
+            }
+            catch (SocketException e)
+            {
+                resolution = new Resolution([], e.SocketErrorCode switch
+                {
+                    SocketError.HostNotFound => "no such name",
+                    SocketError.NoData => "it has no address",
+                    SocketError.TryAgain => "the name server did not answer",
+                    _ => e.Message,
+                });
+            }
+            catch (ArgumentException e)
+            {
+                resolution = new Resolution([], e.Message);
+            }
+
+            // Whoever asks from now on gets a lookup of its own: an answer is never older than the question.
+            _inFlight.TryRemove(lookup!.Name, out _);
+            lookup.Done.TrySetResult(resolution);
+        }
+    }
+
+    private sealed class Lookup(string name)
+    {
+        public string Name { get; } = name;
+
+        public TaskCompletionSource<Resolution> Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+}

@@ -1,0 +1,19 @@
+using Bitflow.Domain;
+using Bitflow.Net.Transport;
+
+namespace Bitflow.Net.Dialing;
+
+/// <summary>A target as it is used: its configuration, and what was made from it once.</summary>
+internal sealed class TargetModel(TargetConfig config)
+{
+    public TargetConfig Config { get; } = config;
+
+    public string Name => Config.Name;
+
+    /// <summary>The address as people know it.</summary>
+    public string AddressText { get; } = config.Address.ToString();
+
+    public SocketSettings Settings { get; } = new(
+        config.KeepAlive is KeepAlive.Every every ? every.seconds : 0,
+        config.WriteTimeout);
+}

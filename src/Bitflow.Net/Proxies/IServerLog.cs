@@ -1,0 +1,18 @@
+using Bitflow.Domain;
+
+namespace Bitflow.Net.Proxies;
+
+/// <summary>What the server itself has to say, beside its connections.</summary>
+internal interface IServerLog
+{
+    void Listening(string proxy, Endpoint local);
+
+    void ListenerClosed(string proxy, Endpoint local);
+
+    void AcceptFailed(string proxy, Endpoint local, IoFault fault);
+
+    /// <summary>Once an episode.</summary>
+    void AcceptPaused(long descriptorLimit);
+
+    void AcceptResumed();
+}

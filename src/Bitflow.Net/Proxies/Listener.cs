@@ -1,0 +1,47 @@
+using Bitflow.Domain;
+using Bitflow.Net.Transport;
+
+namespace Bitflow.Net.Proxies;
+
+/// <summary>One listening socket at work: hands what it accepts to the proxy that owns the address now.</summary>
+internal sealed class Listener : IAcceptHandler
+{
+    private readonly DescriptorGuard _guard;
+    private readonly IServerLog _log;
+    private volatile Proxy _proxy;
+
+    public Listener(Engine engine, ListeningSocket socket, Proxy proxy, DescriptorGuard guard, IServerLog log)
+    {
+        _guard = guard;
+        _log = log;
+        _proxy = proxy;
+        Socket = socket;
+        Acceptor = engine.Accept(socket, this);
+        guard.Watch(Acceptor);
+    }
+
+    public ListeningSocket Socket { get; }
+
+    public Acceptor Acceptor { get; }
+
+    public Proxy Proxy => _proxy;
+
+    /// <summary>A reload may give a socket that stays to another proxy.</summary>
+    public void HandTo(Proxy proxy) => _proxy = proxy;
+
+    public void OnAccepted(Connection connection)
+    {
+        _guard.Observe(connection.Descriptor);
+        _proxy.Serve(connection);
+    }
+
+    public void OnAcceptFault(IoFault fault) => _log.AcceptFailed(_proxy.Model.Name, Socket.Local, fault);
+
+    /// <summary>Accepts what is queued, then closes: the file of a Unix socket is gone when this returns.</summary>
+    public async Task CloseAsync()
+    {
+        _guard.Forget(Acceptor);
+        await Acceptor.StopAsync().ConfigureAwait(false);
+        Socket.Close();
+    }
+}

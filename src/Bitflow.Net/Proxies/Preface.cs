@@ -1,0 +1,60 @@
+using Bitflow.Domain;
+using Bitflow.Net.Transport;
+
+namespace Bitflow.Net.Proxies;
+
+/// <summary>
+/// What was read from a client before dialling, because a PROXY header or a server name was needed. What the parsers did not consume is
+/// delivered first, untouched. Holds no buffer until something is read, and grows only as bytes come.
+/// </summary>
+internal sealed class Preface(Connection client)
+{
+    private const int FirstBytes = 2 * 1024;
+
+    private byte[] _buffer = [];
+    private int _start;
+    private int _end;
+
+    public bool IsEmpty => _start == _end;
+
+    /// <summary>Bytes received and not consumed.</summary>
+    public ReadOnlySpan<byte> Unread => _buffer.AsSpan(_start, _end - _start);
+
+    /// <summary>Whether the client ever sent a byte here.</summary>
+    public bool HasReceived => _end > 0;
+
+    /// <summary>Receives more, up to a bound on what is held unread; the result is the receive's own.</summary>
+    public async ValueTask<IoResult> ReadMoreAsync(int boundBytes)
+    {
+        IoFault fault = await client.WaitReadableAsync().ConfigureAwait(false);
+        if (fault != IoFault.None)
+            return IoResult.Failed(fault);
+        if (_end == _buffer.Length)
+            Grow(boundBytes);
+        IoResult received = await client.ReceiveAsync(_buffer.AsMemory(_end)).ConfigureAwait(false);
+        _end += received.Bytes;
+        return received;
+    }
+
+    public void Consume(int bytes) => _start += bytes;
+
+    /// <summary>Hands over what is left and forgets it.</summary>
+    public ReadOnlyMemory<byte> Take()
+    {
+        ReadOnlyMemory<byte> rest = _buffer.AsMemory(_start, _end - _start);
+        _buffer = [];
+        _start = _end = 0;
+        return rest;
+    }
+
+    private void Grow(int boundBytes)
+    {
+        int unread = _end - _start;
+        int size = Math.Clamp(unread * 2, FirstBytes, Math.Max(boundBytes, unread + 1));
+        byte[] larger = new byte[size];
+        _buffer.AsSpan(_start, unread).CopyTo(larger);
+        _buffer = larger;
+        _start = 0;
+        _end = unread;
+    }
+}

@@ -1,0 +1,77 @@
+using Bitflow.Domain;
+
+namespace Bitflow.Net.Proxies;
+
+/// <summary>
+/// The little of a proxy that changes, kept under its name across reloads: how many connections are open, the balancing ticket, and
+/// the connections themselves.
+/// </summary>
+internal sealed class ProxyState
+{
+    private readonly Lock _gate = new();
+    private int _open;
+    private long _tickets = -1;
+    private Session? _first;
+
+    /// <summary>Connections that count against the limit now.</summary>
+    public int Open => Volatile.Read(ref _open);
+
+    /// <summary>The ticket drawn last; -1 before the first.</summary>
+    public long LastTicket => Volatile.Read(ref _tickets);
+
+    /// <summary>Counts one more, if the limit lets it in: exact, however many ask at once.</summary>
+    public bool TryEnter(int limit, out int openBefore)
+    {
+        openBefore = Volatile.Read(ref _open);
+        while (Admission.IsBelowLimit(limit, openBefore))
+        {
+            int seen = Interlocked.CompareExchange(ref _open, openBefore + 1, openBefore);
+            if (seen == openBefore)
+                return true;
+            openBefore = seen;
+        }
+
+        return false;
+    }
+
+    public void Leave() => Interlocked.Decrement(ref _open);
+
+    public long DrawTicket() => Interlocked.Increment(ref _tickets);
+
+    public void Add(Session session)
+    {
+        lock (_gate)
+        {
+            session.Next = _first;
+            if (_first is not null)
+                _first.Previous = session;
+            _first = session;
+        }
+    }
+
+    public void Remove(Session session)
+    {
+        lock (_gate)
+        {
+            if (session.Previous is not null)
+                session.Previous.Next = session.Next;
+            else if (ReferenceEquals(_first, session))
+                _first = session.Next;
+            if (session.Next is not null)
+                session.Next.Previous = session.Previous;
+            session.Next = session.Previous = null;
+        }
+    }
+
+    /// <summary>The connections that are open at this moment, whatever phase they are in.</summary>
+    public IReadOnlyList<Session> Sessions()
+    {
+        lock (_gate)
+        {
+            var all = new List<Session>();
+            for (Session? session = _first; session is not null; session = session.Next)
+                all.Add(session);
+            return all;
+        }
+    }
+}

@@ -1,0 +1,552 @@
+using System.Buffers;
+using Bitflow.Domain;
+using Bitflow.Net.Dialing;
+using Bitflow.Net.Relay;
+using Bitflow.Net.Transport;
+
+namespace Bitflow.Net.Proxies;
+
+/// <summary>
+/// One client's connection, from accept until nothing of it is left. It holds the current <see cref="Life"/>, does what its step says,
+/// and reports what happens; every decision is the core's.
+/// </summary>
+/// <remarks>
+/// Transitions are followed one after the other, by whoever reported first, so that a step is never begun after a later one. Its one
+/// timer is this object itself.
+/// </remarks>
+internal sealed class Session : LoopTimer, IRelayObserver
+{
+    /// <summary>A refused client's bytes are read up to this many before closing, so that what was written to it is not lost (section 3).</summary>
+    private const int LingerBytes = 64 * 1024;
+
+    private static readonly Duration LingerTime = Duration.OfSeconds(1);
+
+    /// <summary>How long a queue may take to empty before a reset is passed on, where the side has no write_timeout.</summary>
+    private static readonly Duration DrainPatience = Duration.OfSeconds(5);
+
+    private static readonly Duration FirstDrainLook = Duration.OfMilliseconds(1);
+    private static readonly Duration LongestDrainLook = Duration.OfMilliseconds(50);
+
+    private readonly ISessionObserver _observer;
+    private readonly Dialer _dialer;
+    private readonly Lock _gate = new();
+
+    private Life _life;
+    private RelayOrders _orders;
+    private int _followedStage = -1;
+    private bool _following;
+
+    private DialAttempt? _attempt;
+    private Connection? _target;
+    private readonly Preface _preface;
+    private TaskCompletionSource? _clientMayGoOn;
+    private bool _clientReading;
+    private bool _clientResetWatched;
+    private bool _targetResetWatched;
+
+    private Connection? _draining;
+    private Instant _drainUntil;
+    private Duration _drainLook;
+    private int _released;
+    private int _lingering;
+
+    /// <summary>Neighbours in the proxy's list; owned by <see cref="ProxyState"/>.</summary>
+    internal Session? Next;
+    internal Session? Previous;
+
+    private Session(long id, ProxyModel model, ProxyState state, Dialer dialer, ISessionObserver observer, Connection client)
+    {
+        Id = id;
+        Model = model;
+        State = state;
+        Client = client;
+        _preface = new Preface(client);
+        _dialer = dialer;
+        _observer = observer;
+        AcceptedAtUtc = DateTimeOffset.UtcNow;
+        _life = LifeModule.Start(model.Rules, client.Loop.Now, client.Remote, client.Local);
+    }
+
+    /// <summary>Unique in this process.</summary>
+    public long Id { get; }
+
+    public ProxyModel Model { get; }
+
+    public ProxyState State { get; }
+
+    public Connection Client { get; }
+
+    public Connection? Target => _target;
+
+    public Life Life => _life;
+
+    public DateTimeOffset AcceptedAtUtc { get; }
+
+    /// <summary>The target that was tried last; null before the first.</summary>
+    public TargetModel? TargetModel => _life.LastTarget < 0 ? null : Model.Targets[_life.LastTarget];
+
+    public SideStamps ClientStamps { get; } = new();
+
+    public SideStamps TargetStamps { get; } = new();
+
+    /// <summary>Connections that were open when this one was admitted.</summary>
+    public int OpenBefore { get; private set; }
+
+    /// <summary>When the first attempt began and the relay began; zero where that never happened.</summary>
+    public Instant DialBegan { get; private set; }
+
+    public Instant RelayBegan { get; private set; }
+
+    public Instant EndedAt { get; private set; }
+
+    /// <summary>Where the target's end of the last connection was, as long as it is known.</summary>
+    public Endpoint TargetEndpoint { get; private set; } = Endpoint.Unknown;
+
+    public IReadOnlyList<System.Net.IPAddress> Resolved { get; private set; } = [];
+
+    /// <summary>Why it ended, as it is recorded everywhere.</summary>
+    public CloseReason CloseReason =>
+        LifeModule.RecordedReason(((Step.Ended)_life.Step).reason, ClientStamps.BytesFrom, TargetStamps.BytesFrom);
+
+    public static void Begin(long id, ProxyModel model, ProxyState state, Dialer dialer, ISessionObserver observer, Connection client)
+    {
+        var session = new Session(id, model, state, dialer, observer, client);
+        state.Add(session);
+        session.Follow();
+    }
+
+    /// <summary>A forced end: both sides are reset.</summary>
+    public void Shutdown() => Report(Event.Shutdown);
+
+    public void OnRelay(Side side, RelayEvent what) => Report(Event.NewRelayed(side, what));
+
+    public override void Fire(Instant now)
+    {
+        if (_draining is not null)
+        {
+            LookAtDrain(now);
+            return;
+        }
+
+        if (_life.IsOver)
+        {
+            Release();
+            return;
+        }
+
+        ClockVerdict verdict = LifeModule.Clock(_life, now, ClientStamps.Activity, TargetStamps.Activity);
+        if (verdict.IsOver)
+            Report(Event.NewClockOver(verdict.side, verdict.cause));
+        else if (verdict.at.Nanoseconds <= now.Nanoseconds)
+            Report(Event.TimeUp);
+        else
+            Client.Loop.Arm(this, verdict.at);
+    }
+
+    private void Report(Event what)
+    {
+        lock (_gate)
+            _life = LifeModule.Advance(_life, Client.Loop.Now, what);
+        Follow();
+    }
+
+    /// <summary>Reports what answers a step; too late, it changes nothing.</summary>
+    private void Answer(int stage, Event what)
+    {
+        lock (_gate)
+            _life = LifeModule.Answer(_life, stage, Client.Loop.Now, what);
+        Follow();
+    }
+
+    /// <summary>Does what the life says until it says nothing new.</summary>
+    private void Follow()
+    {
+        lock (_gate)
+        {
+            _orders |= TakeOrders();
+            if (_following)
+                return;
+            _following = true;
+        }
+
+        while (true)
+        {
+            Life life;
+            RelayOrders orders;
+            lock (_gate)
+            {
+                life = _life;
+                orders = _orders;
+                _orders = RelayOrders.None;
+                if (life.Stage == _followedStage && orders == RelayOrders.None)
+                {
+                    _following = false;
+                    return;
+                }
+            }
+
+            try
+            {
+                if (orders != RelayOrders.None && !life.IsOver)
+                    CarryOut(orders);
+                if (life.Stage != _followedStage)
+                {
+                    _followedStage = life.Stage;
+                    Begin(life);
+                }
+            }
+            catch (Exception e)
+            {
+                Fail(e);
+            }
+        }
+    }
+
+    /// <summary>Orders belong to one value of the life: taken once.</summary>
+    private RelayOrders TakeOrders()
+    {
+        RelayOrders orders = _life.Orders;
+        if (orders != RelayOrders.None)
+            _life = LifeModule.WithoutOrders(_life);
+        return orders;
+    }
+
+    private void Begin(Life life)
+    {
+        if (life.Step is not Step.Attempt)
+            AbandonAttempt(life);
+        if (!life.IsOver)
+            Client.Loop.Arm(this, life.Deadline);
+        switch (life.Step)
+        {
+            case { IsAdmit: true }:
+                bool within = State.TryEnter(life.Rules.ConnectionLimit, out int openBefore);
+                OpenBefore = openBefore;
+                Answer(life.Stage, Event.NewCounted(within));
+                break;
+            case { IsDrawTicket: true }:
+                Answer(life.Stage, Event.NewTicket(State.DrawTicket()));
+                break;
+            case Step.Attempt attempt:
+                if (DialBegan.Nanoseconds == 0)
+                    DialBegan = Client.Loop.Now;
+                EnsureClientLoop();
+                AbandonAttempt(life);
+                Run(AttemptAsync(life, attempt.plan));
+                break;
+            case { IsRelay: true }:
+                BeginRelay();
+                break;
+            case Step.Ended ended:
+                End(ended.ending);
+                break;
+            default:
+                // Waiting is the timer's; what is read before dialling is not supported yet and cannot be configured.
+                break;
+        }
+    }
+
+    private void AbandonAttempt(Life life)
+    {
+        DialAttempt? attempt = Interlocked.Exchange(ref _attempt, null);
+        if (attempt is not null && !life.IsRelaying)
+            attempt.Abort();
+    }
+
+    private async Task AttemptAsync(Life life, DialPlan plan)
+    {
+        var attempt = new DialAttempt(_dialer, Client.Loop, Model.Targets[plan.Target], life.Deadline);
+        _attempt = attempt;
+        DialOutcome outcome = await attempt.RunAsync().ConfigureAwait(false);
+        Resolved = attempt.Resolved;
+        if (outcome.Connection is not { } connection)
+        {
+            // An attempt that was given up tells nothing new.
+            if (_life.Stage == life.Stage)
+                _observer.OnAttemptFailed(this, outcome.Fault!);
+            Answer(life.Stage, Event.NewAttemptFailed(outcome.Fault!));
+            return;
+        }
+
+        bool wanted;
+        lock (_gate)
+        {
+            wanted = _life.Stage == life.Stage;
+            if (wanted)
+                _target = connection;
+        }
+
+        if (wanted)
+            Answer(life.Stage, Event.Connected);
+        else
+            connection.Abort();
+    }
+
+    private void BeginRelay()
+    {
+        Instant now = Client.Loop.Now;
+        RelayBegan = now;
+        TargetEndpoint = _target!.Remote;
+        ClientStamps.LastMoved = TargetStamps.LastMoved = now.Nanoseconds;
+        ClientVerdictArm(now);
+        Run(new Pump(_target, Client, Side.Target, TargetStamps, ClientStamps, this).RunAsync(ReadOnlyMemory<byte>.Empty));
+        _clientMayGoOn!.TrySetResult();
+        Client.WakeReader();
+    }
+
+    private void ClientVerdictArm(Instant now)
+    {
+        ClockVerdict verdict = LifeModule.Clock(_life, now, ClientStamps.Activity, TargetStamps.Activity);
+        if (verdict.IsLookAgain)
+            Client.Loop.Arm(this, verdict.at);
+    }
+
+    /// <summary>The one method that receives from the client once nothing more is read before dialling: it watches, then pumps.</summary>
+    private void EnsureClientLoop()
+    {
+        if (_clientMayGoOn is not null)
+            return;
+        _clientMayGoOn = new TaskCompletionSource();
+        Run(ClientLoopAsync());
+    }
+
+    private async Task ClientLoopAsync()
+    {
+        _clientReading = true;
+        if (_preface.IsEmpty)
+        {
+            await Client.WaitReadableAsync().ConfigureAwait(false);
+            if (!_life.IsRelaying && !_life.IsOver)
+                Look();
+        }
+        else
+        {
+            Report(Event.ClientSent);
+            WatchReset(Side.Client);
+        }
+
+        if (!_life.IsOver)
+            await _clientMayGoOn!.Task.ConfigureAwait(false);
+        if (_life.IsRelaying)
+        {
+            await new Pump(Client, _target!, Side.Client, ClientStamps, TargetStamps, this).RunAsync(_preface.Take()).ConfigureAwait(false);
+            return;
+        }
+
+        _clientReading = false;
+        if (_life.Step is Step.Ended { ending.IsLinger: true })
+            await LingerAsync().ConfigureAwait(false);
+    }
+
+    private void Look()
+    {
+        switch (Client.Look())
+        {
+            case Readiness.Data:
+                Report(Event.ClientSent);
+                WatchReset(Side.Client);
+                break;
+            case Readiness.Ended:
+                Report(Event.ClientEnded);
+                WatchReset(Side.Client);
+                break;
+            case Readiness.Reset:
+                Report(Event.ClientReset);
+                break;
+            default:
+                // Woken for nothing: the relay will look again, or has begun.
+                WatchReset(Side.Client);
+                break;
+        }
+    }
+
+    private void CarryOut(RelayOrders orders)
+    {
+        if (orders.HasFlag(RelayOrders.EndTarget))
+        {
+            Run(PassEndAsync(_target!, Side.Target));
+            WatchReset(Side.Client);
+        }
+
+        if (orders.HasFlag(RelayOrders.EndClient))
+        {
+            Run(PassEndAsync(Client, Side.Client));
+            WatchReset(Side.Target);
+        }
+
+        if (orders.HasFlag(RelayOrders.StopClient))
+            WatchReset(Side.Client);
+        if (orders.HasFlag(RelayOrders.StopTarget))
+            WatchReset(Side.Target);
+    }
+
+    private async Task PassEndAsync(Connection to, Side side)
+    {
+        IoFault fault = await to.EndAsync().ConfigureAwait(false);
+        if (fault is not (IoFault.None or IoFault.Aborted))
+            OnRelay(side, RelayEvent.WriteFailed);
+    }
+
+    /// <summary>Nobody receives from this side any more, or not yet: a reset must be seen all the same.</summary>
+    private void WatchReset(Side side)
+    {
+        ref bool watched = ref side == Side.Client ? ref _clientResetWatched : ref _targetResetWatched;
+        if (watched)
+            return;
+        watched = true;
+        Run(WatchResetAsync(side));
+    }
+
+    private async Task WatchResetAsync(Side side)
+    {
+        Connection connection = side == Side.Client ? Client : _target!;
+        IoFault fault = await connection.WaitResetAsync().ConfigureAwait(false);
+        if (fault == IoFault.Aborted)
+            return;
+        if (_life.IsRelaying)
+            OnRelay(side, RelayEvents.OfReceive(fault));
+        else
+            Report(Event.ClientReset);
+    }
+
+    private void End(Ending ending)
+    {
+        EndedAt = Client.Loop.Now;
+        Client.Loop.Disarm(this);
+        switch (ending)
+        {
+            case { IsOrderly: true }:
+                Client.Close();
+                _target?.Close();
+                Release();
+                break;
+            case { IsResetTargetAfterDrain: true }:
+                Client.Abort();
+                BeginDrain(_target!, TargetModel!.Config.WriteTimeout);
+                break;
+            case { IsResetClientAfterDrain: true }:
+                _target!.Abort();
+                BeginDrain(Client, Model.Config.Listener.WriteTimeout);
+                break;
+            case { IsLinger: true }:
+                _target?.Abort();
+                BeginLinger();
+                break;
+            default:
+                Client.Abort();
+                _target?.Abort();
+                Release();
+                break;
+        }
+
+        _clientMayGoOn?.TrySetResult();
+    }
+
+    private void BeginDrain(Connection connection, Duration patience)
+    {
+        Instant now = Client.Loop.Now;
+        _drainUntil = now + (patience.IsPositive ? patience : DrainPatience);
+        _drainLook = FirstDrainLook;
+        _draining = connection;
+        LookAtDrain(now);
+    }
+
+    private void LookAtDrain(Instant now)
+    {
+        if (_draining!.UnsentBytes > 0 && now.Nanoseconds < _drainUntil.Nanoseconds)
+        {
+            Client.Loop.Arm(this, Instant.OfNanoseconds(Math.Min(_drainUntil.Nanoseconds, (now + _drainLook).Nanoseconds)));
+            _drainLook = Duration.OfNanoseconds(Math.Min(_drainLook.TotalNanoseconds * 2, LongestDrainLook.TotalNanoseconds));
+            return;
+        }
+
+        _draining.Abort();
+        Release();
+    }
+
+    private void BeginLinger()
+    {
+        Client.Loop.Arm(this, Client.Loop.Now + LingerTime);
+        Run(EndClientAsync());
+
+        async Task EndClientAsync()
+        {
+            await Client.EndAsync().ConfigureAwait(false);
+            if (!_clientReading)
+                await LingerAsync().ConfigureAwait(false);
+            else
+                Client.WakeReader();
+        }
+    }
+
+    /// <summary>Closing with unread data would reset the connection and lose what was written before.</summary>
+    private async Task LingerAsync()
+    {
+        if (Interlocked.Exchange(ref _lingering, 1) != 0)
+            return;
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(LingerBytes);
+        try
+        {
+            int drained = 0;
+            while (drained < LingerBytes)
+            {
+                IoResult received = await Client.ReceiveAsync(buffer).ConfigureAwait(false);
+                if (received.Fault != IoFault.None || received.Bytes == 0)
+                    break;
+                drained += received.Bytes;
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+
+        Client.Loop.Disarm(this);
+        Release();
+    }
+
+    /// <summary>The last act: nothing of the connection is left behind it.</summary>
+    private void Release()
+    {
+        if (Interlocked.Exchange(ref _released, 1) != 0)
+            return;
+        _draining = null;
+        Client.Close();
+        _target?.Close();
+        State.Remove(this);
+        if (_life.IsCounted)
+            State.Leave();
+        _observer.OnEnded(this);
+    }
+
+    /// <summary>Starts what goes on by itself; whatever it throws ends this connection alone.</summary>
+    private void Run(Task work)
+    {
+        if (!work.IsCompletedSuccessfully)
+            _ = Guard(work);
+
+        async Task Guard(Task work)
+        {
+            try
+            {
+                await work.ConfigureAwait(false);
+            }
+            catch (Exception e)
+            {
+                Fail(e);
+            }
+        }
+    }
+
+    private void Fail(Exception e)
+    {
+        _observer.OnInternalFault(this, e);
+        Report(Event.InternalFault);
+        if (_life.IsOver && _released == 0)
+        {
+            Client.Abort();
+            _target?.Abort();
+            Release();
+        }
+    }
+}

@@ -1,0 +1,108 @@
+using System.Buffers;
+using Bitflow.Domain;
+using Bitflow.Net.Transport;
+
+namespace Bitflow.Net.Relay;
+
+/// <summary>
+/// One direction of a relay: receives from one side and hands on to the other, until that side ends or fails or the other takes no more.
+/// Says what happened exactly once, as its last act, and decides nothing.
+/// </summary>
+internal sealed class Pump(Connection from, Connection to, Side side, SideStamps fromStamps, SideStamps toStamps, IRelayObserver observer)
+{
+    /// <summary>Large enough that a busy stream costs few calls, small enough for the caches.</summary>
+    private const int BufferBytes = 64 * 1024;
+
+    /// <param name="early">Bytes of the side that were read before the relay began; delivered first.</param>
+    public async Task RunAsync(ReadOnlyMemory<byte> early)
+    {
+        RelayEvent? last = early.IsEmpty ? null : await DeliverAsync(early).ConfigureAwait(false);
+        while (last is null)
+        {
+            // No buffer is held while nothing comes.
+            IoFault fault = await from.WaitReadableAsync().ConfigureAwait(false);
+            if (fault != IoFault.None)
+            {
+                ReportFault(fault);
+                return;
+            }
+
+            byte[] buffer = ArrayPool<byte>.Shared.Rent(BufferBytes);
+            try
+            {
+                IoResult received;
+                do
+                {
+                    received = await from.ReceiveAsync(buffer).ConfigureAwait(false);
+                    if (received.Fault != IoFault.None)
+                    {
+                        ReportFault(received.Fault);
+                        return;
+                    }
+
+                    if (received.IsEnd)
+                    {
+                        last = RelayEvent.Ended;
+                        break;
+                    }
+
+                    fromStamps.BytesFrom += received.Bytes;
+                    fromStamps.LastMoved = from.Loop.Now.Nanoseconds;
+                    last = await DeliverAsync(buffer.AsMemory(0, received.Bytes)).ConfigureAwait(false);
+                }
+                while (last is null && received.Bytes == buffer.Length);
+            }
+            finally
+            {
+                ArrayPool<byte>.Shared.Return(buffer);
+            }
+        }
+
+        Report(last.Value);
+    }
+
+    private async ValueTask<RelayEvent?> DeliverAsync(ReadOnlyMemory<byte> data)
+    {
+        while (!data.IsEmpty)
+        {
+            ValueTask<IoResult> sending = to.SendAsync(data);
+            IoResult sent;
+            if (sending.IsCompletedSuccessfully)
+            {
+                sent = sending.Result;
+            }
+            else
+            {
+                long began = to.Loop.Now.Nanoseconds;
+                toStamps.LastTaken = began;
+                toStamps.WritePending = true;
+                fromStamps.Held = true;
+                sent = await sending.ConfigureAwait(false);
+
+                // The clock of a held side stood still: it goes on where it was.
+                fromStamps.LastMoved += to.Loop.Now.Nanoseconds - began;
+                fromStamps.Held = false;
+                toStamps.WritePending = false;
+            }
+
+            if (sent.Fault != IoFault.None)
+                return RelayEvent.WriteFailed;
+            long now = to.Loop.Now.Nanoseconds;
+            toStamps.BytesTo += sent.Bytes;
+            toStamps.LastTaken = now;
+            toStamps.LastMoved = now;
+            data = data[sent.Bytes..];
+        }
+
+        return null;
+    }
+
+    /// <summary>A failed write is the other side's doing, everything else is this side's.</summary>
+    private void Report(RelayEvent what) => observer.OnRelay(what == RelayEvent.WriteFailed ? Side.Client == side ? Side.Target : Side.Client : side, what);
+
+    private void ReportFault(IoFault fault)
+    {
+        if (fault != IoFault.Aborted)
+            Report(RelayEvents.OfReceive(fault));
+    }
+}

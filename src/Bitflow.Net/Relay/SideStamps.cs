@@ -1,0 +1,30 @@
+using Bitflow.Domain;
+
+namespace Bitflow.Net.Relay;
+
+/// <summary>
+/// What one side of a relay has been doing: plain fields that the pumps write as bytes move, read when a timer asks. A torn or late
+/// read can only make a timer look once more.
+/// </summary>
+internal sealed class SideStamps
+{
+    /// <summary>Nanoseconds of the loop's clock when a byte last came from the side or was taken by it.</summary>
+    public long LastMoved;
+
+    /// <summary>Nanoseconds when the kernel last took a byte for the side, or the pending write began.</summary>
+    public long LastTaken;
+
+    /// <summary>Bytes received from the side.</summary>
+    public long BytesFrom;
+
+    /// <summary>Bytes that the kernel took for the side.</summary>
+    public long BytesTo;
+
+    /// <summary>Whether a write to the side is pending.</summary>
+    public bool WritePending;
+
+    /// <summary>Whether nothing is received from the side because a write to the other is pending.</summary>
+    public bool Held;
+
+    public SideActivity Activity => new(Instant.OfNanoseconds(LastMoved), Held, WritePending, Instant.OfNanoseconds(LastTaken));
+}
