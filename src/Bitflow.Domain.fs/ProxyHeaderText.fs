@@ -11,8 +11,9 @@ module ProxyHeaderText =
     let maxBytes = 107
 
     let private shortestUnknown = "PROXY UNKNOWN\r\n".Length
-    let private shortestTcp4 = "PROXY TCP4 0.0.0.0 0.0.0.0 0 0\r\n".Length
-    let private shortestTcp6 = "PROXY TCP6 :: :: 0 0\r\n".Length
+    /// What the fields take at their shortest: addresses, then ports.
+    let private shortestTcp4 = [| 7; 7; 1; 1 |] // 0.0.0.0
+    let private shortestTcp6 = [| 2; 2; 1; 1 |] // ::
     let private lead = "PROXY "B
     let private tcp4 = "TCP4 "B
     let private tcp6 = "TCP6 "B
@@ -24,9 +25,18 @@ module ProxyHeaderText =
     let private agrees (word: byte array) (bytes: ReadOnlySpan<byte>) =
         MemoryExtensions.CommonPrefixLength(bytes, ReadOnlySpan word) = min word.Length bytes.Length
 
-    let private needMore shortest (bytes: ReadOnlySpan<byte>) =
-        let toLineEnd = if bytes.Length > 0 && bytes[bytes.Length - 1] = cr then 1 else 2
-        Parse.NeedMore(max toLineEnd (shortest - bytes.Length))
+    /// The fewest bytes that complete a line of these fields: what is missing of the field that is coming in, the fields
+    /// after it with their spaces, and the line's end. A reader that takes no more never takes what is the client's.
+    let private missing (shortest: int[]) (fields: ReadOnlySpan<byte>) =
+        if fields.Length > 0 && fields[fields.Length - 1] = cr then
+            1
+        else
+            let field = min (MemoryExtensions.Count(fields, ' 'B)) (shortest.Length - 1)
+            let have = fields.Length - 1 - MemoryExtensions.LastIndexOf(fields, ' 'B)
+            let mutable bytes = max 0 (shortest[field] - have) + lineEnd.Length
+            for later in field + 1 .. shortest.Length - 1 do
+                bytes <- bytes + 1 + shortest[later]
+            bytes
 
     let private readPort (text: string) =
         let plain = text.Length <= 5 && String.forall Char.IsAsciiDigit text && (text.Length = 1 || text[0] <> '0')
@@ -59,7 +69,7 @@ module ProxyHeaderText =
         let window = bytes.Slice(0, min bytes.Length maxBytes)
         match MemoryExtensions.IndexOfAny(window, cr, lf) with
         | -1 when bytes.Length >= maxBytes -> Parse.Rejected ProxyHeaderFault.LineTooLong
-        | -1 -> needMore (if wantsV4 then shortestTcp4 else shortestTcp6) bytes
+        | -1 -> Parse.NeedMore(missing (if wantsV4 then shortestTcp4 else shortestTcp6) (bytes.Slice start))
         | i when window[i] = lf -> Parse.Rejected ProxyHeaderFault.LoneLineFeed
         | i when i = maxBytes - 1 -> Parse.Rejected ProxyHeaderFault.LineTooLong
         | i when i = window.Length - 1 -> Parse.NeedMore 1
@@ -80,7 +90,8 @@ module ProxyHeaderText =
         else
             match MemoryExtensions.IndexOf(window, ReadOnlySpan lineEnd) with
             | -1 when bytes.Length >= maxBytes -> Parse.Rejected ProxyHeaderFault.LineTooLong
-            | -1 -> needMore shortestUnknown bytes
+            | -1 when window[window.Length - 1] = cr -> Parse.NeedMore 1
+            | -1 -> Parse.NeedMore lineEnd.Length
             | i -> Parse.Done(ProxyHeader.TextUnknown, i + 2)
 
     /// A header from its first byte on; bytes behind its CR LF are not looked at.
@@ -98,9 +109,10 @@ module ProxyHeaderText =
                 parseTcp true bytes
             elif agrees tcp6 rest then
                 // `TCP` may still become either; TCP6 has the shorter line.
-                if rest.Length < full tcp6 then Parse.NeedMore(shortestTcp6 - bytes.Length) else parseTcp false bytes
+                if rest.Length < full tcp6 then Parse.NeedMore(full tcp6 - rest.Length + missing shortestTcp6 ReadOnlySpan.Empty)
+                else parseTcp false bytes
             elif agrees tcp4 rest then
-                Parse.NeedMore(shortestTcp4 - bytes.Length)
+                Parse.NeedMore(full tcp4 - rest.Length + missing shortestTcp4 ReadOnlySpan.Empty)
             else
                 Parse.Rejected ProxyHeaderFault.Protocol
 

@@ -1,0 +1,85 @@
+module Bitflow.Spec.DialRouteLaws
+
+open System.Net
+open Xunit
+open Bitflow.Domain
+
+let private address text = match Address.tryParse text with Ok a -> a | Error e -> failwith (Address.describe e)
+let private v4Client = Endpoint.OfIp(IPAddress.Parse "192.0.2.9", 1)
+let private v6Client = Endpoint.OfIp(IPAddress.Parse "2001:db8::9", 1)
+
+let private target at (proxy: string) : TargetConfig =
+    { Name = "t"
+      Address = address at
+      Proxy = if proxy = "" then None else Some { Address = address proxy; Credentials = None }
+      ConnectAttempts = 1
+      ConnectBackoff = Duration.Zero
+      ConnectTimeout = Duration.OfSeconds 10L
+      ResolveTimeout = Duration.OfSeconds 1L
+      ReadTimeout = Duration.Zero
+      WriteTimeout = Duration.Zero
+      KeepAlive = KeepAlive.Off
+      Tls = None }
+
+let private isTargetable a = match a with Address.Tcp(_, Host.Any, _) -> false | _ -> true
+
+[<Fact>]
+let ``without dual stack it does not matter who the client is`` () =
+    Law.Holds(fun (a: Address) (b: Address) (one: Endpoint) (other: Endpoint) (throughProxy: bool) ->
+        let target = { target "a:1" "" with Address = a; Proxy = if throughProxy then Some { Address = b; Credentials = None } else None }
+        not (isTargetable a && isTargetable b)
+        || (match DialRoute.choose target false one, DialRoute.choose target false other with
+            | Ok x, Ok y -> x.FirstHop = y.FirstHop && x.Family = y.Family && x.Socks = y.Socks && x.ResolveTimeout.IsZero
+            | _ -> false))
+
+[<Fact>]
+let ``under dual stack a client with a family never gets an address of the other`` () =
+    Law.Holds(fun (a: Address) (b: Address) (client: Endpoint) (throughProxy: bool) ->
+        let target = { target "a:1" "" with Address = a; Proxy = if throughProxy then Some { Address = b; Credentials = None } else None }
+        let own = DialRoute.familyFor true client
+        let matches address =
+            match address with
+            | Address.Tcp(_, Host.Literal l, _) -> own = TcpFamily.Either || IpAddress.isV4 l = (own = TcpFamily.V4)
+            | Address.Tcp(TcpFamily.Either, _, _) -> true
+            | Address.Tcp(held, _, _) -> own = TcpFamily.Either || held = own
+            | _ -> true
+        match DialRoute.choose target true client with
+        | Error(DialFault.Unresolved detail) -> detail.Contains "client came over"
+        | Error _ -> false
+        | Ok route ->
+            let hopIsTcp = match route.FirstHop with Address.Tcp _ -> true | _ -> false
+            matches a
+            && matches route.FirstHop
+            && (own = TcpFamily.Either || not hopIsTcp || route.Family = own)
+            && (match route.Socks with
+                | ValueSome(SocksRequest.Resolve(_, _, family)) -> own = TcpFamily.Either || family = own
+                | ValueSome(SocksRequest.Ask(SocksDestination.Name _)) -> false
+                | ValueSome(SocksRequest.Ask(SocksDestination.Ip(l, _))) -> own = TcpFamily.Either || IpAddress.isV4 l = (own = TcpFamily.V4)
+                | ValueNone -> true))
+
+[<Fact>]
+let ``a SOCKS5 proxy gets a name unresolved, a literal as such, and under dual stack an address resolved here`` () =
+    let ip (text: string) = IPAddress.Parse text
+    Law.HoldsFor(
+        [ "example.com:443", false, v4Client, ValueSome(SocksRequest.Ask(SocksDestination.Name("example.com", 443)))
+          "192.0.2.1:443", false, v6Client, ValueSome(SocksRequest.Ask(SocksDestination.Ip(ip "192.0.2.1", 443)))
+          "[2001:db8::1]:443", false, v4Client, ValueSome(SocksRequest.Ask(SocksDestination.Ip(ip "2001:db8::1", 443)))
+          "example.com:443", true, v4Client, ValueSome(SocksRequest.Resolve("example.com", 443, TcpFamily.V4))
+          "example.com:443", true, v6Client, ValueSome(SocksRequest.Resolve("example.com", 443, TcpFamily.V6))
+          "example.com:443", true, Endpoint.Unix "", ValueSome(SocksRequest.Resolve("example.com", 443, TcpFamily.Either)) ],
+        fun (at, dualStack, client, expected) ->
+            match DialRoute.choose (target at "proxy:1080") dualStack client with
+            | Ok route -> route.Socks = expected && route.FirstHop = address "proxy:1080"
+            | Error _ -> false)
+
+[<Fact>]
+let ``a literal stays as it is, and clients of the other family fail, whether it is the target's or its proxy's`` () =
+    Law.HoldsFor(
+        [ "192.0.2.1:443", "", v6Client, false
+          "192.0.2.1:443", "", v4Client, true
+          "[2001:db8::1]:443", "", v4Client, false
+          "example.com:443", "192.0.2.1:1080", v6Client, false
+          "example.com:443", "192.0.2.1:1080", v4Client, true
+          "192.0.2.1:443", "proxy:1080", v6Client, false
+          "192.0.2.1:443", "", Endpoint.Unix "", true ],
+        fun (at, proxy, client, reachable) -> (match DialRoute.choose (target at proxy) true client with Ok _ -> true | Error _ -> false) = reachable)

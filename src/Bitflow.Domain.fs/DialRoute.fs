@@ -1,0 +1,76 @@
+namespace Bitflow.Domain
+
+open System.Net
+
+/// What a SOCKS5 proxy is to be asked for.
+[<RequireQualifiedAccess; NoComparison>]
+type SocksRequest =
+    | Ask of destination: SocksDestination
+    /// The name is resolved here, and its first address of that family asked for (dual stack).
+    | Resolve of host: string * port: int * family: TcpFamily
+
+/// Where an attempt connects to, and what it asks for once it is there.
+[<NoComparison>]
+type DialRoute =
+    { /// The target, or the SOCKS5 proxy before it.
+      FirstHop: Address
+      /// The addresses of the first hop's name that may be used.
+      Family: TcpFamily
+      Socks: SocksRequest voption
+      Credentials: SocksCredentials option
+      /// For all lookups of the attempt together; zero: the attempt's own deadline alone.
+      ResolveTimeout: Duration }
+
+/// Which addresses lead to a target for a client: dual stack and SOCKS5 (section 3 of the design).
+[<RequireQualifiedAccess>]
+module DialRoute =
+    /// Under dual stack a client gets the target's address of its own family; a client without one either.
+    let familyFor (dualStack: bool) (client: Endpoint) =
+        match client with
+        | Endpoint.Ip(address, _) when dualStack -> if IpAddress.isV4 address then TcpFamily.V4 else TcpFamily.V6
+        | _ -> TcpFamily.Either
+
+    let private nameOf family =
+        match family with
+        | TcpFamily.V4 -> "IPv4"
+        | TcpFamily.V6 -> "IPv6"
+        | TcpFamily.Either -> "either"
+
+    let private conflict (what: string) family =
+        let theirs = if family = TcpFamily.V4 then TcpFamily.V6 else TcpFamily.V4
+        Error(DialFault.Unresolved $"{what} is {nameOf theirs}, and the client came over {nameOf family} (enable_dual_stack)")
+
+    /// The family that an address is held to and the one that is wanted, where both can be had.
+    let private narrow what (address: Address) (wanted: TcpFamily) : Result<TcpFamily, DialFault> =
+        match address with
+        | Address.Tcp(_, Host.Literal literal, _) ->
+            let family = if IpAddress.isV4 (IpAddress.canonical literal) then TcpFamily.V4 else TcpFamily.V6
+            if wanted = TcpFamily.Either || wanted = family then Ok family else conflict what wanted
+        | Address.Tcp(TcpFamily.Either, _, _) -> Ok wanted
+        | Address.Tcp(held, _, _) -> if wanted = TcpFamily.Either || wanted = held then Ok held else conflict what wanted
+        | _ -> Ok TcpFamily.Either
+
+    let private request (target: Address) family dualStack : SocksRequest voption =
+        match target with
+        | Address.Tcp(_, Host.Literal literal, port) -> ValueSome(SocksRequest.Ask(SocksDestination.Ip(literal, port)))
+        | Address.Tcp(_, Host.Name name, port) when dualStack -> ValueSome(SocksRequest.Resolve(name, port, family))
+        | Address.Tcp(_, Host.Name name, port) -> ValueSome(SocksRequest.Ask(SocksDestination.Name(name, port)))
+        | _ -> ValueNone
+
+    /// The route to a target for a client that came from there: the same for every attempt.
+    [<CompiledName "Choose">]
+    let choose (target: TargetConfig) (dualStack: bool) (client: Endpoint) : Result<DialRoute, DialFault> =
+        let wanted = familyFor dualStack client
+        let timeout = if dualStack then target.ResolveTimeout else Duration.Zero
+        match narrow "its address" target.Address wanted, target.Proxy with
+        | Error fault, _ -> Error fault
+        | Ok family, None ->
+            Ok { FirstHop = target.Address; Family = family; Socks = ValueNone; Credentials = None; ResolveTimeout = timeout }
+        | Ok family, Some proxy ->
+            narrow "its SOCKS5 proxy's address" proxy.Address wanted
+            |> Result.map (fun hop ->
+                { FirstHop = proxy.Address
+                  Family = hop
+                  Socks = request target.Address family dualStack
+                  Credentials = proxy.Credentials
+                  ResolveTimeout = timeout })
