@@ -1,0 +1,54 @@
+using System.Diagnostics.Metrics;
+using Bitflow.Domain;
+
+namespace Bitflow.Net.Observing;
+
+/// <summary>
+/// The instruments of the meter <c>Bitflow</c>, one for each metric of the core's table, under the same name. Whoever listens to the meter
+/// (statsd, the admin page, <c>dotnet-counters</c>, OpenTelemetry) sees the same numbers; where nobody listens an increment is one test of a flag.
+/// </summary>
+internal static class Instruments
+{
+    private static readonly Meter Meter = new(Metrics.Meter);
+
+    public static readonly Counter<long> AcceptSuccess = Counter(Metrics.acceptSuccess);
+    public static readonly Counter<long> AcceptReject = Counter(Metrics.acceptReject);
+    public static readonly Counter<long> AcceptUnauthorized = Counter(Metrics.acceptUnauthorized);
+    public static readonly Counter<long> AcceptError = Counter(Metrics.acceptError);
+    public static readonly Counter<long> AcceptShutdown = Counter(Metrics.acceptShutdown);
+    public static readonly Counter<long> DialSuccess = Counter(Metrics.dialSuccess);
+    public static readonly Counter<long> DialError = Counter(Metrics.dialError);
+    public static readonly Counter<long> ProtocolError = Counter(Metrics.protocolError);
+    public static readonly Counter<long> HandshakeError = Counter(Metrics.handshakeError);
+    public static readonly Counter<long> PipeSuccess = Counter(Metrics.pipeSuccess);
+    public static readonly Counter<long> PipeError = Counter(Metrics.pipeError);
+    public static readonly Counter<long> Close = Counter(Metrics.close);
+    public static readonly Counter<long> LogDropped = Counter(Metrics.logDropped);
+    public static readonly Counter<long> StatsdDropped = Counter(Metrics.statsdDropped);
+    public static readonly Counter<long> SentryDropped = Counter(Metrics.sentryDropped);
+
+    public static readonly Histogram<double> DialLatency = Timing(Metrics.dialLatency);
+    public static readonly Histogram<double> PipeDuration = Timing(Metrics.pipeDuration);
+    public static readonly Histogram<double> SourceSentSize = Timing(Metrics.sourceSentSize);
+    public static readonly Histogram<double> DestinationReceivedSize = Timing(Metrics.destinationReceivedSize);
+
+    /// <summary>Makes the instruments whose values are asked for instead of told. Once a program.</summary>
+    public static void Observe(ProxyTotals totals)
+    {
+        Meter.CreateObservableGauge(Metrics.activeConnections.Name, () => totals.Measure(static t => t.Active), Unit(Metrics.activeConnections), Metrics.activeConnections.Help);
+        Total(Metrics.serveTotal, static t => t.Relays);
+        Total(Metrics.sourceSentTotal, static t => t.SourceSent);
+        Total(Metrics.destinationReceivedTotal, static t => t.DestinationReceived);
+
+        void Total(Metric metric, Func<ProxyTotal, long> value) =>
+            Meter.CreateObservableCounter(metric.Name, () => totals.Measure(value), Unit(metric), metric.Help);
+    }
+
+    private static Counter<long> Counter(Metric metric) => Meter.CreateCounter<long>(metric.Name, Unit(metric), metric.Help);
+
+    private static Histogram<double> Timing(Metric metric) => Meter.CreateHistogram<double>(metric.Name, Unit(metric), metric.Help);
+
+    /// <summary>In the notation of UCUM, as OpenTelemetry wants it.</summary>
+    private static string? Unit(Metric metric) =>
+        metric.Unit.IsMilliseconds ? "ms" : metric.Unit.IsBytes ? "By" : null;
+}
