@@ -42,7 +42,7 @@ module ServerName =
     /// OpenSSL refuses longer names (CH-23); a DNS name has at most 253 characters.
     let maxLength = 255
 
-    let private isNameByte (b: byte) =
+    let internal isNameByte (b: byte) =
         Char.IsAsciiLetterOrDigit(char b) || b = byte '.' || b = byte '-' || b = byte '_'
 
     let private withoutTrailingDot (text: string) =

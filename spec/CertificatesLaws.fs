@@ -1,0 +1,50 @@
+module Bitflow.Spec.CertificatesLaws
+
+open Xunit
+open Bitflow.Domain
+
+let private name text = match ServerName.tryCreate text with Ok n -> ValueSome n | Error _ -> ValueNone
+let private protocol text = match AlpnName.tryOfText text with ValueSome p -> p | ValueNone -> failwith text
+let private protocols = List.map protocol
+
+[<Fact>]
+let ``a client gets a certificate that names what it asked for, or the first`` () =
+    let certificates = [ [ "first.example"; "*.shared.example" ]; [ "second.example"; "www.shared.example" ]; [ "*"; "*.second.example" ] ]
+    let table = CertificateTable(certificates |> Seq.map Seq.ofList)
+    Law.HoldsFor(
+        [ "first.example", 0; "second.example", 1; "SECOND.example.", 1; "www.shared.example", 1; "other.shared.example", 0
+          "a.second.example", 2; "a.b.second.example", 0; "unknown.example", 0; "1.2.3.4", 0; "", 0 ],
+        fun (asked, index) -> table.Choose(name asked) = index)
+
+[<Fact>]
+let ``the certificate chosen exists, whatever the names`` () =
+    Law.Holds(fun (certificates: ConfiguredNames list) (WrittenName asked) ->
+        let names = certificates |> List.map (fun (ConfiguredNames list) -> Seq.ofList list)
+        let index = CertificateTable(names).Choose(name asked)
+        index = 0 || (index > 0 && index < names.Length))
+
+[<Fact>]
+let ``the listener's order of protocols decides, never the client's`` () =
+    Law.HoldsFor(
+        [ [ "h2"; "http/1.1" ], [ "http/1.1"; "h2" ], AlpnChoice.Chosen(protocol "h2")
+          [ "http/1.1"; "h2" ], [ "h2"; "http/1.1" ], AlpnChoice.Chosen(protocol "http/1.1")
+          [ "h2" ], [ "\n\n"; "h2" ], AlpnChoice.Chosen(protocol "h2")
+          [ "h2" ], [ "H2"; "http/1.1" ], AlpnChoice.Refused
+          [ "h2" ], [], AlpnChoice.Absent
+          [], [ "h2" ], AlpnChoice.Absent ],
+        fun (preferred, offered, choice) -> Alpn.choose (protocols preferred) (protocols offered) = choice)
+
+[<Fact>]
+let ``what is chosen was offered and is the first such of the listener's`` () =
+    Law.Holds(fun (hello: ValidHello) (preferred: int list) ->
+        let offered = hello.Protocols |> List.choose (fun bytes -> match AlpnName.tryOfBytes (System.ReadOnlySpan bytes) with ValueSome n -> Some n | ValueNone -> None)
+        let preferred = protocol "h2" :: (preferred |> List.map (fun n -> offered |> List.tryItem (abs (n % 10)) |> Option.defaultValue (protocol "x")))
+        match Alpn.choose preferred offered with
+        | AlpnChoice.Chosen p -> List.contains p offered && List.find (fun n -> List.contains n offered) preferred = p
+        | AlpnChoice.Absent -> offered.IsEmpty
+        | AlpnChoice.Refused -> not offered.IsEmpty && not (preferred |> List.exists (fun n -> List.contains n offered)))
+
+[<Fact>]
+let ``a protocol's name is 1 to 255 bytes, and is shown without control characters`` () =
+    Law.HoldsFor([ "", None; "h2", Some "h2"; System.String('a', 255), Some(System.String('a', 255)); System.String('a', 256), None; "a\nb", Some "a\\x0ab" ], fun (text, shown) ->
+        (AlpnName.tryOfText text |> ValueOption.map string |> ValueOption.toOption) = shown)

@@ -1,0 +1,53 @@
+namespace Bitflow.Domain
+
+open System
+open System.Text
+
+/// An application protocol's name: 1 to 255 opaque bytes (RFC 7301 section 3.1), not text, though most look like it.
+type AlpnName =
+    private
+    | AlpnName of byte array
+
+    /// The caller must not write to it.
+    member this.Bytes: ReadOnlyMemory<byte> = let (AlpnName bytes) = this in ReadOnlyMemory bytes
+
+    /// For logs: printable ASCII as it is, every other byte as `\xHH`.
+    override this.ToString() =
+        let (AlpnName bytes) = this
+        let text = StringBuilder()
+        for b in bytes do
+            if b > 0x20uy && b < 0x7fuy && b <> byte '\\' then text.Append(char b) else text.Append($"\\x{b:x2}")
+            |> ignore
+        string text
+
+/// What a listener answers to a client's offer.
+[<RequireQualifiedAccess>]
+type AlpnChoice =
+    /// The client offers none, or the listener has none: the connection goes on without.
+    | Absent
+    | Chosen of AlpnName
+    /// The client's offer and the listener's list have nothing in common.
+    | Refused
+
+[<RequireQualifiedAccess>]
+module AlpnName =
+    let maxLength = 255
+
+    let tryOfBytes (bytes: ReadOnlySpan<byte>) : AlpnName voption =
+        if bytes.Length >= 1 && bytes.Length <= maxLength then ValueSome(AlpnName(bytes.ToArray())) else ValueNone
+
+    /// A name as a configuration writes it, in UTF-8.
+    let tryOfText (text: string) : AlpnName voption =
+        tryOfBytes (ReadOnlySpan(Encoding.UTF8.GetBytes(if isNull text then "" else text)))
+
+[<RequireQualifiedAccess>]
+module Alpn =
+    /// The listener's order decides, not the client's (ALPN-2 leaves the choice to the server). GREASE names are never
+    /// chosen, since no listener has them.
+    let choose (preferred: AlpnName list) (offered: AlpnName list) : AlpnChoice =
+        if preferred.IsEmpty || offered.IsEmpty then
+            AlpnChoice.Absent
+        else
+            match preferred |> List.tryFind (fun name -> List.contains name offered) with
+            | Some name -> AlpnChoice.Chosen name
+            | None -> AlpnChoice.Refused

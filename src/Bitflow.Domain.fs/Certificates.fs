@@ -1,0 +1,19 @@
+namespace Bitflow.Domain
+
+/// Which of a listener's certificates a client gets. Built once a configuration.
+[<Sealed>]
+type CertificateTable(names: string seq seq) =
+    let owners, patterns =
+        Seq.indexed names
+        |> Seq.collect (fun (index, names) -> names |> Seq.map (fun name -> index, name))
+        // A certificate for `*` is valid for no host (RFC 9525 section 6.3): it must not win over the first.
+        |> Seq.filter (fun (_, name) -> name <> "*")
+        |> Seq.toArray
+        |> Array.unzip
+    let table = NameTable patterns
+
+    /// By the certificate's names: exact, then wildcard, then the first certificate. Always an index of the list given.
+    member _.Choose(name: ServerName voption) : int =
+        match table.BestMatch name with
+        | ValueSome index -> owners[index]
+        | ValueNone -> 0
