@@ -8,7 +8,12 @@ open System.Collections.Generic
 [<Sealed; AllowNullLiteral>]
 type ConfigReading
     internal
-    (config: Config voption, errors: IReadOnlyList<string>, warnings: IReadOnlyList<string>, line: Func<string, string, string>) =
+    (
+        config: Config voption,
+        errors: IReadOnlyList<string>,
+        warnings: IReadOnlyList<string>,
+        line: YamlPath -> string -> string
+    ) =
     /// Whether there is a `Config`; if not, there is at least one error.
     member _.IsUsable = config.IsSome
     /// The configuration. Only to be asked for when `IsUsable`.
@@ -18,14 +23,63 @@ type ConfigReading
         | ValueNone -> invalidOp "a file with errors has no configuration"
     member _.Errors = errors
     member _.Warnings = warnings
-    /// A message about a key (`server.proxies[0].listener.address`) in the form of the reader's own, with the key's
-    /// place in the file: for what only the shell can know, such as a certificate that cannot be read.
-    member _.Line(path: string, message: string) = line.Invoke(path, message)
+
+    /// What the file asks for and this version does not do yet. Serving such a file would be a promise broken.
+    member _.Unsupported: IReadOnlyList<string> =
+        match config with
+        | ValueSome config -> [| for path, what in Unsupported.inConfig config -> line path $"{what} is not supported yet; remove it" |]
+        | ValueNone -> [||]
+
+    /// A message about a key in the form of the reader's own, with the key's place in the file: for what only the
+    /// shell can know, such as a certificate that cannot be read. The path is written as in messages,
+    /// `server.proxies[0].listener.tls_context.certificates[0].key`.
+    member _.Line(path: string, message: string) = line (YamlPath.parse path) message
 
 [<Sealed; AbstractClass>]
 type ConfigFile =
+    /// How many errors are written out.
+    static member MaxErrors = 100
+
     /// Reads the bytes of a configuration file. Never throws, whatever the bytes are; the name only stands in messages.
     static member Read(fileName: string, bytes: ReadOnlyMemory<byte>) : ConfigReading =
-        ignore bytes
-        let line = Func<string, string, string>(fun path message -> $"{fileName}:1:1: {path}: {message}")
-        ConfigReading(ValueNone, [| line.Invoke("file", "cannot be read yet") |], [||], line)
+        let document = Yaml.read bytes.Span
+        let findings = Findings()
+        for struct (at, path, fault) in document.Faults do
+            findings.Errors.Add(struct (at, path, ConfigFault.Yaml fault))
+        let root = document.Root |> ValueOption.defaultValue { At = Position.Start; Value = YamlValue.Null }
+
+        /// The place of a path, or of as much of it as there is.
+        let rec placeOf path =
+            match Yaml.tryFind root path, path with
+            | ValueSome node, _ -> node.At
+            | ValueNone, (YamlPath.Key(parent, _) | YamlPath.Element(parent, _)) -> placeOf parent
+            | ValueNone, YamlPath.Root -> Position.Start
+        let line (at: Position) (path: YamlPath) (message: string) =
+            $"{fileName}:{at.Line}:{at.Column}: " + Shown.line $"{path}: {message}"
+
+        let config =
+            if document.Root.IsSome then
+                let config = ConfigKeys.read { Node = root; Path = YamlPath.Root; Findings = findings }
+                let subject: ConfigRules.Subject = { Config = config; Find = Yaml.tryFind root }
+                for rule in ConfigRules.all do
+                    for finding in rule subject do
+                        match finding with
+                        | ConfigRules.Finding.Wrong(path, fault) -> findings.Errors.Add(struct (placeOf path, path, fault))
+                        | ConfigRules.Finding.Doubtful(path, warning) -> findings.Warnings.Add(struct (placeOf path, path, warning))
+                if findings.Errors.Count = 0 then ValueSome config else ValueNone
+            else
+                ValueNone
+
+        let inOrder (found: ResizeArray<struct (Position * YamlPath * 'T)>) =
+            Seq.sortBy (fun (struct (at: Position, _, _)) -> struct (at.Line, at.Column)) found
+        let errors =
+            [| for struct (at, path, fault) in Seq.truncate ConfigFile.MaxErrors (inOrder findings.Errors) do
+                   let path, fault = ConfigFault.withoutSecrets path fault
+                   line at path (ConfigFault.describe fault)
+               if findings.Errors.Count > ConfigFile.MaxErrors then
+                   $"{fileName}: {findings.Errors.Count - ConfigFile.MaxErrors} more errors" |]
+        let warnings =
+            [| if config.IsSome then
+                   for struct (at, path, warning) in inOrder findings.Warnings do
+                       line at path (ConfigWarning.describe warning) |]
+        ConfigReading(config, errors, warnings, (fun path message -> line (placeOf path) path message))

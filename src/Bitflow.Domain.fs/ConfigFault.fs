@@ -1,0 +1,249 @@
+namespace Bitflow.Domain
+
+open System
+open System.Text
+
+/// What can be wrong with the syntax of a SOCKS5 proxy. No case holds the text: it may be a password.
+[<RequireQualifiedAccess>]
+type SocksProxyError =
+    | NoPassword
+    | UserLength
+    | PasswordLength
+    | BadPercentEncoding
+    | BadAddress
+    | NotASocksAddress
+
+/// Why a file is no configuration. Text is made of these in `describe` alone.
+[<RequireQualifiedAccess; NoComparison>]
+type ConfigFault =
+    | Yaml of YamlFault
+    // A key
+    | UnknownKey of name: string * known: string list
+    | Missing of name: string * example: string
+    | Retired of remedy: string
+    // A value
+    | WrongShape of found: string * noun: string * example: string
+    | EmptyEntry of noun: string * example: string
+    | NoEntry of noun: string
+    | Empty of noun: string * example: string
+    | Unprintable of code: int * secret: bool
+    | Duration of text: string * error: DurationError
+    | NegativeDuration of text: string
+    | NotBoolean of text: string
+    | NotInteger of text: string * quoted: bool
+    | OutOfRange of text: string * least: int * most: int
+    | NotAChoice of text: string * choices: string list
+    | Address of AddressError
+    | DescriptorForAdmin
+    | Network of IpNetworkError
+    | NotAHostName of text: string
+    | ProtocolNameTooLong of bytes: int
+    | MetricsScheme of scheme: string
+    | MetricsList
+    | MetricsAddress of text: string
+    | SocksProxy of SocksProxyError
+    | SentryDsn
+    // Keys beside each other
+    | DuplicateName of name: string * first: YamlPath
+    | ListenersOverlap of address: Address * other: Address * otherPath: YamlPath
+    | OnePathTwice of address: string * otherPath: YamlPath
+    | OneDescriptorTwice of address: string * otherPath: YamlPath
+    | VerifiesWithoutAuthority of mode: string
+    | NoCertificates
+    | ListenerCertificateWithout of key: string
+    | TargetCertificateWithout of key: string
+    | NetworksOnUnixListener
+    | DualStackTarget of address: Address
+    | SocksOnNoTcpTarget of address: Address
+    | NoNameToVerify
+    | TlsBehindPassthrough
+
+/// What is usable but probably not meant.
+[<RequireQualifiedAccess; NoComparison>]
+type ConfigWarning =
+    | Null
+    | HostBits of written: string * network: IpNetwork
+    | KeepAliveHeld of seconds: int
+    | NeverChosen of reason: string
+    | NoEffect of reason: string
+    | ReadWithoutWrite of side: string * opposite: YamlPath
+    | LiteralBesideDualStack of address: Address
+    | SlowToGiveUp of longest: Duration
+    | NeverGivesUp
+
+/// Texts that quote what a file says.
+[<RequireQualifiedAccess>]
+module Shown =
+    let private most = 400
+
+    /// One line that a terminal cannot be steered with and a log can hold: control characters and halves of
+    /// characters are escaped, and the middle of a very long line is left out.
+    let line (text: string) =
+        let shortened =
+            if text.Length <= most then text
+            else $"{text.Substring(0, most - 150)} … {text.Substring(text.Length - 150)}"
+        let isSafe (rune: Rune) =
+            match Rune.GetUnicodeCategory rune with
+            | Globalization.UnicodeCategory.Control
+            | Globalization.UnicodeCategory.Format
+            | Globalization.UnicodeCategory.Surrogate
+            | Globalization.UnicodeCategory.LineSeparator
+            | Globalization.UnicodeCategory.ParagraphSeparator -> false
+            | _ -> rune <> Rune.ReplacementChar
+        let line = StringBuilder()
+        for rune in shortened.EnumerateRunes() do
+            if isSafe rune then line.Append rune |> ignore
+            else line.Append($"\\u{{{rune.Value:X}}}") |> ignore
+        line.ToString()
+
+    let private smallNumbers =
+        [| "zero"; "one"; "two"; "three"; "four"; "five"; "six"; "seven"; "eight"; "nine"; "ten"; "eleven"; "twelve" |]
+
+    /// `five seconds`, `30 seconds`.
+    let seconds (number: string) =
+        match Int32.TryParse number with
+        | true, 1 -> "one second"
+        | true, n when n >= 0 && n < smallNumbers.Length -> $"{smallNumbers[n]} seconds"
+        | _ -> $"{number} seconds"
+
+    let choices (names: string list) = names |> List.map (fun name -> $"\"{name}\"") |> String.concat ", "
+
+    /// The number of single-character edits between two words, swapped neighbours counting one.
+    let private distance (a: string) (b: string) =
+        let d = Array2D.zeroCreate (a.Length + 1) (b.Length + 1)
+        for i in 0 .. a.Length do d[i, 0] <- i
+        for j in 0 .. b.Length do d[0, j] <- j
+        for i in 1 .. a.Length do
+            for j in 1 .. b.Length do
+                let cost = if a[i - 1] = b[j - 1] then 0 else 1
+                d[i, j] <- min (min (d[i - 1, j] + 1) (d[i, j - 1] + 1)) (d[i - 1, j - 1] + cost)
+                if i > 1 && j > 1 && a[i - 1] = b[j - 2] && a[i - 2] = b[j - 1] then
+                    d[i, j] <- min d[i, j] (d[i - 2, j - 2] + 1)
+        d[a.Length, b.Length]
+
+    /// The known word that is written most like a word; the first of several.
+    let nearest (word: string) (known: string list) : string voption =
+        // Nothing known is that long, and the work grows with the length.
+        let word = word.Substring(0, min word.Length 64).ToLowerInvariant().Replace('-', '_')
+        match known with
+        | [] -> ValueNone
+        | _ -> ValueSome(known |> List.minBy (distance word))
+
+[<RequireQualifiedAccess>]
+module ConfigFault =
+    let private describeSocks error =
+        match error with
+        | SocksProxyError.NoPassword -> "a user without a password; write \"user:password@host:port\""
+        | SocksProxyError.UserLength -> "the user has 1 to 255 bytes; write \"user:password@host:port\""
+        | SocksProxyError.PasswordLength -> "the password has 1 to 255 bytes; write \"user:password@host:port\""
+        | SocksProxyError.BadPercentEncoding -> "a \"%\" stands without two hexadecimal digits; write \"%25\" for the sign itself"
+        | SocksProxyError.BadAddress -> "the proxy's address is not usable; write \"host:port\", \"user:password@host:port\" or \"unix:/path\""
+        | SocksProxyError.NotASocksAddress -> "a SOCKS5 proxy has no scheme in its address; write \"host:port\", \"user:password@host:port\" or \"unix:/path\""
+
+    let private describeDuration (text: string) error =
+        match error with
+        | DurationError.Empty -> "a duration is missing; write \"30s\", or \"0\" for none"
+        // The whole text is one number: repeat it with its unit.
+        | DurationError.NoUnit number when number = text.TrimStart('-', '+') ->
+            $"\"{text}\" has no unit; write \"{text}s\" for {Shown.seconds (text.TrimStart('+'))}"
+        | DurationError.NoUnit number -> $"\"{number}\" in \"{text}\" has no unit; write \"{number}s\", for example"
+        | DurationError.UnknownUnit unit -> $"\"{unit}\" in \"{text}\" is no unit; use ns, us, ms, s, m or h, as in \"1m30s\""
+        | DurationError.NotANumber -> $"\"{text}\" is no duration; write \"250ms\", \"1.5s\" or \"1m30s\", for example"
+
+    /// The names of the keys whose values stand in no message.
+    let private secretKeys = set [ "proxy"; "sentry_dsn" ]
+
+    /// A fault within a secret value, as when its text was meant as text but is read as a tag, an alias or a mapping,
+    /// ends its path at the secret key and loses what it quotes.
+    let withoutSecrets (path: YamlPath) fault =
+        let rec cut path =
+            match path with
+            | YamlPath.Root -> ValueNone
+            | YamlPath.Key(parent, name) ->
+                match cut parent with
+                | ValueSome cut -> ValueSome cut
+                | ValueNone -> if secretKeys.Contains name then ValueSome path else ValueNone
+            | YamlPath.Element(parent, _) -> cut parent
+        match cut path, fault with
+        | ValueNone, _ -> path, fault
+        | ValueSome secret, ConfigFault.Yaml fault -> secret, ConfigFault.Yaml(Yaml.withoutText fault)
+        | ValueSome secret, ConfigFault.UnknownKey _ -> secret, ConfigFault.UnknownKey("", [])
+        | ValueSome secret, _ -> secret, fault
+
+    /// What is wrong, and what would be right.
+    let describe fault =
+        match fault with
+        | ConfigFault.Yaml fault -> Yaml.describe fault
+        | ConfigFault.UnknownKey("<<", _) -> "a quoted \"<<\" is no merge; write it without quotes"
+        | ConfigFault.UnknownKey(name, known) ->
+            match Shown.nearest name known with
+            | ValueSome near -> $"this key is not known; did you mean \"{near}\"?"
+            | ValueNone -> "this key is not known; remove it"
+        | ConfigFault.Missing(name, example) -> $"missing; write \"{name}: {example}\", for example"
+        | ConfigFault.Retired remedy -> remedy
+        | ConfigFault.WrongShape(found, noun, example) -> $"{found} where {noun} belongs; write \"{example}\", for example"
+        | ConfigFault.EmptyEntry(noun, example) -> $"the entry is empty; write {noun}, for example \"{example}\", or remove it"
+        | ConfigFault.NoEntry noun -> $"the list is empty; write {noun} at least"
+        | ConfigFault.Empty(noun, example) -> $"the text is empty; write {noun}, for example \"{example}\""
+        | ConfigFault.Unprintable(code, secret) ->
+            if secret then "the value holds a control character; remove it"
+            else $"the value holds the control character U+{code:X4}; remove it"
+        | ConfigFault.Duration(text, error) -> describeDuration text error
+        | ConfigFault.NegativeDuration text -> $"\"{text}\" is negative; write a duration of zero (no limit) or more"
+        | ConfigFault.NotBoolean text -> $"\"{text}\" is no boolean; write true or false"
+        | ConfigFault.NotInteger(text, true) when text <> "" && String.forall Char.IsAsciiDigit text ->
+            $"\"{text}\" is quoted, and so it is text; write {text} without quotes"
+        | ConfigFault.NotInteger(text, _) -> $"\"{text}\" is no whole number; write decimal digits alone, as in 3"
+        | ConfigFault.OutOfRange(text, least, most) -> $"{text} is out of range; write a whole number from {least} to {most}"
+        | ConfigFault.NotAChoice(text, choices) ->
+            match Shown.nearest text choices with
+            | ValueSome near -> $"\"{text}\" is not known here; write one of {Shown.choices choices} (the nearest is \"{near}\")"
+            | ValueNone -> $"\"{text}\" is not known here"
+        | ConfigFault.Address error -> Address.describe error
+        | ConfigFault.DescriptorForAdmin -> "the admin server takes no descriptor; write \"host:port\" or \"unix:/path\""
+        | ConfigFault.Network error ->
+            match error with
+            | IpNetworkError.NotAnAddress text -> $"\"{text}\" is no IP address; write \"10.0.0.0/8\", \"2001:db8::/32\" or a single address"
+            | IpNetworkError.PrefixLengthNotANumber text -> $"\"/{text}\" is no prefix length; write a number, as in \"10.0.0.0/8\""
+            | IpNetworkError.PrefixLengthTooLong(length, most) -> $"the prefix length {length} is too long; at most {most} bits are in such an address"
+        | ConfigFault.NotAHostName text -> $"\"{text}\" is no host name; write letters, digits, \"-\" and dots, as in \"db.example.com\""
+        | ConfigFault.ProtocolNameTooLong bytes -> $"the name has {bytes} bytes; an ALPN name has 1 to 255"
+        | ConfigFault.MetricsScheme scheme ->
+            $"metrics over \"{scheme}://\" are not supported; write \"host:port\", \"udp://host:port\" or \"unix:///path\" (datagrams)"
+        | ConfigFault.MetricsList -> "a list of metrics addresses is not supported; write one \"host:port\""
+        | ConfigFault.MetricsAddress text -> $"\"{text}\" is no metrics address; write \"host:port\", \"udp://host:port\" or \"unix:///path\""
+        | ConfigFault.SocksProxy error -> describeSocks error
+        | ConfigFault.SentryDsn -> "this is no Sentry DSN; write \"https://KEY@HOST/PROJECT\" as the project's settings show it"
+        | ConfigFault.DuplicateName(name, first) -> $"the name \"{name}\" is already that of {first}; choose another"
+        | ConfigFault.ListenersOverlap(address, other, path) ->
+            $"\"{address}\" overlaps with \"{other}\" of {path}; listen on another address or port"
+        | ConfigFault.OnePathTwice(address, path) -> $"\"{address}\" is already the socket of {path}; choose another path"
+        | ConfigFault.OneDescriptorTwice(address, path) -> $"\"{address}\" is already used by {path}; a descriptor has one place"
+        | ConfigFault.VerifiesWithoutAuthority mode ->
+            $"\"{mode}\" verifies client certificates, but no entry of \"certificates\" has an \"authority\"; add one, or write \"none\""
+        | ConfigFault.NoCertificates -> "a listener that terminates TLS needs a certificate; add \"certificates\" with a \"key\" and a \"certificate\""
+        | ConfigFault.ListenerCertificateWithout key -> $"an entry of a listener needs both \"key\" and \"certificate\"; add \"{key}\""
+        | ConfigFault.TargetCertificateWithout key -> $"a client certificate needs both \"key\" and \"certificate\"; add \"{key}\""
+        | ConfigFault.NetworksOnUnixListener -> "clients of a \"unix:\" listener have no IP address; remove this key"
+        | ConfigFault.DualStackTarget address ->
+            $"\"enable_dual_stack\" chooses between IPv4 and IPv6, and \"{address}\" leaves no choice; write \"host:port\", or remove \"enable_dual_stack\""
+        | ConfigFault.SocksOnNoTcpTarget address -> $"a SOCKS5 proxy connects to TCP targets, and \"{address}\" is none; remove \"proxy\""
+        | ConfigFault.NoNameToVerify -> "the target's address has no host to verify; add \"server_name\", or write verify_mode \"none\""
+        | ConfigFault.TlsBehindPassthrough ->
+            "the \"sni\" listener passes TLS through untouched, so the target has TLS already; remove this key, or add a \"tls_context\" to the listener"
+
+[<RequireQualifiedAccess>]
+module ConfigWarning =
+    let describe warning =
+        match warning with
+        | ConfigWarning.Null -> "nothing is written here, which counts as if the key were left out"
+        | ConfigWarning.HostBits(written, network) -> $"\"{written}\" has bits behind its prefix; it is read as \"{network}\""
+        | ConfigWarning.KeepAliveHeld seconds -> $"the kernel takes at most {seconds} s; that is used"
+        | ConfigWarning.NeverChosen reason -> $"this target is never chosen: {reason}"
+        | ConfigWarning.NoEffect reason -> $"without effect: {reason}"
+        | ConfigWarning.ReadWithoutWrite(side, opposite) ->
+            $"while a write to the {side} is pending this clock stands still; set {opposite} too"
+        | ConfigWarning.LiteralBesideDualStack address ->
+            $"\"{address}\" is one address of one family; with \"enable_dual_stack\" clients of the other family fail"
+        | ConfigWarning.SlowToGiveUp longest -> $"a client may wait {longest} before dialling is given up; lower connect_timeout or connect_attempts"
+        | ConfigWarning.NeverGivesUp -> "without connect_timeout a client may wait for as long as the kernel tries"

@@ -1,0 +1,37 @@
+namespace Bitflow.Domain
+
+/// What can be configured and does not exist yet. `check` warns of it and serving refuses it: TLS that is configured
+/// and not applied would be a leak. A feature that comes takes its line away from here.
+[<RequireQualifiedAccess>]
+module Unsupported =
+    let private application: (string * (ApplicationConfig -> bool) * string) list =
+        [ "sentry_dsn", (fun application -> application.SentryDsn <> ""), "reporting errors to Sentry"
+          "metrics", _.Metrics.IsSome, "statsd"
+          "admin", _.Admin.IsSome, "the admin server" ]
+
+    let private listener: (string * (ListenerConfig -> bool) * string) list =
+        [ "trusted_proxies", (fun listener -> not listener.TrustedProxies.IsEmpty), "an inbound PROXY header"
+          "tls_context", _.Tls.IsSome, "TLS towards clients" ]
+
+    let private target: (string * (TargetConfig -> bool) * string) list =
+        [ "proxy", _.Proxy.IsSome, "connecting through a SOCKS5 proxy"
+          "tls_context", _.Tls.IsSome, "TLS towards targets" ]
+
+    let private options: (string * (ProxyOptions -> bool) * string) list =
+        [ "connection_log", (fun options -> options.ConnectionLog <> ""), "the connection log"
+          "connection_load_balancer", (fun options -> options.LoadBalancer = Policy.Sni), "choosing targets by server name"
+          "enable_proxy_header", _.ProxyHeader.IsSome, "the PROXY header to targets"
+          "enable_dual_stack", _.DualStack, "dual stack" ]
+
+    /// The keys of a configuration that ask for what does not exist yet, each with the name of that.
+    [<CompiledName("InConfig")>]
+    let inConfig (config: Config) : (YamlPath * string) list =
+        let asked features (path: YamlPath) part =
+            features |> List.filter (fun (_, isAsked, _) -> isAsked part) |> List.map (fun (key: string, _, what: string) -> path / key, what)
+        [ yield! asked application (YamlPath.Root / "application") config.Application
+          for i, proxy in List.indexed config.Proxies do
+              let path = YamlPath.Root / "server" / "proxies" / i
+              yield! asked listener (path / "listener") proxy.Listener
+              for j, target' in List.indexed proxy.Targets do
+                  yield! asked target (path / "targets" / j) target'
+              yield! asked options (path / "options") proxy.Options ]

@@ -1,0 +1,409 @@
+namespace Bitflow.Domain
+
+open System
+open System.Buffers
+open System.Collections.Generic
+open System.IO
+open System.Text
+open System.Text.RegularExpressions
+open System.Text.Unicode
+open YamlDotNet.Core
+open YamlDotNet.Core.Events
+
+/// A place in a file, as editors count it: lines and columns from 1, a column being one UTF-16 unit.
+[<Struct>]
+type Position =
+    { Line: int
+      Column: int }
+
+    static member Start = { Line = 1; Column = 1 }
+
+/// Where in the tree a value stands: `server.proxies[0].name`.
+[<RequireQualifiedAccess>]
+type YamlPath =
+    | Root
+    | Key of parent: YamlPath * name: string
+    | Element of parent: YamlPath * index: int
+
+    static member (/)(parent, name) = Key(parent, name)
+    static member (/)(parent, index) = Element(parent, index)
+
+    /// The whole file is `file`; a key that is no plain word is quoted.
+    override this.ToString() =
+        let shown (name: string) =
+            let isWord = name <> "" && name |> String.forall (fun c -> Char.IsAsciiLetterOrDigit c || c = '_' || c = '-')
+            if isWord then name else $"\"{name}\""
+        let rec write (text: StringBuilder) path : StringBuilder =
+            match path with
+            | Root -> text
+            | Key(Root, name) -> text.Append(shown name)
+            | Key(parent, name) -> (write text parent).Append('.').Append(shown name)
+            | Element(parent, index) -> (write text parent).Append('[').Append(index).Append(']')
+        match this with
+        | Root -> "file"
+        | _ -> (write (StringBuilder()) this).ToString()
+
+[<RequireQualifiedAccess>]
+module YamlPath =
+    /// The path that a plain text names. Keys are plain words: none that Bitflow knows needs quotes.
+    let parse (text: string) =
+        let step (path: YamlPath) (part: string) =
+            match part.Split('[', 2) with
+            | [| name; index |] ->
+                let path = path / name
+                match Int32.TryParse(index.TrimEnd ']') with
+                | true, index -> path / index
+                | _ -> path
+            | _ -> path / part
+        if text = "" || text = "file" then YamlPath.Root
+        else text.Split '.' |> Array.fold step YamlPath.Root
+
+/// A value of the file and where it begins. What an alias stands for keeps the place where it is written.
+[<NoComparison; ReferenceEquality>]
+type YamlNode = { At: Position; Value: YamlValue }
+
+and [<RequireQualifiedAccess; NoComparison; ReferenceEquality>] YamlValue =
+    /// Nothing, `~`, or `null`.
+    | Null
+    /// A quoted scalar (or a block, or one tagged `!!str`) is text whatever it looks like.
+    | Scalar of text: string * quoted: bool
+    | Sequence of YamlNode array
+    /// In the order of the file, each name once; merged entries (`<<`) stand last.
+    | Mapping of YamlEntry array
+
+and [<NoComparison; ReferenceEquality>] YamlEntry =
+    { Name: string
+      NameAt: Position
+      Node: YamlNode }
+
+/// What makes a file unreadable, whatever its keys mean.
+[<RequireQualifiedAccess>]
+type YamlFault =
+    | TooLarge of bytes: int
+    | NotUtf8 of value: byte
+    | NulByte
+    | TooDeep
+    | TooManyNodes
+    | SecondDocument
+    | DuplicateKey of firstLine: int
+    | KeyIsNoText
+    | UnknownAnchor of name: string
+    /// An alias inside the very node that it names.
+    | AliasOfItself of name: string
+    | MergeOfNoMapping
+    | UnknownTag of tag: string
+    /// `[::]:443` without quotes opens a list. The text is not kept: it may stand in a value that is secret.
+    | UnquotedIpv6
+    | Malformed of reason: string
+
+/// What reading came to. A fault that ends the reading leaves no tree; all others stand beside it.
+[<NoComparison; ReferenceEquality>]
+type YamlDocument =
+    { Root: YamlNode voption
+      Faults: struct (Position * YamlPath * YamlFault) list }
+
+/// YAML text as a tree with positions, in bounded time and memory. Only the parser's *events* are used: the library's
+/// own loaders recurse as deep as the text nests, and a stack overflow cannot be caught. Aliases share their node, so
+/// an alias bomb costs what it says in the file; its size after expansion is counted without expanding it.
+[<RequireQualifiedAccess>]
+module Yaml =
+    let maxBytes = 4 * 1024 * 1024
+    let maxNesting = 32
+    let maxNodes = 1_000_000
+
+    let describe fault =
+        match fault with
+        | YamlFault.TooLarge bytes -> $"the file has {bytes} bytes; at most {maxBytes} are read"
+        | YamlFault.NotUtf8 value -> $"the byte 0x{value:X2} is not UTF-8; save the file as UTF-8"
+        | YamlFault.NulByte -> "a NUL byte stands here; a configuration is text, remove it"
+        | YamlFault.TooDeep -> $"nested more than {maxNesting} levels deep; no key of a configuration is"
+        | YamlFault.TooManyNodes -> $"more than {maxNodes} values, aliases expanded; write fewer"
+        | YamlFault.SecondDocument -> "a second document begins here; a configuration is one document, remove the \"---\" and what follows"
+        | YamlFault.DuplicateKey firstLine -> $"the key is already in line {firstLine}; keep one of the two"
+        | YamlFault.KeyIsNoText -> "a key must be a word, not a list or a mapping"
+        | YamlFault.UnknownAnchor name -> $"no anchor \"&{name}\" stands above; define it before its alias \"*{name}\""
+        | YamlFault.AliasOfItself name -> $"the alias \"*{name}\" stands inside the value that it names; move it out"
+        | YamlFault.MergeOfNoMapping -> "\"<<\" merges mappings; write an alias of a mapping, or a list of such aliases"
+        | YamlFault.UnknownTag tag -> $"the tag \"{tag}\" has no meaning here; remove it"
+        | YamlFault.UnquotedIpv6 -> "an address that begins with a bracket is a list to YAML; quote it, as in \"[::]:443\""
+        | YamlFault.Malformed reason -> $"not YAML ({reason.TrimEnd '.'}); look for a wrong indentation, a missing quote or a missing colon"
+
+    /// The same fault without what it quotes, for values that are secret.
+    let withoutText fault =
+        match fault with
+        | YamlFault.UnknownAnchor _ -> YamlFault.UnknownAnchor "…"
+        | YamlFault.AliasOfItself _ -> YamlFault.AliasOfItself "…"
+        | YamlFault.UnknownTag _ -> YamlFault.UnknownTag "!…"
+        | fault -> fault
+
+    /// The beginnings of lines: a position is found by binary search. The parser's own marks count the separators of
+    /// Unicode as line ends and step behind the last line; editors do not.
+    let private lineStarts (text: string) =
+        let starts = ResizeArray [ 0 ]
+        for i in 0 .. text.Length - 1 do
+            if text[i] = '\n' || (text[i] = '\r' && not (i + 1 < text.Length && text[i + 1] = '\n')) then
+                starts.Add(i + 1)
+        starts
+
+    let private positionIn (starts: ResizeArray<int>) (length: int) (index: int64) =
+        let index = int (max 0L (min index (int64 length)))
+        let found = starts.BinarySearch index
+        let line = if found >= 0 then found else ~~~found - 1
+        { Line = line + 1; Column = index - starts[line] + 1 }
+
+    /// The name of one of YAML's own tags, empty for none.
+    let private coreTag (tag: TagName) =
+        if tag.IsEmpty || tag.IsNonSpecific then ValueSome ""
+        elif tag.Value.StartsWith("tag:yaml.org,2002:", StringComparison.Ordinal) then ValueSome(tag.Value.Substring 18)
+        else ValueNone
+
+    /// Where an IPv6 address and a port stand without quotes.
+    let private unquotedIpv6 (line: string) =
+        Regex.Match(line, @"(?<=[\s,{\[])\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\]:[0-9]+", RegexOptions.CultureInvariant)
+
+    /// A node, what it weighs after expansion, and how many levels of collections it holds.
+    [<Struct; NoComparison; NoEquality>]
+    type private Measured =
+        { Node: YamlNode
+          Weight: int64
+          Height: int }
+
+    /// One reading of one text. Its mutation ends with it.
+    [<Sealed>]
+    type private Reading(text: string) =
+        let starts = lineStarts text
+        let parser = Parser(new StringReader(text))
+        let faults = ResizeArray<struct (Position * YamlPath * YamlFault)>()
+        let anchors = Dictionary<string, Measured>()
+        let opened = HashSet<string>()
+        let mutable stopped = false
+        let mutable nodes = 0L
+        let mutable lastMark = Mark.Empty
+        let mutable lastPath = YamlPath.Root
+
+        let place (mark: Mark) = positionIn starts text.Length mark.Index
+        let fault at path what = faults.Add(struct (at, path, what))
+
+        let stop at path what =
+            if not stopped then
+                fault at path what
+                stopped <- true
+
+        /// The parser trips over an unquoted IPv6 address a token or a line late: it is looked for from the last good
+        /// token to the end of the line in which the parser stopped.
+        let malformed path (mark: Mark) (reason: string) =
+            let first = starts[(place lastMark).Line - 1]
+            let lastLine = max (place lastMark).Line (place mark).Line
+            let until = if lastLine < starts.Count then starts[lastLine] else text.Length
+            let found = unquotedIpv6 (text.Substring(first, min (until - first) 4096))
+            if found.Success then
+                stop (positionIn starts text.Length (int64 (first + found.Index))) lastPath YamlFault.UnquotedIpv6
+            else
+                stop (place mark) path (YamlFault.Malformed reason)
+
+        /// The next event, or null when the reading is over.
+        let next path : ParsingEvent =
+            if stopped then
+                null
+            else
+                try
+                    if parser.MoveNext() then
+                        lastMark <- parser.Current.Start
+                        lastPath <- path
+                        parser.Current
+                    else
+                        null
+                with
+                | :? YamlException as e ->
+                    malformed path e.Start e.Message
+                    null
+                // Whatever else the library throws over hostile text is that text's fault as well. The message is not
+                // shown: unlike the parser's own it may quote the text.
+                | _ ->
+                    malformed path lastMark "the parser gave up"
+                    null
+
+        let nothing at =
+            { Node = { At = at; Value = YamlValue.Null }; Weight = 1L; Height = 0 }
+
+        let spend at path weight =
+            nodes <- nodes + weight
+            if nodes > int64 maxNodes then stop at path YamlFault.TooManyNodes
+
+        /// Explicit keys win over merged ones, and the first of several merged mappings over the later ones.
+        let merge (entries: ResizeArray<YamlEntry>) (names: Dictionary<string, Position>) (path: YamlPath) (merged: YamlNode) =
+            let add (source: YamlNode) =
+                match source.Value with
+                | YamlValue.Mapping more ->
+                    for entry in more do
+                        if names.TryAdd(entry.Name, entry.NameAt) then entries.Add entry
+                | _ -> fault source.At (path / "<<") YamlFault.MergeOfNoMapping
+            match merged.Value with
+            | YamlValue.Sequence sources -> Array.iter add sources
+            | _ -> add merged
+
+        let leaf path at (scalar: Scalar) =
+            let measured value = { nothing at with Node = { At = at; Value = value } }
+            let isPlain = scalar.Style = ScalarStyle.Plain && not scalar.Tag.IsNonSpecific
+            match coreTag scalar.Tag with
+            | ValueSome "null" -> nothing at
+            | ValueSome("int" | "float" | "bool") -> measured (YamlValue.Scalar(scalar.Value, false))
+            | ValueSome "" when isPlain ->
+                match scalar.Value with
+                | ""
+                | "~"
+                | "null"
+                | "Null"
+                | "NULL" -> nothing at
+                | text -> measured (YamlValue.Scalar(text, false))
+            | ValueSome(""
+            | "str") -> measured (YamlValue.Scalar(scalar.Value, true))
+            | _ ->
+                fault at path (YamlFault.UnknownTag scalar.Tag.Value)
+                measured (YamlValue.Scalar(scalar.Value, true))
+
+        let collection path depth at (tag: TagName) ownTag =
+            if depth > maxNesting then stop at path YamlFault.TooDeep
+            match coreTag tag with
+            | ValueSome name when name = "" || name = ownTag -> ()
+            | _ -> fault at path (YamlFault.UnknownTag tag.Value)
+
+        /// The recursion is as deep as `maxNesting` at most.
+        let rec node (path: YamlPath) depth (event: ParsingEvent) : Measured =
+            let at = place event.Start
+            spend at path 1L
+            match event with
+            | :? AnchorAlias as alias ->
+                let name = alias.Value.Value
+                match anchors.TryGetValue name with
+                | _ when opened.Contains name ->
+                    fault at path (YamlFault.AliasOfItself name)
+                    nothing at
+                | true, target ->
+                    spend at path (target.Weight - 1L)
+                    if depth + target.Height > maxNesting then stop at path YamlFault.TooDeep
+                    target
+                | _ ->
+                    fault at path (YamlFault.UnknownAnchor name)
+                    nothing at
+            | :? NodeEvent as event ->
+                let anchor = if event.Anchor.IsEmpty then null else event.Anchor.Value
+                if not (isNull anchor) then opened.Add anchor |> ignore
+                let read =
+                    match event with
+                    | :? SequenceStart as start ->
+                        collection path (depth + 1) at start.Tag "seq"
+                        sequence path (depth + 1) at
+                    | :? MappingStart as start ->
+                        collection path (depth + 1) at start.Tag "map"
+                        mapping path (depth + 1) at
+                    | :? Scalar as scalar -> leaf path at scalar
+                    | _ -> nothing at
+                if not (isNull anchor) then
+                    opened.Remove anchor |> ignore
+                    anchors[anchor] <- read
+                read
+            | _ -> nothing at
+
+        and sequence (path: YamlPath) depth at =
+            let items = ResizeArray()
+            let mutable weight, height = 1L, 0
+            let mutable event = next path
+            while not (isNull event || event :? SequenceEnd) do
+                let item = node (path / items.Count) depth event
+                items.Add item.Node
+                weight <- weight + item.Weight
+                height <- max height item.Height
+                event <- next path
+            { Node = { At = at; Value = YamlValue.Sequence(items.ToArray()) }; Weight = weight; Height = height + 1 }
+
+        and mapping (path: YamlPath) depth at =
+            let entries = ResizeArray()
+            let names = Dictionary<string, Position>()
+            let mutable merged = ValueNone
+            let mutable weight, height = 1L, 0
+            let mutable event = next path
+            while not (isNull event || event :? MappingEnd) do
+                let keyAt = place event.Start
+                let isMerge =
+                    match event with
+                    | :? Scalar as key -> key.Value = "<<" && key.Style = ScalarStyle.Plain && key.Tag.IsEmpty
+                    | _ -> false
+                let key = node path depth event
+                let name =
+                    match key.Node.Value with
+                    | YamlValue.Scalar(text, _) -> text
+                    | YamlValue.Null -> ""
+                    | _ -> null
+                let valuePath = if isNull name then path else path / name
+                let value =
+                    match next valuePath with
+                    | null -> nothing keyAt
+                    | event -> node valuePath depth event
+                weight <- weight + key.Weight + value.Weight
+                height <- max height (max key.Height value.Height)
+                if isNull name then
+                    fault keyAt path YamlFault.KeyIsNoText
+                elif not (names.TryAdd(name, keyAt)) then
+                    fault keyAt valuePath (YamlFault.DuplicateKey names[name].Line)
+                elif isMerge then
+                    merged <- ValueSome value.Node
+                else
+                    entries.Add { Name = name; NameAt = keyAt; Node = value.Node }
+                event <- next path
+            merged |> ValueOption.iter (merge entries names path)
+            { Node = { At = at; Value = YamlValue.Mapping(entries.ToArray()) }; Weight = weight; Height = height + 1 }
+
+        /// The first document. Where a second begins the reading ends, with the first one kept.
+        let rec document (root: YamlNode) isRead =
+            match next YamlPath.Root with
+            | null -> root
+            | :? DocumentStart as start when isRead ->
+                fault (place start.Start) YamlPath.Root YamlFault.SecondDocument
+                root
+            | :? NodeEvent as event -> document ((node YamlPath.Root 0 event).Node) true
+            | _ -> document root isRead
+
+        member _.Run() : YamlDocument =
+            let root = document ((nothing Position.Start).Node) false
+            { Root = (if stopped then ValueNone else ValueSome root)
+              Faults = List.ofSeq faults }
+
+    let private byteOrderMark = [| 0xEFuy; 0xBBuy; 0xBFuy |]
+
+    let private refused at fault = { Root = ValueNone; Faults = [ struct (at, YamlPath.Root, fault) ] }
+
+    /// The tree of a file's bytes, or why there is none. Never throws.
+    let read (bytes: ReadOnlySpan<byte>) : YamlDocument =
+        if bytes.Length > maxBytes then
+            refused Position.Start (YamlFault.TooLarge bytes.Length)
+        else
+            let bytes = if bytes.StartsWith(ReadOnlySpan byteOrderMark) then bytes.Slice 3 else bytes
+            let chars = Array.zeroCreate<char> bytes.Length
+            let mutable taken, written = 0, 0
+            let status = Utf8.ToUtf16(bytes, chars.AsSpan(), &taken, &written, false, true)
+            let text = String(chars, 0, written)
+            let at (index: int) = positionIn (lineStarts text) text.Length (int64 index)
+            match text.IndexOf '\000' with
+            | -1 when status = OperationStatus.Done -> Reading(text).Run()
+            | -1 -> refused (at written) (YamlFault.NotUtf8 bytes[taken])
+            | nul -> refused (at nul) YamlFault.NulByte
+
+    /// The same for text that is known to be text.
+    let readString (text: string) : YamlDocument = read (ReadOnlySpan(Encoding.UTF8.GetBytes(if isNull text then "" else text)))
+
+    /// What stands at a path, where all of it exists.
+    let rec tryFind (root: YamlNode) (path: YamlPath) : YamlNode voption =
+        match path with
+        | YamlPath.Root -> ValueSome root
+        | YamlPath.Key(parent, name) ->
+            match tryFind root parent with
+            | ValueSome { Value = YamlValue.Mapping entries } ->
+                match entries |> Array.tryFind (fun entry -> entry.Name = name) with
+                | Some entry -> ValueSome entry.Node
+                | None -> ValueNone
+            | _ -> ValueNone
+        | YamlPath.Element(parent, index) ->
+            match tryFind root parent with
+            | ValueSome { Value = YamlValue.Sequence items } when index < items.Length -> ValueSome items[index]
+            | _ -> ValueNone
