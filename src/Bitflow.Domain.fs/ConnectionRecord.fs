@@ -9,7 +9,7 @@ open System.Text.Json
 
 /// How bytes travel on one side.
 [<RequireQualifiedAccess>]
-type Transport =
+type SideTransport =
     /// The side never came to be: nothing was dialled.
     | Unknown
     | Plaintext
@@ -44,10 +44,10 @@ type ConnectionRecord =
       Duration: Duration
       /// The client: the PROXY header's source where one counts, else the peer.
       Source: Endpoint
-      SourceTransport: Transport
+      SourceTransport: SideTransport
       /// The address connected to: the target's, or the SOCKS5 proxy's.
       Destination: Endpoint
-      DestinationTransport: Transport
+      DestinationTransport: SideTransport
       /// Bytes of payload received from the client.
       SourceSentBytes: int64
       /// Bytes of payload received from the target.
@@ -142,9 +142,9 @@ module ConnectionRecord =
 
     let private transportText transport =
         match transport with
-        | Transport.Unknown -> ""
-        | Transport.Plaintext -> "plaintext"
-        | Transport.Tls -> "tls"
+        | SideTransport.Unknown -> ""
+        | SideTransport.Plaintext -> "plaintext"
+        | SideTransport.Tls -> "tls"
 
     let private milliseconds (duration: Duration) = decimal duration.TotalNanoseconds / 1_000_000m
 
@@ -289,9 +289,9 @@ module ConnectionRecord =
             | _ -> raise (BadField $"{stem}_protocol")
         let transport key =
             match text key with
-            | "" -> Transport.Unknown
-            | "plaintext" -> Transport.Plaintext
-            | "tls" -> Transport.Tls
+            | "" -> SideTransport.Unknown
+            | "plaintext" -> SideTransport.Plaintext
+            | "tls" -> SideTransport.Tls
             | _ -> raise (BadField key)
         let time (element: JsonElement) =
             if element.ValueKind <> JsonValueKind.String then

@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using Bitflow.Domain;
+using Bitflow.Net.Proxies;
 
 namespace Bitflow.Net.Observing;
 
@@ -32,17 +33,25 @@ internal static class Instruments
     public static readonly Histogram<double> SourceSentSize = Timing(Metrics.sourceSentSize);
     public static readonly Histogram<double> DestinationReceivedSize = Timing(Metrics.destinationReceivedSize);
 
-    /// <summary>Makes the instruments whose values are asked for instead of told. Once a program.</summary>
-    public static void Observe(ProxyTotals totals)
-    {
-        Meter.CreateObservableGauge(Metrics.activeConnections.Name, () => totals.Measure(static t => t.Active), Unit(Metrics.activeConnections), Metrics.activeConnections.Help);
-        Total(Metrics.serveTotal, static t => t.Relays);
-        Total(Metrics.sourceSentTotal, static t => t.SourceSent);
-        Total(Metrics.destinationReceivedTotal, static t => t.DestinationReceived);
+    /// <summary>Whose running sums and levels are asked for, instead of told.</summary>
+    private static volatile Func<IEnumerable<(ProxyModel Model, ProxyState State)>> _proxies = static () => [];
 
-        void Total(Metric metric, Func<ProxyTotal, long> value) =>
-            Meter.CreateObservableCounter(metric.Name, () => totals.Measure(value), Unit(metric), metric.Help);
+    static Instruments()
+    {
+        Meter.CreateObservableGauge(Metrics.activeConnections.Name, static () => Measure(static s => s.Open), Unit(Metrics.activeConnections), Metrics.activeConnections.Help);
+        Total(Metrics.serveTotal, static s => s.Relays);
+        Total(Metrics.sourceSentTotal, static s => s.SourceSent);
+        Total(Metrics.destinationReceivedTotal, static s => s.DestinationReceived);
+
+        static void Total(Metric metric, Func<ProxyState, long> value) =>
+            Meter.CreateObservableCounter(metric.Name, () => Measure(value), Unit(metric), metric.Help);
     }
+
+    /// <summary>Names the proxies that run now. They are asked whenever a listener collects, on its thread.</summary>
+    public static void Observe(Func<IEnumerable<(ProxyModel Model, ProxyState State)>> proxies) => _proxies = proxies;
+
+    private static IEnumerable<Measurement<long>> Measure(Func<ProxyState, long> value) =>
+        _proxies().Select(proxy => new Measurement<long>(value(proxy.State), proxy.Model.Meter.Tags));
 
     private static Counter<long> Counter(Metric metric) => Meter.CreateCounter<long>(metric.Name, Unit(metric), metric.Help);
 

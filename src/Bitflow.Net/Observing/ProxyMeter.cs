@@ -17,9 +17,12 @@ internal sealed class ProxyMeter
     /// <param name="targets">The targets' names, in file order: a life's <c>LastTarget</c> points into them.</param>
     public ProxyMeter(string proxy, string listener, IEnumerable<string> targets)
     {
-        _proxied = ProxyTotal.Tags(proxy, listener);
+        _proxied = [new(MetricTag.Proxy.Key, proxy), new(MetricTag.Listener.Key, listener)];
         _targeted = [.. targets.Select(target => (KeyValuePair<string, object?>[])[.. _proxied, new(MetricTag.Target.Key, target)])];
     }
+
+    /// <summary>The tags that every metric of the proxy carries.</summary>
+    public KeyValuePair<string, object?>[] Tags => _proxied;
 
     /// <summary>A call to accept failed.</summary>
     public void AcceptFailed() => Instruments.AcceptError.Add(1, _proxied);

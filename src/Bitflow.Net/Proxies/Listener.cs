@@ -35,7 +35,11 @@ internal sealed class Listener : IAcceptHandler
         _proxy.Serve(connection);
     }
 
-    public void OnAcceptFault(IoFault fault) => _log.AcceptFailed(_proxy.Model.Name, Socket.Local, fault);
+    public void OnAcceptFault(IoFault fault)
+    {
+        _proxy.Model.Meter.AcceptFailed();
+        _log.AcceptFailed(_proxy.Model.Name, Socket.Local, fault);
+    }
 
     /// <summary>Accepts what is queued, then closes: the file of a Unix socket is gone when this returns.</summary>
     public async Task CloseAsync()
@@ -43,5 +47,6 @@ internal sealed class Listener : IAcceptHandler
         _guard.Forget(Acceptor);
         await Acceptor.StopAsync().ConfigureAwait(false);
         Socket.Close();
+        _proxy.Model.Meter.ListenerClosed();
     }
 }

@@ -1,5 +1,6 @@
 using Bitflow.Domain;
 using Bitflow.Net.Dialing;
+using Bitflow.Net.Observing;
 
 namespace Bitflow.Net.Proxies;
 
@@ -8,9 +9,13 @@ namespace Bitflow.Net.Proxies;
 /// </summary>
 internal sealed class ProxyModel
 {
-    public ProxyModel(ProxyConfig config, int generation)
+    /// <param name="log">The connection log, opened; null where the configuration names none.</param>
+    public ProxyModel(ProxyConfig config, int generation, IConnectionLog? log = null)
     {
         Config = config;
+        Log = log;
+        ListenerText = config.Listener.Address.ToString();
+        Meter = new ProxyMeter(config.Name, ListenerText, config.Targets.Select(t => t.Name));
         Generation = generation;
         Rules = new Rules(config);
         Targets = [.. config.Targets.Select(t => new TargetModel(t))];
@@ -19,6 +24,13 @@ internal sealed class ProxyModel
     public ProxyConfig Config { get; }
 
     public string Name => Config.Name;
+
+    /// <summary>The listener's address as configured: what logs and metrics call it.</summary>
+    public string ListenerText { get; }
+
+    public IConnectionLog? Log { get; }
+
+    public ProxyMeter Meter { get; }
 
     public Rules Rules { get; }
 

@@ -3,14 +3,17 @@ using Bitflow.Domain;
 namespace Bitflow.Net.Proxies;
 
 /// <summary>
-/// The little of a proxy that changes, kept under its name across reloads: how many connections are open, the balancing ticket, and
-/// the connections themselves.
+/// The little of a proxy that changes, kept under its name across reloads: how many connections are open, the balancing ticket,
+/// what it has relayed since the start, and the connections themselves.
 /// </summary>
 internal sealed class ProxyState
 {
     private readonly Lock _gate = new();
     private int _open;
     private long _tickets = -1;
+    private long _relays;
+    private long _sourceSent;
+    private long _destinationReceived;
     private Session? _first;
 
     /// <summary>Connections that count against the limit now.</summary>
@@ -18,6 +21,15 @@ internal sealed class ProxyState
 
     /// <summary>The ticket drawn last; -1 before the first.</summary>
     public long LastTicket => Volatile.Read(ref _tickets);
+
+    /// <summary>Relays ended since the start of the program, failed ones included.</summary>
+    public long Relays => Volatile.Read(ref _relays);
+
+    /// <summary>Bytes received from clients in ended relays.</summary>
+    public long SourceSent => Volatile.Read(ref _sourceSent);
+
+    /// <summary>Bytes received from targets in ended relays.</summary>
+    public long DestinationReceived => Volatile.Read(ref _destinationReceived);
 
     /// <summary>Counts one more, if the limit lets it in: exact, however many ask at once.</summary>
     public bool TryEnter(int limit, out int openBefore)
@@ -35,6 +47,13 @@ internal sealed class ProxyState
     }
 
     public void Leave() => Interlocked.Decrement(ref _open);
+
+    public void RelayEnded(long sourceSent, long destinationReceived)
+    {
+        Interlocked.Increment(ref _relays);
+        Interlocked.Add(ref _sourceSent, sourceSent);
+        Interlocked.Add(ref _destinationReceived, destinationReceived);
+    }
 
     public long DrawTicket() => Interlocked.Increment(ref _tickets);
 

@@ -1,5 +1,6 @@
 using Bitflow.Domain;
 using Bitflow.Net.Dialing;
+using Bitflow.Net.Observing;
 using Bitflow.Net.Transport;
 
 namespace Bitflow.Net.Proxies;
@@ -10,13 +11,16 @@ internal sealed class Server : IDisposable
     private readonly Engine _engine;
     private readonly ISessionObserver _observer;
     private readonly IServerLog _log;
+    private readonly IConnectionLogs _logs;
     private readonly Dialer _dialer = new();
     private readonly DescriptorGuard _guard;
     private readonly List<Listener> _listeners = [];
     private readonly Dictionary<string, Proxy> _proxies = new(StringComparer.Ordinal);
 
-    public Server(Engine engine, ISessionObserver observer, IServerLog log)
+    public Server(Engine engine, ISessionObserver observer, IServerLog log, IConnectionLogs? logs = null)
     {
+        _logs = logs ?? NoConnectionLogs.Instance;
+        Instruments.Observe(Running);
         _engine = engine;
         _observer = observer;
         _log = log;
@@ -42,7 +46,17 @@ internal sealed class Server : IDisposable
         var opened = new List<(ProxyModel Model, ListeningSocket Socket)>();
         foreach (ProxyConfig proxy in config.Proxies)
         {
-            var model = new ProxyModel(proxy, generation: 1);
+            IConnectionLog? log = null;
+            try
+            {
+                log = OpenLog(proxy);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                problems.Add($"proxy {proxy.Name}: cannot open its connection log: {e.Message}");
+            }
+
+            var model = new ProxyModel(proxy, generation: 1, log);
             try
             {
                 opened.AddRange(ListeningSocket.Open(proxy.Listener.Address).Select(socket => (model, socket)));
@@ -76,6 +90,11 @@ internal sealed class Server : IDisposable
 
         return problems;
     }
+
+    private IConnectionLog? OpenLog(ProxyConfig proxy) =>
+        proxy.Options.ConnectionLog.Length == 0 ? null : _logs.Open(proxy.Options.ConnectionLog, proxy.Name);
+
+    private IEnumerable<(ProxyModel, ProxyState)> Running() => _proxies.Values.Select(static p => (p.Model, p.State));
 
     /// <summary>Stops accepting (what is queued is accepted still) and waits until every connection has ended by itself, or the token fires.</summary>
     public async Task DrainAsync(CancellationToken giveUp)

@@ -1,6 +1,7 @@
 using System.Buffers;
 using Bitflow.Domain;
 using Bitflow.Net.Dialing;
+using Bitflow.Net.Observing;
 using Bitflow.Net.Relay;
 using Bitflow.Net.Transport;
 
@@ -65,6 +66,7 @@ internal sealed class Session : LoopTimer, IRelayObserver
         _observer = observer;
         AcceptedAtUtc = DateTimeOffset.UtcNow;
         _life = LifeModule.Start(model.Rules, client.Loop.Now, client.Remote, client.Local);
+        model.Meter.Count(_life);
     }
 
     /// <summary>Unique in this process.</summary>
@@ -103,6 +105,15 @@ internal sealed class Session : LoopTimer, IRelayObserver
     public Endpoint TargetEndpoint { get; private set; } = Endpoint.Unknown;
 
     public IReadOnlyList<System.Net.IPAddress> Resolved { get; private set; } = [];
+
+    /// <summary>What the inbound PROXY header said.</summary>
+    public HeaderSeen Header { get; private set; } = HeaderSeen.None;
+
+    /// <summary>What TLS with the client came to; empty where there is none.</summary>
+    public TlsFacts Tls { get; private set; } = TlsFacts.None;
+
+    /// <summary>What the system, the library or the peer said, where something failed that is no <see cref="DialFault"/>.</summary>
+    public string Failure { get; private set; } = "";
 
     /// <summary>Why it ended, as it is recorded everywhere.</summary>
     public CloseReason CloseReason =>
@@ -146,7 +157,7 @@ internal sealed class Session : LoopTimer, IRelayObserver
     private void Report(Event what)
     {
         lock (_gate)
-            _life = LifeModule.Advance(_life, Client.Loop.Now, what);
+            MoveTo(LifeModule.Advance(_life, Client.Loop.Now, what));
         Follow();
     }
 
@@ -154,8 +165,14 @@ internal sealed class Session : LoopTimer, IRelayObserver
     private void Answer(int stage, Event what)
     {
         lock (_gate)
-            _life = LifeModule.Answer(_life, stage, Client.Loop.Now, what);
+            MoveTo(LifeModule.Answer(_life, stage, Client.Loop.Now, what));
         Follow();
+    }
+
+    private void MoveTo(Life next)
+    {
+        Model.Meter.Count(_life, next);
+        _life = next;
     }
 
     /// <summary>Does what the life says until it says nothing new.</summary>
@@ -286,6 +303,7 @@ internal sealed class Session : LoopTimer, IRelayObserver
     {
         Instant now = Client.Loop.Now;
         RelayBegan = now;
+        Model.Meter.Dialled(_life.LastTarget, now - DialBegan);
         TargetEndpoint = _target!.Remote;
         ClientStamps.LastMoved = TargetStamps.LastMoved = now.Nanoseconds;
         ClientVerdictArm(now);
@@ -516,7 +534,20 @@ internal sealed class Session : LoopTimer, IRelayObserver
         State.Remove(this);
         if (_life.IsCounted)
             State.Leave();
+        Account();
         _observer.OnEnded(this);
+    }
+
+    private void Account()
+    {
+        if (RelayBegan.Nanoseconds != 0)
+        {
+            State.RelayEnded(ClientStamps.BytesFrom, TargetStamps.BytesFrom);
+            Model.Meter.Relayed(_life.LastTarget, EndedAt - RelayBegan, ClientStamps.BytesFrom, TargetStamps.BytesFrom);
+        }
+
+        Model.Meter.Closed(CloseReason);
+        Model.Log?.Write(ConnectionRecords.Of(this));
     }
 
     /// <summary>Starts what goes on by itself; whatever it throws ends this connection alone.</summary>
@@ -540,6 +571,7 @@ internal sealed class Session : LoopTimer, IRelayObserver
 
     private void Fail(Exception e)
     {
+        Failure = e.Message;
         _observer.OnInternalFault(this, e);
         Report(Event.InternalFault);
         if (_life.IsOver && _released == 0)

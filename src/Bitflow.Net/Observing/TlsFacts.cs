@@ -1,0 +1,11 @@
+namespace Bitflow.Net.Observing;
+
+/// <summary>What is recorded of TLS with the client.</summary>
+/// <param name="Version">`1.2` or `1.3`; empty where no handshake was completed.</param>
+/// <param name="Alpn">The protocol agreed on; empty for none.</param>
+/// <param name="ClientCertificateSubject">Empty where the client presented none.</param>
+/// <param name="AlpnOffer">What the client offered, in its order.</param>
+internal sealed record TlsFacts(string Version, string Alpn, string ClientCertificateSubject, IReadOnlyList<string> AlpnOffer)
+{
+    public static readonly TlsFacts None = new("", "", "", []);
+}
