@@ -29,11 +29,8 @@ module Balancer =
         | Policy.Failover
         | Policy.RoundRobin -> List.map fst all
         | Policy.Sni ->
+            // Of names that stand for the same thing the first is chosen.
             all
-            |> List.filter (fun (i, name) ->
-                match ServerName.tryPattern name with
-                | ValueNone -> false
-                | ValueSome pattern ->
-                    // Of names that stand for the same thing the first is chosen.
-                    not (all |> List.exists (fun (j, other) -> j < i && ServerName.tryPattern other = ValueSome pattern)))
+            |> List.choose (fun (i, name) -> ServerName.tryPattern name |> ValueOption.map (fun pattern -> i, pattern) |> ValueOption.toOption)
+            |> List.distinctBy snd
             |> List.map fst

@@ -1,17 +1,6 @@
 namespace Bitflow.Domain
 
 open System
-open System.Text
-
-/// What can be wrong with the syntax of a SOCKS5 proxy. No case holds the text: it may be a password.
-[<RequireQualifiedAccess>]
-type SocksProxyError =
-    | NoPassword
-    | UserLength
-    | PasswordLength
-    | BadPercentEncoding
-    | BadAddress
-    | NotASocksAddress
 
 /// Why a file is no configuration. Text is made of these in `describe` alone.
 [<RequireQualifiedAccess; NoComparison>]
@@ -42,7 +31,7 @@ type ConfigFault =
     | MetricsList
     | MetricsAddress of text: string
     | SocksProxy of SocksProxyError
-    | SentryDsn
+    | SentryDsn of SentryDsnError
     // Keys beside each other
     | DuplicateName of name: string * first: YamlPath
     | ListenersOverlap of address: Address * other: Address * otherPath: YamlPath
@@ -71,75 +60,8 @@ type ConfigWarning =
     | SlowToGiveUp of longest: Duration
     | NeverGivesUp
 
-/// Texts that quote what a file says.
-[<RequireQualifiedAccess>]
-module Shown =
-    let private most = 400
-
-    /// One line that a terminal cannot be steered with and a log can hold: control characters and halves of
-    /// characters are escaped, and the middle of a very long line is left out.
-    let line (text: string) =
-        let shortened =
-            if text.Length <= most then text
-            else $"{text.Substring(0, most - 150)} … {text.Substring(text.Length - 150)}"
-        let isSafe (rune: Rune) =
-            match Rune.GetUnicodeCategory rune with
-            | Globalization.UnicodeCategory.Control
-            | Globalization.UnicodeCategory.Format
-            | Globalization.UnicodeCategory.Surrogate
-            | Globalization.UnicodeCategory.LineSeparator
-            | Globalization.UnicodeCategory.ParagraphSeparator -> false
-            | _ -> rune <> Rune.ReplacementChar
-        let line = StringBuilder()
-        for rune in shortened.EnumerateRunes() do
-            if isSafe rune then line.Append rune |> ignore
-            else line.Append($"\\u{{{rune.Value:X}}}") |> ignore
-        line.ToString()
-
-    let private smallNumbers =
-        [| "zero"; "one"; "two"; "three"; "four"; "five"; "six"; "seven"; "eight"; "nine"; "ten"; "eleven"; "twelve" |]
-
-    /// `five seconds`, `30 seconds`.
-    let seconds (number: string) =
-        match Int32.TryParse number with
-        | true, 1 -> "one second"
-        | true, n when n >= 0 && n < smallNumbers.Length -> $"{smallNumbers[n]} seconds"
-        | _ -> $"{number} seconds"
-
-    let choices (names: string list) = names |> List.map (fun name -> $"\"{name}\"") |> String.concat ", "
-
-    /// The number of single-character edits between two words, swapped neighbours counting one.
-    let private distance (a: string) (b: string) =
-        let d = Array2D.zeroCreate (a.Length + 1) (b.Length + 1)
-        for i in 0 .. a.Length do d[i, 0] <- i
-        for j in 0 .. b.Length do d[0, j] <- j
-        for i in 1 .. a.Length do
-            for j in 1 .. b.Length do
-                let cost = if a[i - 1] = b[j - 1] then 0 else 1
-                d[i, j] <- min (min (d[i - 1, j] + 1) (d[i, j - 1] + 1)) (d[i - 1, j - 1] + cost)
-                if i > 1 && j > 1 && a[i - 1] = b[j - 2] && a[i - 2] = b[j - 1] then
-                    d[i, j] <- min d[i, j] (d[i - 2, j - 2] + 1)
-        d[a.Length, b.Length]
-
-    /// The known word that is written most like a word; the first of several.
-    let nearest (word: string) (known: string list) : string voption =
-        // Nothing known is that long, and the work grows with the length.
-        let word = word.Substring(0, min word.Length 64).ToLowerInvariant().Replace('-', '_')
-        match known with
-        | [] -> ValueNone
-        | _ -> ValueSome(known |> List.minBy (distance word))
-
 [<RequireQualifiedAccess>]
 module ConfigFault =
-    let private describeSocks error =
-        match error with
-        | SocksProxyError.NoPassword -> "a user without a password; write \"user:password@host:port\""
-        | SocksProxyError.UserLength -> "the user has 1 to 255 bytes; write \"user:password@host:port\""
-        | SocksProxyError.PasswordLength -> "the password has 1 to 255 bytes; write \"user:password@host:port\""
-        | SocksProxyError.BadPercentEncoding -> "a \"%\" stands without two hexadecimal digits; write \"%25\" for the sign itself"
-        | SocksProxyError.BadAddress -> "the proxy's address is not usable; write \"host:port\", \"user:password@host:port\" or \"unix:/path\""
-        | SocksProxyError.NotASocksAddress -> "a SOCKS5 proxy has no scheme in its address; write \"host:port\", \"user:password@host:port\" or \"unix:/path\""
-
     let private describeDuration (text: string) error =
         match error with
         | DurationError.Empty -> "a duration is missing; write \"30s\", or \"0\" for none"
@@ -212,8 +134,8 @@ module ConfigFault =
             $"metrics over \"{scheme}://\" are not supported; write \"host:port\", \"udp://host:port\" or \"unix:///path\" (datagrams)"
         | ConfigFault.MetricsList -> "a list of metrics addresses is not supported; write one \"host:port\""
         | ConfigFault.MetricsAddress text -> $"\"{text}\" is no metrics address; write \"host:port\", \"udp://host:port\" or \"unix:///path\""
-        | ConfigFault.SocksProxy error -> describeSocks error
-        | ConfigFault.SentryDsn -> "this is no Sentry DSN; write \"https://KEY@HOST/PROJECT\" as the project's settings show it"
+        | ConfigFault.SocksProxy error -> SocksProxySyntax.describe error
+        | ConfigFault.SentryDsn error -> $"this is no Sentry DSN: {Sentry.describe error}"
         | ConfigFault.DuplicateName(name, first) -> $"the name \"{name}\" is already that of {first}; choose another"
         | ConfigFault.ListenersOverlap(address, other, path) ->
             $"\"{address}\" overlaps with \"{other}\" of {path}; listen on another address or port"

@@ -171,13 +171,15 @@ module internal Kind =
     let choice (words: (string * 'T) list) : Kind<'T> =
         let names = List.map fst words
         let form = names |> List.map (fun name -> $"`{name}`") |> String.concat " "
-        let isNumber (name: string) = Seq.forall (fun c -> Char.IsAsciiDigit c || c = '.') name
+        // To an editor `1.2` is a number where it is not quoted.
         let schema =
-            if List.forall isNumber names then
-                // `1` and `1.2` are numbers to an editor.
-                schemaOf [ "anyOf", Json.Array [ enumeration (List.map Json.Text names); schemaOf [ "type", Json.Text "number" ] ] ]
-            else
-                enumeration (List.map Json.Text names)
+            enumeration [
+                for name in names do
+                    Json.Text name
+                    match Decimal.TryParse(name, Globalization.CultureInfo.InvariantCulture) with
+                    | true, number -> Json.Number number
+                    | _ -> ()
+            ]
         scalar form $"one of {Shown.choices names}" (List.head names) schema (snd (List.head words)) (fun text _ ->
             match words |> List.tryFind (fun (name, _) -> name = text) with
             | Some(_, value) -> Ok value
@@ -196,7 +198,7 @@ module internal Kind =
     /// Decimal digits alone: `017`, `0x1F` and `1_000` are different numbers to different readers of YAML.
     let integer least most : Kind<int> =
         let form = if most = Int32.MaxValue then $"integer ≥ {least}" else $"integer, {least} to {most}"
-        let schema = schemaOf [ "type", Json.Text "integer"; "minimum", Json.Number(int64 least); "maximum", Json.Number(int64 most) ]
+        let schema = schemaOf [ "type", Json.Text "integer"; "minimum", Json.Number(decimal least); "maximum", Json.Number(decimal most) ]
         scalar form "a whole number" (string<int> (least + 3)) schema least (fun text quoted ->
             let digits = text.TrimStart('-', '+')
             let isDecimal =
@@ -218,7 +220,7 @@ module internal Kind =
 
     /// A duration of zero (no limit) or more.
     let duration : Kind<Duration> =
-        let schema = schemaOf [ "anyOf", Json.Array [ pattern durationPattern; schemaOf [ "const", Json.Number 0L ] ] ]
+        let schema = schemaOf [ "anyOf", Json.Array [ pattern durationPattern; schemaOf [ "const", Json.Number 0m ] ] ]
         scalar "duration" "a duration" "30s" schema Duration.Zero (fun text _ ->
             match durationText text with
             | Ok value when value.IsNegative -> Error(ConfigFault.NegativeDuration text)
@@ -230,7 +232,7 @@ module internal Kind =
     /// A duration of which a negative one, and a bare `-1`, means off.
     let keepAlive : Kind<KeepAlive> =
         let schema =
-            schemaOf [ "anyOf", Json.Array [ pattern (durationPattern.Replace(@"^\+?", "^[-+]?")); enumeration [ Json.Number 0L; Json.Number -1L; Json.Text "-1" ] ] ]
+            schemaOf [ "anyOf", Json.Array [ pattern (durationPattern.Replace(@"^\+?", "^[-+]?")); enumeration [ Json.Number 0m; Json.Number -1m; Json.Text "-1" ] ] ]
         let whenOmitted = KeepAlive.Every Defaults.keepAliveSeconds
         let ofDuration (site: Site) (wanted: Duration) =
             if wanted.IsNegative then
@@ -286,7 +288,7 @@ module internal Kind =
         |> refine warned some
 
     let protocolName : Kind<string> =
-        scalar "ALPN name" "an ALPN name" "h2" (schemaOf [ "type", Json.Text "string"; "minLength", Json.Number 1L; "maxLength", Json.Number 255L ]) ""
+        scalar "ALPN name" "an ALPN name" "h2" (schemaOf [ "type", Json.Text "string"; "minLength", Json.Number 1m; "maxLength", Json.Number 255m ]) ""
             (notEmpty "an ALPN name" "h2" (fun text _ ->
                 match Encoding.UTF8.GetByteCount text with
                 | bytes when bytes > 255 -> Error(ConfigFault.ProtocolNameTooLong bytes)
@@ -343,84 +345,23 @@ module internal Kind =
             value
         { kind with IsSecret = true; Read = read }
 
-    /// The bytes behind `%41`; anything else as it stands.
-    let private percentDecode (text: string) : Result<byte array, SocksProxyError> =
-        let bytes = Encoding.UTF8.GetBytes text
-        let decoded = ResizeArray bytes.Length
-        let mutable i = 0
-        let mutable isGood = true
-        while isGood && i < bytes.Length do
-            if bytes[i] <> byte '%' then
-                decoded.Add bytes[i]
-                i <- i + 1
-            elif i + 2 < bytes.Length && Char.IsAsciiHexDigit(char bytes[i + 1]) && Char.IsAsciiHexDigit(char bytes[i + 2]) then
-                decoded.Add(Convert.ToByte(Encoding.ASCII.GetString(bytes, i + 1, 2), 16))
-                i <- i + 3
-            else
-                isGood <- false
-        if isGood then Ok(decoded.ToArray()) else Error SocksProxyError.BadPercentEncoding
-
-    /// `[tcp:][user:password@]host:port` or `unix:/path`; the credentials end at the last `@`, and the first `:` in
-    /// them ends the user (RFC 1929: 1 to 255 bytes each).
-    let socksProxyOf (text: string) : Result<SocksProxy, SocksProxyError> =
-        let part error (text: string) =
-            percentDecode text
-            |> Result.bind (fun bytes -> if bytes.Length >= 1 && bytes.Length <= 255 then Ok bytes else Error error)
-        let credentials (text: string) =
-            match text.IndexOf ':' with
-            | -1 -> Error SocksProxyError.NoPassword
-            | colon ->
-                part SocksProxyError.UserLength (text.Substring(0, colon))
-                |> Result.bind (fun user ->
-                    part SocksProxyError.PasswordLength (text.Substring(colon + 1))
-                    |> Result.map (fun password -> Some { User = user; Password = password }))
-        if text.StartsWith("unix:", StringComparison.Ordinal) then
-            match Address.tryParse text with
-            | Ok address -> Ok { Address = address; Credentials = None }
-            | Error _ -> Error SocksProxyError.BadAddress
-        elif text.Contains "://" && not (text.Contains '@') then
-            Error SocksProxyError.NotASocksAddress
-        else
-            let rest = if text.StartsWith("tcp:", StringComparison.Ordinal) then text.Substring 4 else text
-            let at = rest.LastIndexOf '@'
-            let credentials = if at < 0 then Ok None else credentials (rest.Substring(0, at))
-            credentials
-            |> Result.bind (fun credentials ->
-                match Address.tryParse ("tcp:" + rest.Substring(at + 1)) |> Result.bind Address.asTarget with
-                | Ok address -> Ok { Address = address; Credentials = credentials }
-                | Error _ -> Error SocksProxyError.BadAddress)
-
     let socksProxy : Kind<SocksProxy> =
         let form = "`[tcp:][user:password@]host:port` or `unix:/path`"
         scalar form "a SOCKS5 proxy" "127.0.0.1:1080" textSchema { Address = someAddress; Credentials = None } (fun text _ ->
-            socksProxyOf text |> Result.mapError ConfigFault.SocksProxy)
+            SocksProxySyntax.tryParse text |> Result.mapError ConfigFault.SocksProxy)
         |> emptyIsOmitted
         |> secret
 
-    /// `https://KEY@HOST/PROJECT`.
-    let private isSentryDsn (text: string) =
-        match Uri.TryCreate(text, UriKind.Absolute) with
-        | true, uri ->
-            (uri.Scheme = "https" || uri.Scheme = "http")
-            && uri.UserInfo <> ""
-            && uri.UserInfo[0] <> ':'
-            && uri.Host <> ""
-            && uri.Query = ""
-            && uri.Fragment = ""
-            && uri.AbsolutePath.TrimStart('/') <> ""
-            && not (uri.AbsolutePath.EndsWith '/')
-        | _ -> false
-
     let sentryDsn : Kind<string> =
         scalar "Sentry DSN" "a Sentry DSN" "https://KEY@HOST/PROJECT" textSchema "" (fun text _ ->
-            if isSentryDsn text then Ok text else Error ConfigFault.SentryDsn)
+            Sentry.parseDsn text |> Result.map (fun _ -> text) |> Result.mapError ConfigFault.SentryDsn)
         |> emptyIsOmitted
         |> secret
 
     /// A list; one that is left out is empty.
     let private listOf least (kind: Kind<'T>) : Kind<'T list> =
         let schema = [ "type", Json.Text "array"; "items", kind.Schema ]
-        let schema = if least > 0 then schema @ [ "minItems", Json.Number(int64 least) ] else schema
+        let schema = if least > 0 then schema @ [ "minItems", Json.Number(decimal least) ] else schema
         let list =
             { Form = $"list: {kind.Form}"
               Noun = "a list"
@@ -562,7 +503,7 @@ module internal Fields =
 
     /// A mapping whose keys are all optional, and so is the mapping.
     let section name noun (fields: Fields<'T>) doc : Fields<'T> =
-        optional name (record noun fields) (ofNothing fields, "every key in it omitted") doc
+        optional name (record noun fields) (ofNothing fields, "the defaults of its keys") doc
 
     /// A key of the reference that has no place here: known by its name, in order to say so.
     let retired name remedy : Fields<unit> =

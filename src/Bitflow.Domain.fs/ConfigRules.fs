@@ -1,7 +1,5 @@
 namespace Bitflow.Domain
 
-open System
-
 /// What is wrong, or doubtful, between keys that are each usable by themselves.
 [<RequireQualifiedAccess>]
 module internal ConfigRules =
@@ -90,7 +88,7 @@ module internal ConfigRules =
               if family <> TcpFamily.V4 then struct (port, false), "" ]
         | Address.Tcp(_, Host.Literal literal, port) when port <> 0 ->
             let literal = IpAddress.canonical literal
-            let isEvery = literal.Equals Net.IPAddress.Any || literal.Equals Net.IPAddress.IPv6Any
+            let isEvery = literal.Equals System.Net.IPAddress.Any || literal.Equals System.Net.IPAddress.IPv6Any
             [ struct (port, IpAddress.isV4 literal), (if isEvery then "" else string literal) ]
         | _ -> []
 
@@ -201,47 +199,18 @@ module internal ConfigRules =
 
     // ---- Warnings
 
-    /// A server name is compared without regard to case and without the dot that may end it.
-    let private foldedName (name: string) =
-        let name = name.ToLowerInvariant()
-        if name.EndsWith '.' && name.Length > 1 then name.Substring(0, name.Length - 1) else name
-
-    let private isServerName (name: string) =
-        name <> "" && name |> Seq.forall (fun c -> Char.IsAsciiLetterOrDigit c || c = '.' || c = '-' || c = '_')
-
     let private neverChosen =
         ofProxies (fun _ path proxy ->
-            let targets = targetsOf (path, proxy)
-            match proxy.Options.LoadBalancer with
-            | Policy.None ->
-                targets
-                |> List.skip (min 1 targets.Length)
-                |> List.map (fun (path, _) ->
-                    doubtful path (ConfigWarning.NeverChosen "without connection_load_balancer only the first target is used"))
-            | Policy.Failover
-            | Policy.RoundRobin -> []
-            | Policy.Sni ->
-                let unmatched =
-                    targets
-                    |> List.choose (fun (path, target) ->
-                        let name = foldedName target.Name
-                        let suffix = if name.StartsWith "*." then name.Substring 2 else name
-                        if name = "*" || name = "" then
-                            None
-                        elif (IpAddress.tryParse name).IsSome then
-                            Some(path, "an address as server name matches only \"*\"")
-                        elif not (isServerName suffix) then
-                            Some(path, "no server name is written like its name")
-                        else
-                            None)
-                let repeated =
-                    targets
-                    |> List.map (fun (path, target) -> path, foldedName target.Name)
-                    |> repeats
-                    |> List.map (fun (path, _, first) -> path, $"{first} has the same server name")
-                unmatched @ repeated
-                |> List.distinctBy fst
-                |> List.map (fun (path, reason) -> doubtful (path / "name") (ConfigWarning.NeverChosen reason)))
+            let reachable = Balancer.reachable proxy.Options.LoadBalancer (proxy.Targets |> List.map _.Name) |> set
+            let reason (target: TargetConfig) =
+                match proxy.Options.LoadBalancer with
+                | Policy.Sni when (ServerName.tryPattern target.Name).IsNone -> "no server name matches its name"
+                | Policy.Sni -> "a target above has the same server name"
+                | _ -> "without connection_load_balancer only the first target is used"
+            targetsOf (path, proxy)
+            |> List.indexed
+            |> List.filter (fun (i, _) -> not (reachable.Contains i))
+            |> List.map (fun (_, (path, target)) -> doubtful path (ConfigWarning.NeverChosen(reason target))))
 
     /// The keys that were written and do nothing, each with the reason.
     let private withoutEffect =
@@ -307,45 +276,30 @@ module internal ConfigRules =
                       if not target.ReadTimeout.IsZero then
                           doubtful (targetPath / "read_timeout") (ConfigWarning.ReadWithoutWrite("client", path / "listener" / "write_timeout")) ])
 
-    let private longestWait = Duration.OfSeconds 3600L
+    /// Beyond this a client has left, most often, before it is told.
     let private patience = Duration.OfSeconds 30L
-
-    let private add (a: Duration) (b: Duration) : Duration = a + b
-
-    /// How long a target may be dialled before it is given up: all attempts at their full length and the waits
-    /// between them, which double up to an hour. None where an attempt has no limit.
-    let private longestOfTarget (target: TargetConfig) =
-        if target.Address.IsTcpAddress && target.ConnectTimeout.IsZero then
-            None
-        else
-            let rec total attempt (wait: Duration) (sum: Duration) =
-                if attempt >= target.ConnectAttempts then
-                    sum
-                else
-                    let next = if wait >= longestWait then longestWait else add wait wait
-                    total (attempt + 1) next (add (add sum (min wait longestWait)) target.ConnectTimeout)
-            Some(total 1 target.ConnectBackoff target.ConnectTimeout)
 
     let private diallingEndsInTime =
         ofProxies (fun _ path proxy ->
-            let tried =
+            let targets = List.toArray proxy.Targets
+            let isDialled (target: TargetConfig) = match target.Address with Address.Descriptor _ -> false | _ -> true
+            let reachable =
+                Balancer.reachable proxy.Options.LoadBalancer (proxy.Targets |> List.map _.Name)
+                |> List.filter (fun i -> i < targets.Length && isDialled targets[i])
+            let orders =
                 match proxy.Options.LoadBalancer with
-                | Policy.None -> List.truncate 1 proxy.Targets
-                | _ -> proxy.Targets
-            let dialled = tried |> List.filter (fun target -> match target.Address with Address.Descriptor _ -> false | _ -> true)
-            let each = dialled |> List.map longestOfTarget
+                | Policy.Sni -> reachable |> List.map Array.singleton
+                | _ -> [ List.toArray reachable ]
+            let longest = orders |> List.map (DialPlan.longest targets) |> List.fold max Duration.Zero
+            let isEndless = reachable |> List.exists (fun i -> targets[i].ConnectTimeout.IsZero)
             let lifetime = proxy.Options.ConnectionLifetime
-            let isBounded = lifetime.IsPositive && lifetime <= patience
-            if isBounded || each.IsEmpty then
-                []
-            elif List.exists Option.isNone each then
-                [ if lifetime.IsZero then doubtful (path / "targets") ConfigWarning.NeverGivesUp
-                  else doubtful (path / "targets") (ConfigWarning.SlowToGiveUp lifetime) ]
+            let path = path / "targets"
+            if lifetime.IsPositive && (isEndless || lifetime < longest) then
+                [ if lifetime > patience then doubtful path (ConfigWarning.SlowToGiveUp lifetime) ]
+            elif isEndless then
+                [ doubtful path ConfigWarning.NeverGivesUp ]
             else
-                let each = List.map Option.get each
-                let longest = if proxy.Options.LoadBalancer = Policy.Sni then List.max each else List.reduce add each
-                let longest = if lifetime.IsPositive then min lifetime longest else longest
-                [ if longest > patience then doubtful (path / "targets") (ConfigWarning.SlowToGiveUp longest) ])
+                [ if longest > patience then doubtful path (ConfigWarning.SlowToGiveUp longest) ])
 
     /// Every rule. Their order does not matter: findings are reported in the order of the file.
     let all: (Subject -> Finding list) list =

@@ -47,8 +47,11 @@ module DialPlan =
 
     /// The longest that dialling can take when nothing answers: every attempt its full timeout, and every wait.
     let longest (targets: TargetConfig[]) (order: int[]) : Duration =
-        schedule targets order
-        |> List.fold (fun (total: Duration) (target, _, wait) -> total + wait + targets[target].ConnectTimeout) Duration.Zero
+        let add (total: Duration) index =
+            let target = targets[index]
+            let attempt (total: Duration) k = total + Backoff.before target.ConnectBackoff k + target.ConnectTimeout
+            Seq.fold attempt total (seq { 1 .. target.ConnectAttempts })
+        Array.fold add Duration.Zero order
 
     /// The share of an attempt's remaining time that goes to one of several addresses of a name: equal parts, at least
     /// two seconds where that much is left, and all of the rest for the last.

@@ -9,7 +9,7 @@ open System.Text.Json
 [<RequireQualifiedAccess>]
 type Json =
     | Text of string
-    | Number of int64
+    | Number of decimal
     | Boolean of bool
     | Array of Json list
     | Object of (string * Json) list

@@ -1,0 +1,62 @@
+namespace Bitflow.Domain
+
+open System
+open System.Text
+
+/// Texts that quote what a file says.
+[<RequireQualifiedAccess>]
+module Shown =
+    let private most = 400
+
+    /// One line that a terminal cannot be steered with and a log can hold: control characters and halves of
+    /// characters are escaped, and the middle of a very long line is left out.
+    let line (text: string) =
+        let shortened =
+            if text.Length <= most then text
+            else $"{text.Substring(0, most - 150)} … {text.Substring(text.Length - 150)}"
+        let isSafe (rune: Rune) =
+            match Rune.GetUnicodeCategory rune with
+            | Globalization.UnicodeCategory.Control
+            | Globalization.UnicodeCategory.Format
+            | Globalization.UnicodeCategory.Surrogate
+            | Globalization.UnicodeCategory.LineSeparator
+            | Globalization.UnicodeCategory.ParagraphSeparator -> false
+            | _ -> rune <> Rune.ReplacementChar
+        let line = StringBuilder()
+        for rune in shortened.EnumerateRunes() do
+            if isSafe rune then line.Append rune |> ignore
+            else line.Append($"\\u{{{rune.Value:X}}}") |> ignore
+        line.ToString()
+
+    let private smallNumbers =
+        [| "zero"; "one"; "two"; "three"; "four"; "five"; "six"; "seven"; "eight"; "nine"; "ten"; "eleven"; "twelve" |]
+
+    /// `five seconds`, `30 seconds`.
+    let seconds (number: string) =
+        match Int32.TryParse number with
+        | true, 1 -> "one second"
+        | true, n when n >= 0 && n < smallNumbers.Length -> $"{smallNumbers[n]} seconds"
+        | _ -> $"{number} seconds"
+
+    let choices (names: string list) = names |> List.map (fun name -> $"\"{name}\"") |> String.concat ", "
+
+    /// The number of single-character edits between two words, swapped neighbours counting one.
+    let private distance (a: string) (b: string) =
+        let d = Array2D.zeroCreate (a.Length + 1) (b.Length + 1)
+        for i in 0 .. a.Length do d[i, 0] <- i
+        for j in 0 .. b.Length do d[0, j] <- j
+        for i in 1 .. a.Length do
+            for j in 1 .. b.Length do
+                let cost = if a[i - 1] = b[j - 1] then 0 else 1
+                d[i, j] <- min (min (d[i - 1, j] + 1) (d[i, j - 1] + 1)) (d[i - 1, j - 1] + cost)
+                if i > 1 && j > 1 && a[i - 1] = b[j - 2] && a[i - 2] = b[j - 1] then
+                    d[i, j] <- min d[i, j] (d[i - 2, j - 2] + 1)
+        d[a.Length, b.Length]
+
+    /// The known word that is written most like a word; the first of several.
+    let nearest (word: string) (known: string list) : string voption =
+        // Nothing known is that long, and the work grows with the length.
+        let word = word.Substring(0, min word.Length 64).ToLowerInvariant().Replace('-', '_')
+        match known with
+        | [] -> ValueNone
+        | _ -> ValueSome(known |> List.minBy (distance word))
