@@ -26,6 +26,12 @@ type HeaderSeen =
     | Unknown
     | Addresses of source: Endpoint * destination: Endpoint
 
+    static member Of(header: ProxyHeader) =
+        match ProxyOrigin.Of header with
+        | ProxyOrigin.Stated(client, connectedTo) -> Addresses(client, connectedTo)
+        | ProxyOrigin.Unstated -> Unknown
+        | ProxyOrigin.TheSender -> Local
+
 /// What a name resolved to when it was dialled.
 [<NoComparison>]
 type Resolved =

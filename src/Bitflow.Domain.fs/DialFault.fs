@@ -9,8 +9,10 @@ type DialFault =
     | ResolveTimeout
     /// The name has no address, or none of the family asked for.
     | Unresolved of detail: string
+    /// The SOCKS5 proxy cannot be reached.
+    | SocksConnect of fault: IoFault
     /// The SOCKS5 proxy broke the protocol, or said no.
-    | Socks of detail: string
+    | Socks of fault: SocksFault
     /// The PROXY header, or the SOCKS5 exchange, broke off.
     | Exchange of fault: IoFault
     /// The target's certificate does not verify.
@@ -46,17 +48,29 @@ module DialFault =
         | IoFault.Aborted -> Cause.Fault
         | _ -> Cause.Reset
 
+    /// A refusal by the proxy is one, whether of us, of the request, or of the target behind it; RFC 1928 section 6.
+    let private causeOfSocks (fault: SocksFault) =
+        match fault with
+        | SocksFault.NoAcceptableMethod
+        | SocksFault.CredentialsRefused _
+        | SocksFault.Refused(2uy | 5uy) -> Cause.Refused
+        | SocksFault.Refused(3uy | 4uy) -> Cause.Unreachable
+        | SocksFault.Refused 6uy -> Cause.Vanished
+        | SocksFault.Ended _ -> Cause.Ended
+        | _ -> Cause.Protocol
+
     /// The close reason of a connection whose last attempt ended so.
     let reason (fault: DialFault) : CloseReason =
         let cause =
             match fault with
-            | DialFault.Connect fault -> causeOfIo fault
+            | DialFault.Connect fault
+            | DialFault.SocksConnect fault -> causeOfIo fault
             | DialFault.Exchange IoFault.None -> Cause.Ended
             | DialFault.Exchange fault -> causeOfIo fault
             | DialFault.ConnectTimeout -> Cause.ConnectTimeout
             | DialFault.ResolveTimeout -> Cause.ResolveTimeout
             | DialFault.Unresolved _ -> Cause.Unresolved
-            | DialFault.Socks _
+            | DialFault.Socks fault -> causeOfSocks fault
             | DialFault.Tls _ -> Cause.Protocol
             | DialFault.Certificate _ -> Cause.Certificate
             | DialFault.UsedUp -> Cause.UsedUp
@@ -71,7 +85,8 @@ module DialFault =
         | DialFault.ConnectTimeout -> "did not answer within connect_timeout"
         | DialFault.ResolveTimeout -> "was not resolved within resolve_timeout"
         | DialFault.Unresolved detail -> $"has no usable address: {detail}"
-        | DialFault.Socks detail -> $"cannot be reached through its SOCKS5 proxy: {detail}"
+        | DialFault.SocksConnect fault -> $"cannot be reached: its SOCKS5 proxy {IoFaults.describe fault}"
+        | DialFault.Socks fault -> $"cannot be reached: {SocksFault.describe fault}"
         | DialFault.Exchange IoFault.None -> "ended the connection before it was ready"
         | DialFault.Exchange fault -> $"broke off before it was ready: it {IoFaults.describe fault}"
         | DialFault.Certificate detail -> $"showed a certificate that does not verify: {detail}"

@@ -73,6 +73,16 @@ type Event =
     /// Something of Bitflow itself failed in this connection; it ends this connection alone.
     | InternalFault
 
+[<RequireQualifiedAccess>]
+module Events =
+    /// What a header that was read tells of the client.
+    [<CompiledName "OfHeader">]
+    let ofHeader (header: ProxyHeader) =
+        match ProxyOrigin.Of header with
+        | ProxyOrigin.Stated(client, connectedTo) -> Event.HeaderRead(client, connectedTo, false)
+        | ProxyOrigin.Unstated -> Event.HeaderRead(Endpoint.Unknown, Endpoint.Unknown, false)
+        | ProxyOrigin.TheSender -> Event.HeaderRead(Endpoint.Unknown, Endpoint.Unknown, true)
+
 /// One connection from accept to close (section 3), as a value. The shell does what `Step` says, reports events, and
 /// follows the next value; so do the simulator and `explain`.
 [<NoComparison; ReferenceEquality>]

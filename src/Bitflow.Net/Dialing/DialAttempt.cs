@@ -2,42 +2,41 @@ using System.Net;
 using System.Net.Sockets;
 using Bitflow.Domain;
 using Bitflow.Net.Transport;
+using Microsoft.FSharp.Core;
 
 namespace Bitflow.Net.Dialing;
 
 /// <summary>
-/// One attempt to reach one target. The deadline of the attempt is the session's: it calls <see cref="Abort"/>; only the shares of
-/// several addresses are timed here.
+/// One attempt to reach one target for one client: resolve, connect, ask a SOCKS5 proxy, announce the client. The deadline of the attempt is
+/// the session's: it calls <see cref="Abort"/>; only the shares of several addresses are timed here.
 /// </summary>
-internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel target, Instant deadline) : LoopTimer
+internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel target, Caller caller, Instant deadline) : LoopTimer
 {
     private readonly Lock _gate = new();
     private Connection? _current;
     private bool _aborted;
     private bool _shareOver;
 
-    /// <summary>The addresses that the target's name resolved to, for the record.</summary>
+    /// <summary>The addresses that the names of the target and of its SOCKS5 proxy resolved to, for the record.</summary>
     public IReadOnlyList<IPAddress> Resolved { get; private set; } = [];
 
     public async Task<DialOutcome> RunAsync()
     {
-        switch (target.Config.Address)
+        if (target.Config.Address is Address.Descriptor inherited)
         {
-            case Address.Descriptor inherited:
-                return dialer.Inherited.TryTake(inherited.number)
-                    ? Ready(loop.Adopt(inherited.number, target.Settings))
-                    : DialOutcome.Failed(DialFault.UsedUp);
-            case Address.UnixPath unix:
-                return await ConnectAsync(new UnixDomainSocketEndPoint(unix.path)).ConfigureAwait(false);
-            case Address.UnixAbstract name:
-                return await ConnectAsync(new UnixDomainSocketEndPoint("\0" + name.name)).ConfigureAwait(false);
-            case Address.Tcp { host: Host.Literal literal } tcp:
-                return await ConnectAsync(new IPEndPoint(literal.Item, tcp.port)).ConfigureAwait(false);
-            case Address.Tcp { host: Host.Name name } tcp:
-                return await ConnectByNameAsync(name.Item, tcp).ConfigureAwait(false);
-            default:
-                return DialOutcome.Failed(DialFault.NewUnresolved("the address names nothing to connect to"));
+            return dialer.Inherited.TryTake(inherited.number)
+                ? await AnnounceAsync(Ready(loop.Adopt(inherited.number, target.Settings))).ConfigureAwait(false)
+                : DialOutcome.Failed(DialFault.UsedUp);
         }
+
+        FSharpResult<DialRoute, DialFault> choice = DialRouteModule.Choose(target.Config, caller.DualStack, caller.Client);
+        if (choice.IsError)
+            return DialOutcome.Failed(choice.ErrorValue);
+        DialRoute route = choice.ResultValue;
+        DialOutcome outcome = route.Socks.IsSome
+            ? await ConnectThroughProxyAsync(route, route.Socks.Value).ConfigureAwait(false)
+            : await ConnectToAsync(route, await LookUpHopAsync(route).ConfigureAwait(false)).ConfigureAwait(false);
+        return await AnnounceAsync(outcome).ConfigureAwait(false);
     }
 
     /// <summary>Ends the attempt: what it was doing fails, and a connection it made is reset.</summary>
@@ -66,23 +65,83 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
         current?.Abort();
     }
 
-    private async Task<DialOutcome> ConnectByNameAsync(string name, Address.Tcp tcp)
+    /// <summary>The proxy's name and the target's are looked up side by side: one limit holds for both.</summary>
+    private async Task<DialOutcome> ConnectThroughProxyAsync(DialRoute route, SocksRequest request)
     {
-        Resolution resolution = await dialer.Resolver.ResolveAsync(name).ConfigureAwait(false);
+        Task<Lookup> hop = LookUpHopAsync(route);
+        SocksDestination destination;
+        if (request is SocksRequest.Resolve name)
+        {
+            Lookup found = await LookUpAsync(name.host, name.family, route.ResolveTimeout).ConfigureAwait(false);
+            if (found.Fault is { } unresolved)
+                return DialOutcome.Failed(unresolved);
+            destination = SocksDestination.NewIp(found.Addresses[0], name.port);
+        }
+        else
+        {
+            destination = ((SocksRequest.Ask)request).destination;
+        }
+
+        DialOutcome outcome = await ConnectToAsync(route, await hop.ConfigureAwait(false)).ConfigureAwait(false);
+        if (outcome.Connection is not { } connection)
+        {
+            return outcome.Fault is DialFault.Connect connecting
+                ? DialOutcome.Failed(DialFault.NewSocksConnect(connecting.fault))
+                : outcome;
+        }
+
+        if (await SocksConversation.RunAsync(connection, route, destination).ConfigureAwait(false) is not { } fault)
+            return outcome;
+        connection.Abort();
+        return DialOutcome.Failed(fault);
+    }
+
+    private Task<Lookup> LookUpHopAsync(DialRoute route) =>
+        route.FirstHop is Address.Tcp { host: Host.Name name }
+            ? LookUpAsync(name.Item, route.Family, route.ResolveTimeout)
+            : Task.FromResult(default(Lookup));
+
+    private async Task<Lookup> LookUpAsync(string name, TcpFamily family, Duration timeout)
+    {
+        Task<Resolution> resolving = dialer.Resolver.ResolveAsync(name);
+        Task waiting = timeout.IsPositive ? resolving.WaitAsync(timeout.ToTimeSpan()) : resolving;
+        await waiting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await loop.SwitchAsync();
+        if (!waiting.IsCompletedSuccessfully)
+            return new Lookup([], DialFault.ResolveTimeout);
+        Resolution resolution = await resolving.ConfigureAwait(false);
+        Resolved = [.. Resolved, .. resolution.Addresses];
         if (resolution.Failure is { } failure)
-            return DialOutcome.Failed(DialFault.NewUnresolved(failure));
-        Resolved = resolution.Addresses;
-        IPAddress[] usable = [.. AddressChoice.Usable(tcp.family, resolution.Addresses)];
-        if (usable.Length == 0)
-            return DialOutcome.Failed(DialFault.NewUnresolved($"none of its {resolution.Addresses.Count} addresses is of the family asked for"));
+            return new Lookup([], DialFault.NewUnresolved($"{name}: {failure}"));
+        IReadOnlyList<IPAddress> usable = AddressChoice.Usable(family, resolution.Addresses);
+        return usable.Count > 0
+            ? new Lookup(usable, null)
+            : new Lookup([], DialFault.NewUnresolved($"{name}: none of its {resolution.Addresses.Count} addresses is {(family.IsV4 ? "IPv4" : "IPv6")}"));
+    }
+
+    private async Task<DialOutcome> ConnectToAsync(DialRoute route, Lookup lookup)
+    {
+        if (lookup.Fault is { } unresolved)
+            return DialOutcome.Failed(unresolved);
+        return route.FirstHop switch
+        {
+            Address.UnixPath unix => await ConnectAsync(new UnixDomainSocketEndPoint(unix.path)).ConfigureAwait(false),
+            Address.UnixAbstract name => await ConnectAsync(new UnixDomainSocketEndPoint("\0" + name.name)).ConfigureAwait(false),
+            Address.Tcp { host: Host.Literal literal } tcp => await ConnectAsync(new IPEndPoint(literal.Item, tcp.port)).ConfigureAwait(false),
+            Address.Tcp { host: Host.Name } tcp => await ConnectToAnyAsync(lookup.Addresses, tcp.port).ConfigureAwait(false),
+            _ => DialOutcome.Failed(DialFault.NewUnresolved("the address names nothing to connect to")),
+        };
+    }
+
+    private async Task<DialOutcome> ConnectToAnyAsync(IReadOnlyList<IPAddress> addresses, int port)
+    {
         DialOutcome outcome = default;
-        for (int i = 0; i < usable.Length; i++)
+        for (int i = 0; i < addresses.Count; i++)
         {
             Duration left = deadline.IsNever ? Duration.Zero : deadline - loop.Now;
-            if (!deadline.IsNever && i < usable.Length - 1)
-                loop.Arm(this, loop.Now + DialPlanModule.AddressShare(left, usable.Length - i));
-            outcome = await ConnectAsync(new IPEndPoint(usable[i], tcp.port)).ConfigureAwait(false);
+            if (!deadline.IsNever && i < addresses.Count - 1)
+                loop.Arm(this, loop.Now + DialPlanModule.AddressShare(left, addresses.Count - i));
+            outcome = await ConnectAsync(new IPEndPoint(addresses[i], port)).ConfigureAwait(false);
             loop.Disarm(this);
             lock (_gate)
             {
@@ -113,6 +172,23 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
         return fault == IoFault.None ? Ready(connection) : DialOutcome.Failed(DialFault.NewConnect(fault));
     }
 
+    /// <summary>
+    /// Sends the PROXY header, before anything else and without waiting for the client (PP-2). Where the client's bytes follow at once, the
+    /// segment is held open for them; whoever hands them on must let it go.
+    /// </summary>
+    private async ValueTask<DialOutcome> AnnounceAsync(DialOutcome outcome)
+    {
+        if (caller.Header.IsEmpty || outcome.Connection is not { } connection)
+            return outcome;
+        if (FSharpOption<TargetTls>.get_IsNone(target.Config.Tls) && caller.HasBytesAtHand())
+            connection.HoldSegment(true);
+        IoFault fault = await connection.SendAllAsync(caller.Header).ConfigureAwait(false);
+        if (fault == IoFault.None)
+            return outcome;
+        connection.Abort();
+        return DialOutcome.Failed(DialFault.NewExchange(fault));
+    }
+
     private DialOutcome Ready(Connection connection)
     {
         lock (_gate)
@@ -125,4 +201,7 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
         connection.Abort();
         return DialOutcome.Failed(DialFault.NewConnect(IoFault.Aborted));
     }
+
+    /// <summary>The addresses of a name that may be used, at least one, or why there is none. Nothing of either where there was no name.</summary>
+    private readonly record struct Lookup(IReadOnlyList<IPAddress> Addresses, DialFault? Fault);
 }

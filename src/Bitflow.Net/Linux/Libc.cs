@@ -15,6 +15,7 @@ internal static partial class Libc
     public const int Ipv6V6Only = 26;
     public const int IpProtoTcp = 6;
     public const int TcpUserTimeout = 18;
+    public const int TcpCork = 3;
 
     public const nuint SiocOutq = 0x5411;
 

@@ -4,6 +4,7 @@ using Bitflow.Net.Dialing;
 using Bitflow.Net.Observing;
 using Bitflow.Net.Relay;
 using Bitflow.Net.Transport;
+using Microsoft.FSharp.Core;
 
 namespace Bitflow.Net.Proxies;
 
@@ -40,6 +41,8 @@ internal sealed class Session : LoopTimer, IRelayObserver
     private DialAttempt? _attempt;
     private Connection? _target;
     private readonly Preface _preface;
+    private ProxyHeader? _inboundHeader;
+    private byte[]? _announcement;
     private TaskCompletionSource? _clientMayGoOn;
     private bool _clientReading;
     private bool _clientResetWatched;
@@ -114,6 +117,9 @@ internal sealed class Session : LoopTimer, IRelayObserver
 
     /// <summary>What the system, the library or the peer said, where something failed that is no <see cref="DialFault"/>.</summary>
     public string Failure { get; private set; } = "";
+
+    /// <summary>What the header to the target says of the client's TLS; null where none was terminated here.</summary>
+    public TerminatedTls? ClientTls { get; private set; }
 
     /// <summary>Why it ended, as it is recorded everywhere.</summary>
     public CloseReason CloseReason =>
@@ -241,6 +247,9 @@ internal sealed class Session : LoopTimer, IRelayObserver
                 OpenBefore = openBefore;
                 Answer(life.Stage, Event.NewCounted(within));
                 break;
+            case { IsReadProxyHeader: true }:
+                Run(AnswerFromClientAsync(life, ReadProxyHeaderAsync()));
+                break;
             case { IsDrawTicket: true }:
                 Answer(life.Stage, Event.NewTicket(State.DrawTicket()));
                 break;
@@ -263,6 +272,70 @@ internal sealed class Session : LoopTimer, IRelayObserver
         }
     }
 
+    /// <summary>Reports what was read from the client before dialling. No other receive from it may begin meanwhile.</summary>
+    private async Task AnswerFromClientAsync(Life life, Task<Event?> reading)
+    {
+        _clientReading = true;
+        Event? answer = await reading.ConfigureAwait(false);
+        _clientReading = false;
+        Interlocked.MemoryBarrier();
+        if (_life.Stage == life.Stage)
+        {
+            if (answer is not null)
+                Answer(life.Stage, answer);
+        }
+        else if (_life.Step is Step.Ended { ending.IsLinger: true })
+        {
+            // The time was up while the receive was pending: the lingering was left to whoever reads.
+            await LingerAsync().ConfigureAwait(false);
+        }
+    }
+
+    private async Task<Event?> ReadProxyHeaderAsync()
+    {
+        while (true)
+        {
+            switch (ProxyHeaderCodec.Parse(_preface.Unread))
+            {
+                case Parse<ProxyHeader, ProxyHeaderFault>.Done done:
+                    _preface.Consume(done.consumed);
+                    _inboundHeader = done.value;
+                    Header = HeaderSeen.Of(done.value);
+                    return Events.OfHeader(done.value);
+                case Parse<ProxyHeader, ProxyHeaderFault>.Rejected rejected:
+                    Failure = ProxyHeaderFaultModule.Describe(rejected.fault);
+                    return Event.HeaderMalformed;
+            }
+
+            IoResult received = await _preface.ReadMoreAsync(ProxyHeaderCodec.maxBytes).ConfigureAwait(false);
+            switch (received.Fault)
+            {
+                case IoFault.None when !received.IsEnd:
+                    continue;
+                case IoFault.None when !_preface.HasReceived:
+                    return Event.ClientEnded;
+                case IoFault.None:
+                    Failure = ProxyHeaderFaultModule.Describe(ProxyHeaderFault.NewEnded(_preface.Unread.Length));
+                    return Event.HeaderMalformed;
+                case IoFault.Aborted:
+                    return null;
+                default:
+                    return Event.ClientReset;
+            }
+        }
+    }
+
+    /// <summary>The header that announces the client to a target, the same for every attempt; empty where none is sent.</summary>
+    private ReadOnlyMemory<byte> Announcement(Life life)
+    {
+        if (Model.Config.Options.ProxyHeader is not { Value: { } version })
+            return default;
+        return _announcement ??= ProxyHeaderCodec.Encode(OutboundHeader.Choose(
+            version, life.Peer, Client.Local, OptionModule.OfObj(_inboundHeader), OptionModule.OfObj(ClientTls)));
+    }
+
+    private bool HasClientBytesAtHand() => !_preface.IsEmpty || Client.Look() == Readiness.Data;
+
     private void AbandonAttempt(Life life)
     {
         DialAttempt? attempt = Interlocked.Exchange(ref _attempt, null);
@@ -272,7 +345,8 @@ internal sealed class Session : LoopTimer, IRelayObserver
 
     private async Task AttemptAsync(Life life, DialPlan plan)
     {
-        var attempt = new DialAttempt(_dialer, Client.Loop, Model.Targets[plan.Target], life.Deadline);
+        var caller = new Caller(life.Source, Model.Config.Options.DualStack, Announcement(life), HasClientBytesAtHand);
+        var attempt = new DialAttempt(_dialer, Client.Loop, Model.Targets[plan.Target], caller, life.Deadline);
         _attempt = attempt;
         DialOutcome outcome = await attempt.RunAsync().ConfigureAwait(false);
         Resolved = attempt.Resolved;
@@ -309,6 +383,10 @@ internal sealed class Session : LoopTimer, IRelayObserver
         ClientVerdictArm(now);
         Run(new Pump(_target, Client, Side.Target, TargetStamps, ClientStamps, this).RunAsync(ReadOnlyMemory<byte>.Empty));
         _clientMayGoOn!.TrySetResult();
+
+        // Bytes that were at hand have been handed on by now, and share the segment of a PROXY header.
+        if (_announcement is not null)
+            _target.HoldSegment(false);
         Client.WakeReader();
     }
 

@@ -53,6 +53,28 @@ internal abstract class Connection
     /// </summary>
     public abstract ValueTask<IoResult> SendAsync(ReadOnlyMemory<byte> data);
 
+    /// <summary>Sends everything, or says what prevented it.</summary>
+    public async ValueTask<IoFault> SendAllAsync(ReadOnlyMemory<byte> data)
+    {
+        while (!data.IsEmpty)
+        {
+            IoResult sent = await SendAsync(data).ConfigureAwait(false);
+            if (sent.Fault != IoFault.None)
+                return sent.Fault;
+            data = data[sent.Bytes..];
+        }
+
+        return IoFault.None;
+    }
+
+    /// <summary>
+    /// Keeps a segment that is not full back (TCP_CORK), so that what is sent next shares it; letting go sends it. Does nothing where there
+    /// are no segments, or the engine cannot.
+    /// </summary>
+    public virtual void HoldSegment(bool hold)
+    {
+    }
+
     /// <summary>Ends the sending direction (shutdown(SHUT_WR), or close_notify); receiving goes on.</summary>
     public abstract ValueTask<IoFault> EndAsync();
 
