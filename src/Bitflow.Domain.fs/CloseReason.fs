@@ -100,6 +100,14 @@ type CloseReason =
             | Cause.Fault -> "fault"
         $"{who}.{phase}.{cause}"
 
+/// How loudly something is said.
+[<RequireQualifiedAccess; Struct>]
+type Severity =
+    | Debug
+    | Info
+    | Warn
+    | Error
+
 [<RequireQualifiedAccess>]
 module CloseReason =
     let allWho = [ Who.Client; Who.Target; Who.Bitflow ]
@@ -188,6 +196,16 @@ module CloseReason =
         | Cause.Ended
         | Cause.Probe -> true
         | _ -> false
+
+    /// The level at which the end of a connection is logged (section 7).
+    [<CompiledName "Severity">]
+    let severity (reason: CloseReason) : Severity =
+        match reason with
+        | { Cause = Cause.Fault | Cause.Exhausted } -> Severity.Error
+        | { Cause = Cause.Ended | Cause.Probe | Cause.Truncated | Cause.Lifetime } -> Severity.Debug
+        // Whatever the Internet sends to a TLS port: refusals there are daily bread.
+        | { Phase = Phase.Hello | Phase.Handshake } -> Severity.Debug
+        | _ -> Severity.Warn
 
 /// The two sides of a connection.
 type Side =

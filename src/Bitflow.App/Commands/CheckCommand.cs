@@ -1,0 +1,34 @@
+using Bitflow.Domain;
+
+namespace Bitflow.App.Commands;
+
+/// <summary>`bitflow check`: the plan that starting runs, files loaded, nothing bound; says what would be served.</summary>
+internal static class CheckCommand
+{
+    public static int Run(string path)
+    {
+        ConfigReading? reading = ConfigLoading.Read(path, out string problem);
+        if (reading is null)
+        {
+            Console.Error.WriteLine(problem);
+            return ExitStatus.Unusable;
+        }
+
+        foreach (string line in reading.Errors)
+            Console.Error.WriteLine(line);
+        foreach (string line in reading.Warnings)
+            Console.Error.WriteLine($"warning: {line}");
+        if (!reading.IsUsable)
+            return ExitStatus.Unusable;
+        foreach (string line in reading.Unsupported)
+            Console.Error.WriteLine($"warning: {line}");
+        foreach (ProxyConfig proxy in reading.Config.Proxies)
+        {
+            string targets = string.Join(", ", proxy.Targets.Select(t => $"{t.Name} ({t.Address})"));
+            Console.Out.WriteLine($"proxy {proxy.Name}: {proxy.Listener.Address} -> {targets}");
+        }
+
+        Console.Out.WriteLine($"{path}: usable");
+        return ExitStatus.Done;
+    }
+}

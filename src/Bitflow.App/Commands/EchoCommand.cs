@@ -1,0 +1,83 @@
+using System.Buffers;
+using Bitflow.Domain;
+using Bitflow.Net.Transport;
+using Bitflow.Net.Transport.Managed;
+
+namespace Bitflow.App.Commands;
+
+/// <summary>`bitflow echo`: a target to try with, that sends back what comes, half-close included.</summary>
+internal static class EchoCommand
+{
+    private const int BufferBytes = 64 * 1024;
+
+    public static async Task<int> RunAsync(IReadOnlyCollection<Address> addresses)
+    {
+        using var signals = new Signals();
+        using var engine = new ManagedEngine();
+        var sockets = new List<ListeningSocket>();
+        foreach (Address address in addresses)
+        {
+            try
+            {
+                sockets.AddRange(ListeningSocket.Open(address));
+            }
+            catch (ListenException e)
+            {
+                await Console.Error.WriteLineAsync($"bitflow echo: cannot listen on {e.Message}").ConfigureAwait(false);
+                sockets.ForEach(s => s.Close());
+                return ExitStatus.Failed;
+            }
+        }
+
+        var acceptors = sockets.ConvertAll(socket => engine.Accept(socket, new EchoHandler()));
+        foreach (ListeningSocket socket in sockets)
+            await Console.Error.WriteLineAsync($"bitflow echo: listening on {socket.Local}").ConfigureAwait(false);
+        while (await signals.NextAsync().ConfigureAwait(false) != Signal.Stop)
+        {
+            // Only the signals that end it mean something here.
+        }
+
+        await Task.WhenAll(acceptors.Select(a => a.StopAsync())).ConfigureAwait(false);
+        sockets.ForEach(s => s.Close());
+        return ExitStatus.Done;
+    }
+
+    private sealed class EchoHandler : IAcceptHandler
+    {
+        public void OnAccepted(Connection connection) => _ = EchoAsync(connection);
+
+        public void OnAcceptFault(IoFault fault) => Console.Error.WriteLine($"bitflow echo: accepting failed: this process {IoFaults.Describe(fault)}");
+
+        private static async Task EchoAsync(Connection connection)
+        {
+            byte[] buffer = ArrayPool<byte>.Shared.Rent(BufferBytes);
+            try
+            {
+                while (true)
+                {
+                    IoResult received = await connection.ReceiveAsync(buffer).ConfigureAwait(false);
+                    if (received.Fault != IoFault.None)
+                        break;
+                    if (received.IsEnd)
+                    {
+                        await connection.EndAsync().ConfigureAwait(false);
+                        break;
+                    }
+
+                    for (int sent = 0; sent < received.Bytes;)
+                    {
+                        IoResult result = await connection.SendAsync(buffer.AsMemory(sent, received.Bytes - sent)).ConfigureAwait(false);
+                        if (result.Fault != IoFault.None)
+                            return;
+                        sent += result.Bytes;
+                    }
+                }
+            }
+            finally
+            {
+                ArrayPool<byte>.Shared.Return(buffer);
+                connection.Close();
+            }
+        }
+    }
+}

@@ -1,0 +1,100 @@
+using Bitflow.App.Logging;
+using Bitflow.Domain;
+using Bitflow.Net.Proxies;
+using Bitflow.Net.Transport.Managed;
+
+namespace Bitflow.App.Commands;
+
+/// <summary>`bitflow --config FILE`: serves until it is told to stop.</summary>
+internal static class ServeCommand
+{
+    public static async Task<int> RunAsync(string path)
+    {
+        // Before the file is read: a signal during start is a signal like any other.
+        using var signals = new Signals();
+        ConfigReading? reading = ConfigLoading.Read(path, out string problem);
+        if (reading is null)
+            return await UnusableAsync([problem]).ConfigureAwait(false);
+        if (!reading.IsUsable)
+            return await UnusableAsync(reading.Errors).ConfigureAwait(false);
+        if (reading.Unsupported.Count > 0)
+            return await UnusableAsync(reading.Unsupported).ConfigureAwait(false);
+
+        Config config = reading.Config;
+        await using var log = new ProgramLog(config.Application);
+        foreach (string warning in reading.Warnings)
+            log.ConfigurationWarning(warning);
+        using var server = new Server(ChooseEngine(config), log.Sessions, log.Server);
+        IReadOnlyList<string> problems = server.Start(config);
+        if (problems.Count > 0)
+        {
+            foreach (string line in problems)
+                await Console.Error.WriteLineAsync($"bitflow: {line}").ConfigureAwait(false);
+            return ExitStatus.Failed;
+        }
+
+        log.Started(path, config.Proxies.Length, server.DescriptorLimit);
+        await ServeUntilStoppedAsync(signals).ConfigureAwait(false);
+        return await DrainAsync(server, signals, config.Application.ShutdownTimeout, log).ConfigureAwait(false);
+    }
+
+    private static ManagedEngine ChooseEngine(Config config)
+    {
+        _ = config.Application.Engine;
+        return new ManagedEngine();
+    }
+
+    private static async Task ServeUntilStoppedAsync(Signals signals)
+    {
+        while (await signals.NextAsync().ConfigureAwait(false) != Signal.Stop)
+        {
+            // Reload, reopening and the state dump have nothing to act on yet.
+        }
+    }
+
+    private static async Task<int> DrainAsync(Server server, Signals signals, Duration timeout, ProgramLog log)
+    {
+        log.Draining(server.OpenConnections, timeout);
+        using var giveUp = new CancellationTokenSource();
+        using var drained = new CancellationTokenSource();
+        if (timeout.IsPositive)
+            giveUp.CancelAfter(timeout.ToTimeSpan());
+        Task secondSignal = WaitForSecondAsync(signals, giveUp, drained.Token);
+        await server.DrainAsync(giveUp.Token).ConfigureAwait(false);
+        await drained.CancelAsync().ConfigureAwait(false);
+        await secondSignal.ConfigureAwait(false);
+        if (server.OpenConnections == 0)
+        {
+            log.Drained();
+            return ExitStatus.Done;
+        }
+
+        log.ForcedEnd(server.OpenConnections);
+        await server.ResetAllAsync().ConfigureAwait(false);
+        return ExitStatus.Failed;
+    }
+
+    private static async Task WaitForSecondAsync(Signals signals, CancellationTokenSource giveUp, CancellationToken drained)
+    {
+        try
+        {
+            // A reload while draining is ignored (section 8).
+            while (await signals.NextAsync(drained).ConfigureAwait(false) != Signal.Stop)
+            {
+            }
+
+            await giveUp.CancelAsync().ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            // Everything ended by itself.
+        }
+    }
+
+    private static async Task<int> UnusableAsync(IEnumerable<string> lines)
+    {
+        foreach (string line in lines)
+            await Console.Error.WriteLineAsync(line).ConfigureAwait(false);
+        return ExitStatus.Unusable;
+    }
+}

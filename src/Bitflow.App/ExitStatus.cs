@@ -1,0 +1,13 @@
+namespace Bitflow.App;
+
+/// <summary>What the program's exit status says (section 8 of the design).</summary>
+internal static class ExitStatus
+{
+    public const int Done = 0;
+
+    /// <summary>Failed while running: a port in use, a forced end.</summary>
+    public const int Failed = 1;
+
+    /// <summary>Unusable arguments or configuration.</summary>
+    public const int Unusable = 2;
+}

@@ -1,0 +1,22 @@
+using Microsoft.Extensions.Logging;
+
+namespace Bitflow.App.Logging;
+
+/// <summary>What the program says of itself. Event ids are stable.</summary>
+internal static partial class ProgramEvents
+{
+    [LoggerMessage(100, LogLevel.Information, "Bitflow {Version} serves {Path}: {Proxies} proxies, at most {Descriptors} descriptors")]
+    public static partial void Started(ILogger logger, string version, string path, int proxies, long descriptors);
+
+    [LoggerMessage(101, LogLevel.Information, "draining {Open} connections, {Timeout}")]
+    public static partial void Draining(ILogger logger, int open, string timeout);
+
+    [LoggerMessage(102, LogLevel.Information, "drained; every connection ended by itself")]
+    public static partial void Drained(ILogger logger);
+
+    [LoggerMessage(103, LogLevel.Warning, "forced end: {Open} connections are reset")]
+    public static partial void ForcedEnd(ILogger logger, int open);
+
+    [LoggerMessage(104, LogLevel.Warning, "{Line}")]
+    public static partial void ConfigurationWarning(ILogger logger, string line);
+}

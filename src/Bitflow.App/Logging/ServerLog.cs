@@ -1,0 +1,34 @@
+using Bitflow.Domain;
+using Bitflow.Net.Proxies;
+using Microsoft.Extensions.Logging;
+
+namespace Bitflow.App.Logging;
+
+/// <summary>Listeners and accepting, in the log.</summary>
+internal sealed partial class ServerLog(ILogger logger) : IServerLog
+{
+    public void Listening(string proxy, Endpoint local) => ListeningOn(logger, proxy, local);
+
+    public void ListenerClosed(string proxy, Endpoint local) => Closed(logger, proxy, local);
+
+    public void AcceptFailed(string proxy, Endpoint local, IoFault fault) => Failed(logger, proxy, local, IoFaults.Describe(fault));
+
+    public void AcceptPaused(long descriptorLimit) => Paused(logger, descriptorLimit);
+
+    public void AcceptResumed() => Resumed(logger);
+
+    [LoggerMessage(200, LogLevel.Information, "proxy {Proxy}: listening on {Listener}")]
+    private static partial void ListeningOn(ILogger logger, string proxy, Endpoint listener);
+
+    [LoggerMessage(201, LogLevel.Information, "proxy {Proxy}: no longer listening on {Listener}")]
+    private static partial void Closed(ILogger logger, string proxy, Endpoint listener);
+
+    [LoggerMessage(202, LogLevel.Error, "proxy {Proxy}: accepting on {Listener} failed: this process {Fault}")]
+    private static partial void Failed(ILogger logger, string proxy, Endpoint listener, string fault);
+
+    [LoggerMessage(203, LogLevel.Error, "descriptors are scarce: accepting pauses until some of the {Limit} are free again; raise LimitNOFILE or ulimit -n")]
+    private static partial void Paused(ILogger logger, long limit);
+
+    [LoggerMessage(204, LogLevel.Information, "descriptors are free again: accepting goes on")]
+    private static partial void Resumed(ILogger logger);
+}

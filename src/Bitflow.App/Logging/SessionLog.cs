@@ -1,0 +1,51 @@
+using Bitflow.Domain;
+using Bitflow.Net.Proxies;
+using Microsoft.Extensions.Logging;
+
+namespace Bitflow.App.Logging;
+
+/// <summary>Connections, in the log: one line for the end of each, at the level that its reason has.</summary>
+internal sealed partial class SessionLog(ILogger logger) : ISessionObserver
+{
+    public void OnEnded(Session session)
+    {
+        CloseReason reason = session.CloseReason;
+        LogLevel level = CloseReasonModule.Severity(reason) switch
+        {
+            { IsDebug: true } => LogLevel.Debug,
+            { IsInfo: true } => LogLevel.Information,
+            { IsWarn: true } => LogLevel.Warning,
+            _ => LogLevel.Error,
+        };
+        if (!logger.IsEnabled(level))
+            return;
+        Ended(
+            logger, level, session.Model.Name, session.Id, session.Life.Source, session.TargetModel?.Name ?? "-", reason.ToString(), Explain(session, reason),
+            session.ClientStamps.BytesFrom, session.TargetStamps.BytesFrom);
+    }
+
+    public void OnAttemptFailed(Session session, DialFault fault)
+    {
+        if (logger.IsEnabled(LogLevel.Debug))
+            AttemptFailed(logger, session.Model.Name, session.Id, session.Life.Attempts, session.TargetModel!.Name, session.TargetModel.AddressText, DialFaultModule.Describe(fault));
+    }
+
+    public void OnInternalFault(Session session, Exception exception) => InternalFault(logger, session.Model.Name, session.Id, exception);
+
+    private static string Explain(Session session, CloseReason reason)
+    {
+        if (reason.Phase.IsDial && session.Life.LastFault is { IsValueSome: true } fault && session.TargetModel is { } target)
+            return $"target {target.Name} ({target.AddressText}) {DialFaultModule.Describe(fault.Value)}, after {session.Life.Attempts} attempt{(session.Life.Attempts == 1 ? "" : "s")}";
+        return CloseReasonModule.Explain(reason);
+    }
+
+    [LoggerMessage(EventId = 300, Message = "proxy {Proxy}: connection {Id} from {Client} to {Target}: {Reason}: {Why} ({FromClient} bytes from the client, {FromTarget} from the target)")]
+    private static partial void Ended(
+        ILogger logger, LogLevel level, string proxy, long id, Endpoint client, string target, string reason, string why, long fromClient, long fromTarget);
+
+    [LoggerMessage(301, LogLevel.Debug, "proxy {Proxy}: connection {Id}: attempt {Attempt}: target {Target} ({Address}) {Fault}")]
+    private static partial void AttemptFailed(ILogger logger, string proxy, long id, int attempt, string target, string address, string fault);
+
+    [LoggerMessage(302, LogLevel.Error, "proxy {Proxy}: connection {Id}: a fault of Bitflow itself; the connection was ended for it")]
+    private static partial void InternalFault(ILogger logger, string proxy, long id, Exception exception);
+}
