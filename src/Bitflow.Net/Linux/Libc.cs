@@ -3,11 +3,77 @@ using System.Runtime.InteropServices;
 namespace Bitflow.Net.Linux;
 
 /// <summary>
-/// Every native call of Bitflow. Each answers -1 with errno in <see cref="Marshal.GetLastPInvokeError"/> where it fails, and every caller looks.
-/// Numbers are those of Linux on x86-64 and arm64, which agree in what is used here.
+/// Every native call of Bitflow. Numbers are those of Linux on x86-64 and arm64, which agree in what is used here.
 /// </summary>
-internal static partial class Libc
+/// <remarks>
+/// Calls of the data path answer as the kernel does: zero or more, or the negative errno, which is cheaper than
+/// <see cref="Marshal.GetLastPInvokeError"/> and cannot be looked at too late. The few others answer -1 with errno there. Every caller looks.
+/// </remarks>
+internal static unsafe partial class Libc
 {
+    public const int NoEntry = -2;
+    public const int Interrupted = -4;
+    public const int WouldBlock = -11;
+    public const int NoMemory = -12;
+    public const int InvalidArgument = -22;
+    public const int TooManyOpenInSystem = -23;
+    public const int TooManyOpen = -24;
+    public const int BrokenPipe = -32;
+    public const int ProtocolFault = -71;
+    public const int NotSocket = -88;
+    public const int ConnectionAborted = -103;
+    public const int NoBuffers = -105;
+    public const int InProgress = -115;
+
+    public const int FamilyUnix = 1;
+    public const int FamilyInet = 2;
+    public const int FamilyInet6 = 10;
+
+    public const int EpollCtlAdd = 1;
+    public const int EpollCtlDel = 2;
+    public const int EpollCtlMod = 3;
+
+    public const uint EpollIn = 0x1;
+    public const uint EpollPri = 0x2;
+    public const uint EpollOut = 0x4;
+    public const uint EpollErr = 0x8;
+    public const uint EpollHup = 0x10;
+    public const uint EpollRdHup = 0x2000;
+    public const uint EpollExclusive = 1u << 28;
+    public const uint EpollEdge = 1u << 31;
+
+    public const int MsgPeek = 0x2;
+    public const int MsgDontWait = 0x40;
+    public const int MsgNoSignal = 0x4000;
+
+    public const int ShutWrite = 1;
+
+    public const int SoError = 4;
+    public const int SoKeepAlive = 9;
+    public const int SoLinger = 13;
+    public const int SoDomain = 39;
+    public const int TcpNoDelay = 1;
+    public const int TcpKeepIdle = 4;
+    public const int TcpKeepInterval = 5;
+
+    public const int FGetFl = 3;
+    public const int FSetFl = 4;
+    public const int FSetPipeSize = 1031;
+    public const int FGetPipeSize = 1032;
+    public const int NonBlocking = 0x800;
+
+    public const uint SpliceMove = 1;
+    public const uint SpliceNonBlock = 2;
+    public const uint SpliceMore = 4;
+
+    private const int SockStream = 1;
+    private const int CloseOnExec = 0x80000;
+
+    /// <summary>struct epoll_event is packed on x86-64 alone (12 bytes); elsewhere its data is aligned (16 bytes).</summary>
+    public static readonly int EpollEventBytes = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 12 : 16;
+
+    private static readonly int EpollEventDataOffset = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 4 : 8;
+
     public const int SolSocket = 1;
     public const int SoReuseAddr = 2;
     public const int SoAcceptConn = 30;
@@ -60,6 +126,203 @@ internal static partial class Libc
             return 0;
         }
     }
+
+    public static int EpollCreate() => Answer(EpollCreate1(CloseOnExec));
+
+    /// <summary>Adds, changes or removes a descriptor; events carry <paramref name="data"/>.</summary>
+    public static int EpollCtl(int epoll, int operation, int descriptor, uint events, ulong data)
+    {
+        byte* buffer = stackalloc byte[16];
+        *(uint*)buffer = events;
+        *(ulong*)(buffer + EpollEventDataOffset) = data;
+        return Answer(EpollCtl(epoll, operation, descriptor, buffer));
+    }
+
+    /// <summary>Waits for events; <paramref name="events"/> has room for <paramref name="room"/> times <see cref="EpollEventBytes"/>.</summary>
+    public static int EpollWait(int epoll, byte* events, int room, int milliseconds) => Answer(EpollWaitNative(epoll, events, room, milliseconds));
+
+    /// <summary>One event of what <see cref="EpollWait"/> filled.</summary>
+    public static (uint Events, ulong Data) EpollEventAt(byte* events, int index)
+    {
+        byte* at = events + index * EpollEventBytes;
+        return (*(uint*)at, *(ulong*)(at + EpollEventDataOffset));
+    }
+
+    public static int EventFd() => Answer(EventFdNative(0, CloseOnExec | NonBlocking));
+
+    /// <summary>Adds one to an eventfd's counter.</summary>
+    public static int Signal(int eventDescriptor)
+    {
+        ulong one = 1;
+        return Answer(WriteNative(eventDescriptor, (byte*)&one, sizeof(ulong)));
+    }
+
+    /// <summary>A stream socket, non-blocking, closed on exec.</summary>
+    public static int Socket(int family) => Answer(SocketNative(family, SockStream | NonBlocking | CloseOnExec, 0));
+
+    public static int Connect(int descriptor, ReadOnlySpan<byte> address)
+    {
+        fixed (byte* a = address)
+            return Answer(ConnectNative(descriptor, a, (uint)address.Length));
+    }
+
+    /// <summary>Accepts one connection, non-blocking and closed on exec, and writes its remote address.</summary>
+    public static int Accept(int listener, Span<byte> address, out int addressBytes)
+    {
+        uint bytes = (uint)address.Length;
+        int answer;
+        fixed (byte* a = address)
+            answer = Answer(AcceptNative(listener, a, &bytes, NonBlocking | CloseOnExec));
+        addressBytes = (int)Math.Min(bytes, (uint)address.Length);
+        return answer;
+    }
+
+    /// <summary>The local address of a socket; answers its bytes.</summary>
+    public static int LocalAddress(int descriptor, Span<byte> address)
+    {
+        uint bytes = (uint)address.Length;
+        fixed (byte* a = address)
+        {
+            int answer = Answer(GetSockNameNative(descriptor, a, &bytes));
+            return answer < 0 ? answer : (int)Math.Min(bytes, (uint)address.Length);
+        }
+    }
+
+    /// <summary>The remote address of a socket; answers its bytes.</summary>
+    public static int RemoteAddress(int descriptor, Span<byte> address)
+    {
+        uint bytes = (uint)address.Length;
+        fixed (byte* a = address)
+        {
+            int answer = Answer(GetPeerNameNative(descriptor, a, &bytes));
+            return answer < 0 ? answer : (int)Math.Min(bytes, (uint)address.Length);
+        }
+    }
+
+    public static int Receive(int descriptor, Span<byte> buffer, int flags = MsgDontWait)
+    {
+        fixed (byte* b = buffer)
+        {
+            int answer;
+            do
+            {
+                answer = Answer(RecvNative(descriptor, b, (nuint)buffer.Length, flags));
+            }
+            while (answer == Interrupted);
+            return answer;
+        }
+    }
+
+    public static int Send(int descriptor, ReadOnlySpan<byte> data)
+    {
+        fixed (byte* d = data)
+        {
+            int answer;
+            do
+            {
+                answer = Answer(SendNative(descriptor, d, (nuint)data.Length, MsgDontWait | MsgNoSignal));
+            }
+            while (answer == Interrupted);
+            return answer;
+        }
+    }
+
+    public static int Shutdown(int descriptor, int how) => Answer(ShutdownNative(descriptor, how));
+
+    /// <summary>The descriptor is gone whatever this answers (close(2), Linux): it is never repeated.</summary>
+    public static int Close(int descriptor) => Answer(CloseNative(descriptor));
+
+    public static int SetOption(int descriptor, int level, int option, int value) =>
+        Answer(SetSockOptNative(descriptor, level, option, (byte*)&value, sizeof(int)));
+
+    /// <summary>Reads an option of one int.</summary>
+    public static int GetOption(int descriptor, int level, int option, out int value)
+    {
+        int v = 0;
+        uint bytes = sizeof(int);
+        int answer = Answer(GetSockOptNative(descriptor, level, option, (byte*)&v, &bytes));
+        value = v;
+        return answer;
+    }
+
+    /// <summary>Makes close answer with a reset: SO_LINGER, on, zero seconds.</summary>
+    public static int SetResetOnClose(int descriptor)
+    {
+        // struct linger { int l_onoff; int l_linger; }
+        long linger = 1;
+        if (!BitConverter.IsLittleEndian)
+            linger <<= 32;
+        return Answer(SetSockOptNative(descriptor, SolSocket, SoLinger, (byte*)&linger, sizeof(long)));
+    }
+
+    /// <summary>A pipe for splice: non-blocking, closed on exec.</summary>
+    public static int Pipe(out int readEnd, out int writeEnd)
+    {
+        int* ends = stackalloc int[2];
+        int answer = Answer(PipeNative(ends, NonBlocking | CloseOnExec));
+        readEnd = ends[0];
+        writeEnd = ends[1];
+        return answer;
+    }
+
+    /// <summary>Moves bytes between a pipe and a socket without copying them through this process.</summary>
+    public static int Splice(int from, int to, int bytes, uint flags) => Answer(SpliceNative(from, null, to, null, (nuint)bytes, flags));
+
+    private static int Answer(nint result) => result >= 0 ? (int)result : -Marshal.GetLastSystemError();
+
+    [LibraryImport("libc", EntryPoint = "epoll_create1")]
+    private static partial int EpollCreate1(int flags);
+
+    [LibraryImport("libc", EntryPoint = "epoll_ctl")]
+    private static partial int EpollCtl(int epoll, int operation, int descriptor, byte* epollEvent);
+
+    [LibraryImport("libc", EntryPoint = "epoll_wait")]
+    private static partial int EpollWaitNative(int epoll, byte* events, int room, int milliseconds);
+
+    [LibraryImport("libc", EntryPoint = "eventfd")]
+    private static partial int EventFdNative(uint initial, int flags);
+
+    [LibraryImport("libc", EntryPoint = "write")]
+    private static partial nint WriteNative(int descriptor, byte* data, nuint bytes);
+
+    [LibraryImport("libc", EntryPoint = "socket")]
+    private static partial int SocketNative(int family, int type, int protocol);
+
+    [LibraryImport("libc", EntryPoint = "connect")]
+    private static partial int ConnectNative(int descriptor, byte* address, uint bytes);
+
+    [LibraryImport("libc", EntryPoint = "accept4")]
+    private static partial int AcceptNative(int descriptor, byte* address, uint* bytes, int flags);
+
+    [LibraryImport("libc", EntryPoint = "getsockname")]
+    private static partial int GetSockNameNative(int descriptor, byte* address, uint* bytes);
+
+    [LibraryImport("libc", EntryPoint = "getpeername")]
+    private static partial int GetPeerNameNative(int descriptor, byte* address, uint* bytes);
+
+    [LibraryImport("libc", EntryPoint = "recv")]
+    private static partial nint RecvNative(int descriptor, byte* buffer, nuint bytes, int flags);
+
+    [LibraryImport("libc", EntryPoint = "send")]
+    private static partial nint SendNative(int descriptor, byte* data, nuint bytes, int flags);
+
+    [LibraryImport("libc", EntryPoint = "shutdown")]
+    private static partial int ShutdownNative(int descriptor, int how);
+
+    [LibraryImport("libc", EntryPoint = "close")]
+    private static partial int CloseNative(int descriptor);
+
+    [LibraryImport("libc", EntryPoint = "setsockopt")]
+    private static partial int SetSockOptNative(int descriptor, int level, int option, byte* value, uint bytes);
+
+    [LibraryImport("libc", EntryPoint = "getsockopt")]
+    private static partial int GetSockOptNative(int descriptor, int level, int option, byte* value, uint* bytes);
+
+    [LibraryImport("libc", EntryPoint = "pipe2")]
+    private static partial int PipeNative(int* ends, int flags);
+
+    [LibraryImport("libc", EntryPoint = "splice")]
+    private static partial nint SpliceNative(int from, long* fromOffset, int to, long* toOffset, nuint bytes, uint flags);
 
     /// <summary>What is at a path, links not followed; null where nothing is or it cannot be seen.</summary>
     public static FileIdentity? Identify(string path)

@@ -38,6 +38,12 @@ internal sealed class ListeningSocket
 
     public bool IsTcp => Local is Endpoint.Ip;
 
+    /// <summary>
+    /// Whether accepted sockets come with no delay and keep-alive set, which Linux copies from the listener. An inherited listener had
+    /// clients in its queue before we could set anything.
+    /// </summary>
+    public bool ClientsInheritSettings { get; private init; }
+
     /// <summary>Binds an address; a name is resolved now and every address of it is bound.</summary>
     /// <param name="address">What to listen on; names of descriptors have been replaced by numbers.</param>
     /// <exception cref="ListenException">Where that cannot be; nothing stays bound.</exception>
@@ -110,6 +116,7 @@ internal sealed class ListeningSocket
         if (v6)
             socket.DualMode = tcp.host.IsAny && tcp.family.IsEither;
         socket.NoDelay = true;
+        SocketSettings.SetKeepAlive(socket, Defaults.keepAliveSeconds);
         try
         {
             return Bind(socket, new IPEndPoint(ip, tcp.port), tcp);
@@ -215,7 +222,7 @@ internal sealed class ListeningSocket
         {
             socket.Bind(endpoint);
             socket.Listen(Backlog);
-            return new ListeningSocket(socket, address, path);
+            return new ListeningSocket(socket, address, path) { ClientsInheritSettings = OperatingSystem.IsLinux() };
         }
         catch (SocketException e)
         {

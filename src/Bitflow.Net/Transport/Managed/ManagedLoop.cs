@@ -66,11 +66,7 @@ internal sealed class ManagedLoop : EventLoop, IDisposable
             return;
         socket.NoDelay = true;
         if (settings.KeepAliveSeconds > 0)
-        {
-            socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
-            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, settings.KeepAliveSeconds);
-            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, settings.KeepAliveSeconds);
-        }
+            SocketSettings.SetKeepAlive(socket, settings.KeepAliveSeconds);
 
         if (settings.UserTimeout.IsPositive && OperatingSystem.IsLinux())
             socket.SetRawSocketOption(Libc.IpProtoTcp, Libc.TcpUserTimeout, BitConverter.GetBytes(MillisecondsFor(settings.UserTimeout)));

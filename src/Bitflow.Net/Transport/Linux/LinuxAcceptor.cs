@@ -1,0 +1,212 @@
+using Bitflow.Domain;
+using Bitflow.Net.Linux;
+
+namespace Bitflow.Net.Transport.Linux;
+
+/// <summary>
+/// One listening socket, accepted from by every loop: the kernel wakes one that sleeps (EPOLLEXCLUSIVE), and a connection stays on the loop
+/// that took it unless that one already carries clearly more than another.
+/// </summary>
+internal sealed class LinuxAcceptor : Acceptor
+{
+    /// <summary>Accepts a turn and loop, so that a flood of clients leaves time for those that are there.</summary>
+    private const int PerTurn = 16;
+
+    /// <summary>How many descriptors more than the least loaded loop one may carry, besides an eighth of its own, before it gives away.</summary>
+    private const int Tolerance = 8;
+
+    /// <summary>After a failed call: long enough not to spin, short enough not to be noticed.</summary>
+    private static readonly Duration PauseAfterFault = Duration.OfMilliseconds(50);
+
+    /// <summary>Keep-alive of accepted clients, section 2 of the design.</summary>
+    private static readonly SocketSettings ClientSettings = new(Defaults.keepAliveSeconds, Duration.Zero);
+
+    private readonly LinuxLoop[] _loops;
+    private readonly ListeningSocket _listening;
+    private readonly int _listener;
+    private readonly int _family;
+    private readonly Endpoint? _local;
+    private readonly IAcceptHandler _handler;
+    private readonly Port[] _ports;
+    private volatile bool _paused;
+    private volatile bool _stopped;
+
+    public LinuxAcceptor(LinuxLoop[] loops, ListeningSocket listening, IAcceptHandler handler)
+    {
+        _loops = loops;
+        _listening = listening;
+        _listener = listening.Descriptor;
+        _handler = handler;
+        listening.Socket.Blocking = false;
+        if (Libc.GetOption(_listener, Libc.SolSocket, Libc.SoDomain, out _family) < 0)
+            _family = Libc.FamilyUnix;
+        _local = listening.Local is Endpoint.Ip { address: var bound } && !bound.Equals(System.Net.IPAddress.Any) && !bound.Equals(System.Net.IPAddress.IPv6Any)
+            ? listening.Local
+            : null;
+        _ports = [.. loops.Select(loop => new Port(this, loop))];
+        foreach (Port port in _ports)
+            port.Loop.Post(port.Follow);
+    }
+
+    public override void Pause()
+    {
+        _paused = true;
+        Follow();
+    }
+
+    public override void Resume()
+    {
+        _paused = false;
+        Follow();
+    }
+
+    public override async Task StopAsync()
+    {
+        _stopped = true;
+        foreach (Port port in _ports)
+            await port.FollowAsync().ConfigureAwait(false);
+        await _ports[0].DrainAsync().ConfigureAwait(false);
+    }
+
+    private void Follow()
+    {
+        foreach (Port port in _ports)
+        {
+            if (port.Loop.IsCurrent)
+                port.Follow();
+            else
+                port.Loop.Post(port.Follow);
+        }
+    }
+
+    private void Take(LinuxLoop here, int descriptor, ReadOnlySpan<byte> from)
+    {
+        if (_family != Libc.FamilyUnix && !_listening.ClientsInheritSettings)
+            LinuxLoop.Configure(descriptor, ClientSettings);
+        LinuxLoop home = Home(here);
+        var connection = new LinuxConnection(home, descriptor, _family, from, _local);
+        if (home == here)
+            HandOver(connection);
+        else
+            home.Post(() => HandOver(connection));
+    }
+
+    private void HandOver(LinuxConnection connection)
+    {
+        int begun = connection.Begin();
+        if (begun < 0)
+            _handler.OnAcceptFault(IoFaults.OfErrno(-begun));
+        else
+            _handler.OnAccepted(connection);
+    }
+
+    private LinuxLoop Home(LinuxLoop here)
+    {
+        LinuxLoop least = here;
+        foreach (LinuxLoop loop in _loops)
+        {
+            if (loop.Load < least.Load)
+                least = loop;
+        }
+
+        return here.Load - least.Load > Tolerance + here.Load / 8 ? least : here;
+    }
+
+    /// <summary>One loop's part in accepting.</summary>
+    private sealed class Port(LinuxAcceptor owner, LinuxLoop loop) : LoopTimer, IEventSink
+    {
+        private ulong _number;
+        private bool _listens;
+        private bool _rests;
+
+        public LinuxLoop Loop { get; } = loop;
+
+        /// <summary>Does on this loop what the acceptor has been told.</summary>
+        public void Follow()
+        {
+            bool wanted = !owner._paused && !owner._stopped && !_rests;
+            if (wanted == _listens)
+                return;
+            if (wanted)
+            {
+                // Not on the edge: connections that a turn leaves in the queue are told again, here or to another loop.
+                int answer = Loop.Register(owner._listener, this, Libc.EpollIn | Libc.EpollExclusive, out _number);
+                _listens = answer >= 0;
+                if (!_listens)
+                    Rest(IoFaults.OfErrno(-answer));
+            }
+            else
+            {
+                _listens = false;
+                Loop.Unregister(owner._listener, _number, shared: true);
+            }
+        }
+
+        public Task FollowAsync() => On(Follow);
+
+        public Task DrainAsync() => On(() => Accept(ListeningSocket.Backlog, draining: true));
+
+        public void OnEvents(uint events) => Accept(PerTurn, draining: false);
+
+        public override void Fire(Instant now)
+        {
+            _rests = false;
+            Follow();
+        }
+
+        private void Accept(int most, bool draining)
+        {
+            Span<byte> address = stackalloc byte[SocketAddresses.MaxBytes];
+            for (int taken = 0; taken < most && (_listens || draining); taken++)
+            {
+                int answer = Libc.Accept(owner._listener, address, out int bytes);
+                if (answer >= 0)
+                {
+                    owner.Take(Loop, answer, address[..bytes]);
+                    continue;
+                }
+
+                switch (answer)
+                {
+                    case Libc.WouldBlock:
+                        return;
+                    case Libc.Interrupted or Libc.ConnectionAborted or Libc.ProtocolFault:
+                        // The client has gone while it waited.
+                        continue;
+                    default:
+                        Rest(IoFaults.OfErrno(-answer));
+                        return;
+                }
+            }
+        }
+
+        private void Rest(IoFault fault)
+        {
+            if (!owner._stopped)
+            {
+                _rests = true;
+                Follow();
+                Loop.Arm(this, Loop.Now + PauseAfterFault);
+            }
+
+            owner._handler.OnAcceptFault(fault);
+        }
+
+        private Task On(Action work)
+        {
+            var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            Loop.Post(() =>
+            {
+                try
+                {
+                    work();
+                }
+                finally
+                {
+                    done.SetResult();
+                }
+            });
+            return done.Task;
+        }
+    }
+}

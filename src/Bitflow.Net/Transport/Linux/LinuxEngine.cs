@@ -1,0 +1,36 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Bitflow.Net.Transport.Linux;
+
+/// <summary>Sockets driven by epoll, one loop a core.</summary>
+internal sealed class LinuxEngine : Engine
+{
+    private readonly LinuxLoop[] _loops;
+    private int _disposed;
+
+    /// <param name="logger">Hears of callbacks that throw.</param>
+    /// <param name="loops">How many; the default is one a core.</param>
+    public LinuxEngine(ILogger? logger = null, int? loops = null)
+    {
+        _loops = new LinuxLoop[loops ?? Environment.ProcessorCount];
+        for (int i = 0; i < _loops.Length; i++)
+            _loops[i] = new LinuxLoop(i, logger ?? NullLogger.Instance);
+        Loops = _loops;
+    }
+
+    public override string Name => "linux";
+
+    public override IReadOnlyList<EventLoop> Loops { get; }
+
+    public override Acceptor Accept(ListeningSocket socket, IAcceptHandler handler) => new LinuxAcceptor(_loops, socket, handler);
+
+    /// <summary>Ends the loops; connections that still live on them are reset.</summary>
+    public override void Dispose()
+    {
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+            return;
+        foreach (LinuxLoop loop in _loops)
+            loop.Stop();
+    }
+}

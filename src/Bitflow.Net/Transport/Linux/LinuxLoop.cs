@@ -1,0 +1,326 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Net;
+using System.Runtime.InteropServices;
+using Bitflow.Domain;
+using Bitflow.Net.Linux;
+using Microsoft.Extensions.Logging;
+
+namespace Bitflow.Net.Transport.Linux;
+
+/// <summary>
+/// One thread, one epoll, and everything that lives on them: connections, timers, posted work. Whatever happens on a connection happens here,
+/// one thing after the other, so nothing below needs a lock.
+/// </summary>
+internal sealed class LinuxLoop : EventLoop
+{
+    private const int EventsPerTurn = 256;
+    private const ulong WakeNumber = ulong.MaxValue;
+
+    private readonly ILogger _logger;
+    private readonly Thread _thread;
+    private readonly int _epoll;
+    private readonly int _wake;
+    private readonly TimerQueue _timers = new();
+    private readonly SinkTable _sinks = new();
+    private readonly ConcurrentQueue<Action> _posted = new();
+    private readonly LoopWatch _watch = new();
+    private List<LoopOperation> _deferred = [];
+    private List<LoopOperation> _completing = [];
+    private List<LinuxConnection> _again = [];
+    private List<LinuxConnection> _resuming = [];
+    private Instant _now;
+    private int _threadId;
+    private int _asleep;
+    private int _eventCursor;
+    private int _eventCount;
+    private bool _stopping;
+
+    public LinuxLoop(int index, ILogger logger)
+    {
+        _logger = logger;
+        _now = Clock();
+        _epoll = Checked(Libc.EpollCreate(), "epoll_create1");
+        _wake = Checked(Libc.EventFd(), "eventfd");
+
+        // On the edge, every write is an event of its own: the counter never needs to be read.
+        Checked(Libc.EpollCtl(_epoll, Libc.EpollCtlAdd, _wake, Libc.EpollIn | Libc.EpollEdge, WakeNumber), "epoll_ctl");
+        _thread = new Thread(Run) { IsBackground = true, Name = $"bitflow-{index}" };
+        _thread.Start();
+    }
+
+    public override Instant Now => IsCurrent ? _now : Clock();
+
+    public override bool IsCurrent => Environment.CurrentManagedThreadId == _threadId;
+
+    /// <summary>Descriptors that live here. Other loops read it to share out connections; it may be a moment old.</summary>
+    public int Load { get; private set; }
+
+    /// <summary>Counts the turns, so that a connection can tell how much it has had of this one.</summary>
+    internal int TurnNumber { get; private set; }
+
+    public override void Arm(LoopTimer timer, Instant at)
+    {
+        if (IsCurrent)
+            _timers.Set(timer, at);
+        else
+            Post(() => _timers.Set(timer, at));
+    }
+
+    public override void Post(Action work)
+    {
+        _posted.Enqueue(work);
+
+        // The loop says that it sleeps and then looks at the queue; here it is the queue first. One of the two always sees the other.
+        Interlocked.MemoryBarrier();
+        if (Volatile.Read(ref _asleep) == 1 && Interlocked.Exchange(ref _asleep, 0) == 1)
+        {
+            // A full counter (EAGAIN) is as good as a write: the loop has an event it has not seen.
+            _ = Libc.Signal(_wake);
+        }
+    }
+
+    public override ValueTask<IoFault> ConnectAsync(EndPoint remote, in SocketSettings settings, out Connection connection)
+    {
+        int family = SocketAddresses.FamilyOf(remote);
+        int descriptor = Libc.Socket(family);
+        if (descriptor < 0)
+        {
+            connection = new DeadConnection(this);
+            return new(IoFaults.OfErrno(-descriptor));
+        }
+
+        if (family != Libc.FamilyUnix)
+            Configure(descriptor, settings);
+        var made = new LinuxConnection(this, descriptor, family, remote);
+        connection = made;
+        return made.ConnectAsync();
+    }
+
+    public override Connection Adopt(int descriptor, in SocketSettings settings)
+    {
+        // A descriptor that is no socket was refused when the configuration was carried out; what fails here fails again at the first send.
+        if (Libc.GetOption(descriptor, Libc.SolSocket, Libc.SoDomain, out int family) < 0)
+            family = Libc.FamilyUnix;
+        if (family != Libc.FamilyUnix)
+            Configure(descriptor, settings);
+        int flags = Libc.Fcntl(descriptor, Libc.FGetFl, 0);
+        if (flags < 0
+            || Libc.Fcntl(descriptor, Libc.FSetFl, flags | Libc.NonBlocking) < 0
+            || Libc.Fcntl(descriptor, Libc.FSetFd, Libc.FdCloexec) < 0)
+        {
+            return new DeadConnection(this);
+        }
+
+        var adopted = new LinuxConnection(this, descriptor, family, inherited: true);
+        if (IsCurrent)
+            _ = adopted.Begin();
+        else
+            Post(() => _ = adopted.Begin());
+        return adopted;
+    }
+
+    /// <summary>Sets what a TCP socket gets before it is used. A fault means that it was reset already: its first use says so.</summary>
+    internal static void Configure(int descriptor, in SocketSettings settings)
+    {
+        _ = Libc.SetOption(descriptor, Libc.IpProtoTcp, Libc.TcpNoDelay, 1);
+        if (settings.KeepAliveSeconds > 0)
+        {
+            _ = Libc.SetOption(descriptor, Libc.SolSocket, Libc.SoKeepAlive, 1);
+            _ = Libc.SetOption(descriptor, Libc.IpProtoTcp, Libc.TcpKeepIdle, settings.KeepAliveSeconds);
+            _ = Libc.SetOption(descriptor, Libc.IpProtoTcp, Libc.TcpKeepInterval, settings.KeepAliveSeconds);
+        }
+
+        if (settings.UserTimeout.IsPositive)
+            SetUserTimeout(descriptor, settings.UserTimeout);
+    }
+
+    internal static void SetUserTimeout(int descriptor, Duration timeout) =>
+        _ = Libc.SetOption(
+            descriptor, Libc.IpProtoTcp, Libc.TcpUserTimeout, (int)Math.Clamp(Math.Ceiling(timeout.TotalMilliseconds), 1, int.MaxValue));
+
+    /// <summary>Begins to report a descriptor's events. Answers the number to remove it by, or the negative errno.</summary>
+    internal int Register(int descriptor, IEventSink sink, uint events, out ulong number)
+    {
+        Debug.Assert(IsCurrent, "the table belongs to the loop");
+        number = _sinks.Add(sink);
+        int answer = Libc.EpollCtl(_epoll, Libc.EpollCtlAdd, descriptor, events, number);
+        if (answer < 0)
+            _sinks.Remove(number);
+        Load = _sinks.Count;
+        return answer;
+    }
+
+    internal int Change(int descriptor, uint events, ulong number) => Libc.EpollCtl(_epoll, Libc.EpollCtlMod, descriptor, events, number);
+
+    /// <summary>Stops reporting. Closing a descriptor takes it out of the epoll, unless another process holds it as well.</summary>
+    internal void Unregister(int descriptor, ulong number, bool shared)
+    {
+        Debug.Assert(IsCurrent, "the table belongs to the loop");
+        _sinks.Remove(number);
+        Load = _sinks.Count;
+        if (shared)
+            _ = Libc.EpollCtl(_epoll, Libc.EpollCtlDel, descriptor, 0, 0);
+    }
+
+    /// <summary>Announces a settled operation later in this turn: whoever closes a connection does not find its own continuations inside the call.</summary>
+    internal void Defer(LoopOperation operation) => _deferred.Add(operation);
+
+    /// <summary>Comes back to a connection in the next turn, without an event: it had its share of this one and is not done.</summary>
+    internal void ComeBackTo(LinuxConnection connection) => _again.Add(connection);
+
+    /// <summary>Closes what still lives here and ends the thread. Returns when it has ended.</summary>
+    internal void Stop()
+    {
+        Post(() => _stopping = true);
+        if (!IsCurrent)
+            _thread.Join();
+    }
+
+    private static Instant Clock() => Instant.OfNanoseconds(Stopwatch.GetTimestamp() * (1_000_000_000L / Stopwatch.Frequency));
+
+    private static int Checked(int answer, string call) =>
+        answer >= 0 ? answer : throw new InvalidOperationException($"{call} failed with errno {-answer}: the event loop cannot be made");
+
+    private unsafe void Run()
+    {
+        _threadId = Environment.CurrentManagedThreadId;
+        byte* events = (byte*)NativeMemory.Alloc((nuint)(EventsPerTurn * Libc.EpollEventBytes));
+        while (!_stopping)
+        {
+            int answer = Libc.EpollWait(_epoll, events, EventsPerTurn, Patience());
+            Volatile.Write(ref _asleep, 0);
+            _now = Clock();
+            TurnNumber++;
+            _eventCount = Math.Max(answer, 0);
+            _eventCursor = 0;
+            if (answer < 0 && answer != Libc.Interrupted)
+                throw new InvalidOperationException($"epoll_wait failed with errno {-answer}");
+
+            while (!TryTurn(events))
+            {
+                // The callback that threw is behind us; the turn goes on with the next.
+            }
+        }
+
+        foreach (IEventSink sink in _sinks.Snapshot())
+            (sink as LinuxConnection)?.Abort();
+        AnnounceDeferred();
+        RunPosted();
+        AnnounceDeferred();
+        NativeMemory.Free(events);
+        _ = Libc.Close(_wake);
+        _ = Libc.Close(_epoll);
+    }
+
+    /// <summary>How long epoll may wait, in milliseconds, rounded up so that a timer never makes an idle turn before its time; -1 for ever.</summary>
+    private int Patience()
+    {
+        if (_again.Count > 0 || _deferred.Count > 0)
+            return 0;
+        Volatile.Write(ref _asleep, 1);
+        Interlocked.MemoryBarrier();
+        if (!_posted.IsEmpty)
+            return 0;
+        Instant next = _timers.Next;
+        if (next.IsNever)
+            return -1;
+        long wait = next.Nanoseconds - _now.Nanoseconds;
+        return wait <= 0 ? 0 : (int)Math.Min((wait + 999_999) / 1_000_000, int.MaxValue);
+    }
+
+    /// <summary>
+    /// One turn. False when a callback threw: it alone is lost, and every part of the turn knows where to go on.
+    /// </summary>
+    private unsafe bool TryTurn(byte* events)
+    {
+        try
+        {
+            Resume();
+            Dispatch(events);
+            FireTimers();
+            RunPosted();
+            AnnounceDeferred();
+            return true;
+        }
+        catch (Exception e)
+        {
+            LinuxLog.CallbackFailed(_logger, e);
+            return false;
+        }
+    }
+
+    private unsafe void Dispatch(byte* events)
+    {
+        while (_eventCursor < _eventCount)
+        {
+            (uint what, ulong number) = Libc.EpollEventAt(events, _eventCursor++);
+            if (number == WakeNumber)
+                continue;
+            if (_sinks.Find(number) is not { } sink)
+                continue;
+            _watch.Begin();
+            sink.OnEvents(what);
+            _watch.End(sink);
+        }
+    }
+
+    private void Resume()
+    {
+        if (_resuming.Count == 0)
+        {
+            if (_again.Count == 0)
+                return;
+            (_again, _resuming) = (_resuming, _again);
+        }
+
+        while (_resuming.Count > 0)
+        {
+            LinuxConnection connection = _resuming[^1];
+            _resuming.RemoveAt(_resuming.Count - 1);
+            _watch.Begin();
+            connection.OnEvents(0);
+            _watch.End(connection);
+        }
+    }
+
+    private void FireTimers()
+    {
+        while (_timers.TakeDue(_now) is { } due)
+        {
+            _watch.Begin();
+            due.Fire(_now);
+            _watch.End(due);
+        }
+    }
+
+    /// <summary>What is queued now; what that posts in its turn waits for the next, so that posting in a circle starves nobody.</summary>
+    private void RunPosted()
+    {
+        for (int left = _posted.Count; left > 0 && _posted.TryDequeue(out Action? work); left--)
+        {
+            _watch.Begin();
+            work();
+            _watch.End(work);
+        }
+    }
+
+    private void AnnounceDeferred()
+    {
+        while (true)
+        {
+            if (_completing.Count == 0)
+            {
+                if (_deferred.Count == 0)
+                    return;
+                (_completing, _deferred) = (_deferred, _completing);
+            }
+
+            LoopOperation operation = _completing[^1];
+            _completing.RemoveAt(_completing.Count - 1);
+            _watch.Begin();
+            operation.CompleteDeferred();
+            _watch.End(operation);
+        }
+    }
+}
