@@ -16,8 +16,8 @@ internal sealed class ManagedConnection : Connection
     private const int PieceBytes = 16 * 1024;
 
     private readonly Socket _socket;
-    private readonly SocketOperation _receive = new();
-    private readonly SocketOperation _send = new();
+    private readonly SocketOperation _receive;
+    private readonly SocketOperation _send;
     private ResetWatch? _resetWatch;
     private Endpoint? _local;
     private Endpoint? _remote;
@@ -29,6 +29,8 @@ internal sealed class ManagedConnection : Connection
     {
         _socket = socket;
         _socket.Blocking = false;
+        _receive = new SocketOperation(this);
+        _send = new SocketOperation(this);
     }
 
     public override int Descriptor => (int)_socket.Handle;
@@ -60,6 +62,8 @@ internal sealed class ManagedConnection : Connection
             }
         }
     }
+
+    public bool IsClosed => Volatile.Read(ref _closed) != 0;
 
     public async ValueTask<IoFault> ConnectAsync(EndPoint remote)
     {

@@ -7,16 +7,20 @@ namespace Bitflow.Net.Transport.Managed;
 /// <summary>One reusable pending call on a platform socket. Failures come back as values.</summary>
 internal sealed class SocketOperation : SocketAsyncEventArgs, IValueTaskSource<IoResult>, IValueTaskSource<IoFault>
 {
+    private readonly ManagedConnection _owner;
     private ManualResetValueTaskSourceCore<IoResult> _core;
 
-    public SocketOperation()
+    public SocketOperation(ManagedConnection owner)
         : base(true) // The execution context has nothing that a connection needs, and carrying it costs.
     {
+        _owner = owner;
     }
 
     /// <summary>The outcome so far: what a call that completed at once came to.</summary>
+    /// <remarks>Closing shuts the socket down first, so that a pending call may see a broken pipe: it is our doing all the same.</remarks>
     public IoResult Outcome =>
-        SocketError == SocketError.Success ? IoResult.Ok(BytesTransferred) : IoResult.Failed(IoFaults.OfSocketError(SocketError));
+        SocketError == SocketError.Success ? IoResult.Ok(BytesTransferred)
+        : IoResult.Failed(_owner.IsClosed ? IoFault.Aborted : IoFaults.OfSocketError(SocketError));
 
     /// <summary>Must be called before the call is started.</summary>
     public void Prepare() => _core.Reset();
