@@ -76,7 +76,7 @@ internal sealed class Server : IDisposable
         if (problems.Count > 0)
         {
             foreach ((_, ListeningSocket socket) in opened)
-                socket.Close();
+                socket.Undo();
             return problems;
         }
 

@@ -16,6 +16,7 @@ internal sealed class Pump(Connection from, Connection to, Side side, SideStamps
     /// <param name="early">Bytes of the side that were read before the relay began; delivered first.</param>
     public async Task RunAsync(ReadOnlyMemory<byte> early)
     {
+        fromStamps.BytesFrom += early.Length;
         RelayEvent? last = early.IsEmpty ? null : await DeliverAsync(early).ConfigureAwait(false);
         while (last is null)
         {

@@ -15,10 +15,12 @@ internal sealed class ListeningSocket
 
     private readonly string? _boundPath;
     private readonly FileIdentity? _boundFile;
+    private readonly bool _inherited;
     private int _closed;
 
-    private ListeningSocket(Socket socket, Address address, string? boundPath = null)
+    private ListeningSocket(Socket socket, Address address, string? boundPath = null, bool inherited = false)
     {
+        _inherited = inherited;
         Socket = socket;
         Address = address;
         Local = Endpoints.FromPlatform(socket.LocalEndPoint);
@@ -45,7 +47,7 @@ internal sealed class ListeningSocket
     public bool ClientsInheritSettings { get; private init; }
 
     /// <summary>Binds an address; a name is resolved now and every address of it is bound.</summary>
-    /// <param name="address">What to listen on; names of descriptors have been replaced by numbers.</param>
+    /// <param name="address">What to listen on.</param>
     /// <exception cref="ListenException">Where that cannot be; nothing stays bound.</exception>
     public static IReadOnlyList<ListeningSocket> Open(Address address)
     {
@@ -58,9 +60,9 @@ internal sealed class ListeningSocket
             case Address.UnixAbstract name:
                 return [Bind(NewSocket(AddressFamily.Unix), new UnixDomainSocketEndPoint("\0" + name.name), address)];
             case Address.Descriptor descriptor:
-                return [Inherit(descriptor)];
+                return [Inherit(address, descriptor.number)];
             default:
-                throw new ListenException($"{address}: no descriptor of that name was passed on; see LISTEN_FDNAMES");
+                return InheritAll(address, InheritedSockets.Named(((Address.NamedDescriptor)address).name));
         }
     }
 
@@ -75,7 +77,21 @@ internal sealed class ListeningSocket
             _ = Libc.Unlink(_boundPath);
         }
 
+        if (_inherited)
+            InheritedSockets.MarkClosed(Descriptor);
         Socket.Dispose();
+    }
+
+    /// <summary>
+    /// Takes the opening back, because the configuration that asked for it is not taken on: as closing, but an inherited socket stays open
+    /// for a later one.
+    /// </summary>
+    public void Undo()
+    {
+        if (_inherited && Interlocked.Exchange(ref _closed, 1) == 0)
+            Socket.SafeHandle.SetHandleAsInvalid();
+        else
+            Close();
     }
 
     private static List<ListeningSocket> OpenTcp(Address.Tcp tcp)
@@ -181,16 +197,37 @@ internal sealed class ListeningSocket
         return Bind(NewSocket(AddressFamily.Unix), new UnixDomainSocketEndPoint(path), address, path);
     }
 
-    private static ListeningSocket Inherit(Address.Descriptor address)
+    /// <summary>A name need not be unique (SD-3): all sockets that bear it serve.</summary>
+    private static List<ListeningSocket> InheritAll(Address address, IReadOnlyList<int> descriptors)
     {
+        var opened = new List<ListeningSocket>();
+        try
+        {
+            foreach (int descriptor in descriptors)
+                opened.Add(Inherit(address, descriptor));
+            return opened;
+        }
+        catch
+        {
+            foreach (ListeningSocket socket in opened)
+                socket.Undo();
+            throw;
+        }
+    }
+
+    /// <summary>Takes the descriptor as it is: its address and its options are those of whoever made it (SD-6, SD-7).</summary>
+    private static ListeningSocket Inherit(Address address, int descriptor)
+    {
+        if (InheritedSockets.IsClosed(descriptor))
+            throw new ListenException($"{address}: descriptor {descriptor} was closed when an earlier configuration dropped it; restart to have it again");
         Socket socket;
         try
         {
-            socket = new Socket(new SafeSocketHandle(address.number, ownsHandle: false));
+            socket = new Socket(new SafeSocketHandle(descriptor, ownsHandle: false));
         }
         catch (SocketException e)
         {
-            throw new ListenException($"{address}: descriptor {address.number} is no socket ({e.Message})", e);
+            throw new ListenException($"{address}: descriptor {descriptor} is no socket ({e.Message})", e);
         }
 
         Span<byte> accepting = stackalloc byte[4];
@@ -207,10 +244,10 @@ internal sealed class ListeningSocket
 
         socket.Dispose();
         if (!listens)
-            throw new ListenException($"{address}: descriptor {address.number} is no listening stream socket");
-        if (Libc.Fcntl(address.number, Libc.FSetFd, Libc.FdCloexec) != 0)
-            throw new ListenException($"{address}: descriptor {address.number} cannot be kept from children");
-        return new ListeningSocket(new Socket(new SafeSocketHandle(address.number, ownsHandle: true)), address);
+            throw new ListenException($"{address}: descriptor {descriptor} is no listening stream socket");
+        if (Libc.Fcntl(descriptor, Libc.FSetFd, Libc.FdCloexec) != 0)
+            throw new ListenException($"{address}: descriptor {descriptor} cannot be kept from children");
+        return new ListeningSocket(new Socket(new SafeSocketHandle(descriptor, ownsHandle: true)), address, inherited: true);
     }
 
     private static Socket NewSocket(AddressFamily family) =>

@@ -1,0 +1,104 @@
+using System.Net.Sockets;
+using Bitflow.Domain;
+using Bitflow.Net.Transport;
+using Microsoft.FSharp.Core;
+
+namespace Bitflow.Net.Linux;
+
+/// <summary>
+/// Tells the service manager how it goes (sd_notify(3)): ready, reloading, stopping, and that the program is alive. Where nobody asked
+/// (NOTIFY_SOCKET is unset) every call does nothing, and no call ever fails.
+/// </summary>
+internal sealed class ServiceManager : IDisposable
+{
+    private readonly UnixDomainSocketEndPoint? _address;
+    private readonly Duration _watchdogInterval;
+    private Timer? _watchdog;
+    private int _unanswered;
+
+    private ServiceManager(UnixDomainSocketEndPoint? address, string? problem, Duration watchdogInterval)
+    {
+        _address = address;
+        Problem = problem;
+        _watchdogInterval = watchdogInterval;
+    }
+
+    /// <summary>Why the address in NOTIFY_SOCKET cannot be used, for the log; null where it can, or where there is none.</summary>
+    public string? Problem { get; }
+
+    /// <summary>Reads the environment and clears what is there of it: children are not the service.</summary>
+    public static ServiceManager FromEnvironment()
+    {
+        FSharpOption<FSharpResult<NotifyAddress, NotifyAddressError>>? address = SystemdNotify.Address(Environment.GetEnvironmentVariable("NOTIFY_SOCKET"));
+        Duration interval = SystemdNotify.WatchdogInterval(
+            Environment.ProcessId, Environment.GetEnvironmentVariable("WATCHDOG_USEC"), Environment.GetEnvironmentVariable("WATCHDOG_PID"))?.Value ?? Duration.Zero;
+        foreach (string variable in (string[])["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"])
+            Environment.SetEnvironmentVariable(variable, null);
+        return address?.Value switch
+        {
+            null => new ServiceManager(null, null, Duration.Zero),
+            { IsError: true } error => new ServiceManager(null, SystemdNotify.Describe(error.ErrorValue), Duration.Zero),
+            { ResultValue: NotifyAddress.Path path } => new ServiceManager(new UnixDomainSocketEndPoint(path.path), null, interval),
+            { ResultValue: NotifyAddress.Abstract name } => new ServiceManager(new UnixDomainSocketEndPoint("\0" + name.name), null, interval),
+            _ => new ServiceManager(null, "NOTIFY_SOCKET is a vsock address, which is not supported", Duration.Zero),
+        };
+    }
+
+    /// <summary>Listening, after a start or a reload, whether that worked or not.</summary>
+    public void Ready(string status) => Send(NotifyMessage.NewReady(status));
+
+    public void Reloading(Instant now) => Send(NotifyMessage.NewReloading(now));
+
+    public void Stopping(string status) => Send(NotifyMessage.NewStopping(status));
+
+    public void Status(string status) => Send(NotifyMessage.NewStatus(status));
+
+    /// <summary>Asks for more time than the service manager would wait; to be repeated before it is over.</summary>
+    public void ExtendTimeout(Duration by) => Send(NotifyMessage.NewExtendTimeout(by));
+
+    /// <summary>
+    /// From now on says that the program is alive, at half of what the service manager waits, and only after every loop has answered: a
+    /// stuck loop is a stuck program.
+    /// </summary>
+    public void Watch(IReadOnlyList<EventLoop> loops)
+    {
+        if (!_watchdogInterval.IsPositive || _watchdog is not null)
+            return;
+        TimeSpan interval = _watchdogInterval.ToTimeSpan();
+        _watchdog = new Timer(_ => AskLoops(loops), null, TimeSpan.Zero, interval);
+    }
+
+    public void Dispose() => _watchdog?.Dispose();
+
+    private void AskLoops(IReadOnlyList<EventLoop> loops)
+    {
+        if (Interlocked.CompareExchange(ref _unanswered, loops.Count, 0) != 0)
+            return;
+        foreach (EventLoop loop in loops)
+        {
+            loop.Post(() =>
+            {
+                if (Interlocked.Decrement(ref _unanswered) == 0)
+                    ThreadPool.UnsafeQueueUserWorkItem(static manager => manager.Send(NotifyMessage.Watchdog), this, preferLocal: false);
+            });
+        }
+    }
+
+    private void Send(NotifyMessage message)
+    {
+        if (_address is null)
+            return;
+        try
+        {
+            using var socket = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
+
+            // A manager that does not read must not hold us up.
+            socket.Blocking = false;
+            socket.SendTo(System.Text.Encoding.UTF8.GetBytes(SystemdNotify.Write(message)), _address);
+        }
+        catch (SocketException)
+        {
+            // Never fatal (SD-9): the manager has timeouts of its own.
+        }
+    }
+}
