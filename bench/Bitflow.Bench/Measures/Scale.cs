@@ -1,0 +1,21 @@
+namespace Bitflow.Bench.Measures;
+
+/// <summary>How much a run does.</summary>
+internal sealed record Scale
+{
+    public required int Rounds { get; init; }
+
+    /// <summary>Units are divided by this.</summary>
+    public required int Divisor { get; init; }
+
+    public required IReadOnlyList<int> IdleLevels { get; init; }
+
+    /// <summary>How long a paced run takes.</summary>
+    public required double PacedSeconds { get; init; }
+
+    public static Scale Full(int rounds) =>
+        new() { Rounds = rounds, Divisor = 1, IdleLevels = [500, 1_000, 4_000, 8_000], PacedSeconds = 1 };
+
+    /// <summary>So small that it only proves that everything still works.</summary>
+    public static Scale Smoke { get; } = new() { Rounds = 1, Divisor = 100, IdleLevels = [5, 10, 40, 80], PacedSeconds = 0.05 };
+}

@@ -1,0 +1,197 @@
+using System.Diagnostics;
+using Bitflow.Bench.Load;
+using Bitflow.Bench.Proxies;
+
+namespace Bitflow.Bench.Measures;
+
+/// <summary>
+/// Workloads that carry bytes. Everyone is started, checked and warmed up; then rounds, in each of which every contender does the same fixed
+/// work at full speed (processor time and rate) and, where there are latencies, a paced run: the same load for all, a fixed share of what the
+/// slowest can do, each unit timed from the moment it was due.
+/// </summary>
+internal sealed class TrafficMeasure(Workload workload, Scale scale, Arena arena)
+{
+    /// <summary>How much of the slowest contender's rate the common pace is: well below where queues decide the latency.</summary>
+    private const double PaceShare = 0.4;
+
+    /// <summary>Fewer resumed handshakes would be another workload. (The first of each client may lack a session.)</summary>
+    private const double ResumedShare = 0.98;
+
+    private const long CheckedBytes = 3_000_017;
+
+    private static readonly TimeSpan SettleLimit = TimeSpan.FromSeconds(10);
+
+    private int Units => Math.Max(workload.Units / scale.Divisor, workload.Clients);
+
+    private bool HasLatency => workload.Kind is Kind.Requests or Kind.Hello;
+
+    /// <summary>Measures; answers the pace, and fills in what each contender did.</summary>
+    public double Measure(IReadOnlyList<Contender> contenders, Dictionary<string, Samples> results)
+    {
+        var running = new List<RunningProxy>();
+        try
+        {
+            double slowest = double.MaxValue;
+            foreach ((string name, Func<RunningProxy> start) in Starts(contenders))
+            {
+                Samples samples = results[name] = new Samples();
+                Attempt(samples, () =>
+                {
+                    RunningProxy proxy = start();
+                    running.Add(proxy);
+                    Check(proxy);
+                    slowest = Math.Min(slowest, WarmUp(proxy));
+                });
+            }
+            double pace = HasLatency ? slowest * PaceShare : 0;
+            for (int round = 0; round < scale.Rounds; round++)
+            {
+                // Whoever goes first, or after whom, changes from round to round.
+                for (int i = 0; i < running.Count; i++)
+                {
+                    RunningProxy proxy = running[(i + round) % running.Count];
+                    Samples samples = results[proxy.Name];
+                    if (samples.Fault is null)
+                        Attempt(samples, () => Round(proxy, samples, pace));
+                    if (samples.Fault is not null)
+                        Console.Error.Write(proxy.Errors);
+                }
+            }
+            return pace;
+        }
+        finally
+        {
+            running.ForEach(proxy => proxy.Dispose());
+        }
+    }
+
+    private IEnumerable<(string Name, Func<RunningProxy> Start)> Starts(IReadOnlyList<Contender> contenders)
+    {
+        foreach (Contender contender in contenders)
+            yield return (contender.Name, () => RunningProxy.Start(contender, arena, workload.BufferBytes));
+        // Without a proxy there is no TLS, no header and no route.
+        if (workload.Service == Service.Plain)
+            yield return ("direct", () => RunningProxy.Direct(arena.TargetPort("direct")));
+    }
+
+    private void Attempt(Samples samples, Action action)
+    {
+        try
+        {
+            action();
+            if (arena.TargetFault is { } fault)
+                throw new BenchException(fault);
+        }
+        catch (BenchException fault)
+        {
+            samples.Fault = fault.Message;
+            Console.Error.WriteLine(fault.Message);
+        }
+    }
+
+    private void Round(RunningProxy proxy, Samples samples, double pace)
+    {
+        using (var clients = new Clients(PlanFor(proxy)))
+        {
+            clients.Open(workload.Clients);
+            if (workload.ConnectsEach)
+                Settle();
+            long before = proxy.CpuNanoseconds();
+            Run run = clients.Go(Units, 0);
+            if (workload.ConnectsEach)
+                Settle();
+            long spent = proxy.CpuNanoseconds() - before;
+            double done = workload.Unit == "GB" ? Units * StreamBytes / 1e9 : Units;
+            // Milliseconds a GB, microseconds of everything else.
+            samples.Add(Metric.Cpu, spent / done / (workload.Unit == "GB" ? 1e6 : 1e3));
+            samples.Add(Metric.Rate, done / run.Seconds);
+            if (workload.Resumes && run.Resumed < Units * ResumedShare - workload.Clients)
+                throw new BenchException($"only {run.Resumed} of {Units} handshakes were resumed");
+        }
+        if (pace > 0)
+        {
+            using var clients = new Clients(PlanFor(proxy));
+            clients.Open(workload.Clients);
+            int units = Math.Max((int)(pace * scale.PacedSeconds), 20);
+            long before = proxy.CpuNanoseconds();
+            Run run = clients.Go(units, pace);
+            if (workload.ConnectsEach)
+                Settle();
+            samples.Add(Metric.PacedCpu, (proxy.CpuNanoseconds() - before) / 1e3 / units);
+            samples.Add(Metric.P50, Statistics.Percentile(run.Latencies, 50));
+            samples.Add(Metric.P99, Statistics.Percentile(run.Latencies, 99));
+        }
+        samples.Add(Metric.Resident, proxy.ResidentBytes() / 1048576.0);
+        Settle();
+    }
+
+    private double WarmUp(RunningProxy proxy)
+    {
+        double rate = 0;
+        for (int i = 0; i < 2; i++)
+        {
+            using var clients = new Clients(PlanFor(proxy));
+            clients.Open(workload.Clients);
+            rate = Units / clients.Go(Units, 0).Seconds;
+        }
+        Settle();
+        return rate;
+    }
+
+    /// <summary>The answers must be right before anything is timed: both directions compared byte by byte, routes, headers.</summary>
+    private void Check(RunningProxy proxy)
+    {
+        byte header = workload.Service == Service.Header ? (byte)1 : (byte)0;
+        if (workload.Service == Service.Sni)
+        {
+            CheckOne(proxy, Exchange.Hello(arena.Tls.Hello("a.bench.example")), Arena.TargetName, 0);
+            CheckOne(proxy, Exchange.Hello(arena.Tls.Hello("b.bench.example")), proxy.Port(Service.Sni) == arena.TargetPort(proxy.Name) ? Arena.TargetName : Arena.OtherName, 0);
+            return;
+        }
+        CheckOne(proxy, Exchange.Request with { Compares = true }, Arena.TargetName, header);
+        CheckOne(proxy, Exchange.Download(CheckedBytes, compare: true), Arena.TargetName, header);
+        CheckOne(proxy, Exchange.Upload(CheckedBytes, compare: true), Arena.TargetName, header);
+    }
+
+    private void CheckOne(RunningProxy proxy, Exchange exchange, byte target, byte header)
+    {
+        Plan plan = PlanFor(proxy) with { Exchange = exchange, ConnectsEach = true, Clients = 2, ExpectedTarget = target, ExpectedHeader = header };
+        using var clients = new Clients(plan);
+        clients.Open(plan.Clients);
+        clients.Go(4, 0);
+        Settle();
+    }
+
+    /// <summary>Waits until the proxies have ended what the clients have ended.</summary>
+    private void Settle()
+    {
+        long began = Stopwatch.GetTimestamp();
+        while (arena.OpenAtTarget > 0)
+        {
+            if (Stopwatch.GetElapsedTime(began) > SettleLimit)
+                throw new BenchException($"{arena.OpenAtTarget} connections to the target stayed open after their clients had ended");
+            Thread.Sleep(1);
+        }
+    }
+
+    private long StreamBytes => workload.StreamBytes / scale.Divisor;
+
+    private Plan PlanFor(RunningProxy proxy) =>
+        new()
+        {
+            Port = proxy.Port(workload.Service),
+            Clients = workload.Clients,
+            ConnectsEach = workload.ConnectsEach,
+            Tls = workload.Tls ? arena.Tls : null,
+            Resumes = workload.Resumes,
+            ExpectedTarget = Arena.TargetName,
+            ExpectedHeader = workload.Service == Service.Header ? (byte)1 : (byte)0,
+            Exchange = workload.Kind switch
+            {
+                Kind.Download => Exchange.Download(StreamBytes, compare: false),
+                Kind.Upload => Exchange.Upload(StreamBytes, compare: false),
+                Kind.Hello => Exchange.Hello(arena.Tls.Hello("a.bench.example")),
+                _ => Exchange.Request,
+            },
+        };
+}

@@ -1,0 +1,72 @@
+namespace Bitflow.Bench.Proxies;
+
+/// <summary>Everyone who enters. How each is set up, and why, stands in the comments of its template.</summary>
+internal static class Contenders
+{
+    private static readonly HashSet<Service> Everything = [Service.Plain, Service.Tls, Service.Sni, Service.Header];
+    private static readonly HashSet<Service> TlsAlone = [Service.Tls];
+
+    public static IReadOnlyList<Contender> All(string bitflow) =>
+    [
+        Bitflow("bitflow", bitflow, "auto"),
+        Bitflow("bitflow-managed", bitflow, "managed"),
+        Haproxy("haproxy", "# Bytes are copied.", onlyBulk: false),
+        // Splicing needs both sides plain; where it cannot be used HAProxy copies.
+        Haproxy("haproxy-splice", "    option splice-auto", onlyBulk: true),
+        new()
+        {
+            Name = "nginx",
+            Program = "nginx",
+            Arguments = "-p {{dir}} -c {{config}} -e stderr",
+            Template = "nginx.conf",
+            Services = Everything,
+        },
+        new()
+        {
+            Name = "hitch",
+            Program = "hitch",
+            Arguments = "--config={{config}}",
+            Template = "hitch.conf",
+            Services = TlsAlone,
+            VersionArgument = "--version",
+            Settings = new Dictionary<string, string>
+            {
+                ["hitch.user"] = Environment.IsPrivilegedProcess ? "user = \"nobody\"\ngroup = \"nogroup\"" : "",
+            },
+        },
+        new()
+        {
+            Name = "stunnel",
+            Program = "stunnel",
+            Arguments = "{{config}}",
+            Template = "stunnel.conf",
+            Services = TlsAlone,
+            VersionArgument = "-version",
+        },
+    ];
+
+    private static Contender Bitflow(string name, string program, string engine) =>
+        new()
+        {
+            Name = name,
+            Program = program,
+            Arguments = "--config {{config}}",
+            Template = "bitflow.yaml",
+            Services = Everything,
+            VersionArgument = "--version",
+            IsOurs = true,
+            Settings = new Dictionary<string, string> { ["engine"] = engine },
+        };
+
+    private static Contender Haproxy(string name, string splice, bool onlyBulk) =>
+        new()
+        {
+            Name = name,
+            Program = "haproxy",
+            Arguments = "-f {{config}}",
+            Template = "haproxy.cfg",
+            Services = Everything,
+            OnlyBulk = onlyBulk,
+            Settings = new Dictionary<string, string> { ["splice"] = splice },
+        };
+}

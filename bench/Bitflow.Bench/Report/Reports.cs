@@ -1,0 +1,56 @@
+using Bitflow.Bench.Measures;
+
+namespace Bitflow.Bench.Report;
+
+/// <summary>Writes <c>bench/results/latest.md</c> and <c>.svg</c> from what was measured last, and their part of the README.</summary>
+internal static class Reports
+{
+    private const string Begin = "<!-- bench:begin -->";
+    private const string End = "<!-- bench:end -->";
+
+    private const string HowToRead = """
+        All contenders run side by side on one machine, which the load generator and the target share: each round gives every contender the same
+        fixed work, in changing order. Numbers are medians of the rounds; a ratio is Bitflow's number over that of the best peer of that workload
+        (for rates the other way round), taken round by round, so **below 1 is better**; the spread is from the best round to the worst.
+        Processor time is that of all of a proxy's processes, user and system. Latency is measured at a pace common to all, from the moment a
+        request was due.
+        """;
+
+    public static void Write(string root)
+    {
+        IReadOnlyList<(Workload Workload, Outcome Outcome)> results = Results.Load(root);
+        if (results.Count == 0)
+            throw new BenchException("nothing was measured yet: run `make bench`");
+        string machine = string.Join("; ", results.Select(each => each.Outcome.Machine).Distinct());
+        string versions = string.Join("; ", results.Select(each => each.Outcome.Versions).Distinct());
+        Comparison[] comparisons = [.. results.SelectMany(each => Comparison.Of(each.Workload, each.Outcome))];
+        string directory = Results.DirectoryIn(root);
+
+        Comparison[] charted = [.. comparisons.Where(each => each.Metric is Metric.Cpu or Metric.P99 or Metric.IdleTo4000)];
+        File.WriteAllText(Path.Combine(directory, "latest.svg"), Chart.Draw("Bitflow beside the best peer of each workload", machine, charted));
+
+        string summary = Table.Summary(comparisons);
+        string details = string.Join("\n", results.Select(each => Table.Detail(each.Workload, each.Outcome)));
+        File.WriteAllText(
+            Path.Combine(directory, "latest.md"),
+            $"# Bitflow beside its peers\n\nMeasured on {machine}.\nVersions: {versions}.\n\n{HowToRead}\n\n![Ratios](latest.svg)\n\n"
+            + $"## Beside the best peer\n\n{summary}\n## Everyone\n\n{details}");
+
+        UpdateReadme(Path.Combine(root, "README.md"), machine, versions, Table.Summary(charted));
+    }
+
+    /// <summary>Replaces what stands between the markers; a README without them is left alone.</summary>
+    private static void UpdateReadme(string path, string machine, string versions, string summary)
+    {
+        if (!File.Exists(path))
+            return;
+        string text = File.ReadAllText(path);
+        int begin = text.IndexOf(Begin, StringComparison.Ordinal);
+        int end = text.IndexOf(End, StringComparison.Ordinal);
+        if (begin < 0 || end < begin)
+            return;
+        string section = $"{Begin}\n![Bitflow beside the best peer of each workload](bench/results/latest.svg)\n\n"
+            + $"Measured on {machine}; {versions}. Below 1 is better. Everything measured: [bench/results/latest.md](bench/results/latest.md).\n\n{summary}";
+        File.WriteAllText(path, text[..begin] + section + text[end..]);
+    }
+}
