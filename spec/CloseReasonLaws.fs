@@ -5,19 +5,49 @@ open Xunit
 open Bitflow.Domain
 
 let private all =
-    [ for who in CloseReason.allWho do
-          for phase in CloseReason.allPhases do
-              for cause in CloseReason.allCauses -> CloseReason.make who phase cause ]
+    [ for who in CloseReason.allWho do for phase in CloseReason.allPhases do for cause in CloseReason.allCauses -> CloseReason.make who phase cause ]
 
 [<Fact>]
-let ``every close reason is written who.phase.cause and reads back`` () =
+let ``every reason is written who dot phase dot cause, and reads back`` () =
     Law.HoldsFor(all, fun reason ->
-        Regex.IsMatch(string reason, @"^[a-z]+\.[a-z_]+\.[a-z_]+$") && CloseReason.tryParse (string reason) = ValueSome reason)
+        Regex.IsMatch(string reason, @"^(client|target|bitflow)\.(admission|proxy_header|hello|handshake|dial|relay)\.[a-z_]+$")
+        && CloseReason.tryParse (string reason) = ValueSome reason)
 
 [<Fact>]
 let ``a reason's text as a tag is its text in the log`` () =
     Law.HoldsFor(all, fun reason -> CloseReason.text reason = string reason)
 
 [<Fact>]
-let ``no text makes the reading of a close reason throw`` () =
-    Law.Holds(fun (HostileText text) -> (CloseReason.tryParse text).IsNone)
+let ``no two reasons are written alike`` () =
+    Law.HoldsFor([ all ], fun all -> (all |> List.map string |> List.distinct).Length = all.Length)
+
+[<Fact>]
+let ``what is no reason reads as none`` () =
+    Law.Holds(fun (HostileText text) ->
+        match CloseReason.tryParse text with
+        | ValueSome reason -> string reason = text
+        | ValueNone -> true)
+
+[<Fact>]
+let ``every reason can be said in plain words`` () =
+    Law.HoldsFor(all, fun reason -> (CloseReason.explain reason).Length > 10)
+
+[<Fact>]
+let ``only an end in good order and a probe are nothing to worry about`` () =
+    Law.HoldsFor(all, fun reason -> CloseReason.isOrderly reason = (string reason |> fun text -> text.EndsWith ".ended" || text.EndsWith ".probe"))
+
+[<Fact>]
+let ``every socket fault has words of its own, on either engine`` () =
+    Law.HoldsFor(System.Enum.GetValues<IoFault>(), fun fault -> fault = IoFault.Other || IoFaults.describe fault <> "failed")
+
+[<Fact>]
+let ``the two engines judge the kernel's answers alike`` () =
+    Law.HoldsFor(
+        [ System.Net.Sockets.SocketError.ConnectionReset, 104; System.Net.Sockets.SocketError.TimedOut, 110
+          System.Net.Sockets.SocketError.ConnectionRefused, 111; System.Net.Sockets.SocketError.HostUnreachable, 113
+          System.Net.Sockets.SocketError.NetworkUnreachable, 101; System.Net.Sockets.SocketError.AccessDenied, 13
+          System.Net.Sockets.SocketError.TooManyOpenSockets, 24; System.Net.Sockets.SocketError.AddressNotAvailable, 99
+          System.Net.Sockets.SocketError.NoBufferSpaceAvailable, 105; System.Net.Sockets.SocketError.WouldBlock, 11
+          System.Net.Sockets.SocketError.Shutdown, 32; System.Net.Sockets.SocketError.Success, 0 ],
+        fun (platform, errno) -> IoFaults.ofSocketError platform = IoFaults.ofErrno errno && (errno = 0) = (IoFaults.ofErrno errno = IoFault.None)
+    )

@@ -18,6 +18,7 @@ type Law =
         [ typeof<WordGenerators>
           typeof<WireGenerators>
           typeof<TlsGenerators>
+          typeof<DecisionGenerators>
           typeof<OperatorGenerators> ]
 
 

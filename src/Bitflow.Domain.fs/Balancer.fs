@@ -7,6 +7,7 @@ module Balancer =
     /// The targets by index, the first to try first; empty where none may serve this client.
     let order (policy: Policy) (targets: NameTable) (count: int) (ticket: int64) (serverName: ServerName voption) : int[] =
         match policy with
+        | _ when count <= 0 -> [||]
         | Policy.None -> [| 0 |]
         | Policy.Failover -> Array.init count id
         | Policy.RoundRobin ->

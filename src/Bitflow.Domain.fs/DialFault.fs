@@ -74,8 +74,9 @@ module DialFault =
             | DialFault.Tls _ -> Cause.Protocol
             | DialFault.Certificate _ -> Cause.Certificate
             | DialFault.UsedUp -> Cause.UsedUp
-        // Scarcity is this machine's, whichever target it hit.
-        CloseReason.make (if cause = Cause.Exhausted then Who.Bitflow else Who.Target) Phase.Dial cause
+        // Scarcity and our own faults are ours, whichever target they hit.
+        let who = if cause = Cause.Exhausted || cause = Cause.Fault then Who.Bitflow else Who.Target
+        CloseReason.make who Phase.Dial cause
 
     /// In plain words, to stand behind the target's name.
     [<CompiledName "Describe">]

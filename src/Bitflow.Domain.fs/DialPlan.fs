@@ -36,20 +36,23 @@ module DialPlan =
         else
             NextAttempt.GiveUp
 
-    /// Every attempt, when all of them fail in no time: target, attempt, and the wait before it. For explanations.
-    let schedule (targets: TargetConfig[]) (order: int[]) : (int * int * Duration) list =
-        let rec go (wait: Duration) (plan: DialPlan) =
-            (plan.Target, plan.Attempt, wait)
-            :: (match afterFailure targets plan DialFault.ConnectTimeout with
-                | NextAttempt.After(wait, plan) -> go wait plan
-                | NextAttempt.GiveUp -> [])
-        if Array.isEmpty order then [] else go Duration.Zero (start order)
+    /// Every attempt, when each may be followed by another: target, attempt, and the wait before it. Lazy, for there may
+    /// be a thousand a target.
+    let schedule (targets: TargetConfig[]) (order: int[]) : struct (int * int * Duration) seq =
+        (if Array.isEmpty order then NextAttempt.GiveUp else NextAttempt.After(Duration.Zero, start order))
+        |> Seq.unfold (fun next ->
+            match next with
+            | NextAttempt.After(wait, plan) ->
+                Some(struct (plan.Target, plan.Attempt, wait), afterFailure targets plan DialFault.ConnectTimeout)
+            | NextAttempt.GiveUp -> None)
 
-    /// The longest that dialling can take when nothing answers: every attempt its full timeout, and every wait.
+    /// The longest that dialling can take when nothing answers: every attempt its full timeout, and every wait. Without
+    /// a connect_timeout there is no such bound, and the answer is the longest duration there is.
     let longest (targets: TargetConfig[]) (order: int[]) : Duration =
         let add (total: Duration) index =
             let target = targets[index]
-            let attempt (total: Duration) k = total + Backoff.before target.ConnectBackoff k + target.ConnectTimeout
+            let timeout = if target.ConnectTimeout.IsPositive then target.ConnectTimeout else Duration.Max
+            let attempt (total: Duration) k = total + Backoff.before target.ConnectBackoff k + timeout
             Seq.fold attempt total (seq { 1 .. target.ConnectAttempts })
         Array.fold add Duration.Zero order
 
@@ -59,6 +62,8 @@ module DialPlan =
     let addressShare (left: Duration) (addressesLeft: int) : Duration =
         if addressesLeft <= 1 then
             left
+        elif not left.IsPositive then
+            Duration.Zero
         else
             let least = min 2_000_000_000L left.TotalNanoseconds
             Duration.OfNanoseconds(max least (left.TotalNanoseconds / int64 addressesLeft))

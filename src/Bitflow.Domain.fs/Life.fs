@@ -224,7 +224,7 @@ module Life =
               AcceptedAt = now
               Stage = 0
               Step = Step.Admit
-              Deadline = Instant.Never
+              Deadline = Instant.limitFrom now rules.Proxy.Options.ConnectionLifetime
               Peer = peer
               Source = peer
               Destination = local
@@ -262,7 +262,8 @@ module Life =
         | Step.Admit, Event.Counted true -> afterAdmission { life with IsCounted = true } now
         | Step.Admit, Event.Counted false -> finish life Who.Bitflow Phase.Admission Cause.Limit Ending.ResetBoth
         | Step.ReadProxyHeader, Event.HeaderRead(source, destination, isLocal) ->
-            let named = match source with Endpoint.Unknown -> false | _ -> true
+            // LOCAL names nobody, whatever its address block holds (PP2-2).
+            let named = not isLocal && (match source with Endpoint.Unknown -> false | _ -> true)
             let life = { life with ClientHasSent = true }
             let life = if named then { life with Source = source; Destination = destination } else life
             // LOCAL is the proxy's own connection; every other header's source must be authorised.

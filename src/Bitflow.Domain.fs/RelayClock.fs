@@ -3,7 +3,8 @@ namespace Bitflow.Domain
 /// What one side of a relay has been doing, as the shell stamps it: plain fields, written as bytes move.
 [<Struct; NoComparison>]
 type SideActivity =
-    { /// When a byte last came from the side, or was taken by it.
+    { /// When a byte last came from the side, or was taken by it; moved on by as long as the side was held since then
+      /// (`RelayClock.released`), for its clock stood still.
       LastMoved: Instant
       /// Whether the shell is not receiving from the side because a write to the other is pending.
       Held: bool
@@ -37,6 +38,12 @@ module RelayClock =
         if not timeout.IsPositive then Instant.Never
         elif a.WritePending then a.LastTaken + timeout
         else now + timeout
+
+    /// `LastMoved` of a side that was held from one instant to another and is received from again. Never later than now,
+    /// although bytes that it took while it was held may have been stamped in between.
+    [<CompiledName "Released">]
+    let released (lastMoved: Instant) (heldSince: Instant) (now: Instant) : Instant =
+        Instant.earlier now (lastMoved + (now - heldSince))
 
     let verdict
         (clientRead: Duration)

@@ -94,8 +94,9 @@ module RelayLife =
         match event with
         | RelayEvent.Ended when takesNothing -> fail side Cause.Reset
         | RelayEvent.Ended ->
-            // Said twice, an end is the same end.
-            if flowFrom state side = Flow.Done then RelayStep.GoOn(state, RelayOrders.None) else ended state side
+            // Said twice, an end is the same end; and a direction that broke stays broken, or the other side's reset would
+            // end as if everything had arrived.
+            if flowFrom state side = Flow.Open then ended state side else RelayStep.GoOn(state, RelayOrders.None)
         // The other side had said everything: nothing that it waits for was cut off.
         | RelayEvent.Truncated when flowFrom state other = Flow.Done -> ended state side
         | RelayEvent.Truncated -> fail side Cause.Truncated

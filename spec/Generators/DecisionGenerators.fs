@@ -1,0 +1,239 @@
+namespace Bitflow.Spec
+
+open System.Net
+open FsCheck
+open FsCheck.FSharp
+open Bitflow.Domain
+
+/// A usable proxy with small numbers, so that its limits meet: few targets, attempts and milliseconds.
+type SmallProxy = SmallProxy of ProxyConfig
+
+/// What the far end of each attempt does, in order (repeated where more are asked for): how long it takes, and the fault
+/// (none: it answers).
+type Outcomes = Outcomes of (Duration * DialFault option) list
+
+/// Things that may happen to a connection, wanted or not: milliseconds since the one before, and the event.
+type AnyEvents = AnyEvents of (int * Event) list
+
+/// What two sides of a relay do.
+type RelayScript = RelayScript of (Side * RelayEvent) list
+
+/// What the shell may have stamped, and the configured timeouts.
+[<NoComparison; NoEquality>]
+type StampedRelay =
+    { Now: Instant
+      ClientRead: Duration
+      ClientWrite: Duration
+      TargetRead: Duration
+      TargetWrite: Duration
+      ClientSide: SideActivity
+      TargetSide: SideActivity }
+
+/// Words of configurations by hand, for laws that name their case.
+[<RequireQualifiedAccess>]
+module Sample =
+    let milliseconds (n: int) = Duration.OfMilliseconds(int64 n)
+
+    let listener =
+        { Address = Address.Tcp(TcpFamily.Either, Host.Any, 8080)
+          ReadTimeout = Duration.Zero
+          WriteTimeout = Duration.Zero
+          HandshakeTimeout = Defaults.handshakeTimeout
+          AuthorizedSources = IpNetworkSet.Empty
+          TrustedProxies = IpNetworkSet.Empty
+          Tls = None }
+
+    let target name =
+        { Name = name
+          Address = Address.Tcp(TcpFamily.Either, Host.Literal IPAddress.Loopback, 9000)
+          Proxy = None
+          ConnectAttempts = 1
+          ConnectBackoff = Duration.Zero
+          ConnectTimeout = Defaults.connectTimeout
+          ResolveTimeout = Duration.Zero
+          ReadTimeout = Duration.Zero
+          WriteTimeout = Duration.Zero
+          KeepAlive = KeepAlive.Every Defaults.keepAliveSeconds
+          Tls = None }
+
+    let options =
+        { ConnectionLimit = 0
+          ConnectionLifetime = Duration.Zero
+          ConnectionLog = ""
+          LoadBalancer = Policy.None
+          ProxyHeader = None
+          DualStack = false }
+
+    let proxy name = { Name = name; Listener = listener; Targets = [ target "a" ]; Options = options }
+
+    let listenerTls =
+        { VerifyMode = VerifyMode.None
+          Certificates = [ { Certificate = "cert.pem"; Key = "key.pem"; Authority = "" } ]
+          ApplicationProtocols = []
+          MinVersion = Defaults.minVersion }
+
+    let application =
+        { SentryDsn = ""
+          Metrics = None
+          LogLevel = None
+          LogFormat = LogFormat.Text
+          ShutdownTimeout = Duration.Zero
+          Admin = None
+          Engine = Engine.Auto }
+
+    let ip (text: string) = Endpoint.OfIp(IPAddress.Parse text, 50_000)
+    let networks (texts: string list) =
+        IpNetworkSet(texts |> List.map (fun text -> match IpNetwork.tryParse text with Ok struct (n, _) -> n | Error e -> failwith $"%A{e}"))
+
+    let serverName text = match ServerName.tryCreate text with Ok name -> name | Error e -> failwith $"%A{e}"
+
+/// Generators for the chapters on decisions about a connection.
+type DecisionGenerators =
+    static member private SmallWait = Gen.frequency [ 2, Gen.constant Duration.Zero; 5, Gen.choose (1, 40) |> Gen.map Sample.milliseconds ]
+
+    static member Policy() : Arbitrary<Policy> =
+        Gen.elements [ Policy.None; Policy.Failover; Policy.RoundRobin; Policy.Sni ] |> Arb.fromGen
+
+    static member DialFault() : Arbitrary<DialFault> =
+        let io = Gen.elements [ IoFault.Refused; IoFault.Reset; IoFault.TimedOut; IoFault.HostUnreachable; IoFault.NoSuchPath; IoFault.NoDescriptors; IoFault.BacklogFull ]
+        Gen.frequency [
+            6, Gen.map DialFault.Connect io
+            2, Gen.map DialFault.Exchange (Gen.oneof [ io; Gen.constant IoFault.None ])
+            2, Gen.constant DialFault.ConnectTimeout
+            1, Gen.constant DialFault.ResolveTimeout
+            1, Gen.constant (DialFault.Unresolved "no such name")
+            1, Gen.constant (DialFault.Socks "said no")
+            2, Gen.constant (DialFault.Certificate "expired")
+            1, Gen.constant (DialFault.Tls "no common version")
+            2, Gen.constant DialFault.UsedUp
+        ]
+        |> Arb.fromGen
+
+    static member SmallProxy() : Arbitrary<SmallProxy> =
+        let wait = DecisionGenerators.SmallWait
+        let gen =
+            gen {
+                let! policy = DecisionGenerators.Policy().Generator
+                let! count = Gen.choose (1, 4)
+                let! names = Gen.shuffle [| "a.example"; "*.example"; "*"; "b.example"; "c" |]
+                let target name =
+                    gen {
+                        let! attempts = Gen.choose (1, 4)
+                        let! backoff = wait
+                        let! timeout = Gen.frequency [ 1, Gen.constant Duration.Zero; 4, Gen.choose (1, 60) |> Gen.map Sample.milliseconds ]
+                        let! read = wait
+                        let! write = wait
+                        return
+                            { Sample.target name with
+                                ConnectAttempts = attempts
+                                ConnectBackoff = backoff
+                                ConnectTimeout = timeout
+                                ReadTimeout = read
+                                WriteTimeout = write }
+                    }
+                let! targets = names |> Array.truncate count |> Array.map target |> Gen.sequenceToList
+                let! tls = Gen.elements [ None; None; Some Sample.listenerTls ]
+                let! authorized = Gen.elements [ []; []; [ "10.0.0.0/8" ] ]
+                let! trusted = Gen.elements [ []; [ "10.1.0.0/16" ]; [ "192.0.2.1" ] ]
+                let! handshake = Gen.choose (1, 80) |> Gen.map Sample.milliseconds
+                let! lifetime = Gen.frequency [ 3, Gen.constant Duration.Zero; 2, Gen.choose (1, 300) |> Gen.map Sample.milliseconds ]
+                let! limit = Gen.choose (0, 3)
+                let! read = wait
+                let! write = wait
+                return
+                    SmallProxy
+                        { Name = "small"
+                          Listener =
+                            { Sample.listener with
+                                ReadTimeout = read
+                                WriteTimeout = write
+                                HandshakeTimeout = handshake
+                                AuthorizedSources = Sample.networks authorized
+                                TrustedProxies = Sample.networks trusted
+                                Tls = tls }
+                          Targets = targets
+                          Options =
+                            { Sample.options with
+                                ConnectionLimit = limit
+                                ConnectionLifetime = lifetime
+                                LoadBalancer = policy } }
+            }
+        let shrink (SmallProxy p) =
+            seq {
+                if p.Targets.Length > 1 then
+                    yield SmallProxy { p with Targets = List.take (p.Targets.Length - 1) p.Targets }
+                if p.Options.ConnectionLifetime.IsPositive then
+                    yield SmallProxy { p with Options = { p.Options with ConnectionLifetime = Duration.Zero } }
+                if p.Listener.Tls.IsSome then
+                    yield SmallProxy { p with Listener = { p.Listener with Tls = None } }
+            }
+        Arb.fromGenShrink (gen, shrink)
+
+    static member Outcomes() : Arbitrary<Outcomes> =
+        let delay = Gen.frequency [ 1, Gen.constant Duration.Zero; 4, Gen.choose (0, 80) |> Gen.map Sample.milliseconds ]
+        let outcome = Gen.zip delay (Gen.frequency [ 1, Gen.constant None; 5, Gen.map Some (DecisionGenerators.DialFault().Generator) ])
+        Gen.nonEmptyListOf outcome |> Gen.map (List.truncate 20 >> Outcomes) |> Arb.fromGen
+
+    static member RelayScript() : Arbitrary<RelayScript> =
+        let event = Gen.elements [ RelayEvent.Ended; RelayEvent.Ended; RelayEvent.Reset; RelayEvent.Truncated; RelayEvent.Vanished; RelayEvent.WriteFailed ]
+        Gen.listOf (Gen.zip (Gen.elements [ Side.Client; Side.Target ]) event) |> Gen.map RelayScript |> Arb.fromGen
+
+    static member AnyEvents() : Arbitrary<AnyEvents> =
+        let endpoint = Gen.elements [ Sample.ip "10.1.2.3"; Sample.ip "203.0.113.9"; Endpoint.Unknown; Endpoint.Unix "" ]
+        let name = Gen.elements [ ValueNone; ValueSome(Sample.serverName "a.example"); ValueSome(Sample.serverName "x.example"); ValueSome(Sample.serverName "other.org") ]
+        let event =
+            Gen.frequency [
+                8, Gen.map Event.Counted (Gen.frequency [ 5, Gen.constant true; 1, Gen.constant false ])
+                4, Gen.map3 (fun s d l -> Event.HeaderRead(s, d, l)) endpoint endpoint (Gen.elements [ true; false; false ])
+                1, Gen.constant Event.HeaderMalformed
+                4, Gen.map Event.HelloRead name
+                1, Gen.constant Event.HelloMalformed
+                1, Gen.constant Event.HelloRefused
+                4, Gen.constant Event.HandshakeDone
+                1, Gen.map Event.HandshakeFailed (Gen.elements [ true; false ])
+                5, Gen.map (int64 >> Event.Ticket) (Gen.choose (0, 9))
+                6, Gen.constant Event.Connected
+                8, Gen.map Event.AttemptFailed (DecisionGenerators.DialFault().Generator)
+                2, Gen.constant Event.ClientSent
+                2, Gen.constant Event.ClientEnded
+                1, Gen.constant Event.ClientReset
+                8, Gen.constant Event.TimeUp
+                6, DecisionGenerators.RelayScript().Generator |> Gen.map (fun (RelayScript script) -> match script with (side, event) :: _ -> Event.Relayed(side, event) | [] -> Event.TimeUp)
+                1, Gen.elements [ Event.ClockOver(Side.Client, Cause.ReadTimeout); Event.ClockOver(Side.Target, Cause.WriteTimeout) ]
+                1, Gen.elements [ Event.Shutdown; Event.InternalFault ]
+            ]
+        Gen.listOf (Gen.zip (Gen.choose (0, 50)) event) |> Gen.map AnyEvents |> Arb.fromGen
+
+    static member StampedRelay() : Arbitrary<StampedRelay> =
+        let wait = DecisionGenerators.SmallWait
+        let instant = Gen.choose (0, 60) |> Gen.map (fun ms -> Instant(int64 ms * 1_000_000L))
+        let side now =
+            gen {
+                let! moved = instant
+                let! taken = instant
+                let! held = Gen.elements [ true; false; false ]
+                let! pending = Gen.elements [ true; false ]
+                return
+                    { LastMoved = Instant.earlier now moved
+                      Held = held
+                      WritePending = pending
+                      LastTaken = Instant.earlier now taken }
+            }
+        gen {
+            let! now = instant
+            let! clientRead = wait
+            let! clientWrite = wait
+            let! targetRead = wait
+            let! targetWrite = wait
+            let! client = side now
+            let! target = side now
+            return
+                { Now = now
+                  ClientRead = clientRead
+                  ClientWrite = clientWrite
+                  TargetRead = targetRead
+                  TargetWrite = targetWrite
+                  ClientSide = client
+                  TargetSide = target }
+        }
+        |> Arb.fromGen

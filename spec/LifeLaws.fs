@@ -1,0 +1,421 @@
+module Bitflow.Spec.LifeLaws
+
+open Xunit
+open Bitflow.Domain
+
+let private client = Sample.ip "10.9.9.9"
+let private trustedPeer = Sample.ip "10.1.2.3"
+let private local = Sample.ip "10.0.0.1"
+let private at ms = Instant(int64 ms * 1_000_000L)
+let private rules proxy = Rules proxy
+let private begin' proxy peer = Life.start (rules proxy) (at 0) peer local
+let private reason (life: Life) = match life.Step with Step.Ended(reason, _) -> string reason | _ -> "goes on"
+let private ending (life: Life) = match life.Step with Step.Ended(_, ending) -> ValueSome ending | _ -> ValueNone
+
+/// The lives that a connection goes through, the first one included.
+let private lives (proxy: ProxyConfig) peer (AnyEvents events) =
+    let folder (now, life) (wait, event) =
+        let now = now + wait
+        now, Life.advance life (at now) event
+    List.scan folder (0, begin' proxy peer) events
+
+let private peers = [| client; trustedPeer; Sample.ip "192.0.2.1"; Sample.ip "203.0.113.9"; Endpoint.Unix ""; Endpoint.Unknown |]
+let private peer n = peers[abs (n % peers.Length)]
+
+/// Answers every step that waits for the client or the proxy itself, at once, until a target is to be dialled.
+let private toDial (life: Life) (now: Instant) name ticket =
+    let rec go (life: Life) =
+        match life.Step with
+        | Step.Admit -> go (Life.advance life now (Event.Counted true))
+        | Step.ReadProxyHeader -> go (Life.advance life now (Event.HeaderRead(Endpoint.Unknown, Endpoint.Unknown, false)))
+        | Step.ReadHello -> go (Life.advance life now (Event.HelloRead name))
+        | Step.Handshake -> go (Life.advance life now Event.HandshakeDone)
+        | Step.DrawTicket -> go (Life.advance life now (Event.Ticket ticket))
+        | _ -> life
+    go life
+
+[<Fact>]
+let ``nothing follows an end`` () =
+    Law.Holds(fun (SmallProxy p) (n: int) (events: AnyEvents) ->
+        lives p (peer n) events
+        |> List.pairwise
+        |> List.forall (fun ((_, before), (_, after)) -> not before.IsOver || obj.ReferenceEquals(before, after)))
+
+[<Fact>]
+let ``an answer that comes too late changes nothing`` () =
+    Law.Holds(fun (SmallProxy p) (n: int) (events: AnyEvents) (late: Event) (by: int) ->
+        let now, life = List.last (lives p (peer n) events)
+        let stage = life.Stage - 1 - abs (by % 5)
+        obj.ReferenceEquals(Life.answer life stage (at now) late, life))
+
+[<Fact>]
+let ``an answer in time is an event like any other`` () =
+    Law.Holds(fun (SmallProxy p) (n: int) (events: AnyEvents) (event: Event) ->
+        let now, life = List.last (lives p (peer n) events)
+        let answered, advanced = Life.answer life life.Stage (at now) event, Life.advance life (at now) event
+        answered.Stage = advanced.Stage && reason answered = reason advanced && answered.Phase = advanced.Phase)
+
+[<Fact>]
+let ``stages count steps: each event makes at most one, and without one neither step nor deadline changes`` () =
+    Law.Holds(fun (SmallProxy p) (n: int) (events: AnyEvents) ->
+        lives p (peer n) events
+        |> List.pairwise
+        |> List.forall (fun ((_, before), (_, after)) ->
+            (after.Stage = before.Stage && after.Deadline = before.Deadline && obj.ReferenceEquals(after.Step, before.Step))
+            || after.Stage = before.Stage + 1))
+
+[<Fact>]
+let ``no deadline lies past the lifetime, and an ended connection has none`` () =
+    Law.Holds(fun (SmallProxy p) (n: int) (events: AnyEvents) ->
+        let lifetime = Instant.limitFrom (at 0) p.Options.ConnectionLifetime
+        lives p (peer n) events
+        |> List.forall (fun (_, life) -> if life.IsOver then life.Deadline.IsNever else life.Deadline.Nanoseconds <= lifetime.Nanoseconds))
+
+[<Fact>]
+let ``what must be read from the client has until handshake_timeout after accept, and that deadline goes when it was read`` () =
+    Law.Holds(fun (SmallProxy p) (n: int) (events: AnyEvents) ->
+        let lifetime = Instant.limitFrom (at 0) p.Options.ConnectionLifetime
+        let handshake = Instant.earlier lifetime (Instant.limitFrom (at 0) p.Listener.HandshakeTimeout)
+        lives p (peer n) events
+        |> List.forall (fun (_, life) ->
+            match life.Step with
+            | Step.ReadProxyHeader | Step.ReadHello | Step.Handshake -> life.Deadline = handshake
+            | Step.Admit | Step.DrawTicket | Step.Relay -> life.Deadline = lifetime
+            | _ -> true))
+
+[<Fact>]
+let ``an attempt has its target's connect_timeout from where it began, and no attempt has another's`` () =
+    Law.Holds(fun (SmallProxy p) (n: int) (events: AnyEvents) ->
+        let lifetime = Instant.limitFrom (at 0) p.Options.ConnectionLifetime
+        lives p (peer n) events
+        |> List.pairwise
+        |> List.forall (fun ((_, before), (now, after)) ->
+            match after.Step with
+            | Step.Attempt plan when after.Stage > before.Stage ->
+                after.Deadline = Instant.earlier lifetime (Instant.limitFrom (at now) p.Targets[plan.Target].ConnectTimeout)
+            | _ -> true))
+
+[<Fact>]
+let ``a timer that fires before the deadline changes nothing`` () =
+    Law.Holds(fun (SmallProxy p) (n: int) (events: AnyEvents) ->
+        let now, life = List.last (lives p (peer n) events)
+        (at now).Nanoseconds >= life.Deadline.Nanoseconds
+        || obj.ReferenceEquals(Life.advance life (at now) Event.TimeUp, life))
+
+[<Fact>]
+let ``a timer that fires at the deadline always moves the connection on`` () =
+    Law.Holds(fun (SmallProxy p) (n: int) (events: AnyEvents) ->
+        let _, life = List.last (lives p (peer n) events)
+        life.Deadline.IsNever || (Life.advance life life.Deadline Event.TimeUp).Stage = life.Stage + 1)
+
+[<Fact>]
+let ``a connection whose lifetime is over ends at its next deadline, with that reason`` () =
+    Law.Holds(fun (SmallProxy p) (n: int) (events: AnyEvents) (after: uint16) ->
+        let _, life = List.last (lives p (peer n) events)
+        let lifetime = Instant.limitFrom (at 0) p.Options.ConnectionLifetime
+        life.IsOver
+        || lifetime.IsNever
+        || (let ended = Life.advance life (lifetime + Sample.milliseconds (int after)) Event.TimeUp
+            (reason ended).StartsWith "bitflow." && (reason ended).EndsWith ".lifetime"
+            && ending ended = ValueSome(if life.IsRelaying then Ending.ResetBoth else Ending.Linger)))
+
+[<Fact>]
+let ``a connection never goes back a phase`` () =
+    let rank phase = CloseReason.allPhases |> List.findIndex ((=) phase)
+    Law.Holds(fun (SmallProxy p) (n: int) (events: AnyEvents) ->
+        lives p (peer n) events
+        |> List.pairwise
+        |> List.forall (fun ((_, before), (_, after)) ->
+            rank before.Phase <= rank after.Phase
+            // A header's source is checked when it is read: that refusal belongs to admission.
+            || reason after = "bitflow.admission.refused"))
+
+[<Fact>]
+let ``a connection counts from its admission on, once, and a refused one never does`` () =
+    Law.Holds(fun (SmallProxy p) (n: int) (events: AnyEvents) ->
+        lives p (peer n) events
+        |> List.pairwise
+        |> List.forall (fun ((_, before), (_, after)) ->
+            match before.Step with
+            | Step.Admit when not after.IsOver && after.Stage > before.Stage -> after.IsCounted
+            | Step.Admit -> not after.IsCounted
+            | _ -> after.IsCounted = before.IsCounted))
+
+[<Fact>]
+let ``a peer that no list lets in is reset at accept; one that may bring a header is not judged before it`` () =
+    Law.Holds(fun (SmallProxy p) (n: int) ->
+        let peer = peer n
+        let life = begin' p peer
+        if Admission.isTrustedProxy p.Listener peer then life.Phase = Phase.Admission && not life.IsOver
+        else life.IsOver = not (Admission.isAuthorized p.Listener peer) && (not life.IsOver || (reason life = "bitflow.admission.refused" && ending life = ValueSome Ending.ResetBoth)))
+
+[<Fact>]
+let ``over the limit a connection is reset, and nothing was read from it`` () =
+    Law.Holds(fun (SmallProxy p) ->
+        let life = Life.advance (begin' p client) (at 0) (Event.Counted false)
+        reason life = "bitflow.admission.limit" && ending life = ValueSome Ending.ResetBoth && not life.IsCounted)
+
+let private believing authorized =
+    { Sample.proxy "p" with
+        Listener = { Sample.listener with TrustedProxies = Sample.networks [ "10.1.0.0/16" ]; AuthorizedSources = Sample.networks authorized } }
+
+let private withHeader proxy event =
+    let life = Life.advance (begin' proxy trustedPeer) (at 0) (Event.Counted true)
+    Life.advance life (at 1) event
+
+[<Fact>]
+let ``the source in a header is the one that must be authorised, not the proxy that sent it`` () =
+    Law.HoldsFor(
+        [ [ "203.0.113.0/24" ], "203.0.113.9", "goes on"; [ "10.0.0.0/8" ], "203.0.113.9", "bitflow.admission.refused"; [], "203.0.113.9", "goes on" ],
+        fun (authorized, source, expected) ->
+            let life = withHeader (believing authorized) (Event.HeaderRead(Sample.ip source, local, false))
+            reason life = expected && life.Source = Sample.ip source && (life.IsOver = (ending life = ValueSome Ending.ResetBoth))
+    )
+
+[<Fact>]
+let ``LOCAL is admitted as the proxy's own connection, whatever addresses its block holds`` () =
+    Law.HoldsFor([ Endpoint.Unknown; Sample.ip "203.0.113.9"; Endpoint.Unix "/run/x" ], fun source ->
+        let life = withHeader (believing [ "192.0.2.0/24" ]) (Event.HeaderRead(source, Sample.ip "198.51.100.1", true))
+        not life.IsOver && life.Source = trustedPeer && life.Destination = local)
+
+[<Fact>]
+let ``a header that names nobody leaves the real addresses, and the peer's own is checked`` () =
+    Law.HoldsFor([ [], false; [ "10.0.0.0/8" ], false; [ "192.0.2.0/24" ], true ], fun (authorized, refused) ->
+        let life = withHeader (believing authorized) (Event.HeaderRead(Endpoint.Unknown, Endpoint.Unknown, false))
+        life.IsOver = refused && life.Source = trustedPeer && life.Destination = local)
+
+[<Fact>]
+let ``only a header changes who the client is`` () =
+    Law.Holds(fun (SmallProxy p) (n: int) (AnyEvents events) ->
+        let events = events |> List.filter (fun (_, event) -> match event with Event.HeaderRead _ -> false | _ -> true)
+        lives p (peer n) (AnyEvents events) |> List.forall (fun (_, life) -> life.Source = peer n && life.Destination = local))
+
+[<Fact>]
+let ``nothing waits for the client's first byte unless a header, a hello or a handshake needs it`` () =
+    Law.Holds(fun (SmallProxy p) ->
+        let life = Life.advance (begin' p client) (at 0) (Event.Counted true)
+        match life.Step with
+        | Step.ReadProxyHeader -> false
+        | Step.ReadHello -> p.Listener.Tls.IsSome || p.Options.LoadBalancer = Policy.Sni
+        | Step.DrawTicket -> p.Options.LoadBalancer = Policy.RoundRobin && p.Listener.Tls.IsNone
+        | Step.Attempt _ -> p.Listener.Tls.IsNone && (p.Options.LoadBalancer = Policy.None || p.Options.LoadBalancer = Policy.Failover)
+        | _ -> false)
+
+[<Fact>]
+let ``a hello that no target answers to is refused before the handshake`` () =
+    let proxy tls = { Sample.proxy "p" with Targets = [ Sample.target "a.example" ]; Options = { Sample.options with LoadBalancer = Policy.Sni }; Listener = { Sample.listener with Tls = tls } }
+    Law.HoldsFor([ None; Some Sample.listenerTls ], fun tls ->
+        let life = Life.advance (begin' (proxy tls) client) (at 0) (Event.Counted true)
+        let refused = Life.advance life (at 1) (Event.HelloRead(ValueSome(Sample.serverName "b.example")))
+        let served = Life.advance life (at 1) (Event.HelloRead(ValueSome(Sample.serverName "A.example.")))
+        reason refused = "bitflow.hello.refused" && ending refused = ValueSome Ending.Linger
+        && (match served.Step with
+            | Step.Handshake -> tls.IsSome
+            | Step.Attempt plan -> tls.IsNone && plan.Target = 0
+            | _ -> false))
+
+/// What dialling should come to, told with loops over times in milliseconds: the attempts with their times, and the end.
+let private naiveDial (p: ProxyConfig) (order: int[]) (Outcomes outcomes) =
+    let ns (d: Duration) = d.TotalNanoseconds
+    let lifetime = if p.Options.ConnectionLifetime.IsPositive then ns p.Options.ConnectionLifetime else System.Int64.MaxValue
+    let mutable now = 0L
+    let mutable result = None
+    let mutable last = ""
+    let begun = ResizeArray()
+    for target in order do
+        let config = p.Targets[target]
+        let mutable attempt = 1
+        while result.IsNone && attempt <= config.ConnectAttempts do
+            let wait = if attempt = 1 then 0L else ns config.ConnectBackoff * (1L <<< (attempt - 2))
+            if wait > 0L && now + wait >= lifetime then
+                result <- Some "bitflow.dial.lifetime"
+            else
+                now <- now + wait
+                begun.Add(target, attempt, now)
+                let delay, fault = outcomes[(begun.Count - 1) % outcomes.Length]
+                let timeout = if config.ConnectTimeout.IsPositive then now + ns config.ConnectTimeout else System.Int64.MaxValue
+                let answered = now + ns delay
+                if lifetime <= answered && lifetime <= timeout then
+                    result <- Some "bitflow.dial.lifetime"
+                elif timeout <= answered then
+                    now <- timeout
+                    last <- "target.dial.connect_timeout"
+                    attempt <- attempt + 1
+                else
+                    now <- answered
+                    match fault with
+                    | None -> result <- Some "goes on"
+                    | Some fault ->
+                        last <- string (DialFault.reason fault)
+                        attempt <- if DialFault.isRetryable fault then attempt + 1 else System.Int32.MaxValue
+    List.ofSeq begun, defaultArg result last
+
+[<Fact>]
+let ``dialling goes as the rules say when they are told with loops`` () =
+    Law.Holds(fun (SmallProxy p) (Outcomes outcomes as script) (ticket: uint16) ->
+        let name = ValueSome(Sample.serverName "a.example")
+        let life = toDial (begin' p client) (at 0) name (int64 ticket)
+        if life.IsOver then
+            reason life = "bitflow.hello.refused"
+        else
+            let order = Balancer.order p.Options.LoadBalancer life.Rules.TargetNames p.Targets.Length (int64 ticket) name
+            let begun = ResizeArray()
+            let rec go (life: Life) (now: Instant) =
+                match life.Step with
+                | Step.Attempt plan ->
+                    begun.Add(plan.Target, plan.Attempt, now.Nanoseconds)
+                    let delay, fault = outcomes[(begun.Count - 1) % outcomes.Length]
+                    let answered = now + delay
+                    if life.Deadline.Nanoseconds <= answered.Nanoseconds then go (Life.advance life life.Deadline Event.TimeUp) life.Deadline
+                    else
+                        let event = match fault with None -> Event.Connected | Some fault -> Event.AttemptFailed fault
+                        go (Life.advance life answered event) answered
+                | Step.Wait _ -> go (Life.advance life life.Deadline Event.TimeUp) life.Deadline
+                | _ -> life
+            let last = go life (at 0)
+            let expected, result = naiveDial p order script
+            List.ofSeq begun = expected && reason last = result && last.Attempts = expected.Length)
+
+[<Fact>]
+let ``a reset from the client cancels the dial`` () =
+    Law.HoldsFor([ true, "client.dial.reset"; false, "client.dial.probe" ], fun (sent, expected) ->
+        let life = toDial (begin' (Sample.proxy "p") client) (at 0) ValueNone 0L
+        let life = if sent then Life.advance life (at 1) Event.ClientSent else life
+        reason (Life.advance life (at 2) Event.ClientReset) = expected)
+
+let private patient =
+    { Sample.proxy "p" with Targets = [ { Sample.target "a" with ConnectAttempts = 5; ConnectBackoff = Sample.milliseconds 10 }; Sample.target "b" ]; Options = { Sample.options with LoadBalancer = Policy.Failover } }
+
+[<Fact>]
+let ``the client's end after bytes does not cancel the dial`` () =
+    Law.HoldsFor([ true; false ], fun waiting ->
+        let life = toDial (begin' patient client) (at 0) ValueNone 0L
+        let fail (life: Life) = Life.advance life (at 2) (Event.AttemptFailed(DialFault.Connect IoFault.Refused))
+        let life = Life.advance life (at 1) Event.ClientSent
+        let life = if waiting then fail life else life
+        let life = Life.advance life (at 3) Event.ClientEnded
+        let life = if waiting then life else fail life
+        match life.Step with Step.Wait _ -> true | _ -> false)
+
+[<Fact>]
+let ``the client's end without a byte lets the attempt finish, but begins no further wait`` () =
+    Law.HoldsFor([ () ], fun () ->
+        let life = toDial (begin' patient client) (at 0) ValueNone 0L
+        let left = Life.advance life (at 1) Event.ClientEnded
+        let relays = Life.advance left (at 2) Event.Connected
+        let stops = Life.advance left (at 2) (Event.AttemptFailed(DialFault.Connect IoFault.Refused))
+        let next = Life.advance left (at 2) (Event.AttemptFailed(DialFault.Certificate ""))
+        relays.IsRelaying && reason stops = "client.dial.probe" && (match next.Step with Step.Attempt plan -> plan.Target = 1 | _ -> false))
+
+[<Fact>]
+let ``a wait is given up when the client leaves without a byte`` () =
+    Law.HoldsFor([ () ], fun () ->
+        let life = toDial (begin' patient client) (at 0) ValueNone 0L
+        let life = Life.advance life (at 1) (Event.AttemptFailed(DialFault.Connect IoFault.Refused))
+        reason (Life.advance life (at 2) Event.ClientEnded) = "client.dial.probe")
+
+[<Fact>]
+let ``a client that leaves while it is being read from is a probe if it never said a byte`` () =
+    let proxy = { Sample.proxy "p" with Listener = { Sample.listener with Tls = Some Sample.listenerTls } }
+    Law.HoldsFor(
+        [ [ Event.ClientEnded ], "client.hello.probe"
+          [ Event.ClientSent; Event.ClientEnded ], "client.hello.ended"
+          [ Event.ClientReset ], "client.hello.probe"
+          [ Event.ClientSent; Event.ClientReset ], "client.hello.reset"
+          [ Event.HelloRead ValueNone; Event.ClientEnded ], "client.handshake.ended" ],
+        fun (events, expected) ->
+            let life = Life.advance (begin' proxy client) (at 0) (Event.Counted true)
+            reason (events |> List.fold (fun life event -> Life.advance life (at 1) event) life) = expected
+    )
+
+[<Fact>]
+let ``refusals that the log shows`` () =
+    let tls = { Sample.proxy "p" with Listener = { Sample.listener with Tls = Some Sample.listenerTls } }
+    let run proxy peer events =
+        events |> List.fold (fun life event -> Life.advance life (at 1) event) (begin' proxy peer)
+    Law.HoldsFor(
+        [ run tls client [ Event.Counted true; Event.HelloMalformed ], "client.hello.protocol"
+          run tls client [ Event.Counted true; Event.HelloRefused ], "client.hello.refused"
+          run tls client [ Event.Counted true; Event.HelloRead ValueNone; Event.HandshakeFailed true ], "client.handshake.certificate"
+          run tls client [ Event.Counted true; Event.HelloRead ValueNone; Event.HandshakeFailed false ], "client.handshake.protocol"
+          run (believing []) trustedPeer [ Event.Counted true; Event.HeaderMalformed ], "client.proxy_header.protocol"
+          Life.advance (run tls client [ Event.Counted true ]) (at 10_000) Event.TimeUp, "client.hello.handshake_timeout"
+          Life.advance (run (believing []) trustedPeer [ Event.Counted true ]) (at 10_000) Event.TimeUp, "client.proxy_header.handshake_timeout" ],
+        fun (life, expected) -> reason life = expected && ending life = ValueSome Ending.Linger
+    )
+
+[<Fact>]
+let ``what Bitflow decides during the relay is a reset to both sides`` () =
+    Law.Holds(fun (SmallProxy p) (which: int) ->
+        let life = toDial (begin' p client) (at 0) (ValueSome(Sample.serverName "a.example")) 0L
+        life.IsOver
+        || (let relay = Life.advance life (at 0) Event.Connected
+            let event, who, cause =
+                [| Event.Shutdown, "bitflow", "shutdown"
+                   Event.InternalFault, "bitflow", "fault"
+                   Event.ClockOver(Side.Client, Cause.ReadTimeout), "client", "read_timeout"
+                   Event.ClockOver(Side.Target, Cause.WriteTimeout), "target", "write_timeout" |][abs (which % 4)]
+            let ended = Life.advance relay (at 0) event
+            reason ended = $"{who}.relay.{cause}" && ending ended = ValueSome Ending.ResetBoth))
+
+[<Fact>]
+let ``a forced end and a fault of our own end a connection in any phase, and reset it`` () =
+    Law.Holds(fun (SmallProxy p) (n: int) (events: AnyEvents) ->
+        let now, life = List.last (lives p (peer n) events)
+        life.IsOver
+        || ([ Event.Shutdown, "shutdown"; Event.InternalFault, "fault" ]
+            |> List.forall (fun (event, cause) ->
+                let ended = Life.advance life (at now) event
+                (reason ended).StartsWith "bitflow." && (reason ended).EndsWith cause && ending ended = ValueSome Ending.ResetBoth)))
+
+[<Fact>]
+let ``a relay is looked at again no later than its lifetime`` () =
+    Law.Holds(fun (SmallProxy p) (r: StampedRelay) ->
+        let life = toDial (begin' p client) (at 0) (ValueSome(Sample.serverName "a.example")) 0L
+        let life = if life.IsOver then life else Life.advance life (at 0) Event.Connected
+        match Life.clock life r.Now r.ClientSide r.TargetSide with
+        | ClockVerdict.LookAgain again -> again.Nanoseconds <= life.Deadline.Nanoseconds
+        | ClockVerdict.Over _ -> life.IsRelaying)
+
+[<Fact>]
+let ``a relay keeps the listener's timeouts for the client and the chosen target's for the target`` () =
+    let proxy =
+        { Sample.proxy "p" with
+            Listener = { Sample.listener with ReadTimeout = Sample.milliseconds 10; WriteTimeout = Sample.milliseconds 20 }
+            Targets = [ Sample.target "a"; { Sample.target "b" with ReadTimeout = Sample.milliseconds 30; WriteTimeout = Sample.milliseconds 40 } ]
+            Options = { Sample.options with LoadBalancer = Policy.RoundRobin } }
+    let relay = Life.advance (toDial (begin' proxy client) (at 0) ValueNone 1L) (at 0) Event.Connected
+    let quiet = { LastMoved = at 1_000; Held = false; WritePending = false; LastTaken = at 1_000 }
+    let silent, stuck = { quiet with LastMoved = at 0 }, { quiet with WritePending = true; LastTaken = at 0 }
+    Law.HoldsFor(
+        [ 9, silent, quiet, None; 10, silent, quiet, Some(Side.Client, Cause.ReadTimeout)
+          19, stuck, quiet, None; 20, stuck, quiet, Some(Side.Client, Cause.WriteTimeout)
+          29, quiet, silent, None; 30, quiet, silent, Some(Side.Target, Cause.ReadTimeout)
+          39, quiet, stuck, None; 40, quiet, stuck, Some(Side.Target, Cause.WriteTimeout) ],
+        fun (now, client, target, expected) ->
+            match Life.clock relay (at now) client target, expected with
+            | ClockVerdict.Over(side, cause), Some expected -> (side, cause) = expected
+            | ClockVerdict.LookAgain _, None -> true
+            | _ -> false
+    )
+
+[<Fact>]
+let ``a client that neither sent nor got a byte in the relay is recorded as a probe`` () =
+    Law.Holds(fun (sent: uint16) (got: uint16) ->
+        CloseReason.allWho
+        |> List.forall (fun who ->
+            [ Cause.Ended; Cause.Reset; Cause.Lifetime ]
+            |> List.forall (fun cause ->
+                let reason = CloseReason.make who Phase.Relay cause
+                let probe = who = Who.Client && cause <> Cause.Lifetime && sent = 0us && got = 0us
+                Life.recordedReason reason (int64 sent) (int64 got) = (if probe then { reason with Cause = Cause.Probe } else reason))))
+
+[<Fact>]
+let ``orders to the relay are given once and belong to their moment`` () =
+    Law.Holds(fun (SmallProxy p) (RelayScript script) ->
+        let life = toDial (begin' p client) (at 0) (ValueSome(Sample.serverName "a.example")) 0L
+        let life = if life.IsOver then life else Life.advance life (at 0) Event.Connected
+        let folder (life: Life, _) (side, event) = let next = Life.advance life (at 1) (Event.Relayed(side, event)) in next, life
+        let seen = List.scan folder (life, life) script |> List.map fst
+        let given = seen |> List.filter (fun l -> not l.IsOver) |> List.map _.Orders |> List.filter ((<>) RelayOrders.None)
+        List.distinct given = given && seen |> List.forall (fun l -> not l.IsOver || l.Orders = RelayOrders.None || not life.IsRelaying))

@@ -1,0 +1,159 @@
+module Bitflow.Spec.RelayLaws
+
+open Xunit
+open Bitflow.Domain
+
+let private sides = [ Side.Client; Side.Target ]
+let private events = [ RelayEvent.Ended; RelayEvent.Reset; RelayEvent.Truncated; RelayEvent.Vanished; RelayEvent.WriteFailed ]
+let private alphabet = [ for side in sides do for event in events -> side, event ]
+
+/// What a script came to: the orders given on the way (with the event that each answers), and the end with the number of
+/// events that it took.
+let private play (script: (Side * RelayEvent) list) =
+    let rec go state n orders script =
+        match script with
+        | [] -> List.rev orders, None
+        | (side, event) :: rest ->
+            match RelayLife.advance state side event with
+            | RelayStep.Finish(reason, ending) -> List.rev orders, Some(reason, ending, n + 1)
+            | RelayStep.GoOn(state, RelayOrders.None) -> go state (n + 1) orders rest
+            | RelayStep.GoOn(state, given) -> go state (n + 1) ((side, event, given) :: orders) rest
+    go RelayState.Start 0 [] script
+
+/// Every sequence of events up to a length: a small space, enumerated completely.
+let private scripts length =
+    let rec grow n scripts = seq {
+        yield! scripts
+        if n > 0 then yield! grow (n - 1) [ for script in scripts do for step in alphabet -> step :: script ] }
+    grow length [ [] ]
+
+let private everyScript = lazy (scripts 5 |> Seq.toArray)
+
+/// The same rules told from the whole history instead of a state.
+let private naive (history: (Side * RelayEvent) list) (side: Side) (event: RelayEvent) =
+    let other = Side.other side
+    let takesNothing s = List.contains (s, RelayEvent.WriteFailed) history
+    let hasEnded s =
+        history |> List.exists (fun (who, what) -> who = s && (what = RelayEvent.Ended || what = RelayEvent.Truncated))
+        && not (takesNothing (Side.other s))
+    let over who cause ending = Choice2Of2(string (CloseReason.make (Side.who who) Phase.Relay cause), ending)
+    let reset cause = over side cause (if side = Side.Client then Ending.ResetTargetAfterDrain else Ending.ResetClientAfterDrain)
+    let ends () =
+        if hasEnded side || takesNothing other then
+            Choice1Of2 RelayOrders.None
+        elif hasEnded other then
+            let first = history |> List.filter (fun (_, what) -> what = RelayEvent.Ended || what = RelayEvent.Truncated) |> List.last |> fst
+            over first Cause.Ended Ending.Orderly
+        else
+            Choice1Of2(if side = Side.Client then RelayOrders.EndTarget else RelayOrders.EndClient)
+    match event with
+    | RelayEvent.Reset -> reset Cause.Reset
+    | RelayEvent.Vanished -> reset Cause.Vanished
+    | RelayEvent.Truncated -> if hasEnded other && not (takesNothing side) then ends () else reset Cause.Truncated
+    | RelayEvent.Ended -> if takesNothing side then reset Cause.Reset else ends ()
+    | _ ->
+        if hasEnded side || takesNothing other then reset Cause.Reset
+        elif takesNothing side then Choice1Of2 RelayOrders.None
+        else Choice1Of2(if side = Side.Client then RelayOrders.StopTarget else RelayOrders.StopClient)
+
+[<Fact>]
+let ``a relay goes as its rules say when they are read from the whole history`` () =
+    Law.HoldsFor(everyScript.Value, fun script ->
+        let rec go state history script =
+            match script with
+            | [] -> true
+            | (side, event) :: rest ->
+                match RelayLife.advance state side event, naive history side event with
+                | RelayStep.GoOn(state, orders), Choice1Of2 expected -> orders = expected && go state ((side, event) :: history) rest
+                | RelayStep.Finish(reason, ending), Choice2Of2(expected, expectedEnding) -> string reason = expected && ending = expectedEnding
+                | _ -> false
+        go RelayState.Start [] script)
+
+[<Fact>]
+let ``a relay ends in good order only when both sides ended and nothing failed on the way`` () =
+    Law.HoldsFor(everyScript.Value, fun script ->
+        match play script with
+        | _, Some(reason, Ending.Orderly, n) ->
+            let seen = List.take n script
+            reason.Cause = Cause.Ended
+            && (seen |> List.forall (fun (_, event) -> event = RelayEvent.Ended || event = RelayEvent.Truncated))
+            && (sides |> List.forall (fun side -> seen |> List.exists (fun (who, _) -> who = side)))
+        | _ -> true)
+
+[<Fact>]
+let ``a reset, a truncation and a vanishing are passed on as a reset, never as an end`` () =
+    Law.HoldsFor(everyScript.Value, fun script ->
+        match play script with
+        | _, Some(reason, ending, n) when ending <> Ending.Orderly ->
+            let side, _ = List.item (n - 1) script
+            reason.Cause <> Cause.Ended
+            && reason.Who = Side.who side
+            && ending = (if side = Side.Client then Ending.ResetTargetAfterDrain else Ending.ResetClientAfterDrain)
+        | _ -> true)
+
+[<Fact>]
+let ``once a write towards a side has failed, the relay never ends in good order`` () =
+    Law.HoldsFor(everyScript.Value, fun script ->
+        match play script with
+        | _, Some(_, ending, n) ->
+            ending <> Ending.Orderly || not (List.take n script |> List.exists (fun (_, event) -> event = RelayEvent.WriteFailed))
+        | _ -> true)
+
+[<Fact>]
+let ``a reset ends the relay at once, whatever came before`` () =
+    Law.Holds(fun (RelayScript script) (side: Side) ->
+        let side = if int side % 2 = 0 then Side.Client else Side.Target
+        (snd (play (script @ [ side, RelayEvent.Reset ]))).IsSome)
+
+[<Fact>]
+let ``when each side has ended one way or another, the relay is over`` () =
+    Law.HoldsFor(everyScript.Value, fun script ->
+        let gone side = script |> List.exists (fun (who, event) -> who = side && event <> RelayEvent.WriteFailed)
+        not (gone Side.Client && gone Side.Target) || (snd (play script)).IsSome)
+
+[<Fact>]
+let ``an end is passed on once, as soon as it comes, to the other side`` () =
+    Law.HoldsFor(everyScript.Value, fun script ->
+        let orders, _ = play script
+        let given = orders |> List.map (fun (_, _, order) -> order)
+        List.distinct given = given
+        && orders |> List.forall (fun (side, event, order) ->
+            match order with
+            | RelayOrders.EndTarget -> side = Side.Client && (event = RelayEvent.Ended || event = RelayEvent.Truncated)
+            | RelayOrders.EndClient -> side = Side.Target && (event = RelayEvent.Ended || event = RelayEvent.Truncated)
+            | RelayOrders.StopClient -> side = Side.Target && event = RelayEvent.WriteFailed
+            | RelayOrders.StopTarget -> side = Side.Client && event = RelayEvent.WriteFailed
+            | _ -> false))
+
+[<Fact>]
+let ``the end that came first gives the reason`` () =
+    Law.HoldsFor(sides, fun first ->
+        match play [ first, RelayEvent.Ended; Side.other first, RelayEvent.Ended ] with
+        | _, Some(reason, Ending.Orderly, 2) -> reason = CloseReason.make (Side.who first) Phase.Relay Cause.Ended
+        | _ -> false)
+
+[<Fact>]
+let ``the two sides are treated alike`` () =
+    let mirrorWho who = match who with Who.Client -> Who.Target | Who.Target -> Who.Client | Who.Bitflow -> Who.Bitflow
+    let mirrorEnding ending =
+        match ending with
+        | Ending.ResetClientAfterDrain -> Ending.ResetTargetAfterDrain
+        | Ending.ResetTargetAfterDrain -> Ending.ResetClientAfterDrain
+        | ending -> ending
+    Law.Holds(fun (RelayScript script) ->
+        let mirrored = script |> List.map (fun (side, event) -> Side.other side, event)
+        match snd (play script), snd (play mirrored) with
+        | None, None -> true
+        | Some(reason, ending, n), Some(reason', ending', n') ->
+            n = n' && ending' = mirrorEnding ending && reason' = { reason with Who = mirrorWho reason.Who }
+        | _ -> false)
+
+[<Fact>]
+let ``what one side still says is read to its end after writing to it has failed`` () =
+    Law.HoldsFor(sides, fun side ->
+        match RelayLife.advance RelayState.Start side RelayEvent.WriteFailed with
+        | RelayStep.GoOn(state, _) ->
+            (match RelayLife.advance state side RelayEvent.Ended with
+             | RelayStep.Finish({ Cause = Cause.Reset; Who = who }, _) -> who = Side.who side
+             | _ -> false)
+        | RelayStep.Finish _ -> false)
