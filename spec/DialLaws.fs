@@ -106,7 +106,7 @@ let ``reasons that the log shows for failed dials`` () =
           DialFault.ConnectTimeout, "target.dial.connect_timeout"
           DialFault.ResolveTimeout, "target.dial.resolve_timeout"
           DialFault.Unresolved "", "target.dial.unresolved"
-          DialFault.Socks "", "target.dial.protocol"
+          DialFault.Socks SocksFault.NoAcceptableMethod, "target.dial.protocol"
           DialFault.Tls "", "target.dial.protocol"
           DialFault.Certificate "", "target.dial.certificate"
           DialFault.UsedUp, "target.dial.used_up" ],

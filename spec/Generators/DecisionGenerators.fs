@@ -102,7 +102,7 @@ type DecisionGenerators =
             2, Gen.constant DialFault.ConnectTimeout
             1, Gen.constant DialFault.ResolveTimeout
             1, Gen.constant (DialFault.Unresolved "no such name")
-            1, Gen.constant (DialFault.Socks "said no")
+            1, Gen.constant (DialFault.Socks SocksFault.NoAcceptableMethod)
             2, Gen.constant (DialFault.Certificate "expired")
             1, Gen.constant (DialFault.Tls "no common version")
             2, Gen.constant DialFault.UsedUp
