@@ -106,7 +106,10 @@ let ``reasons that the log shows for failed dials`` () =
           DialFault.ConnectTimeout, "target.dial.connect_timeout"
           DialFault.ResolveTimeout, "target.dial.resolve_timeout"
           DialFault.Unresolved "", "target.dial.unresolved"
-          DialFault.Socks SocksFault.NoAcceptableMethod, "target.dial.protocol"
+          DialFault.Socks(SocksFault.Version 4uy), "target.dial.protocol"
+          DialFault.Socks(SocksFault.Refused 5uy), "target.dial.refused"
+          DialFault.Socks(SocksFault.Refused 4uy), "target.dial.unreachable"
+          DialFault.SocksConnect IoFault.Refused, "target.dial.refused"
           DialFault.Tls "", "target.dial.protocol"
           DialFault.Certificate "", "target.dial.certificate"
           DialFault.UsedUp, "target.dial.used_up" ],
