@@ -1,0 +1,41 @@
+# Bitflow. `make help` lists what there is; the two commands to know are `make run` and `make test`.
+SHELL := /bin/bash
+OS := $(shell uname -s | tr A-Z a-z)
+ARCH := $(shell uname -m | sed 's/x86_64/x64/; s/aarch64/arm64/')
+BINARY := bin/bitflow-$(OS)-$(ARCH)
+SOURCES := $(shell find src -name bin -prune -o -name obj -prune -o -type f -print) Directory.Build.props Directory.Packages.props global.json
+
+export DOTNET_CLI_TELEMETRY_OPTOUT := 1
+export DOTNET_NOLOGO := 1
+
+.DEFAULT_GOAL := build
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+.PHONY: build
+build: $(BINARY) ## build the program: one file that needs nothing else
+
+$(BINARY): $(SOURCES)
+	@mkdir -p bin
+	dotnet publish src/Bitflow.App -c Release -r $(OS)-$(ARCH) -o artifacts/publish -v quiet
+	@cp artifacts/publish/bitflow $@.new && mv $@.new $@
+	@ls -l $@ | awk '{ printf "%s: %.0f MB\n", "$@", $$5 / 1048576 }'
+
+.PHONY: run
+run: build ## build and serve config.example.yaml beside an echo target
+	@scripts/run $(BINARY)
+
+.PHONY: test
+test: ## install what the tests need, and run everything
+	@scripts/test
+
+.PHONY: spec
+spec: ## run the laws and list them with their number of cases (CASES=1000000 runs them long)
+	@scripts/spec
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin artifacts
+	find src spec tests bench -type d \( -name bin -o -name obj \) -prune -exec rm -rf {} +
