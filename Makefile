@@ -35,6 +35,18 @@ test: ## install what the tests need, and run everything
 spec: ## run the laws and list them with their number of cases (CASES=1000000 runs them long)
 	@scripts/spec
 
+.PHONY: bench
+bench: build ## compare with haproxy, nginx, hitch and stunnel (WORKLOAD=connect,start ROUNDS=7 CONTENDER=bitflow,nginx)
+	@BITFLOW=$(CURDIR)/$(BINARY) bench/run
+
+.PHONY: bench-smoke
+bench-smoke: build ## a hundredth of it: does the benchmark still work?
+	@BITFLOW=$(CURDIR)/$(BINARY) bench/run smoke
+
+.PHONY: bench-report
+bench-report: ## the report of the last measurements again: bench/results/latest.md and .svg, and their part of README.md
+	@bench/run report
+
 .PHONY: clean
 clean: ## remove what was built
 	rm -rf bin artifacts

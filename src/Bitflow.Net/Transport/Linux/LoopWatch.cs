@@ -8,6 +8,7 @@ namespace Bitflow.Net.Transport.Linux;
 /// In a debug build, asserts that no callback holds its loop for longer than 50 ms, since everything else on the loop waits meanwhile.
 /// In a release build it is nothing.
 /// </summary>
+#pragma warning disable CA1822 // Without a debug build's fields its methods touch nothing.
 internal sealed class LoopWatch
 {
     private const double LimitMilliseconds = 50;
