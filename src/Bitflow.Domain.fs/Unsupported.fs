@@ -10,18 +10,14 @@ module Unsupported =
           "admin", _.Admin.IsSome, "the admin server" ]
 
     let private listener: (string * (ListenerConfig -> bool) * string) list =
-        [ "trusted_proxies", (fun listener -> not listener.TrustedProxies.IsEmpty), "an inbound PROXY header"
-          "tls_context", _.Tls.IsSome, "TLS towards clients" ]
+        [ "tls_context", (fun listener -> listener.Tls.IsSome), "TLS towards clients" ]
 
     let private target: (string * (TargetConfig -> bool) * string) list =
-        [ "proxy", _.Proxy.IsSome, "connecting through a SOCKS5 proxy"
-          "tls_context", _.Tls.IsSome, "TLS towards targets" ]
+        [ "tls_context", (fun target -> target.Tls.IsSome), "TLS towards targets" ]
 
     let private options: (string * (ProxyOptions -> bool) * string) list =
         [ "connection_log", (fun options -> options.ConnectionLog <> ""), "the connection log"
-          "connection_load_balancer", (fun options -> options.LoadBalancer = Policy.Sni), "choosing targets by server name"
-          "enable_proxy_header", _.ProxyHeader.IsSome, "the PROXY header to targets"
-          "enable_dual_stack", _.DualStack, "dual stack" ]
+          "connection_load_balancer", (fun options -> options.LoadBalancer = Policy.Sni), "choosing targets by server name" ]
 
     /// The keys of a configuration that ask for what does not exist yet, each with the name of that.
     [<CompiledName("InConfig")>]

@@ -36,7 +36,8 @@ internal sealed partial class SessionLog(ILogger logger) : ISessionObserver
     {
         if (reason.Phase.IsDial && session.Life.LastFault is { IsValueSome: true } fault && session.TargetModel is { } target)
             return $"target {target.Name} ({target.AddressText}) {DialFaultModule.Describe(fault.Value)}, after {session.Life.Attempts} attempt{(session.Life.Attempts == 1 ? "" : "s")}";
-        return CloseReasonModule.Explain(reason);
+        string why = CloseReasonModule.Explain(reason);
+        return session.Failure.Length > 0 ? $"{why}: {session.Failure}" : why;
     }
 
     [LoggerMessage(EventId = 300, Message = "proxy {Proxy}: connection {Id} from {Client} to {Target}: {Reason}: {Why} ({FromClient} bytes from the client, {FromTarget} from the target)")]

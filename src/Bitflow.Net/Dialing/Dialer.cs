@@ -3,9 +3,14 @@ using Bitflow.Net.Transport;
 namespace Bitflow.Net.Dialing;
 
 /// <summary>What all dialling shares: the resolver, and the inherited sockets.</summary>
-internal sealed class Dialer : IDisposable
+internal sealed class Dialer(Resolver resolver) : IDisposable
 {
-    public Resolver Resolver { get; } = new();
+    public Dialer()
+        : this(new Resolver())
+    {
+    }
+
+    public Resolver Resolver { get; } = resolver;
 
     public InheritedTargets Inherited { get; } = new();
 

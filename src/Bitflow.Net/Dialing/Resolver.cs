@@ -8,7 +8,8 @@ namespace Bitflow.Net.Dialing;
 /// Names to addresses, when dialling. The platform's resolver blocks its caller, so lookups run on a few threads of their own; one
 /// lookup is in flight for a name, shared by all that wait for it. Nothing is cached.
 /// </summary>
-internal sealed class Resolver : IDisposable
+/// <param name="lookUp">All addresses of a name; throws as <see cref="Dns.GetHostAddresses(string)"/> does.</param>
+internal sealed class Resolver(Func<string, IPAddress[]> lookUp) : IDisposable
 {
     public const int MaxThreads = 8;
 
@@ -16,7 +17,12 @@ internal sealed class Resolver : IDisposable
     private readonly BlockingCollection<Lookup> _queue = [];
     private readonly Lock _gate = new();
     private int _threads;
-    private int _idle;
+    private int _unanswered;
+
+    public Resolver()
+        : this(Dns.GetHostAddresses)
+    {
+    }
 
     /// <summary>All addresses of a name in the resolver's order; a failed lookup says why instead.</summary>
     public Task<Resolution> ResolveAsync(string name)
@@ -25,8 +31,8 @@ internal sealed class Resolver : IDisposable
         Lookup lookup = _inFlight.GetOrAdd(name, fresh);
         if (ReferenceEquals(lookup, fresh))
         {
+            EnsureThread(Interlocked.Increment(ref _unanswered));
             _queue.Add(lookup);
-            EnsureThread();
         }
 
         return lookup.Done.Task;
@@ -34,11 +40,12 @@ internal sealed class Resolver : IDisposable
 
     public void Dispose() => _queue.CompleteAdding();
 
-    private void EnsureThread()
+    /// <summary>A lookup never waits behind another while there may be one more thread.</summary>
+    private void EnsureThread(int unanswered)
     {
         lock (_gate)
         {
-            if (_threads >= MaxThreads || Volatile.Read(ref _idle) > 0)
+            if (_threads >= Math.Min(unanswered, MaxThreads))
                 return;
             _threads++;
         }
@@ -48,17 +55,12 @@ internal sealed class Resolver : IDisposable
 
     private void Work()
     {
-        while (true)
+        while (_queue.TryTake(out Lookup? lookup, Timeout.Infinite))
         {
-            Interlocked.Increment(ref _idle);
-            bool taken = _queue.TryTake(out Lookup? lookup, Timeout.Infinite);
-            Interlocked.Decrement(ref _idle);
-            if (!taken)
-                return;
             Resolution resolution;
             try
             {
-                IPAddress[] addresses = Dns.GetHostAddresses(lookup!.Name);
+                IPAddress[] addresses = lookUp(lookup.Name);
                 resolution = new Resolution(addresses, addresses.Length == 0 ? "it has no address" : null);
             }
             catch (SocketException e)
@@ -77,7 +79,8 @@ internal sealed class Resolver : IDisposable
             }
 
             // Whoever asks from now on gets a lookup of its own: an answer is never older than the question.
-            _inFlight.TryRemove(lookup!.Name, out _);
+            _inFlight.TryRemove(lookup.Name, out _);
+            Interlocked.Decrement(ref _unanswered);
             lookup.Done.TrySetResult(resolution);
         }
     }

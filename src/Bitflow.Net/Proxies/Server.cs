@@ -12,13 +12,14 @@ internal sealed class Server : IDisposable
     private readonly ISessionObserver _observer;
     private readonly IServerLog _log;
     private readonly IConnectionLogs _logs;
-    private readonly Dialer _dialer = new();
+    private readonly Dialer _dialer;
     private readonly DescriptorGuard _guard;
     private readonly List<Listener> _listeners = [];
     private readonly Dictionary<string, Proxy> _proxies = new(StringComparer.Ordinal);
 
-    public Server(Engine engine, ISessionObserver observer, IServerLog log, IConnectionLogs? logs = null)
+    public Server(Engine engine, ISessionObserver observer, IServerLog log, IConnectionLogs? logs = null, Dialer? dialer = null)
     {
+        _dialer = dialer ?? new Dialer();
         _logs = logs ?? NoConnectionLogs.Instance;
         Instruments.Observe(Running);
         _engine = engine;

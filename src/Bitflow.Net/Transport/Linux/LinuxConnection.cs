@@ -205,6 +205,15 @@ internal sealed class LinuxConnection : Connection, IEventSink
         }
     }
 
+    public override void HoldSegment(bool hold)
+    {
+        Debug.Assert(_loop.IsCurrent, "a descriptor may only be changed on the loop that closes it");
+
+        // Refused where the connection was reset: the next send says so.
+        if (!IsClosed && _family != Libc.FamilyUnix)
+            _ = Libc.SetOption(_descriptor, Libc.IpProtoTcp, Libc.TcpCork, hold ? 1 : 0);
+    }
+
     public override ValueTask<IoFault> EndAsync()
     {
         if (!_loop.IsCurrent)
