@@ -1,0 +1,121 @@
+using System.Globalization;
+using System.Net;
+using System.Text.RegularExpressions;
+
+namespace Bitflow.Tests.Fixtures;
+
+/// <summary>
+/// The built program, run from outside as a user would, in a folder of its own. Listeners bind port 0 and their real ports are read
+/// from the log, so that tests never collide. EXTRA_ENGINE (managed, linux) sets the engine for a whole run.
+/// </summary>
+internal sealed partial class BitflowProcess : ChildProcess
+{
+    private BitflowProcess(string folder, string configPath, IReadOnlyDictionary<string, string>? environment, IReadOnlyList<string>? launcher)
+        : base(
+            launcher is null ? Repository.Binary : launcher[0],
+            launcher is null ? ["--config", configPath] : [.. launcher.Skip(1), Repository.Binary, "--config", configPath],
+            environment)
+    {
+        Folder = folder;
+        ConfigPath = configPath;
+    }
+
+    public string Folder { get; }
+
+    public string ConfigPath { get; }
+
+    /// <summary>Starts it and waits until every listener is bound.</summary>
+    /// <param name="proxies">The `server.proxies` list, as YAML that begins with `- name:` at column 0.</param>
+    /// <param name="application">Keys of `application` beside the log, indented by two.</param>
+    /// <param name="environment">Variables beside those inherited.</param>
+    /// <param name="launcher">A program, and its arguments, that starts the program (prlimit, systemd-socket-activate).</param>
+    /// <param name="engine">`managed` or `linux`; null for the default.</param>
+    public static async Task<BitflowProcess> StartAsync(
+        string proxies,
+        string application = "",
+        IReadOnlyDictionary<string, string>? environment = null,
+        IReadOnlyList<string>? launcher = null,
+        string? engine = null)
+    {
+        BitflowProcess bitflow = Launch(proxies, application, environment, launcher, engine);
+        try
+        {
+            await bitflow.SaysAsync(" serves ");
+            return bitflow;
+        }
+        catch
+        {
+            bitflow.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Starts it, whether or not it will serve.</summary>
+    public static BitflowProcess Launch(
+        string proxies,
+        string application = "",
+        IReadOnlyDictionary<string, string>? environment = null,
+        IReadOnlyList<string>? launcher = null,
+        string? engine = null)
+    {
+        string folder = Directory.CreateTempSubdirectory("bitflow-test-").FullName;
+        string path = Path.Combine(folder, "config.yaml");
+        File.WriteAllText(path, Configuration(proxies, application, engine));
+        return new BitflowProcess(folder, path, environment, launcher);
+    }
+
+    /// <summary>Writes another configuration to the same file: what a reload will read.</summary>
+    public void Rewrite(string proxies, string application = "", string? engine = null) =>
+        File.WriteAllText(ConfigPath, Configuration(proxies, application, engine));
+
+    /// <summary>The port that a proxy's TCP listener was given.</summary>
+    public int Port(string proxy = "web") => Ports(proxy)[^1];
+
+    /// <summary>All TCP ports that a proxy listens on, in the order in which they were bound.</summary>
+    public IReadOnlyList<int> Ports(string proxy = "web")
+    {
+        int[] ports = [.. ListeningLine().Matches(Errors)
+            .Where(m => m.Groups["proxy"].Value == proxy && m.Groups["port"].Success)
+            .Select(m => int.Parse(m.Groups["port"].Value, CultureInfo.InvariantCulture))];
+        return ports.Length > 0 ? ports : throw new InvalidOperationException($"proxy {proxy} listens on no port:\n{Errors}");
+    }
+
+    public IPEndPoint EndPoint(string proxy = "web") => new(IPAddress.Loopback, Port(proxy));
+
+    /// <summary>Waits until a connection's end is logged with this reason; the line.</summary>
+    public async Task<string> EndsWithAsync(string reason)
+    {
+        string? line = null;
+        await Eventually.IsTrueAsync(
+            () => (line = Errors.Split('\n').FirstOrDefault(l => l.Contains($": {reason}:", StringComparison.Ordinal))) is not null,
+            $"a connection ends with {reason}; the log:\n{Errors}");
+        return line!;
+    }
+
+    /// <summary>Open descriptors of the process.</summary>
+    public int Descriptors() => Directory.GetFiles($"/proc/{Id}/fd").Length;
+
+    public override void Dispose()
+    {
+        base.Dispose();
+        try
+        {
+            Directory.Delete(Folder, recursive: true);
+        }
+        catch (IOException)
+        {
+            // A file that a child still holds; the folder is a temporary one.
+        }
+    }
+
+    private static string Configuration(string proxies, string application, string? engine)
+    {
+        engine ??= Environment.GetEnvironmentVariable("EXTRA_ENGINE");
+        string engineLine = string.IsNullOrEmpty(engine) ? "" : $"  engine: {engine}\n";
+        string indented = string.Concat(proxies.TrimEnd().Split('\n').Select(line => $"    {line}\n"));
+        return $"application:\n  log:\n    level: debug\n{engineLine}{application}\nserver:\n  proxies:\n{indented}";
+    }
+
+    [GeneratedRegex(@"proxy (?<proxy>\S+): listening on (?:\S*:(?<port>\d+))?")]
+    private static partial Regex ListeningLine();
+}
