@@ -15,6 +15,9 @@ type Outcomes = Outcomes of (Duration * DialFault option) list
 /// Things that may happen to a connection, wanted or not: milliseconds since the one before, and the event.
 type AnyEvents = AnyEvents of (int * Event) list
 
+/// A configuration with digests of files, of few names, addresses and values, so that two of them share much.
+type ConfigSeed = ConfigSeed of Config * (string * string) list
+
 /// What two sides of a relay do.
 type RelayScript = RelayScript of (Side * RelayEvent) list
 
@@ -168,6 +171,41 @@ type DecisionGenerators =
                     yield SmallProxy { p with Listener = { p.Listener with Tls = None } }
             }
         Arb.fromGenShrink (gen, shrink)
+
+    static member ConfigSeed() : Arbitrary<ConfigSeed> =
+        let files = Gen.elements [ { Certificate = "cert.pem"; Key = "key.pem"; Authority = "" }; { Certificate = "cert.pem"; Key = "key.pem"; Authority = "ca.pem" } ]
+        let proxy name address =
+            gen {
+                let! tls = Gen.frequency [ 1, Gen.constant None; 1, files |> Gen.map (fun f -> Some { Sample.listenerTls with Certificates = [ f ] }) ]
+                let! limit = Gen.elements [ 0; 0; 5 ]
+                let! targets = Gen.elements [ [ "a" ]; [ "a" ]; [ "a"; "b" ]; [ "b"; "a" ] ]
+                let! timeout = Gen.elements [ 0; 0; 7 ]
+                let! secret = Gen.elements [ None; Some { User = "u"B; Password = "hunter2"B } ]
+                let target name =
+                    { Sample.target name with
+                        ReadTimeout = Sample.milliseconds timeout
+                        Proxy = secret |> Option.map (fun c -> { Address = Address.UnixPath "/socks"; Credentials = Some c }) }
+                return
+                    { Sample.proxy name with
+                        Listener = { Sample.listener with Address = address; Tls = tls }
+                        Targets = List.map target targets
+                        Options = { Sample.options with ConnectionLimit = limit } }
+            }
+        gen {
+            let! count = Gen.choose (1, 4)
+            let! names = Gen.shuffle [| "p"; "q"; "r"; "s"; "t" |]
+            let! ports = Gen.shuffle [| 1..5 |]
+            let! proxies =
+                Array.zip names ports
+                |> Array.truncate count
+                |> Array.map (fun (name, port) -> proxy name (Address.Tcp(TcpFamily.Either, Host.Any, port)))
+                |> Gen.sequenceToList
+            let! engine = Gen.elements [ Engine.Auto; Engine.Auto; Engine.Managed ]
+            let! level = Gen.elements [ None; Some LogLevel.Info ]
+            let! digests = [ "cert.pem"; "key.pem"; "ca.pem" ] |> List.map (fun path -> Gen.elements [ "1"; "1"; "1"; "2" ] |> Gen.map (fun d -> path, d)) |> Gen.sequenceToList
+            return ConfigSeed({ Application = { Sample.application with Engine = engine; LogLevel = level }; Proxies = proxies }, digests)
+        }
+        |> Arb.fromGen
 
     static member Outcomes() : Arbitrary<Outcomes> =
         let delay = Gen.frequency [ 1, Gen.constant Duration.Zero; 4, Gen.choose (0, 80) |> Gen.map Sample.milliseconds ]

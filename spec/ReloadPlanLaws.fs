@@ -1,0 +1,127 @@
+module Bitflow.Spec.ReloadPlanLaws
+
+open System.Collections.Generic
+open Xunit
+open Bitflow.Domain
+
+let private snapshot (ConfigSeed(config, digests)) =
+    { Config = config; Digests = dict digests |> fun d -> Dictionary<string, string>(d) :> IReadOnlyDictionary<_, _> }
+
+let private plan before after = ReloadPlan.make (snapshot before) (snapshot after)
+let private names (ConfigSeed(config, _)) = config.Proxies |> List.map _.Name
+let private addresses (ConfigSeed(config, _)) = config.Proxies |> List.map _.Listener.Address
+let private fate (plan: ReloadPlan) name = plan.Proxies |> List.find (fun p -> p.Name = name) |> _.Fate
+
+[<Fact>]
+let ``reading the same file again changes nothing`` () =
+    Law.Holds(fun (seed: ConfigSeed) ->
+        let plan = plan seed seed
+        plan.ChangesNothing && List.last (List.ofSeq (ReloadPlan.describe plan)) = "nothing changes")
+
+[<Fact>]
+let ``a listening socket whose address stays is never closed, whatever else changes and whichever proxy has it`` () =
+    Law.Holds(fun (before: ConfigSeed) (after: ConfigSeed) ->
+        let plan = plan before after
+        let stays = addresses before |> List.filter (fun a -> List.contains a (addresses after))
+        stays |> List.forall (fun address ->
+            plan.Sockets |> List.filter (fun s -> s.Address = address) |> List.forall (fun s -> s.Fate = SocketFate.Kept)))
+
+[<Fact>]
+let ``after a reload exactly the addresses of the new file are open`` () =
+    Law.Holds(fun (before: ConfigSeed) (after: ConfigSeed) ->
+        let plan = plan before after
+        let these fate = plan.Sockets |> List.filter (fun s -> s.Fate = fate) |> List.map (fun s -> string s.Address) |> set
+        let opened, closed, kept = these SocketFate.Opened, these SocketFate.Closed, these SocketFate.Kept
+        let was, willBe = addresses before |> List.map string |> set, addresses after |> List.map string |> set
+        Set.union kept opened = willBe && Set.union kept closed = was && Set.isEmpty (Set.intersect opened was) && Set.isEmpty (Set.intersect closed willBe))
+
+[<Fact>]
+let ``each proxy of either file has one fate`` () =
+    Law.Holds(fun (before: ConfigSeed) (after: ConfigSeed) ->
+        let plan = plan before after
+        (plan.Proxies |> List.map _.Name) = names after @ (names before |> List.except (names after))
+        && plan.Proxies |> List.forall (fun p ->
+            match p.Fate with
+            | ProxyFate.Started -> not (List.contains p.Name (names before)) && List.contains p.Name (names after)
+            | ProxyFate.Stopped -> List.contains p.Name (names before) && not (List.contains p.Name (names after))
+            | ProxyFate.Kept | ProxyFate.Replaced _ -> List.contains p.Name (names before) && List.contains p.Name (names after)))
+
+[<Fact>]
+let ``a proxy is kept exactly when neither its settings nor the contents of its files differ`` () =
+    Law.Holds(fun (ConfigSeed(beforeConfig, beforeDigests) as before) (ConfigSeed(afterConfig, afterDigests) as after) ->
+        let plan = plan before after
+        let digest digests path = digests |> List.tryFind (fun (p, _) -> p = path) |> Option.map snd
+        let files (p: ProxyConfig) = ReloadPlan.files { afterConfig with Proxies = [ p ] }
+        names after |> List.forall (fun name ->
+            let find (config: Config) = config.Proxies |> List.tryFind (fun p -> p.Name = name)
+            match find beforeConfig, find afterConfig with
+            | Some a, Some b ->
+                let same = a = b && files b |> Seq.forall (fun path -> digest beforeDigests path = digest afterDigests path)
+                (fate plan name = ProxyFate.Kept) = same
+            | _ -> true))
+
+[<Fact>]
+let ``going back undoes: what one plan opens and starts, the plan back closes and stops`` () =
+    Law.Holds(fun (before: ConfigSeed) (after: ConfigSeed) ->
+        let there, back = plan before after, plan after before
+        let sockets (p: ReloadPlan) fate = p.Sockets |> List.filter (fun s -> s.Fate = fate) |> List.map (fun s -> string s.Address) |> set
+        let proxies (p: ReloadPlan) fate = p.Proxies |> List.filter (fun s -> s.Fate = fate) |> List.map _.Name |> set
+        sockets there SocketFate.Opened = sockets back SocketFate.Closed
+        && sockets there SocketFate.Kept = sockets back SocketFate.Kept
+        && proxies there ProxyFate.Started = proxies back ProxyFate.Stopped
+        && proxies there ProxyFate.Kept = proxies back ProxyFate.Kept
+        && there.EngineNeedsRestart = back.EngineNeedsRestart
+        && there.Application = back.Application)
+
+[<Fact>]
+let ``plans compose: two reloads leave open what one straight to the last file leaves open`` () =
+    Law.Holds(fun (first: ConfigSeed) (second: ConfigSeed) (third: ConfigSeed) ->
+        let carryOut (plan: ReloadPlan) (openNow: Set<string>) =
+            plan.Sockets |> List.fold (fun openNow s ->
+                match s.Fate with
+                | SocketFate.Opened -> Set.add (string s.Address) openNow
+                | SocketFate.Closed -> Set.remove (string s.Address) openNow
+                | SocketFate.Kept -> openNow) openNow
+        let start = addresses first |> List.map string |> set
+        let straight, twice = plan first third, start |> carryOut (plan first second) |> carryOut (plan second third)
+        carryOut straight start = twice
+        // What neither step of two touches, the straight way does not touch.
+        && names third |> List.forall (fun name ->
+            not (List.contains name (names first) && List.contains name (names second))
+            || fate (plan first second) name <> ProxyFate.Kept
+            || fate (plan second third) name <> ProxyFate.Kept
+            || fate straight name = ProxyFate.Kept))
+
+[<Fact>]
+let ``a renewed certificate in the same file replaces the proxies that name it, and no other`` () =
+    Law.HoldsFor([ "cert.pem"; "key.pem"; "ca.pem" ], fun path ->
+        let tls = { Sample.listenerTls with Certificates = [ { Certificate = "cert.pem"; Key = "key.pem"; Authority = "ca.pem" } ] }
+        let config =
+            { Application = Sample.application
+              Proxies = [ { Sample.proxy "a" with Listener = { Sample.listener with Tls = Some tls } }; { Sample.proxy "b" with Listener = { Sample.listener with Address = Address.UnixPath "/b" } } ] }
+        let plan = plan (ConfigSeed(config, [ path, "1" ])) (ConfigSeed(config, [ path, "2" ]))
+        fate plan "a" = ProxyFate.Replaced [ $"contents of {path}" ] && fate plan "b" = ProxyFate.Kept)
+
+[<Fact>]
+let ``an engine changes only with a restart, and every other key of the application at once`` () =
+    Law.HoldsFor(
+        [ { Sample.application with Engine = Engine.Managed }, [], true
+          { Sample.application with SentryDsn = "https://k@h/1" }, [ "sentry_dsn" ], false
+          { Sample.application with LogLevel = Some LogLevel.Debug }, [ "log.level" ], false
+          { Sample.application with LogFormat = LogFormat.Json }, [ "log.format" ], false
+          { Sample.application with ShutdownTimeout = Duration.OfSeconds 1L }, [ "shutdown_timeout" ], false
+          { Sample.application with Admin = Some(Address.UnixPath "/a") }, [ "admin.address" ], false
+          { Sample.application with Metrics = Some { Address = MetricsAddress.Udp("h", 1); Prefix = ""; Format = MetricsFormat.Plain } }, [ "metrics" ], false ],
+        fun (application, keys, restart) ->
+            let config application = ConfigSeed({ Application = application; Proxies = [ Sample.proxy "a" ] }, [])
+            let plan = plan (config Sample.application) (config application)
+            plan.Application = keys && plan.EngineNeedsRestart = restart && not plan.ChangesNothing
+    )
+
+[<Fact>]
+let ``the words of a plan name every proxy and every address, and no secret`` () =
+    Law.Holds(fun (before: ConfigSeed) (after: ConfigSeed) ->
+        let text = ReloadPlan.describe (plan before after) |> String.concat "\n"
+        (names before @ names after) |> List.forall (fun name -> text.Contains $"proxy {name}:")
+        && (addresses before @ addresses after) |> List.forall (fun address -> text.Contains $"{address}:")
+        && not (text.Contains "hunter2"))

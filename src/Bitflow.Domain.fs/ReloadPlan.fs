@@ -1,0 +1,223 @@
+namespace Bitflow.Domain
+
+open System.Collections.Generic
+
+/// A configuration together with what its files held when it was read.
+[<NoComparison; NoEquality>]
+type ConfigSnapshot =
+    { Config: Config
+      /// A digest of the contents of each file that the configuration names (`ReloadPlan.files`), by path. A file that
+      /// is not in it counts as one without contents.
+      Digests: IReadOnlyDictionary<string, string> }
+
+/// What becomes of a proxy, known by its name.
+[<RequireQualifiedAccess>]
+type ProxyFate =
+    /// Nothing of it changed.
+    | Kept
+    | Started
+    /// Its open connections go on until they end.
+    | Stopped
+    /// New connections get the new settings; open ones keep what they began with. Its count of open connections goes on.
+    | Replaced of differences: string list
+
+type ProxyStep = { Name: string; Fate: ProxyFate }
+
+/// What becomes of a listening socket, known by its address.
+[<RequireQualifiedAccess>]
+type SocketFate =
+    /// Never closed, not for a moment: its address is in both files.
+    | Kept
+    | Opened
+    | Closed
+
+[<NoComparison>]
+type SocketStep =
+    { Address: Address
+      /// The proxy that it serves from now on; for a closed one, the proxy that it served.
+      Proxy: string
+      Fate: SocketFate }
+
+/// What becomes of a connection log, known by its path. One path is one writer.
+type LogStep = { Path: string; Fate: SocketFate }
+
+/// What a reload does, decided before anything is opened: everything new is opened first, and one failure leaves all as
+/// it was.
+[<NoComparison>]
+type ReloadPlan =
+    { /// In the order of the new file, stopped ones last.
+      Proxies: ProxyStep list
+      Sockets: SocketStep list
+      Logs: LogStep list
+      /// Keys below `application` whose values differ, `engine` excepted.
+      Application: string list
+      /// The engine differs; it stays as it is until the program is started again.
+      EngineNeedsRestart: bool }
+
+    member this.ChangesNothing =
+        this.Application.IsEmpty
+        && not this.EngineNeedsRestart
+        && this.Proxies |> List.forall (fun p -> p.Fate = ProxyFate.Kept)
+        && this.Sockets |> List.forall (fun s -> s.Fate = SocketFate.Kept)
+
+/// From what is served and what is to be served to what must be done: the plan that SIGHUP carries out and `bitflow
+/// diff` prints.
+[<RequireQualifiedAccess>]
+module ReloadPlan =
+    let private certificateFiles (entries: CertificateFiles list) =
+        [ for entry in entries do
+              yield! [ entry.Certificate; entry.Key; entry.Authority ] ]
+        |> List.filter ((<>) "")
+
+    let private filesOf (proxy: ProxyConfig) =
+        [ match proxy.Listener.Tls with
+          | Some tls -> yield! certificateFiles tls.Certificates
+          | None -> ()
+          for target in proxy.Targets do
+              match target.Tls with
+              | Some tls -> yield! certificateFiles tls.Certificates
+              | None -> () ]
+        |> List.distinct
+
+    /// The files whose contents are part of the configuration.
+    [<CompiledName "Files">]
+    let files (config: Config) : IReadOnlyList<string> =
+        config.Proxies |> List.collect filesOf |> List.distinct |> List.toArray :> IReadOnlyList<string>
+
+    let private listenerDifferences (a: ListenerConfig) (b: ListenerConfig) =
+        [ if a.Address <> b.Address then "listener.address"
+          if a.ReadTimeout <> b.ReadTimeout then "listener.read_timeout"
+          if a.WriteTimeout <> b.WriteTimeout then "listener.write_timeout"
+          if a.HandshakeTimeout <> b.HandshakeTimeout then "listener.handshake_timeout"
+          if a.AuthorizedSources <> b.AuthorizedSources then "listener.authorized_sources"
+          if a.TrustedProxies <> b.TrustedProxies then "listener.trusted_proxies"
+          if a.Tls <> b.Tls then "listener.tls_context" ]
+
+    let private targetDifferences (a: TargetConfig) (b: TargetConfig) =
+        [ if a.Address <> b.Address then "address"
+          if a.Proxy <> b.Proxy then "proxy"
+          if a.ConnectAttempts <> b.ConnectAttempts then "connect_attempts"
+          if a.ConnectBackoff <> b.ConnectBackoff then "connect_backoff"
+          if a.ConnectTimeout <> b.ConnectTimeout then "connect_timeout"
+          if a.ResolveTimeout <> b.ResolveTimeout then "resolve_timeout"
+          if a.ReadTimeout <> b.ReadTimeout then "read_timeout"
+          if a.WriteTimeout <> b.WriteTimeout then "write_timeout"
+          if a.KeepAlive <> b.KeepAlive then "keepalive_interval"
+          if a.Tls <> b.Tls then "tls_context" ]
+        |> List.map (fun key -> $"targets[{a.Name}].{key}")
+
+    let private optionDifferences (a: ProxyOptions) (b: ProxyOptions) =
+        [ if a.ConnectionLimit <> b.ConnectionLimit then "options.connection_limit"
+          if a.ConnectionLifetime <> b.ConnectionLifetime then "options.connection_lifetime"
+          if a.ConnectionLog <> b.ConnectionLog then "options.connection_log"
+          if a.LoadBalancer <> b.LoadBalancer then "options.connection_load_balancer"
+          if a.ProxyHeader.IsSome <> b.ProxyHeader.IsSome then "options.enable_proxy_header"
+          elif a.ProxyHeader <> b.ProxyHeader then "options.proxy_header_version"
+          if a.DualStack <> b.DualStack then "options.enable_dual_stack" ]
+
+    let private digest (snapshot: ConfigSnapshot) path =
+        match snapshot.Digests.TryGetValue path with
+        | true, digest -> digest
+        | _ -> ""
+
+    let private differences (before: ConfigSnapshot) (after: ConfigSnapshot) (a: ProxyConfig) (b: ProxyConfig) =
+        let names (p: ProxyConfig) = p.Targets |> List.map _.Name
+        [ yield! listenerDifferences a.Listener b.Listener
+          for name in names a |> List.except (names b) do
+              $"targets[{name}] removed"
+          for name in names b |> List.except (names a) do
+              $"targets[{name}] added"
+          for target in b.Targets do
+              match a.Targets |> List.tryFind (fun t -> t.Name = target.Name) with
+              | Some before -> yield! targetDifferences before target
+              | None -> ()
+          if set (names a) = set (names b) && names a <> names b then "order of targets"
+          yield! optionDifferences a.Options b.Options
+          for path in filesOf b do
+              if List.contains path (filesOf a) && digest before path <> digest after path then $"contents of {path}" ]
+
+    let private applicationDifferences (a: ApplicationConfig) (b: ApplicationConfig) =
+        [ if a.SentryDsn <> b.SentryDsn then "sentry_dsn"
+          if a.Metrics <> b.Metrics then "metrics"
+          if a.LogLevel <> b.LogLevel then "log.level"
+          if a.LogFormat <> b.LogFormat then "log.format"
+          if a.ShutdownTimeout <> b.ShutdownTimeout then "shutdown_timeout"
+          if a.Admin <> b.Admin then "admin.address" ]
+
+    let private logs (config: Config) =
+        config.Proxies |> List.map _.Options.ConnectionLog |> List.filter ((<>) "") |> List.distinct
+
+    /// The plan from one configuration to another.
+    [<CompiledName "Make">]
+    let make (before: ConfigSnapshot) (after: ConfigSnapshot) : ReloadPlan =
+        let was, willBe = before.Config.Proxies, after.Config.Proxies
+        let byName (proxies: ProxyConfig list) =
+            let table = Dictionary<string, ProxyConfig>()
+            for proxy in proxies do table.TryAdd(proxy.Name, proxy) |> ignore
+            table
+        let addresses (proxies: ProxyConfig list) = HashSet<Address>(proxies |> List.map _.Listener.Address)
+        let wasByName, willBeByName = byName was, byName willBe
+        let wasAt, willBeAt = addresses was, addresses willBe
+        { Proxies =
+            [ for proxy in willBe do
+                  let fate =
+                      match wasByName.TryGetValue proxy.Name with
+                      | false, _ -> ProxyFate.Started
+                      | true, old ->
+                          match differences before after old proxy with
+                          | [] -> ProxyFate.Kept
+                          | differences -> ProxyFate.Replaced differences
+                  { Name = proxy.Name; Fate = fate }
+              for proxy in was do
+                  if not (willBeByName.ContainsKey proxy.Name) then { Name = proxy.Name; Fate = ProxyFate.Stopped } ]
+          Sockets =
+            [ for proxy in willBe do
+                  let address = proxy.Listener.Address
+                  { Address = address; Proxy = proxy.Name; Fate = (if wasAt.Contains address then SocketFate.Kept else SocketFate.Opened) }
+              for proxy in was do
+                  if not (willBeAt.Contains proxy.Listener.Address) then
+                      { Address = proxy.Listener.Address; Proxy = proxy.Name; Fate = SocketFate.Closed } ]
+          Logs =
+            [ for path in logs after.Config do
+                  { Path = path; Fate = (if List.contains path (logs before.Config) then SocketFate.Kept else SocketFate.Opened) }
+              for path in logs before.Config |> List.except (logs after.Config) do
+                  { Path = path; Fate = SocketFate.Closed } ]
+          Application = applicationDifferences before.Config.Application after.Config.Application
+          EngineNeedsRestart = before.Config.Application.Engine <> after.Config.Application.Engine }
+
+    let private proxyLine (step: ProxyStep) =
+        match step.Fate with
+        | ProxyFate.Kept -> $"proxy {step.Name}: kept, nothing changed"
+        | ProxyFate.Started -> $"proxy {step.Name}: started"
+        | ProxyFate.Stopped -> $"proxy {step.Name}: stopped; its open connections go on until they end"
+        | ProxyFate.Replaced differences ->
+            let what = String.concat ", " differences
+            $"proxy {step.Name}: replaced ({what}); open connections keep the old settings, new ones get the new"
+
+    let private socketLine (step: SocketStep) =
+        match step.Fate, step.Address with
+        | SocketFate.Kept, address -> $"listening socket {address}: kept open, for {step.Proxy}"
+        | SocketFate.Opened, address -> $"listening socket {address}: opened, for {step.Proxy}"
+        | SocketFate.Closed, (Address.Descriptor _ | Address.NamedDescriptor _ as address) ->
+            $"listening socket {address}: closed; it was inherited, and only a restart can bring it back"
+        | SocketFate.Closed, address -> $"listening socket {address}: closed; connections accepted through it go on until they end"
+
+    let private logLine (step: LogStep) =
+        match step.Fate with
+        | SocketFate.Kept -> $"connection log {step.Path}: kept open"
+        | SocketFate.Opened -> $"connection log {step.Path}: opened"
+        | SocketFate.Closed -> $"connection log {step.Path}: closed once the last connection that began with it has ended"
+
+    /// The plan in words, a line a step: what `bitflow diff` prints and the log says at a reload.
+    [<CompiledName "Describe">]
+    let describe (plan: ReloadPlan) : IReadOnlyList<string> =
+        [| yield! plan.Proxies |> List.map proxyLine
+           yield! plan.Sockets |> List.map socketLine
+           yield! plan.Logs |> List.map logLine
+           for key in plan.Application do
+               $"application.{key}: changed, in force at once"
+           if plan.EngineNeedsRestart then
+               "application.engine: changed, in force only after a restart"
+           if plan.ChangesNothing then
+               "nothing changes" |]
+        :> IReadOnlyList<string>
