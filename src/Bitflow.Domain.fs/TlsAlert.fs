@@ -31,6 +31,13 @@ module TlsAlert =
         let fatal = 2uy
         [| 21uy; 3uy; 3uy; 0uy; 2uy; fatal; code alert |]
 
+    /// The alert that a connection which ended for this reason still owes its client: one whose server name found no
+    /// target, before any handshake.
+    [<CompiledName "OfUnmatchedName">]
+    let ofUnmatchedName (reason: CloseReason) : TlsAlert voption =
+        if reason = CloseReason.make Who.Bitflow Phase.Hello Cause.Refused then ValueSome TlsAlert.UnrecognizedName
+        else ValueNone
+
     /// The name that the specifications give it.
     [<CompiledName "Describe">]
     let describe (alert: TlsAlert) =

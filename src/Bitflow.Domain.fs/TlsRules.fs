@@ -1,0 +1,87 @@
+namespace Bitflow.Domain
+
+/// What a listener makes of a hello before the handshake begins.
+[<RequireQualifiedAccess>]
+type HelloAnswer =
+    /// Shake hands with this certificate of the listener, and this protocol if any.
+    | Serve of certificate: int * protocol: AlpnName voption
+    | Refuse of alert: TlsAlert * reason: string
+
+/// A listener's rules for TLS, worked out once: its settings, and the names of its certificates in their order.
+/// Everything is decided here, by our reading of the hello, and handed to the TLS library as settled: its own view of a
+/// hello is not reliable (PROTOCOLS TLS-20).
+[<Sealed; AllowNullLiteral>]
+type ListenerTlsRules(tls: ListenerTls, certificateNames: string seq seq) =
+    let certificates = CertificateTable certificateNames
+    let preferred = tls.ApplicationProtocols |> List.choose (AlpnName.tryOfText >> ValueOption.toOption)
+
+    let accepts (version: uint16) =
+        match tls.MinVersion with
+        | TlsVersion.Tls13 -> version = 0x0304us
+        // A client from before `supported_versions` names its highest version alone; GREASE is no version.
+        | TlsVersion.Tls12 -> version = 0x0303us || version = 0x0304us
+
+    member _.Answer(hello: ClientHello) : HelloAnswer =
+        if not (List.exists accepts hello.Versions) then
+            let least = match tls.MinVersion with TlsVersion.Tls12 -> "1.2" | TlsVersion.Tls13 -> "1.3"
+            HelloAnswer.Refuse(TlsAlert.ProtocolVersion, $"the client does not speak TLS {least}, the listener's min_version")
+        else
+            match Alpn.choose preferred hello.ApplicationProtocols with
+            | AlpnChoice.Absent -> HelloAnswer.Serve(certificates.Choose hello.ServerName, ValueNone)
+            | AlpnChoice.Chosen protocol -> HelloAnswer.Serve(certificates.Choose hello.ServerName, ValueSome protocol)
+            | AlpnChoice.Refused ->
+                let offer = hello.ApplicationProtocols |> List.truncate 8 |> List.map string |> String.concat ", "
+                HelloAnswer.Refuse(TlsAlert.NoApplicationProtocol, $"the client offers {offer}, none of the listener's application_protocols")
+
+/// What a look at a peer's certificate found.
+type PeerFinding =
+    { Presented: bool
+      /// Its chain ends in an authority that decides here.
+      Anchored: bool
+      /// It is for the name that was dialled; of no meaning for clients.
+      IsForName: bool
+      /// What else is wrong with it or its chain, in the library's words.
+      Problems: string list }
+
+/// Whether a peer's certificate will do.
+[<RequireQualifiedAccess>]
+module PeerCertificate =
+    let private flaw (finding: PeerFinding) =
+        if not finding.Problems.IsEmpty then ValueSome(String.concat "; " finding.Problems)
+        elif not finding.Anchored then ValueSome "its chain leads to no authority that is trusted here"
+        else ValueNone
+
+    /// Why a client is refused; none: it may go on.
+    [<CompiledName "ClientRefusal">]
+    let clientRefusal (mode: VerifyMode) (finding: PeerFinding) : string voption =
+        match mode with
+        | VerifyMode.None -> ValueNone
+        | VerifyMode.Relaxed when not finding.Presented -> ValueNone
+        | _ when not finding.Presented -> ValueSome "the client presented no certificate, and verify_mode is strict"
+        | _ -> flaw finding |> ValueOption.map (fun text -> $"the client's certificate does not verify: {text}")
+
+    /// Why a target is refused; none: it may be used.
+    [<CompiledName "TargetRefusal">]
+    let targetRefusal (mode: VerifyMode) (name: string) (finding: PeerFinding) : string voption =
+        match mode with
+        | VerifyMode.None -> ValueNone
+        | _ when not finding.Presented -> ValueSome "it presented none"
+        | _ ->
+            match flaw finding with
+            | ValueNone when not finding.IsForName -> ValueSome $"it is not for the name {name}"
+            | verdict -> verdict
+
+/// The name that a TLS target is asked for and verified by.
+[<RequireQualifiedAccess>]
+module TargetName =
+    /// The configured one, else the host of the target's address; empty where there is neither (such a target cannot
+    /// be verified). Address literals are verified as such, and no server name is sent for them.
+    [<CompiledName "Of">]
+    let ofTarget (target: TargetConfig) (tls: TargetTls) : string =
+        if tls.ServerName <> "" then
+            tls.ServerName
+        else
+            match target.Address with
+            | Address.Tcp(_, Host.Name name, _) -> if name.EndsWith '.' then name.Substring(0, name.Length - 1) else name
+            | Address.Tcp(_, Host.Literal address, _) -> string address
+            | _ -> ""

@@ -1,0 +1,79 @@
+using System.Net.Security;
+using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
+using Bitflow.Domain;
+using Bitflow.Net.Transport;
+using Microsoft.FSharp.Collections;
+using Microsoft.FSharp.Core;
+
+namespace Bitflow.Net.Tls;
+
+/// <summary>TLS of one listener: what its files hold and what its settings mean, made once a configuration.</summary>
+internal sealed class ListenerTlsContext
+{
+    private readonly ListenerTls _config;
+    private readonly CertificateChain[] _certificates;
+    private readonly Authorities _authorities;
+
+    private ListenerTlsContext(ListenerTls config, CertificateChain[] certificates, Authorities authorities)
+    {
+        _config = config;
+        _certificates = certificates;
+        _authorities = authorities;
+        Rules = new ListenerTlsRules(config, certificates.Select(c => c.Facts.Names));
+    }
+
+    public ListenerTlsRules Rules { get; }
+
+    public static ListenerTlsContext Load(ListenerTls config, TlsLoading loading)
+    {
+        var certificates = new List<CertificateChain>();
+        var authorities = new X509Certificate2Collection();
+        foreach ((CertificateFiles files, string path) in loading.Entries(config.Certificates))
+        {
+            if (loading.Chain(files, path) is { } chain)
+            {
+                certificates.Add(chain);
+                loading.Warn(path + ".certificate", files.Certificate, CertificateChecks.Warnings(loading.Now, loading.SniTargets, chain.Facts));
+            }
+
+            loading.Authorities(files, path, authorities);
+        }
+
+        return new ListenerTlsContext(config, [.. certificates], Tls.Authorities.OfListener(authorities));
+    }
+
+    /// <summary>Shakes hands as the rules have settled it. Never throws: whatever the peer's bytes cause is in the outcome (TLS-21).</summary>
+    /// <param name="early">The bytes of the hello, from the first; they are replayed, not read twice.</param>
+    public async Task<TlsOutcome> AcceptAsync(Connection raw, ReadOnlyMemory<byte> early, HelloAnswer.Serve answer)
+    {
+        string? refusal = null;
+        bool asks = !_config.VerifyMode.IsNone;
+        var options = new SslServerAuthenticationOptions
+        {
+            ServerCertificateContext = _certificates[answer.certificate].Context,
+            EnabledSslProtocols = TlsProtocols.From(_config.MinVersion),
+            AllowRenegotiation = false,
+            ClientCertificateRequired = asks,
+
+            // Listeners that share a certificate accept each other's tickets (TLS-22).
+            AllowTlsResume = !asks,
+            CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
+            CertificateChainPolicy = asks ? _authorities.NewPolicy() : null,
+        };
+        if (answer.protocol.IsSome)
+            options.ApplicationProtocols = [new SslApplicationProtocol(answer.protocol.Value.Bytes.ToArray())];
+        if (asks)
+        {
+            options.RemoteCertificateValidationCallback = (_, certificate, chain, _) =>
+            {
+                FSharpValueOption<string> verdict =
+                    PeerCertificate.ClientRefusal(_config.VerifyMode, _authorities.Examine(certificate, chain, isForName: true));
+                refusal = verdict.IsSome ? verdict.Value : null;
+                return refusal is null;
+            };
+        }
+
+        return await TlsOutcome.OfHandshakeAsync(raw, early, ssl => ssl.AuthenticateAsServerAsync(options), () => refusal).ConfigureAwait(false);
+    }
+}

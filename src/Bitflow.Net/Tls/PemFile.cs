@@ -1,0 +1,88 @@
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+
+namespace Bitflow.Net.Tls;
+
+/// <summary>Reads PEM files: certificates in their order, and the private key that belongs to one of them.</summary>
+internal static class PemFile
+{
+    /// <summary>The largest bundles of authorities have a quarter of it.</summary>
+    private const int MaxBytes = 4 * 1024 * 1024;
+
+    /// <exception cref="TlsFileException">The file cannot be read, or holds none.</exception>
+    public static X509Certificate2Collection Certificates(string path)
+    {
+        string text = Read(path);
+        var all = new X509Certificate2Collection();
+        try
+        {
+            all.ImportFromPem(text);
+        }
+        catch (CryptographicException e)
+        {
+            throw new TlsFileException($"{path}: one of its certificates cannot be read ({e.Message})", e);
+        }
+
+        if (all.Count == 0)
+            throw new TlsFileException($"{path}: it holds no certificate; a PEM file has a line -----BEGIN CERTIFICATE-----");
+        return all;
+    }
+
+    /// <summary>The certificate together with its key: RSA or ECDSA, PKCS#8 or traditional.</summary>
+    /// <exception cref="TlsFileException">The file cannot be read, holds no key that is usable, or holds another's.</exception>
+    public static X509Certificate2 WithKey(X509Certificate2 certificate, string certificatePath, string keyPath)
+    {
+        string text = Read(keyPath);
+        if (text.Contains("ENCRYPTED", StringComparison.Ordinal))
+            throw new TlsFileException($"{keyPath}: the key is encrypted, and there is nobody to ask for its passphrase; decrypt it with \"openssl pkey\"");
+        if (!text.Contains("PRIVATE KEY-----", StringComparison.Ordinal))
+            throw new TlsFileException($"{keyPath}: it holds no private key; a PEM file has a line -----BEGIN PRIVATE KEY-----");
+        using RSA? rsaPublic = certificate.GetRSAPublicKey();
+        using ECDsa? ecPublic = certificate.GetECDsaPublicKey();
+        try
+        {
+            if (rsaPublic is not null)
+            {
+                using RSA key = RSA.Create();
+                key.ImportFromPem(text);
+                return certificate.CopyWithPrivateKey(key);
+            }
+
+            if (ecPublic is not null)
+            {
+                using ECDsa key = ECDsa.Create();
+                key.ImportFromPem(text);
+                return certificate.CopyWithPrivateKey(key);
+            }
+        }
+        catch (Exception e) when (e is ArgumentException or CryptographicException)
+        {
+            throw new TlsFileException($"{keyPath}: the key does not belong to the first certificate of {certificatePath}, or cannot be read ({e.Message})", e);
+        }
+
+        throw new TlsFileException($"{certificatePath}: the certificate's key is neither RSA nor ECDSA");
+    }
+
+    private static string Read(string path)
+    {
+        try
+        {
+            using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0);
+            byte[] bytes = new byte[Math.Min(file.CanSeek && file.Length > 0 ? file.Length + 1 : MaxBytes, MaxBytes)];
+            int length = file.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
+            if (length == MaxBytes)
+                throw new TlsFileException($"{path}: it is larger than {MaxBytes} bytes");
+            return System.Text.Encoding.UTF8.GetString(bytes, 0, length);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        {
+            string why = e switch
+            {
+                FileNotFoundException or DirectoryNotFoundException => "there is no such file",
+                UnauthorizedAccessException => "it may not be read: permission denied, or it is a directory",
+                _ => $"it cannot be read: {e.Message}",
+            };
+            throw new TlsFileException($"{path}: {why}", e);
+        }
+    }
+}

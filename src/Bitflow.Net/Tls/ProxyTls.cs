@@ -1,0 +1,41 @@
+using Bitflow.Domain;
+using Microsoft.FSharp.Collections;
+using Microsoft.FSharp.Core;
+
+namespace Bitflow.Net.Tls;
+
+/// <summary>The TLS contexts of one proxy, loaded once: its listener's, and each target's.</summary>
+internal sealed class ProxyTls
+{
+    private ProxyTls(ListenerTlsContext? listener, TargetTlsContext?[] targets)
+    {
+        Listener = listener;
+        Targets = targets;
+    }
+
+    /// <summary>Null where the listener does not terminate TLS.</summary>
+    public ListenerTlsContext? Listener { get; }
+
+    /// <summary>One a target, in their order; null where it is dialled in plain text.</summary>
+    public TargetTlsContext?[] Targets { get; }
+
+    /// <summary>Loads everything that the configuration of a proxy names. The contexts may be used if no finding is an error.</summary>
+    /// <param name="index">The proxy's place in the file, for the paths of the findings.</param>
+    public static ProxyTls Load(ProxyConfig proxy, int index, DateTimeOffset now, List<TlsFinding> findings)
+    {
+        string path = $"server.proxies[{index}]";
+        FSharpOption<FSharpList<string>> sniTargets = proxy.Options.LoadBalancer.IsSni
+            ? FSharpOption<FSharpList<string>>.Some(ListModule.OfSeq(proxy.Targets.Select(t => t.Name)))
+            : FSharpOption<FSharpList<string>>.None;
+        ListenerTlsContext? listener = proxy.Listener.Tls is { Value: { } listenerTls }
+            ? ListenerTlsContext.Load(listenerTls, new TlsLoading(path + ".listener.tls_context", now, sniTargets, findings))
+            : null;
+        TargetTlsContext?[] targets =
+        [
+            .. proxy.Targets.Select((target, i) => target.Tls is { Value: { } targetTls }
+                ? TargetTlsContext.Load(target, targetTls, new TlsLoading($"{path}.targets[{i}].tls_context", now, sniTargets, findings))
+                : null),
+        ];
+        return new ProxyTls(listener, targets);
+    }
+}

@@ -1,0 +1,262 @@
+using System.Buffers;
+using System.Net.Security;
+using Bitflow.Domain;
+using Bitflow.Net.Transport;
+
+namespace Bitflow.Net.Tls;
+
+/// <summary>TLS over another connection, whatever that is made of. The handshake is done.</summary>
+internal sealed class TlsConnection(Connection raw, SslStream ssl, ConnectionStream stream) : Connection(raw.Loop)
+{
+    /// <summary>One record. A slow reader that moves is thus never mistaken for one that does not (section 3, write_timeout).</summary>
+    private const int PieceBytes = 16 * 1024;
+
+    private readonly Lock _gate = new();
+    private byte[]? _looked;
+    private int _lookedStart;
+    private int _lookedEnd;
+    private IoFault _receiveFault;
+    private bool _ended;
+    private bool _readable;
+    private Task<IoFault>? _ending;
+    private int _closed;
+
+    public override Endpoint Local => raw.Local;
+
+    public override Endpoint Remote => raw.Remote;
+
+    public override int Descriptor => raw.Descriptor;
+
+    public override bool IsTls => true;
+
+    public override int UnsentBytes => raw.UnsentBytes;
+
+    public override ValueTask<IoFault> WaitReadableAsync()
+    {
+        if (_looked is not null || _ended || _receiveFault != IoFault.None)
+            return new(IoFault.None);
+        ValueTask<int> waiting;
+        try
+        {
+            // A read of no bytes holds no buffer while nothing comes, and ends once there are decrypted bytes or an end.
+            waiting = ssl.ReadAsync(Memory<byte>.Empty);
+        }
+        catch (Exception e)
+        {
+            return new(JudgeReceive(e));
+        }
+
+        if (!waiting.IsCompletedSuccessfully)
+            return AwaitAsync(waiting);
+        _ = waiting.Result;
+        _readable = true;
+        return new(IoFault.None);
+
+        async ValueTask<IoFault> AwaitAsync(ValueTask<int> waiting)
+        {
+            try
+            {
+                _ = await waiting.ConfigureAwait(false);
+                _readable = true;
+                return IoFault.None;
+            }
+            catch (Exception e)
+            {
+                return JudgeReceive(e);
+            }
+        }
+    }
+
+    public override ValueTask<IoResult> ReceiveAsync(Memory<byte> buffer)
+    {
+        ValueTask<int> reading;
+        lock (_gate)
+        {
+            if (_looked is not null)
+                return new(IoResult.Ok(TakeLooked(buffer)));
+            if (_receiveFault != IoFault.None)
+                return new(IoResult.Failed(_receiveFault));
+            if (_ended)
+                return new(IoResult.Ok(0));
+            _readable = false;
+            try
+            {
+                reading = ssl.ReadAsync(buffer);
+            }
+            catch (Exception e)
+            {
+                return new(IoResult.Failed(JudgeReceive(e)));
+            }
+        }
+
+        return reading.IsCompletedSuccessfully ? new(JudgeReceive(reading.Result)) : AwaitAsync(reading);
+
+        async ValueTask<IoResult> AwaitAsync(ValueTask<int> reading)
+        {
+            try
+            {
+                return JudgeReceive(await reading.ConfigureAwait(false));
+            }
+            catch (Exception e)
+            {
+                return IoResult.Failed(JudgeReceive(e));
+            }
+        }
+    }
+
+    public override ValueTask<IoResult> SendAsync(ReadOnlyMemory<byte> data)
+    {
+        ReadOnlyMemory<byte> piece = data[..Math.Min(data.Length, PieceBytes)];
+        ValueTask writing;
+        try
+        {
+            writing = ssl.WriteAsync(piece);
+        }
+        catch (Exception e)
+        {
+            return new(IoResult.Failed(JudgeSend(e)));
+        }
+
+        if (writing.IsCompletedSuccessfully)
+            return new(stream.WriteFault == IoFault.None ? IoResult.Ok(piece.Length) : IoResult.Failed(stream.WriteFault));
+        return AwaitAsync(writing, piece.Length);
+
+        async ValueTask<IoResult> AwaitAsync(ValueTask writing, int length)
+        {
+            try
+            {
+                await writing.ConfigureAwait(false);
+                return stream.WriteFault == IoFault.None ? IoResult.Ok(length) : IoResult.Failed(stream.WriteFault);
+            }
+            catch (Exception e)
+            {
+                return IoResult.Failed(JudgeSend(e));
+            }
+        }
+    }
+
+    /// <summary>Sends close_notify; said twice, it is sent once.</summary>
+    public override ValueTask<IoFault> EndAsync()
+    {
+        lock (_gate)
+            _ending ??= SendCloseNotifyAsync();
+        return _ending.IsCompletedSuccessfully ? new(_ending.Result) : new(_ending);
+    }
+
+    /// <summary>Data and an end are told apart by taking what has come; only known once a wait has completed.</summary>
+    public override Readiness Look()
+    {
+        lock (_gate)
+        {
+            if (_looked is null && _readable && !_ended && _receiveFault == IoFault.None)
+                TakeALook();
+            if (_looked is not null)
+                return Readiness.Data;
+            if (_ended || _receiveFault == IoFault.Truncated)
+                return Readiness.Ended;
+            return _receiveFault != IoFault.None ? Readiness.Reset : Readiness.Quiet;
+        }
+    }
+
+    public override ValueTask<IoFault> WaitResetAsync() => raw.WaitResetAsync();
+
+    public override void SetUserTimeout(Duration timeout) => raw.SetUserTimeout(timeout);
+
+    public override void Abort()
+    {
+        if (Interlocked.Exchange(ref _closed, 1) != 0)
+            return;
+        raw.Abort();
+        Release();
+    }
+
+    /// <summary>Sends close_notify if nobody has, as far as the kernel takes it at once: whoever cares whether it arrives ends first.</summary>
+    public override void Close()
+    {
+        if (Interlocked.Exchange(ref _closed, 1) != 0)
+            return;
+        lock (_gate)
+            _ending ??= SendCloseNotifyAsync();
+        raw.Close();
+        Release();
+    }
+
+    private async Task<IoFault> SendCloseNotifyAsync()
+    {
+        try
+        {
+            await ssl.ShutdownAsync().ConfigureAwait(false);
+            return stream.WriteFault;
+        }
+        catch (Exception e)
+        {
+            return JudgeSend(e);
+        }
+    }
+
+    private void TakeALook()
+    {
+        _readable = false;
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(PieceBytes);
+        try
+        {
+            ValueTask<int> reading = ssl.ReadAsync(buffer);
+            if (!reading.IsCompleted)
+            {
+                // The wait has completed, so this cannot be. Were it so, the buffer would be the pending read's own.
+                _receiveFault = IoFault.Other;
+                _ = reading.AsTask();
+                return;
+            }
+
+            IoResult result = JudgeReceive(reading.Result);
+            if (result.Bytes > 0)
+            {
+                _looked = buffer;
+                _lookedStart = 0;
+                _lookedEnd = result.Bytes;
+                return;
+            }
+        }
+        catch (Exception e)
+        {
+            JudgeReceive(e);
+        }
+
+        ArrayPool<byte>.Shared.Return(buffer);
+    }
+
+    private int TakeLooked(Memory<byte> buffer)
+    {
+        int count = Math.Min(buffer.Length, _lookedEnd - _lookedStart);
+        _looked.AsMemory(_lookedStart, count).CopyTo(buffer);
+        _lookedStart += count;
+        if (_lookedStart == _lookedEnd)
+        {
+            ArrayPool<byte>.Shared.Return(_looked!);
+            _looked = null;
+        }
+
+        return count;
+    }
+
+    /// <summary>No bytes are an end only where close_notify came: a raw end is truncation (END-2).</summary>
+    private IoResult JudgeReceive(int bytes)
+    {
+        if (bytes > 0)
+            return IoResult.Ok(bytes);
+        _receiveFault = stream.ReadFault;
+        _ended = _receiveFault == IoFault.None;
+        return new IoResult(0, _receiveFault);
+    }
+
+    /// <summary>Whatever SslStream throws on a peer's bytes ends this connection alone (TLS-21).</summary>
+    private IoFault JudgeReceive(Exception e) =>
+        _receiveFault = stream.ReadFault != IoFault.None ? stream.ReadFault : Judge(e);
+
+    private IoFault JudgeSend(Exception e) => stream.WriteFault != IoFault.None ? stream.WriteFault : Judge(e);
+
+    private IoFault Judge(Exception e) => _closed != 0 || e is ObjectDisposedException ? IoFault.Aborted : IoFault.TlsProtocol;
+
+    private void Release() => ssl.Dispose();
+}

@@ -1,0 +1,57 @@
+using System.Security.Cryptography.X509Certificates;
+using Bitflow.Domain;
+using Microsoft.FSharp.Collections;
+using Microsoft.FSharp.Core;
+
+namespace Bitflow.Net.Tls;
+
+/// <summary>
+/// Loads the files of the TLS contexts of one proxy, and collects what is wrong with them instead of stopping at the first: `check` and
+/// starting say all of it.
+/// </summary>
+/// <param name="path">Where the context stands in the configuration, `server.proxies[0].listener.tls_context` for example.</param>
+/// <param name="sniTargets">The targets' names where the policy is `sni`.</param>
+internal sealed class TlsLoading(string path, DateTimeOffset now, FSharpOption<FSharpList<string>> sniTargets, List<TlsFinding> findings)
+{
+    public DateTimeOffset Now { get; } = now;
+
+    public FSharpOption<FSharpList<string>> SniTargets { get; } = sniTargets;
+
+    /// <summary>The entries of `certificates` with their paths.</summary>
+    public IEnumerable<(CertificateFiles Files, string Path)> Entries(FSharpList<CertificateFiles> certificates) =>
+        certificates.Select((files, i) => (files, $"{path}.certificates[{i}]"));
+
+    /// <summary>Null where it cannot be used; said among the findings.</summary>
+    public CertificateChain? Chain(CertificateFiles files, string entryPath)
+    {
+        try
+        {
+            return CertificateChain.Load(files);
+        }
+        catch (TlsFileException e)
+        {
+            findings.Add(new TlsFinding(IsError: true, entryPath, e.Message));
+            return null;
+        }
+    }
+
+    public void Authorities(CertificateFiles files, string entryPath, X509Certificate2Collection into)
+    {
+        if (files.Authority.Length == 0)
+            return;
+        try
+        {
+            into.AddRange(PemFile.Certificates(files.Authority));
+        }
+        catch (TlsFileException e)
+        {
+            findings.Add(new TlsFinding(IsError: true, entryPath + ".authority", e.Message));
+        }
+    }
+
+    public void Warn(string entryPath, string file, FSharpList<string> warnings)
+    {
+        foreach (string warning in warnings)
+            findings.Add(new TlsFinding(IsError: false, entryPath, $"{file}: {warning}"));
+    }
+}
