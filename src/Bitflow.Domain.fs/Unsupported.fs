@@ -9,15 +9,8 @@ module Unsupported =
           "metrics", _.Metrics.IsSome, "statsd"
           "admin", _.Admin.IsSome, "the admin server" ]
 
-    let private listener: (string * (ListenerConfig -> bool) * string) list =
-        [ "tls_context", (fun listener -> listener.Tls.IsSome), "TLS towards clients" ]
-
-    let private target: (string * (TargetConfig -> bool) * string) list =
-        [ "tls_context", (fun target -> target.Tls.IsSome), "TLS towards targets" ]
-
     let private options: (string * (ProxyOptions -> bool) * string) list =
-        [ "connection_log", (fun options -> options.ConnectionLog <> ""), "the connection log"
-          "connection_load_balancer", (fun options -> options.LoadBalancer = Policy.Sni), "choosing targets by server name" ]
+        [ "connection_log", (fun options -> options.ConnectionLog <> ""), "the connection log" ]
 
     /// The keys of a configuration that ask for what does not exist yet, each with the name of that.
     [<CompiledName("InConfig")>]
@@ -26,8 +19,4 @@ module Unsupported =
             features |> List.filter (fun (_, isAsked, _) -> isAsked part) |> List.map (fun (key: string, _, what: string) -> path / key, what)
         [ yield! asked application (YamlPath.Root / "application") config.Application
           for i, proxy in List.indexed config.Proxies do
-              let path = YamlPath.Root / "server" / "proxies" / i
-              yield! asked listener (path / "listener") proxy.Listener
-              for j, target' in List.indexed proxy.Targets do
-                  yield! asked target (path / "targets" / j) target'
-              yield! asked options (path / "options") proxy.Options ]
+              yield! asked options (YamlPath.Root / "server" / "proxies" / i / "options") proxy.Options ]

@@ -1,4 +1,5 @@
 using Bitflow.Domain;
+using Bitflow.Net.Tls;
 
 namespace Bitflow.App.Commands;
 
@@ -22,6 +23,11 @@ internal static class CheckCommand
             return ExitStatus.Unusable;
         foreach (string line in reading.Unsupported)
             Console.Error.WriteLine($"warning: {line}");
+        LoadedTls tls = LoadedTls.Load(reading.Config, TimeProvider.System);
+        foreach (TlsFinding finding in tls.Findings)
+            Console.Error.WriteLine((finding.IsError ? "" : "warning: ") + reading.Line(finding.Path, finding.Message));
+        if (tls.Findings.Any(f => f.IsError))
+            return ExitStatus.Unusable;
         foreach (ProxyConfig proxy in reading.Config.Proxies)
         {
             string targets = string.Join(", ", proxy.Targets.Select(t => $"{t.Name} ({t.Address})"));

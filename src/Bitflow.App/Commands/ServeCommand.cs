@@ -1,6 +1,7 @@
 using Bitflow.App.Logging;
 using Bitflow.Domain;
 using Bitflow.Net.Proxies;
+using Bitflow.Net.Tls;
 using Bitflow.Net.Transport.Managed;
 
 namespace Bitflow.App.Commands;
@@ -21,11 +22,16 @@ internal static class ServeCommand
             return await UnusableAsync(reading.Unsupported).ConfigureAwait(false);
 
         Config config = reading.Config;
+        LoadedTls tls = LoadedTls.Load(config, TimeProvider.System);
+        if (tls.Findings.Any(f => f.IsError))
+            return await UnusableAsync(tls.Findings.Where(f => f.IsError).Select(f => reading.Line(f.Path, f.Message))).ConfigureAwait(false);
         await using var log = new ProgramLog(config.Application);
         foreach (string warning in reading.Warnings)
             log.ConfigurationWarning(warning);
+        foreach (TlsFinding warning in tls.Findings)
+            log.ConfigurationWarning(reading.Line(warning.Path, warning.Message));
         using var server = new Server(ChooseEngine(config), log.Sessions, log.Server);
-        IReadOnlyList<string> problems = server.Start(config);
+        IReadOnlyList<string> problems = server.Start(config, tls);
         if (problems.Count > 0)
         {
             foreach (string line in problems)

@@ -1,13 +1,14 @@
 using System.Net;
 using System.Net.Sockets;
 using Bitflow.Domain;
+using Bitflow.Net.Tls;
 using Bitflow.Net.Transport;
 using Microsoft.FSharp.Core;
 
 namespace Bitflow.Net.Dialing;
 
 /// <summary>
-/// One attempt to reach one target for one client: resolve, connect, ask a SOCKS5 proxy, announce the client. The deadline of the attempt is
+/// One attempt to reach one target for one client: resolve, connect, ask a SOCKS5 proxy, announce the client, secure the rest. The deadline of the attempt is
 /// the session's: it calls <see cref="Abort"/>; only the shares of several addresses are timed here.
 /// </summary>
 internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel target, Caller caller, Instant deadline) : LoopTimer
@@ -25,7 +26,7 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
         if (target.Config.Address is Address.Descriptor inherited)
         {
             return dialer.Inherited.TryTake(inherited.number)
-                ? await AnnounceAsync(Ready(loop.Adopt(inherited.number, target.Settings))).ConfigureAwait(false)
+                ? await PrepareAsync(Ready(loop.Adopt(inherited.number, target.Settings))).ConfigureAwait(false)
                 : DialOutcome.Failed(DialFault.UsedUp);
         }
 
@@ -36,7 +37,7 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
         DialOutcome outcome = route.Socks.IsSome
             ? await ConnectThroughProxyAsync(route, route.Socks.Value).ConfigureAwait(false)
             : await ConnectToAsync(route, await LookUpHopAsync(route).ConfigureAwait(false)).ConfigureAwait(false);
-        return await AnnounceAsync(outcome).ConfigureAwait(false);
+        return await PrepareAsync(outcome).ConfigureAwait(false);
     }
 
     /// <summary>Ends the attempt: what it was doing fails, and a connection it made is reset.</summary>
@@ -187,6 +188,26 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
             return outcome;
         connection.Abort();
         return DialOutcome.Failed(DialFault.NewExchange(fault));
+    }
+
+    private async ValueTask<DialOutcome> PrepareAsync(DialOutcome outcome) =>
+        await SecureAsync(await AnnounceAsync(outcome).ConfigureAwait(false)).ConfigureAwait(false);
+
+    private async ValueTask<DialOutcome> SecureAsync(DialOutcome outcome)
+    {
+        if (target.Tls is not { } tls || outcome.Connection is not { } raw)
+            return outcome;
+        TlsOutcome secured = await tls.ConnectAsync(raw).ConfigureAwait(false);
+        if (secured.Connection is { } connection)
+            return Ready(connection);
+        raw.Abort();
+        return DialOutcome.Failed(secured switch
+        {
+            { IsCertificate: true } => DialFault.NewCertificate(secured.Detail),
+            { Raw: IoFault.None } => DialFault.NewTls(secured.Detail),
+            { Raw: IoFault.Truncated } => DialFault.NewExchange(IoFault.None),
+            _ => DialFault.NewExchange(secured.Raw),
+        });
     }
 
     private DialOutcome Ready(Connection connection)

@@ -1,6 +1,7 @@
 using Bitflow.Domain;
 using Bitflow.Net.Dialing;
 using Bitflow.Net.Observing;
+using Bitflow.Net.Tls;
 
 namespace Bitflow.Net.Proxies;
 
@@ -10,15 +11,16 @@ namespace Bitflow.Net.Proxies;
 internal sealed class ProxyModel
 {
     /// <param name="log">The connection log, opened; null where the configuration names none.</param>
-    public ProxyModel(ProxyConfig config, int generation, IConnectionLog? log = null)
+    public ProxyModel(ProxyConfig config, int generation, ProxyTls tls, IConnectionLog? log = null)
     {
+        Tls = tls;
         Config = config;
         Log = log;
         ListenerText = config.Listener.Address.ToString();
         Meter = new ProxyMeter(config.Name, ListenerText, config.Targets.Select(t => t.Name));
         Generation = generation;
         Rules = new Rules(config);
-        Targets = [.. config.Targets.Select(t => new TargetModel(t))];
+        Targets = [.. config.Targets.Select((t, i) => new TargetModel(t, tls.Targets[i]))];
     }
 
     public ProxyConfig Config { get; }
@@ -33,6 +35,8 @@ internal sealed class ProxyModel
     public ProxyMeter Meter { get; }
 
     public Rules Rules { get; }
+
+    public ProxyTls Tls { get; }
 
     public TargetModel[] Targets { get; }
 

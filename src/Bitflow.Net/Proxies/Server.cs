@@ -1,6 +1,7 @@
 using Bitflow.Domain;
 using Bitflow.Net.Dialing;
 using Bitflow.Net.Observing;
+using Bitflow.Net.Tls;
 using Bitflow.Net.Transport;
 
 namespace Bitflow.Net.Proxies;
@@ -41,7 +42,8 @@ internal sealed class Server : IDisposable
     /// Opens every socket, then begins to accept on all of them. Empty where everything started; else every reason, each behind the name of
     /// its proxy, and nothing is left open.
     /// </summary>
-    public IReadOnlyList<string> Start(Config config)
+    /// <param name="tls">What the files of the configuration's TLS contexts hold, without an error among it.</param>
+    public IReadOnlyList<string> Start(Config config, LoadedTls tls)
     {
         var problems = new List<string>();
         var opened = new List<(ProxyModel Model, ListeningSocket Socket)>();
@@ -57,7 +59,7 @@ internal sealed class Server : IDisposable
                 problems.Add($"proxy {proxy.Name}: cannot open its connection log: {e.Message}");
             }
 
-            var model = new ProxyModel(proxy, generation: 1, log);
+            var model = new ProxyModel(proxy, generation: 1, tls.Of(proxy), log);
             try
             {
                 opened.AddRange(ListeningSocket.Open(proxy.Listener.Address).Select(socket => (model, socket)));

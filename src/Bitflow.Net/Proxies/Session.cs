@@ -3,6 +3,7 @@ using Bitflow.Domain;
 using Bitflow.Net.Dialing;
 using Bitflow.Net.Observing;
 using Bitflow.Net.Relay;
+using Bitflow.Net.Tls;
 using Bitflow.Net.Transport;
 using Microsoft.FSharp.Core;
 
@@ -43,6 +44,8 @@ internal sealed class Session : LoopTimer, IRelayObserver
     private readonly Preface _preface;
     private ProxyHeader? _inboundHeader;
     private byte[]? _announcement;
+    private HelloAnswer.Serve? _helloAnswer;
+    private TlsAlert? _alert;
     private TaskCompletionSource? _clientMayGoOn;
     private bool _clientReading;
     private bool _clientResetWatched;
@@ -51,6 +54,8 @@ internal sealed class Session : LoopTimer, IRelayObserver
     private Connection? _draining;
     private Instant _drainUntil;
     private Duration _drainLook;
+    private Duration _endPatience;
+    private int _endUnsent;
     private int _released;
     private int _lingering;
 
@@ -79,7 +84,8 @@ internal sealed class Session : LoopTimer, IRelayObserver
 
     public ProxyState State { get; }
 
-    public Connection Client { get; }
+    /// <summary>The client's connection; from the end of a TLS handshake on, what TLS carries.</summary>
+    public Connection Client { get; private set; }
 
     public Connection? Target => _target;
 
@@ -142,6 +148,12 @@ internal sealed class Session : LoopTimer, IRelayObserver
         if (_draining is not null)
         {
             LookAtDrain(now);
+            return;
+        }
+
+        if (_endPatience.IsPositive)
+        {
+            LookAtOrderlyEnd(now);
             return;
         }
 
@@ -250,6 +262,12 @@ internal sealed class Session : LoopTimer, IRelayObserver
             case { IsReadProxyHeader: true }:
                 Run(AnswerFromClientAsync(life, ReadProxyHeaderAsync()));
                 break;
+            case { IsReadHello: true }:
+                Run(AnswerFromClientAsync(life, ReadHelloAsync()));
+                break;
+            case { IsHandshake: true }:
+                Run(AnswerFromClientAsync(life, HandshakeAsync(life)));
+                break;
             case { IsDrawTicket: true }:
                 Answer(life.Stage, Event.NewTicket(State.DrawTicket()));
                 break;
@@ -264,10 +282,12 @@ internal sealed class Session : LoopTimer, IRelayObserver
                 BeginRelay();
                 break;
             case Step.Ended ended:
+                if (TlsAlertModule.OfUnmatchedName(ended.reason) is { IsSome: true } owed)
+                    _alert = owed.Value;
                 End(ended.ending);
                 break;
             default:
-                // Waiting is the timer's; what is read before dialling is not supported yet and cannot be configured.
+                // Waiting is the timer's.
                 break;
         }
     }
@@ -323,6 +343,89 @@ internal sealed class Session : LoopTimer, IRelayObserver
                     return Event.ClientReset;
             }
         }
+    }
+
+    /// <summary>The bytes of the hello stay in the preface: they are passed on, or replayed to TLS.</summary>
+    private async Task<Event?> ReadHelloAsync()
+    {
+        int nextLook = 0;
+        while (true)
+        {
+            int have = _preface.Unread.Length;
+            if (have >= nextLook)
+            {
+                switch (ClientHelloModule.Parse(_preface.Unread))
+                {
+                    case Parse<ClientHello, HelloFault>.Done done:
+                        return AnswerHello(done.value);
+                    case Parse<ClientHello, HelloFault>.Rejected rejected:
+                        Failure = HelloFaultModule.Describe(rejected.fault);
+                        _alert = HelloFaultModule.Alert(rejected.fault) is { IsSome: true } alert ? alert.Value : null;
+                        return Event.HelloMalformed;
+                    case Parse<ClientHello, HelloFault>.NeedMore more:
+                        nextLook = ClientHelloModule.NextLook(have, more.atLeast);
+                        break;
+                }
+            }
+
+            IoResult received = await _preface.ReadMoreAsync(ClientHelloModule.maxBytes).ConfigureAwait(false);
+            if (received.Fault == IoFault.None && !received.IsEnd)
+                continue;
+            if (received.Fault == IoFault.Aborted)
+                return null;
+            if (have > 0)
+                Report(Event.ClientSent);
+            return received.IsEnd ? Event.ClientEnded : Event.ClientReset;
+        }
+    }
+
+    private Event AnswerHello(ClientHello hello)
+    {
+        Tls = Tls with { AlpnOffer = [.. hello.ApplicationProtocols.Select(p => p.ToString())] };
+        switch (Model.Tls.Listener?.Rules.Answer(hello))
+        {
+            case HelloAnswer.Refuse refuse:
+                Failure = refuse.reason;
+                _alert = refuse.alert;
+                return Event.HelloRefused;
+            case HelloAnswer.Serve serve:
+                _helloAnswer = serve;
+                break;
+        }
+
+        return Event.NewHelloRead(hello.ServerName);
+    }
+
+    private async Task<Event?> HandshakeAsync(Life life)
+    {
+        TlsOutcome outcome = await Model.Tls.Listener!.AcceptAsync(Client, _preface.Take(), _helloAnswer!).ConfigureAwait(false);
+        if (outcome.Connection is { } secured)
+        {
+            lock (_gate)
+            {
+                if (_life.Stage == life.Stage)
+                    Client = secured;
+            }
+
+            if (Client != secured)
+            {
+                secured.Forget();
+                return null;
+            }
+
+            Tls = Tls with { Version = secured.VersionText, Alpn = secured.Alpn, ClientCertificateSubject = secured.PeerSubject };
+            ClientTls = secured.Describe(life.ServerName.IsSome ? life.ServerName.Value.Text : "");
+            return Event.HandshakeDone;
+        }
+
+        Failure = outcome.Detail;
+        return outcome.Raw switch
+        {
+            IoFault.None or IoFault.TlsProtocol => Event.NewHandshakeFailed(outcome.IsCertificate),
+            IoFault.Truncated => Event.ClientEnded,
+            IoFault.Aborted => null,
+            _ => Event.ClientReset,
+        };
     }
 
     /// <summary>The header that announces the client to a target, the same for every attempt; empty where none is sent.</summary>
@@ -512,9 +615,10 @@ internal sealed class Session : LoopTimer, IRelayObserver
         switch (ending)
         {
             case { IsOrderly: true }:
-                Client.Close();
-                _target?.Close();
-                Release();
+                if (Client.IsTls || _target is { IsTls: true })
+                    BeginOrderlyEnd();
+                else
+                    Release();
                 break;
             case { IsResetTargetAfterDrain: true }:
                 Client.Abort();
@@ -560,6 +664,41 @@ internal sealed class Session : LoopTimer, IRelayObserver
         Release();
     }
 
+    /// <summary>TLS ends with close_notify, which must arrive: without it, what came before looks cut off.</summary>
+    private void BeginOrderlyEnd()
+    {
+        Duration client = Model.Config.Listener.WriteTimeout;
+        Duration target = TargetModel!.Config.WriteTimeout;
+        Duration longer = client.TotalNanoseconds > target.TotalNanoseconds ? client : target;
+        _endPatience = longer.IsPositive ? longer : DrainPatience;
+        _endUnsent = int.MaxValue;
+        LookAtOrderlyEnd(Client.Loop.Now);
+        Run(EndBothAsync());
+
+        async Task EndBothAsync()
+        {
+            // One after the other is begun before either is waited for: a slow side must not hold up the other.
+            Task<IoFault> clientEnds = Client.IsTls ? Client.EndAsync().AsTask() : Task.FromResult(IoFault.None);
+            Task<IoFault> targetEnds = _target!.IsTls ? _target.EndAsync().AsTask() : Task.FromResult(IoFault.None);
+            await Task.WhenAll(clientEnds, targetEnds).ConfigureAwait(false);
+            Client.Loop.Disarm(this);
+            Release();
+        }
+    }
+
+    private void LookAtOrderlyEnd(Instant now)
+    {
+        int unsent = Client.UnsentBytes + _target!.UnsentBytes;
+        if (unsent >= _endUnsent)
+        {
+            Release();
+            return;
+        }
+
+        _endUnsent = unsent;
+        Client.Loop.Arm(this, now + _endPatience);
+    }
+
     private void BeginLinger()
     {
         Client.Loop.Arm(this, Client.Loop.Now + LingerTime);
@@ -567,6 +706,8 @@ internal sealed class Session : LoopTimer, IRelayObserver
 
         async Task EndClientAsync()
         {
+            if (_alert is not null && !Client.IsTls)
+                await Client.SendAllAsync(TlsAlertModule.Record(_alert)).ConfigureAwait(false);
             await Client.EndAsync().ConfigureAwait(false);
             if (!_clientReading)
                 await LingerAsync().ConfigureAwait(false);

@@ -1,7 +1,11 @@
 using System.Buffers;
 using System.Net.Security;
+using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
+using System.Text;
 using Bitflow.Domain;
 using Bitflow.Net.Transport;
+using Microsoft.FSharp.Core;
 
 namespace Bitflow.Net.Tls;
 
@@ -30,6 +34,38 @@ internal sealed class TlsConnection(Connection raw, SslStream ssl, ConnectionStr
     public override bool IsTls => true;
 
     public override int UnsentBytes => raw.UnsentBytes;
+
+    /// <summary>`1.2` or `1.3`.</summary>
+    public string VersionText => IsTls12 ? "1.2" : "1.3";
+
+    /// <summary>The protocol agreed on; empty for none.</summary>
+    public string Alpn => Encoding.ASCII.GetString(ssl.NegotiatedApplicationProtocol.Protocol.Span);
+
+    /// <summary>The subject of the certificate that the peer showed; empty for none.</summary>
+    public string PeerSubject => ssl.RemoteCertificate?.Subject ?? "";
+
+    private bool IsTls12 => ssl.SslProtocol == SslProtocols.Tls12;
+
+    /// <summary>What a PROXY header tells of it. A certificate that was accepted from a client has been verified.</summary>
+    public TerminatedTls Describe(string serverName)
+    {
+        PresentedCertificate? presented = ssl.RemoteCertificate is X509Certificate2 certificate
+            ? new PresentedCertificate(certificate.GetNameInfo(X509NameType.SimpleName, forIssuer: false), verified: true)
+            : null;
+        return new TerminatedTls(
+            IsTls12 ? TlsVersion.Tls12 : TlsVersion.Tls13,
+            ssl.NegotiatedCipherSuite.ToString(),
+            Alpn,
+            serverName,
+            OptionModule.OfObj(presented));
+    }
+
+    /// <summary>Gives up TLS and leaves the connection beneath to whoever has it.</summary>
+    public void Forget()
+    {
+        _closed = 1;
+        Release();
+    }
 
     public override ValueTask<IoFault> WaitReadableAsync()
     {

@@ -1,0 +1,31 @@
+using Bitflow.Domain;
+
+namespace Bitflow.Net.Tls;
+
+/// <summary>
+/// The TLS contexts of a whole configuration, each file read once and before anything is bound: `check` and starting load the same way.
+/// </summary>
+internal sealed class LoadedTls
+{
+    private readonly Dictionary<string, ProxyTls> _proxies = new(StringComparer.Ordinal);
+    private readonly List<TlsFinding> _findings = [];
+
+    private LoadedTls()
+    {
+    }
+
+    /// <summary>What is wrong or doubtful. The contexts may be used if no finding is an error.</summary>
+    public IReadOnlyList<TlsFinding> Findings => _findings;
+
+    public static LoadedTls Load(Config config, TimeProvider time)
+    {
+        var loaded = new LoadedTls();
+        DateTimeOffset now = time.GetUtcNow();
+        int index = 0;
+        foreach (ProxyConfig proxy in config.Proxies)
+            loaded._proxies.Add(proxy.Name, ProxyTls.Load(proxy, index++, now, loaded._findings));
+        return loaded;
+    }
+
+    public ProxyTls Of(ProxyConfig proxy) => _proxies[proxy.Name];
+}
