@@ -1,0 +1,130 @@
+module Bitflow.Spec.TlsRulesLaws
+
+open System
+open Xunit
+open Bitflow.Domain
+
+let private listener least protocols =
+    { VerifyMode = VerifyMode.None
+      Certificates = []
+      ApplicationProtocols = protocols
+      MinVersion = least }
+
+let private hello name protocols versions : ClientHello =
+    { ServerName = (match ServerName.tryCreate name with Ok n -> ValueSome n | Error _ -> ValueNone)
+      ApplicationProtocols = protocols |> List.choose (AlpnName.tryOfText >> ValueOption.toOption)
+      Versions = versions }
+
+let private answer tls names hello = ListenerTlsRules(tls, names |> Seq.map Seq.ofList).Answer hello
+let private refused answer = match answer with HelloAnswer.Refuse(alert, reason) when reason <> "" -> Some alert | _ -> None
+
+[<Fact>]
+let ``a client is answered in the versions that the listener accepts, and told where it has none of them`` () =
+    let t10, t12, t13, grease = 0x0301us, 0x0303us, 0x0304us, 0x7a7aus
+    Law.HoldsFor(
+        [ TlsVersion.Tls13, [ t13 ], true; TlsVersion.Tls13, [ grease; t13; t12 ], true; TlsVersion.Tls13, [ t12 ], false
+          TlsVersion.Tls13, [ grease ], false; TlsVersion.Tls12, [ t12 ], true; TlsVersion.Tls12, [ t13 ], true
+          TlsVersion.Tls12, [ t10 ], false; TlsVersion.Tls12, [ grease; t10 ], false; TlsVersion.Tls12, [ 0x0300us ], false ],
+        fun (least, versions, served) ->
+            match answer (listener least []) [ [] ] (hello "a" [] versions) with
+            | HelloAnswer.Serve _ -> served
+            | refusal -> not served && refused refusal = Some TlsAlert.ProtocolVersion)
+
+[<Fact>]
+let ``a client that offers protocols and none of the listener's is refused, one that offers none is not`` () =
+    Law.HoldsFor(
+        [ [ "h2" ], [ "http/1.1" ], None, true; [ "h2" ], [], None, false; [], [ "h2" ], None, false
+          [ "h2"; "http/1.1" ], [ "http/1.1"; "h2" ], Some "h2", false ],
+        fun (preferred, offered, chosen, isRefused) ->
+            match answer (listener TlsVersion.Tls13 preferred) [ [] ] (hello "a" offered [ 0x0304us ]) with
+            | HelloAnswer.Serve(_, protocol) -> not isRefused && (protocol |> ValueOption.map string |> ValueOption.toOption) = chosen
+            | refusal -> isRefused && refused refusal = Some TlsAlert.NoApplicationProtocol)
+
+[<Fact>]
+let ``the certificate goes with the name, whatever the protocol`` () =
+    Law.HoldsFor([ "a.example", 0; "b.example", 1; "x.b.example", 1; "other", 0; "", 0 ], fun (name, index) ->
+        answer (listener TlsVersion.Tls13 [ "h2" ]) [ [ "a.example" ]; [ "b.example"; "*.b.example" ] ] (hello name [ "h2" ] [ 0x0304us ])
+        |> function HelloAnswer.Serve(certificate, _) -> certificate = index | _ -> false)
+
+[<Fact>]
+let ``only a client whose name found no target is still owed unrecognized_name`` () =
+    Law.HoldsFor(
+        seq { for who in CloseReason.allWho do for phase in CloseReason.allPhases do for cause in CloseReason.allCauses -> CloseReason.make who phase cause },
+        fun reason ->
+            let owed = TlsAlert.ofUnmatchedName reason
+            owed.IsSome = (string reason = "bitflow.hello.refused") && (owed.IsNone || owed.Value = TlsAlert.UnrecognizedName))
+
+// Certificates of peers.
+
+let private fine = { Presented = true; Anchored = true; IsForName = true; Problems = [] }
+
+let private flawed =
+    [ { fine with Anchored = false }; { fine with Problems = [ "expired" ] }; { fine with Anchored = false; Problems = [ "expired" ] } ]
+
+[<Fact>]
+let ``a certificate is asked of clients as the mode says`` () =
+    let absent = { fine with Presented = false; Anchored = false }
+    Law.HoldsFor(
+        [ for finding in fine :: absent :: flawed do
+              VerifyMode.None, finding, true
+          VerifyMode.Relaxed, absent, true
+          VerifyMode.Strict, absent, false
+          for mode in [ VerifyMode.Relaxed; VerifyMode.Strict ] do
+              mode, fine, true
+              for finding in flawed do mode, finding, false ],
+        fun (mode, finding, accepted) -> (PeerCertificate.clientRefusal mode finding).IsNone = accepted)
+
+[<Fact>]
+let ``a target is verified by chain and name, unless nothing is verified`` () =
+    let findings = { fine with IsForName = false } :: { fine with Presented = false } :: flawed
+    Law.HoldsFor(
+        [ for finding in fine :: findings do
+              VerifyMode.None, finding, true
+          for mode in [ VerifyMode.Relaxed; VerifyMode.Strict ] do
+              mode, fine, true
+              for finding in findings do mode, finding, false ],
+        fun (mode, finding, accepted) -> (PeerCertificate.targetRefusal mode "a.example" finding).IsNone = accepted)
+
+[<Fact>]
+let ``a target is asked for by the configured name, else by the host of its address`` () =
+    let target address =
+        { Name = "t"; Address = (match Address.tryParse address with Ok a -> a | Error e -> failwith $"%A{e}"); Proxy = None
+          ConnectAttempts = 1; ConnectBackoff = Duration.Zero; ConnectTimeout = Duration.Zero; ResolveTimeout = Duration.Zero
+          ReadTimeout = Duration.Zero; WriteTimeout = Duration.Zero; KeepAlive = KeepAlive.Off; Tls = None }
+    let tls name = { TargetTls.VerifyMode = VerifyMode.Strict; Certificates = []; ApplicationProtocols = []; MinVersion = TlsVersion.Tls13; ServerName = name }
+    Law.HoldsFor(
+        [ "a.example:443", "", "a.example"; "a.example.:443", "", "a.example"; "a.example:443", "b.example", "b.example"
+          "10.0.0.1:443", "", "10.0.0.1"; "[::1]:443", "", "::1"; "unix:/a", "", ""; "unix:/a", "a.example", "a.example" ],
+        fun (address, name, asked) -> TargetName.ofTarget (target address) (tls name) = asked)
+
+// What `check` says of files.
+
+let private facts =
+    { Names = [ "a.example"; "*.b.example" ]
+      NotBefore = DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero)
+      NotAfter = DateTimeOffset(2026, 12, 31, 0, 0, 0, TimeSpan.Zero)
+      ChainBreaksAfter = 0 }
+
+let private at (text: string) = DateTimeOffset.Parse(text, Globalization.CultureInfo.InvariantCulture, Globalization.DateTimeStyles.AssumeUniversal)
+let private today = at "2026-06-01"
+
+[<Fact>]
+let ``a certificate outside its dates is said to be, and says which`` () =
+    Law.HoldsFor([ "2025-12-31", "not valid before 2026-01-01"; "2027-01-01", "expired on 2026-12-31" ], fun (day, words) ->
+        match CertificateChecks.warnings (at day) None facts, CertificateChecks.clientWarnings (at day) facts with
+        | [ listener ], [ target ] -> listener.Contains words && target.Contains words
+        | _ -> false)
+    Law.HoldsFor([ today ], fun now -> (CertificateChecks.warnings now None facts).IsEmpty)
+
+[<Fact>]
+let ``a chain out of order is said to be, and where`` () =
+    Law.HoldsFor([ 1; 2 ], fun place ->
+        match CertificateChecks.warnings today None { facts with ChainBreaksAfter = place } with
+        | [ warning ] -> warning.Contains $"certificate {place} of the file"
+        | _ -> false)
+
+[<Fact>]
+let ``names that no target answers to are named, where targets are chosen by name`` () =
+    Law.HoldsFor(
+        [ [ "a.example"; "x.b.example" ], 0; [ "*" ], 0; [ "*.example"; "*.b.example" ], 0; [ "a.example" ], 1; [ "x.y.b.example" ], 2; [ "b.example" ], 2 ],
+        fun (targets, warnings) -> (CertificateChecks.warnings today (Some targets) facts).Length = warnings)
