@@ -143,6 +143,7 @@ module CloseReason =
     let text (reason: CloseReason) = written.Value[reason]
 
     /// Reads `who.phase.cause` back.
+    [<CompiledName "TryParse">]
     let tryParse (text: string) : CloseReason voption =
         match (if isNull text then (false, Unchecked.defaultof<_>) else texts.Value.TryGetValue text) with
         | true, reason -> ValueSome reason

@@ -34,6 +34,7 @@ type RepeatSummary<'key> =
 [<RequireQualifiedAccess>]
 module RepeatLimit =
     /// Nothing seen yet. At most `maxKeys` keys are remembered: a failure whose text never repeats must not fill memory.
+    [<CompiledName("Create")>]
     let create (most: int) (window: Duration) (maxKeys: int) : RepeatLimit<'key> =
         { Most = max 1 most
           Window = window
@@ -42,11 +43,17 @@ module RepeatLimit =
           Crowded = 0L }
 
     /// For the log: ten times a second.
+    [<CompiledName("ForLog")>]
     let forLog () : RepeatLimit<string> = create 10 (Duration.OfSeconds 1L) 1_000
+
+    /// Whether nothing is remembered.
+    [<CompiledName("IsEmpty")>]
+    let isEmpty (limit: RepeatLimit<'key>) = limit.Histories.IsEmpty && limit.Crowded = 0L
 
     let private recent limit (now: Instant) history = history.Passed |> List.filter (fun at -> at + limit.Window > now)
 
     /// Forgets the keys that have been quiet for a whole window, and says what of them is still unreported.
+    [<CompiledName("Sweep")>]
     let sweep (now: Instant) (limit: RepeatLimit<'key>) : RepeatSummary<'key> * RepeatLimit<'key> =
         let quiet, live = limit.Histories |> Map.partition (fun _ history -> List.isEmpty (recent limit now history))
         { Suppressed = [ for entry in quiet do if entry.Value.Suppressed > 0L then entry.Key, entry.Value.Suppressed ]
@@ -55,6 +62,7 @@ module RepeatLimit =
 
     /// One more occurrence. With every place taken by a key that is still live, a new key is suppressed: a flood of
     /// different failures is a flood.
+    [<CompiledName("Next")>]
     let next (now: Instant) (key: 'key) (limit: RepeatLimit<'key>) : RepeatVerdict * RepeatLimit<'key> =
         match Map.tryFind key limit.Histories with
         | Some history ->

@@ -30,7 +30,9 @@ internal static class ServeCommand
             log.ConfigurationWarning(warning);
         foreach (TlsFinding warning in tls.Findings)
             log.ConfigurationWarning(reading.Line(warning.Path, warning.Message));
-        using var server = new Server(ChooseEngine(config), log.Sessions, log.Server);
+        await using var observation = new Observation(log);
+        await observation.ApplyAsync(config.Application).ConfigureAwait(false);
+        using var server = new Server(ChooseEngine(config), log.Sessions, log.Server, observation.Logs);
         IReadOnlyList<string> problems = server.Start(config, tls);
         if (problems.Count > 0)
         {
@@ -40,7 +42,7 @@ internal static class ServeCommand
         }
 
         log.Started(path, config.Proxies.Length, server.DescriptorLimit);
-        await ServeUntilStoppedAsync(signals).ConfigureAwait(false);
+        await ServeUntilStoppedAsync(signals, observation).ConfigureAwait(false);
         return await DrainAsync(server, signals, config.Application.ShutdownTimeout, log).ConfigureAwait(false);
     }
 
@@ -50,11 +52,21 @@ internal static class ServeCommand
         return new ManagedEngine();
     }
 
-    private static async Task ServeUntilStoppedAsync(Signals signals)
+    private static async Task ServeUntilStoppedAsync(Signals signals, Observation observation)
     {
-        while (await signals.NextAsync().ConfigureAwait(false) != Signal.Stop)
+        while (true)
         {
-            // Reload, reopening and the state dump have nothing to act on yet.
+            switch (await signals.NextAsync().ConfigureAwait(false))
+            {
+                case Signal.Stop:
+                    return;
+                case Signal.ReopenLogs:
+                    await observation.Logs.ReopenAsync().ConfigureAwait(false);
+                    break;
+                default:
+                    // Reload and the state dump have nothing to act on yet.
+                    break;
+            }
         }
     }
 

@@ -1,3 +1,4 @@
+using Bitflow.App.Reporting;
 using Bitflow.Domain;
 using Bitflow.Net.Proxies;
 using Microsoft.Extensions.Logging;
@@ -10,7 +11,7 @@ using Serilog.Formatting.Json;
 namespace Bitflow.App.Logging;
 
 /// <summary>
-/// The log of the program on standard error. Serilog is known in this file alone; everything else speaks to
+/// The log of the program on standard error. Serilog is known in this folder alone; everything else speaks to
 /// <see cref="Microsoft.Extensions.Logging.ILogger"/>. Written off the data path through a bounded queue.
 /// </summary>
 internal sealed class ProgramLog : IAsyncDisposable
@@ -21,17 +22,25 @@ internal sealed class ProgramLog : IAsyncDisposable
     /// <summary>Above every level that is written: logging off.</summary>
     private const LogEventLevel Off = LogEventLevel.Fatal + 1;
 
+    /// <summary>What is written.</summary>
     private readonly LoggingLevelSwitch _level = new();
+
+    /// <summary>What is made at all: errors are reported even where nothing is written.</summary>
+    private readonly LoggingLevelSwitch _lowest = new();
+
+    private readonly SentrySink _errors = new();
+    private readonly Logger _written;
+    private readonly RepeatLimitSink _limited;
     private readonly Logger _serilog;
     private readonly SerilogLoggerFactory _factory;
     private readonly Microsoft.Extensions.Logging.ILogger _log;
 
     public ProgramLog(ApplicationConfig application)
     {
-        _level.MinimumLevel = LevelOf(application);
-        LoggerConfiguration configuration = new LoggerConfiguration().MinimumLevel.ControlledBy(_level);
+        Apply(application);
         bool json = application.LogFormat.IsJson;
-        _serilog = configuration
+        _written = new LoggerConfiguration()
+            .MinimumLevel.Verbose()
             .WriteTo.Async(
                 sink =>
                 {
@@ -47,15 +56,35 @@ internal sealed class ProgramLog : IAsyncDisposable
                 bufferSize: QueueLines,
                 blockWhenFull: false)
             .CreateLogger();
+        _limited = new RepeatLimitSink(_written);
+        _serilog = new LoggerConfiguration()
+            .MinimumLevel.ControlledBy(_lowest)
+            .WriteTo.Sink(_limited, levelSwitch: _level)
+            .WriteTo.Sink(_errors, LogEventLevel.Error)
+            .CreateLogger();
         _factory = new SerilogLoggerFactory(_serilog);
         _log = _factory.CreateLogger("Bitflow");
         Sessions = new SessionLog(_log);
         Server = new ServerLog(_log);
+        ConnectionLogs = new ConnectionLogEvents(_log);
     }
 
     public SessionLog Sessions { get; }
 
     public ServerLog Server { get; }
+
+    public ConnectionLogEvents ConnectionLogs { get; }
+
+    /// <summary>Takes the level of a configuration; a change of format needs a restart.</summary>
+    public void Apply(ApplicationConfig application)
+    {
+        _level.MinimumLevel = LevelOf(application);
+        bool reports = application.SentryDsn.Length > 0;
+        _lowest.MinimumLevel = reports && _level.MinimumLevel > LogEventLevel.Error ? LogEventLevel.Error : _level.MinimumLevel;
+    }
+
+    /// <summary>Errors go to this reporter too; null for none.</summary>
+    public void ReportErrorsTo(SentryReporter? reporter) => _errors.ReportTo(reporter);
 
     public void ConfigurationWarning(string line) => ProgramEvents.ConfigurationWarning(_log, line);
 
@@ -71,6 +100,8 @@ internal sealed class ProgramLog : IAsyncDisposable
     {
         _factory.Dispose();
         await _serilog.DisposeAsync().ConfigureAwait(false);
+        _limited.Dispose();
+        await _written.DisposeAsync().ConfigureAwait(false);
     }
 
     private static LogEventLevel LevelOf(ApplicationConfig application) => application.LogLevel?.Value switch

@@ -1,0 +1,213 @@
+using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.InteropServices;
+using System.Threading.Channels;
+using Bitflow.Domain;
+using Bitflow.Net.Linux;
+using Bitflow.Net.Observing;
+
+namespace Bitflow.App.ConnectionLogs;
+
+/// <summary>
+/// One file that connection records are appended to, by one thread of its own: a disk that hangs holds up that thread and nothing else. What
+/// the queue cannot hold, or the file does not take, is dropped and counted.
+/// </summary>
+[SuppressMessage("Design", "CA1001", Justification = "CloseAsync disposes what is owned, once the thread is done with it.")]
+internal sealed class ConnectionLogFile
+{
+    /// <summary>Records that may wait for a slow disk.</summary>
+    public const int QueueRecords = 16_384;
+
+    /// <summary>
+    /// How long records gather before they are written together: waking a thread for each would cost more than the record. Well below the
+    /// 250 ms within which a record is promised.
+    /// </summary>
+    private static readonly TimeSpan Gathering = TimeSpan.FromMilliseconds(40);
+
+    /// <summary>Bytes after which gathered records are written at once.</summary>
+    private const int BatchBytes = 256 * 1024;
+
+    private readonly Channel<Entry> _queue = Channel.CreateBounded<Entry>(
+        new BoundedChannelOptions(QueueRecords) { SingleReader = true, FullMode = BoundedChannelFullMode.Wait });
+
+    private readonly ArrayBufferWriter<byte> _batch = new(BatchBytes);
+    private readonly List<BatchedLine> _lines = [];
+    private readonly IConnectionLogEvents _events;
+    private readonly SemaphoreSlim _wake = new(0);
+    private readonly CancellationTokenSource _closing = new();
+    private readonly Thread _writer;
+    private readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Lock _reopenGate = new();
+    private AppendFile _file;
+    private TaskCompletionSource? _reopening;
+    private int _asleep;
+
+    /// <summary>Whether the file ends in the middle of a line, because the disk took only part of one.</summary>
+    private bool _endsInsideLine;
+
+    private bool _isFailing;
+
+    /// <exception cref="IOException">The file cannot be opened for appending.</exception>
+    public ConnectionLogFile(string path, IConnectionLogEvents events)
+    {
+        Path = path;
+        _events = events;
+        _file = AppendFile.Open(path);
+        _writer = new Thread(Run, maxStackSize: 256 * 1024) { IsBackground = true, Name = "connection log" };
+        _writer.Start();
+    }
+
+    public string Path { get; }
+
+    /// <summary>Takes a record for the proxy that the drop would be counted for, or drops it.</summary>
+    public void Write(ConnectionRecord record, KeyValuePair<string, object?>[] proxy)
+    {
+        if (!_queue.Writer.TryWrite(new Entry(record, proxy)))
+        {
+            Instruments.LogDropped.Add(1, proxy);
+            return;
+        }
+
+        // Only a sleeping writer is woken: under load it is awake, and a record costs no system call here.
+        if (Volatile.Read(ref _asleep) != 0 && Interlocked.Exchange(ref _asleep, 0) != 0)
+            _wake.Release();
+    }
+
+    /// <summary>
+    /// Opens the path anew, after a rotation has moved the file away, and closes the old one. Where that fails the old file stays in use.
+    /// Completes when it is decided.
+    /// </summary>
+    public Task ReopenAsync()
+    {
+        lock (_reopenGate)
+        {
+            _reopening ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            Task reopened = _reopening.Task;
+            _wake.Release();
+            return Task.WhenAny(reopened, _done.Task);
+        }
+    }
+
+    /// <summary>Writes what is queued, then closes the file. Gives up on a disk that takes too long; the rest is lost with the process.</summary>
+    public async Task CloseAsync(TimeSpan patience)
+    {
+        _queue.Writer.TryComplete();
+        await _closing.CancelAsync().ConfigureAwait(false);
+        _wake.Release();
+        await Task.WhenAny(_done.Task, Task.Delay(patience)).ConfigureAwait(false);
+    }
+
+    private void Run()
+    {
+        try
+        {
+            bool last;
+            do
+            {
+                last = _closing.IsCancellationRequested;
+                if (Volatile.Read(ref _reopening) is not null)
+                    Reopen();
+                while (Gather())
+                    Flush();
+                if (!last)
+                    Sleep();
+            }
+            while (!last);
+        }
+        catch (Exception e)
+        {
+            // Nothing here is expected to throw; a log that ends silently would be worse than one that says so.
+            _events.WriterFailed(Path, e);
+        }
+        finally
+        {
+            _file.Dispose();
+            _done.TrySetResult();
+        }
+    }
+
+    /// <summary>Waits for the first record after a quiet time, then for those that come shortly after it.</summary>
+    private void Sleep()
+    {
+        Volatile.Write(ref _asleep, 1);
+        Thread.MemoryBarrier();
+        // A record that came between the last look and now saw a writer awake.
+        if (!_queue.Reader.TryPeek(out _) && Volatile.Read(ref _reopening) is null && !_closing.IsCancellationRequested)
+            _wake.Wait();
+        Volatile.Write(ref _asleep, 0);
+        if (Volatile.Read(ref _reopening) is null)
+            _closing.Token.WaitHandle.WaitOne(Gathering);
+    }
+
+    private bool Gather()
+    {
+        while (_batch.WrittenCount < BatchBytes && _queue.Reader.TryRead(out Entry entry))
+        {
+            ConnectionRecordModule.WriteLine(_batch, entry.Record);
+            _lines.Add(new BatchedLine(_batch.WrittenCount, entry.Proxy));
+        }
+
+        return _lines.Count > 0;
+    }
+
+    private void Flush()
+    {
+        if (_endsInsideLine)
+        {
+            // The broken line stands alone; what follows it can be read.
+            if (_file.Write("\n"u8, out _) == 1)
+                _endsInsideLine = false;
+        }
+
+        int error = 0;
+        int written = _endsInsideLine ? 0 : _file.Write(_batch.WrittenSpan, out error);
+        int dropped = 0;
+        foreach (BatchedLine line in _lines)
+        {
+            if (line.End <= written)
+                continue;
+            dropped++;
+            Instruments.LogDropped.Add(1, line.Proxy);
+        }
+
+        if (written > 0)
+            _endsInsideLine = _batch.WrittenSpan[written - 1] != (byte)'\n';
+        if (dropped > 0 && !_isFailing)
+            _events.Unwritable(Path, error == 0 ? "it cannot be written" : Marshal.GetPInvokeErrorMessage(error));
+        else if (dropped == 0 && _isFailing)
+            _events.WritableAgain(Path);
+        _isFailing = dropped > 0;
+        _batch.ResetWrittenCount();
+        _lines.Clear();
+    }
+
+    private void Reopen()
+    {
+        TaskCompletionSource asked;
+        lock (_reopenGate)
+        {
+            asked = _reopening!;
+            _reopening = null;
+        }
+
+        try
+        {
+            AppendFile next = AppendFile.Open(Path);
+            _file.Dispose();
+            _file = next;
+            _endsInsideLine = false;
+            _events.Reopened(Path);
+        }
+        catch (IOException e)
+        {
+            _events.ReopenFailed(Path, e.Message);
+        }
+
+        asked.TrySetResult();
+    }
+
+    private readonly record struct Entry(ConnectionRecord Record, KeyValuePair<string, object?>[] Proxy);
+
+    /// <summary>A line in the batch, by the offset behind its end.</summary>
+    private readonly record struct BatchedLine(int End, KeyValuePair<string, object?>[] Proxy);
+}

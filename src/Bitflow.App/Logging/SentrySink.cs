@@ -1,0 +1,66 @@
+using System.Diagnostics;
+using Bitflow.App.Reporting;
+using Bitflow.Domain;
+using Microsoft.FSharp.Collections;
+using Serilog.Core;
+using Serilog.Events;
+
+namespace Bitflow.App.Logging;
+
+/// <summary>Errors in the log, for Sentry. Without a reporter it does nothing.</summary>
+internal sealed class SentrySink : ILogEventSink
+{
+    private static readonly string Release = $"bitflow@{ProductVersion.Text}";
+
+    /// <summary>What of a log line becomes a tag: where it happened, never what a client sent.</summary>
+    private static readonly (string Property, string Tag)[] Tagged = [("Proxy", "proxy"), ("Target", "target"), ("Reason", "reason")];
+
+    private volatile SentryReporter? _reporter;
+
+    public void ReportTo(SentryReporter? reporter) => _reporter = reporter;
+
+    public void Emit(LogEvent logEvent) => _reporter?.Report(() => EventOf(logEvent));
+
+    private static SentryEvent EventOf(LogEvent logEvent) => new(
+        id: Guid.NewGuid(),
+        timestamp: logEvent.Timestamp,
+        release: Release,
+        serverName: Environment.MachineName,
+        message: logEvent.RenderMessage(System.Globalization.CultureInfo.InvariantCulture),
+        template: logEvent.MessageTemplate.Text,
+        tags: ListModule.OfSeq(Tags(logEvent)),
+        exceptions: ListModule.OfSeq(Chain(logEvent.Exception).Select(ExceptionOf)));
+
+    private static IEnumerable<Tuple<string, string>> Tags(LogEvent logEvent)
+    {
+        foreach ((string property, string tag) in Tagged)
+        {
+            if (logEvent.Properties.TryGetValue(property, out LogEventPropertyValue? value) && value is ScalarValue { Value: { } scalar })
+                yield return Tuple.Create(tag, scalar.ToString() ?? "");
+        }
+    }
+
+    private static IEnumerable<Exception> Chain(Exception? exception)
+    {
+        for (; exception is not null; exception = exception.InnerException)
+            yield return exception;
+    }
+
+    private static SentryException ExceptionOf(Exception exception)
+    {
+        StackFrame[] frames = new StackTrace(exception, fNeedFileInfo: true).GetFrames();
+        return new SentryException(exception.GetType().FullName ?? "Exception", exception.Message, ListModule.OfSeq(frames.Select(FrameOf)));
+    }
+
+    private static SentryFrame FrameOf(StackFrame frame)
+    {
+        DiagnosticMethodInfo? method = DiagnosticMethodInfo.Create(frame);
+        string module = method?.DeclaringTypeName ?? "";
+        return new SentryFrame(
+            function: method?.Name ?? "",
+            module: module,
+            file: Path.GetFileName(frame.GetFileName()) ?? "",
+            line: frame.GetFileLineNumber(),
+            inApp: module.StartsWith("Bitflow", StringComparison.Ordinal));
+    }
+}

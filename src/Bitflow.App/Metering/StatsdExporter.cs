@@ -1,0 +1,96 @@
+using Bitflow.Domain;
+using Bitflow.Net.Observing;
+
+namespace Bitflow.App.Metering;
+
+/// <summary>Sends what the store holds to statsd, once a second, from the thread pool. A receiver that is not there is not noticed elsewhere.</summary>
+internal sealed class StatsdExporter : IAsyncDisposable
+{
+    private static readonly TimeSpan FlushInterval = TimeSpan.FromSeconds(1);
+
+    private readonly MetricStore _store;
+    private readonly MetricsConfig _config;
+    private readonly StatsdSocket _socket;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Task _flushing;
+
+    public StatsdExporter(MetricStore store, MetricsConfig config)
+    {
+        _store = store;
+        _config = config;
+        _socket = new StatsdSocket(config.Address);
+        store.KeepSamples(true);
+        // What was counted before belongs to no interval of this receiver's.
+        foreach (MetricFamily family in store.Families)
+        {
+            foreach (MetricSeries series in family.Series)
+                series.TakeEvents();
+        }
+
+        _flushing = Task.Run(RunAsync);
+    }
+
+    /// <summary>Ends with a last flush.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync().ConfigureAwait(false);
+        await _flushing.ConfigureAwait(false);
+        Flush();
+        _store.KeepSamples(false);
+        _socket.Dispose();
+        _stop.Dispose();
+    }
+
+    private async Task RunAsync()
+    {
+        using var timer = new PeriodicTimer(FlushInterval);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(_stop.Token).ConfigureAwait(false))
+                Flush();
+        }
+        catch (OperationCanceledException)
+        {
+            // The end.
+        }
+    }
+
+    private void Flush()
+    {
+        // Until the name resolves the counts wait where they are; nothing of them is lost.
+        if (!_socket.HasAddress())
+            return;
+        _store.Collect();
+        (IEnumerable<byte[]> datagrams, int leftOut) = Statsd.Datagrams(_config, _store.Families.SelectMany(Samples));
+        if (leftOut > 0)
+            Instruments.StatsdDropped.Add(leftOut);
+        foreach (byte[] datagram in datagrams)
+        {
+            if (!_socket.TrySend(datagram))
+                Instruments.StatsdDropped.Add(1);
+        }
+    }
+
+    private static IEnumerable<StatsdSample> Samples(MetricFamily family)
+    {
+        foreach (MetricSeries series in family.Series)
+        {
+            switch (family.Metric.Kind)
+            {
+                case { IsCounter: true }:
+                    long events = series.TakeEvents();
+                    if (events != 0)
+                        yield return new(family.Metric.Name, series.Tags, StatsdValue.NewCount(events));
+                    break;
+                case { IsTiming: true }:
+                    (double[] samples, long seen) = series.TakeSamples();
+                    foreach (double sample in samples)
+                        yield return new(family.Metric.Name, series.Tags, StatsdValue.NewTiming(sample, (double)samples.Length / seen));
+                    break;
+                default:
+                    yield return new(family.Metric.Name, series.Tags, StatsdValue.NewGauge(series.Level));
+                    break;
+            }
+        }
+    }
+}

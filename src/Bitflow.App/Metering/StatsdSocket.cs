@@ -1,0 +1,120 @@
+using System.Net;
+using System.Net.Sockets;
+using Bitflow.Domain;
+using Bitflow.Net.Dialing;
+
+namespace Bitflow.App.Metering;
+
+/// <summary>
+/// Datagrams to one receiver that may not be there, may not resolve yet, may be slow or may come back elsewhere: each is sent at once or not at
+/// all. Used by one thread at a time.
+/// </summary>
+internal sealed class StatsdSocket : IDisposable
+{
+    /// <summary>A name is looked up again after this long, so that a receiver may move.</summary>
+    private static readonly TimeSpan LookUpAgain = TimeSpan.FromSeconds(30);
+
+    /// <summary>After a lookup that found nothing.</summary>
+    private static readonly TimeSpan RetryLookup = TimeSpan.FromSeconds(2);
+
+    private readonly MetricsAddress _address;
+    private readonly Resolver _resolver = new();
+    private EndPoint[] _candidates = [];
+    private int _candidate;
+    private Task<Resolution>? _lookup;
+    private long _lookupDue;
+    private Socket? _socket;
+
+    public StatsdSocket(MetricsAddress address)
+    {
+        _address = address;
+        if (address is MetricsAddress.UnixDatagram unix)
+            _candidates = [new UnixDomainSocketEndPoint(unix.path)];
+        else if (address is MetricsAddress.Udp udp && IPAddress.TryParse(udp.host, out IPAddress? literal))
+            _candidates = [new IPEndPoint(literal, udp.port)];
+        if (_candidates.Length > 0)
+            _lookupDue = long.MaxValue;
+    }
+
+    /// <summary>Whether an address is known; looks the name up from time to time, without waiting for the answer.</summary>
+    public bool HasAddress()
+    {
+        LookUp();
+        return _candidates.Length > 0;
+    }
+
+    /// <summary>Sends, or says that it was not possible now. Never waits.</summary>
+    public bool TrySend(ReadOnlySpan<byte> datagram)
+    {
+        // One more try than there are addresses: a UDP socket tells of the datagram before, when nobody listened for it.
+        for (int attempt = 0; attempt <= _candidates.Length; attempt++)
+        {
+            _socket ??= Connect();
+            if (_socket is null)
+                continue;
+            _socket.Send(datagram, SocketFlags.None, out SocketError error);
+            if (error == SocketError.Success)
+                return true;
+            // A full buffer empties by itself; anything else may be better at another address, or on a new socket.
+            if (error is SocketError.WouldBlock or SocketError.NoBufferSpaceAvailable)
+                return false;
+            Forget();
+        }
+
+        return false;
+    }
+
+    public void Dispose()
+    {
+        _socket?.Dispose();
+        _resolver.Dispose();
+    }
+
+    private void LookUp()
+    {
+        if (_lookup is { IsCompleted: true })
+        {
+            Resolution found = _lookup.IsCompletedSuccessfully ? _lookup.Result : new([], "");
+            _lookup = null;
+            _lookupDue = Environment.TickCount64 + (long)(found.Addresses.Count > 0 ? LookUpAgain : RetryLookup).TotalMilliseconds;
+            EndPoint[] candidates = [.. found.Addresses.Select(address => new IPEndPoint(address, ((MetricsAddress.Udp)_address).port))];
+            if (candidates.Length > 0 && !candidates.SequenceEqual(_candidates))
+            {
+                Forget();
+                _candidates = candidates;
+                _candidate = 0;
+            }
+        }
+
+        if (_lookup is null && Environment.TickCount64 >= _lookupDue)
+            _lookup = _resolver.ResolveAsync(((MetricsAddress.Udp)_address).host);
+    }
+
+    private Socket? Connect()
+    {
+        if (_candidates.Length == 0)
+            return null;
+        EndPoint candidate = _candidates[_candidate];
+        Socket? socket = null;
+        try
+        {
+            socket = new Socket(candidate.AddressFamily, SocketType.Dgram, ProtocolType.Unspecified) { Blocking = false };
+            socket.Connect(candidate);
+            return socket;
+        }
+        catch (SocketException)
+        {
+            socket?.Dispose();
+            _candidate = (_candidate + 1) % _candidates.Length;
+            return null;
+        }
+    }
+
+    private void Forget()
+    {
+        _socket?.Dispose();
+        _socket = null;
+        if (_candidates.Length > 0)
+            _candidate = (_candidate + 1) % _candidates.Length;
+    }
+}

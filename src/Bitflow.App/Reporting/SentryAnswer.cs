@@ -1,0 +1,4 @@
+namespace Bitflow.App.Reporting;
+
+/// <summary>What a server said, as far as the core wants to know it. Headers are empty where they are absent.</summary>
+internal sealed record SentryAnswer(int Status, string RateLimits, string RetryAfter);

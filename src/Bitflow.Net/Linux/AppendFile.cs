@@ -1,0 +1,76 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace Bitflow.Net.Linux;
+
+/// <summary>
+/// A file that is only ever appended to, by the kernel's own O_APPEND: the platform's append mode remembers an offset instead, which goes
+/// wrong as soon as a rotation truncates the file or another process writes to it.
+/// </summary>
+internal sealed partial class AppendFile : IDisposable
+{
+    private const int WriteOnly = 0x1;
+    private const int Create = 0x40;
+    private const int NoControllingTerminal = 0x100;
+    private const int Append = 0x400;
+    private const int NonBlocking = 0x800;
+    private const int CloseOnExec = 0x80000;
+
+    /// <summary>The owner writes, the group reads (0640).</summary>
+    private const int Mode = 0x1A0;
+
+    private const int Interrupted = 4;
+
+    private readonly SafeFileHandle _handle;
+
+    private AppendFile(SafeFileHandle handle) => _handle = handle;
+
+    /// <summary>Opens the file, and makes it where there is none. A FIFO without a reader is an error, not a wait.</summary>
+    /// <exception cref="IOException">It cannot be opened; the message names path and reason.</exception>
+    public static AppendFile Open(string path)
+    {
+        SafeFileHandle handle = OpenNative(path, WriteOnly | Create | Append | NonBlocking | NoControllingTerminal | CloseOnExec, Mode);
+        if (handle.IsInvalid)
+        {
+            string reason = Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError());
+            handle.Dispose();
+            throw new IOException($"{path}: {reason}");
+        }
+
+        return new AppendFile(handle);
+    }
+
+    /// <summary>Writes until all is written or the kernel refuses.</summary>
+    /// <param name="error">The kernel's reason where not all was written; else 0.</param>
+    /// <returns>How many bytes are in the file.</returns>
+    public unsafe int Write(ReadOnlySpan<byte> bytes, out int error)
+    {
+        int written = 0;
+        while (written < bytes.Length)
+        {
+            nint count;
+            fixed (byte* start = bytes[written..])
+                count = WriteNative(_handle, start, (nuint)(bytes.Length - written));
+            if (count < 0)
+            {
+                error = Marshal.GetLastPInvokeError();
+                if (error == Interrupted)
+                    continue;
+                return written;
+            }
+
+            written += (int)count;
+        }
+
+        error = 0;
+        return written;
+    }
+
+    public void Dispose() => _handle.Dispose();
+
+    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial SafeFileHandle OpenNative(string path, int flags, int mode);
+
+    [LibraryImport("libc", EntryPoint = "write", SetLastError = true)]
+    private static unsafe partial nint WriteNative(SafeFileHandle file, byte* bytes, nuint count);
+}
