@@ -13,6 +13,14 @@ internal sealed class Pump(Connection from, Connection to, Side side, SideStamps
     /// <summary>Large enough that a busy stream costs few calls, small enough for the caches.</summary>
     private const int BufferBytes = 64 * 1024;
 
+    /// <summary>Runs the pump that suits the two connections.</summary>
+    /// <param name="early">Bytes of the side that were read before the relay began; delivered first.</param>
+    public static Task RunAsync(
+        Connection from, Connection to, Side side, SideStamps fromStamps, SideStamps toStamps, IRelayObserver observer, ReadOnlyMemory<byte> early) =>
+        LinuxPump.TryBegin(from, to, side, fromStamps, toStamps, observer, early)
+            ? Task.CompletedTask
+            : new Pump(from, to, side, fromStamps, toStamps, observer).RunAsync(early);
+
     /// <param name="early">Bytes of the side that were read before the relay began; delivered first.</param>
     public async Task RunAsync(ReadOnlyMemory<byte> early)
     {

@@ -39,6 +39,7 @@ internal sealed class LinuxConnection : Connection, IEventSink
     private bool _writable;
     private bool _watchesWritable;
     private bool _shortReadsProveNothing;
+    private bool _sawUrgent;
     private bool _peerEnded;
     private IoFault _fault;
     private int _turn;
@@ -89,7 +90,17 @@ internal sealed class LinuxConnection : Connection, IEventSink
         }
     }
 
-    private bool IsClosed => _descriptor < 0;
+    /// <summary>Whether it was closed here.</summary>
+    internal bool IsClosed => _descriptor < 0;
+
+    /// <summary>Who receives from this connection by callback; then nobody calls <see cref="ReceiveAsync"/>.</summary>
+    internal IReadyHandler? Reader { get; set; }
+
+    /// <summary>Who sends to this connection by callback; then nobody calls <see cref="SendAsync"/>.</summary>
+    internal IReadyHandler? Writer { get; set; }
+
+    /// <summary>A splice stops at urgent data without a word, and a Unix socket gains nothing by it.</summary>
+    internal bool MaySplice => _family != Libc.FamilyUnix && !_sawUrgent;
 
     /// <summary>Begins to hear of a connected socket. Answers the negative errno where the kernel cannot, and the connection is closed then.</summary>
     public int Begin()
@@ -313,6 +324,8 @@ internal sealed class LinuxConnection : Connection, IEventSink
         Abandon(_reset);
         _receiveInto = default;
         _sendFrom = default;
+        Reader?.OnClosed(this);
+        Writer?.OnClosed(this);
     }
 
     public void OnEvents(uint events)
@@ -324,6 +337,7 @@ internal sealed class LinuxConnection : Connection, IEventSink
             else if ((events & (Libc.EpollRdHup | Libc.EpollHup)) == Libc.EpollRdHup)
                 _peerEnded = true;
             _shortReadsProveNothing = true;
+            _sawUrgent |= (events & Libc.EpollPri) != 0;
         }
 
         if ((events & (Libc.EpollIn | Libc.EpollPri | Endings)) != 0)
@@ -337,9 +351,21 @@ internal sealed class LinuxConnection : Connection, IEventSink
             return;
         }
 
-        if (_readable && _receive is { IsPending: true } receive)
-            FinishReceive(receive);
-        if (_writable && !IsClosed && _send is { IsPending: true } send && TrySend(_sendFrom.Span, out IoResult sent))
+        if (_readable)
+        {
+            if (Reader is { } reader)
+                reader.OnReadable();
+            else if (_receive is { IsPending: true } receive)
+                FinishReceive(receive);
+        }
+
+        if (!_writable || IsClosed)
+            return;
+        if (Writer is { } writer)
+        {
+            writer.OnWritable();
+        }
+        else if (_send is { IsPending: true } send && TrySend(_sendFrom.Span, out IoResult sent))
         {
             _sendFrom = default;
             send.Complete(sent);
@@ -378,13 +404,49 @@ internal sealed class LinuxConnection : Connection, IEventSink
         }
     }
 
-    private bool TryReceive(Span<byte> buffer, out IoResult result)
+    /// <summary>Whether a receive may find something, and this connection may go on receiving in this turn.</summary>
+    internal bool MayReceiveNow() => _readable && !IsClosed && MayReadOn();
+
+    /// <summary>Receives without waiting; false when there is nothing.</summary>
+    internal bool TryReceive(Span<byte> buffer, out IoResult result)
     {
         int answer = Libc.Receive(_descriptor, buffer);
+        if (answer > 0 && answer < buffer.Length && !_shortReadsProveNothing)
+            _readable = false;
+        return Received(answer, out result);
+    }
+
+    /// <summary>Moves what has come into an empty pipe; false when there is nothing.</summary>
+    internal bool TrySplice(SplicePipe pipe, out IoResult result)
+    {
+        // A pipe may be full of small pieces long before its bytes: a short answer proves nothing.
+        return Received(pipe.Fill(_descriptor), out result);
+    }
+
+    /// <summary>Sends without waiting, and hears of it when there is room again; false when there is none now.</summary>
+    internal bool TrySendNow(ReadOnlySpan<byte> data, out IoResult result)
+    {
+        if (_writable && TrySend(data, out result))
+            return true;
+        WatchWritable();
+        result = default;
+        return false;
+    }
+
+    /// <summary>Sends what is in a pipe, as <see cref="TrySendNow(ReadOnlySpan{byte}, out IoResult)"/>.</summary>
+    internal bool TrySendNow(SplicePipe pipe, out IoResult result)
+    {
+        if (_writable && Sent(pipe.Drain(_descriptor), out result))
+            return true;
+        WatchWritable();
+        result = default;
+        return false;
+    }
+
+    private bool Received(int answer, out IoResult result)
+    {
         if (answer > 0)
         {
-            if (answer < buffer.Length && !_shortReadsProveNothing)
-                _readable = false;
             result = IoResult.Ok(answer);
             return true;
         }
@@ -411,14 +473,19 @@ internal sealed class LinuxConnection : Connection, IEventSink
     private bool TrySend(ReadOnlySpan<byte> data, out IoResult result)
     {
         int answer = Libc.Send(_descriptor, data);
+        if (answer >= 0 && answer < data.Length)
+        {
+            _writable = false;
+            WatchWritable();
+        }
+
+        return Sent(answer, out result);
+    }
+
+    private bool Sent(int answer, out IoResult result)
+    {
         if (answer >= 0)
         {
-            if (answer < data.Length)
-            {
-                _writable = false;
-                WatchWritable();
-            }
-
             result = IoResult.Ok(answer);
             return true;
         }

@@ -15,7 +15,7 @@ internal sealed class LinuxEngine : Engine
     {
         _loops = new LinuxLoop[loops ?? Environment.ProcessorCount];
         for (int i = 0; i < _loops.Length; i++)
-            _loops[i] = new LinuxLoop(i, logger ?? NullLogger.Instance);
+            _loops[i] = new LinuxLoop(i, _loops.Length, logger ?? NullLogger.Instance);
         Loops = _loops;
     }
 

@@ -36,9 +36,10 @@ internal sealed class LinuxLoop : EventLoop
     private int _eventCount;
     private bool _stopping;
 
-    public LinuxLoop(int index, ILogger logger)
+    public LinuxLoop(int index, int loops, ILogger logger)
     {
         _logger = logger;
+        Pipes = new PipePool(loops);
         _now = Clock();
         _epoll = Checked(Libc.EpollCreate(), "epoll_create1");
         _wake = Checked(Libc.EventFd(), "eventfd");
@@ -55,6 +56,14 @@ internal sealed class LinuxLoop : EventLoop
 
     /// <summary>Descriptors that live here. Other loops read it to share out connections; it may be a moment old.</summary>
     public int Load { get; private set; }
+
+    /// <summary>
+    /// What is received goes here first, whoever it came from: an idle connection holds no buffer, and a busy one finds it warm. Belongs to
+    /// whoever runs on the loop until it returns.
+    /// </summary>
+    internal byte[] Scratch { get; } = GC.AllocateUninitializedArray<byte>(64 * 1024, pinned: true);
+
+    internal PipePool Pipes { get; }
 
     /// <summary>Counts the turns, so that a connection can tell how much it has had of this one.</summary>
     internal int TurnNumber { get; private set; }
@@ -209,6 +218,7 @@ internal sealed class LinuxLoop : EventLoop
         RunPosted();
         AnnounceDeferred();
         NativeMemory.Free(events);
+        Pipes.Close();
         _ = Libc.Close(_wake);
         _ = Libc.Close(_epoll);
     }

@@ -1,0 +1,287 @@
+using System.Buffers;
+using Bitflow.Domain;
+using Bitflow.Net.Transport;
+using Bitflow.Net.Transport.Linux;
+
+namespace Bitflow.Net.Relay;
+
+/// <summary>
+/// What <see cref="Pump"/> does, for two plain connections on one Linux loop: moved by callbacks, received into the loop's one buffer and sent
+/// at once; what does not go out is copied aside. A stream that fills the buffer is spliced through a pipe until it runs small again.
+/// </summary>
+internal sealed class LinuxPump : IReadyHandler
+{
+    /// <summary>Below this, a splice costs more than the copy that it saves.</summary>
+    private const int SmallSplice = 16 * 1024;
+
+    /// <summary>So many small splices in a row, and the stream is copied again.</summary>
+    private const int SmallSplicesBeforeCopying = 8;
+
+    private readonly LinuxConnection _from;
+    private readonly LinuxConnection _to;
+    private readonly LinuxLoop _loop;
+    private readonly Side _side;
+    private readonly SideStamps _fromStamps;
+    private readonly SideStamps _toStamps;
+    private readonly IRelayObserver _observer;
+    private byte[]? _rented;
+    private ReadOnlyMemory<byte> _left;
+    private SplicePipe? _pipe;
+    private int _smallSplices;
+    private bool _busy;
+    private long _heldSince;
+    private bool _held;
+    private bool _over;
+
+    private LinuxPump(
+        LinuxConnection from, LinuxConnection to, LinuxLoop loop, Side side, SideStamps fromStamps, SideStamps toStamps, IRelayObserver observer)
+    {
+        _from = from;
+        _to = to;
+        _loop = loop;
+        _side = side;
+        _fromStamps = fromStamps;
+        _toStamps = toStamps;
+        _observer = observer;
+    }
+
+    /// <summary>Begins to pump if the two connections are of the kind; whatever happens then is told to the observer.</summary>
+    /// <param name="early">Bytes of the side that were read before the relay began; delivered first, and not to be changed before.</param>
+    public static bool TryBegin(
+        Connection from,
+        Connection to,
+        Side side,
+        SideStamps fromStamps,
+        SideStamps toStamps,
+        IRelayObserver observer,
+        ReadOnlyMemory<byte> early)
+    {
+        if (from is not LinuxConnection source || to is not LinuxConnection sink || from.Loop != to.Loop || from.Loop is not LinuxLoop { IsCurrent: true } loop)
+            return false;
+        new LinuxPump(source, sink, loop, side, fromStamps, toStamps, observer).Begin(early);
+        return true;
+    }
+
+    public void OnReadable()
+    {
+        if (_held || _over)
+            return;
+        while (_from.MayReceiveNow())
+        {
+            if (_busy)
+                _pipe ??= _loop.Pipes.TryRent();
+            if (!(_pipe is null ? CopyOnce() : SpliceOnce()))
+                return;
+        }
+    }
+
+    public void OnWritable()
+    {
+        if (!_held || _over)
+            return;
+        if (_pipe is { Filled: > 0 } ? !DrainPipe() : !Deliver(_left.Span))
+            return;
+        Resume();
+        OnReadable();
+    }
+
+    public void OnClosed(LinuxConnection which)
+    {
+        // What was received before its sender went is still delivered.
+        if (which == _to || !_held)
+            Leave();
+    }
+
+    private void Begin(ReadOnlyMemory<byte> early)
+    {
+        if (_from.IsClosed || _to.IsClosed)
+            return;
+        _from.Reader = this;
+        _to.Writer = this;
+        _left = early;
+        if (early.IsEmpty || Deliver(early.Span))
+            OnReadable();
+    }
+
+    /// <summary>One receive and its sends. False when nothing more is to be done now.</summary>
+    private bool CopyOnce()
+    {
+        byte[] buffer = _loop.Scratch;
+        if (!_from.TryReceive(buffer, out IoResult got))
+            return false;
+        if (got.Fault != IoFault.None)
+            return Fail(got.Fault);
+        if (got.IsEnd)
+            return Finish(RelayEvent.Ended);
+        Received(got.Bytes);
+        if (!Deliver(buffer.AsSpan(0, got.Bytes)))
+            return false;
+        _busy = got.Bytes == buffer.Length && _from.MaySplice;
+        return true;
+    }
+
+    private bool SpliceOnce()
+    {
+        if (!_from.TrySplice(_pipe!, out IoResult got))
+        {
+            // Nothing more came: others may have the pipe meanwhile.
+            ReturnPipe();
+            return false;
+        }
+
+        if (got.Fault != IoFault.None)
+            return Fail(got.Fault);
+        if (got.IsEnd)
+            return Finish(RelayEvent.Ended);
+        Received(got.Bytes);
+        if (!DrainPipe())
+            return false;
+        _smallSplices = got.Bytes < SmallSplice ? _smallSplices + 1 : 0;
+        if (_smallSplices == SmallSplicesBeforeCopying || !_from.MaySplice)
+        {
+            _busy = false;
+            _smallSplices = 0;
+            ReturnPipe();
+        }
+
+        return true;
+    }
+
+    /// <summary>Sends; what the kernel does not take is kept. False when something was kept, or the write failed.</summary>
+    private bool Deliver(ReadOnlySpan<byte> data)
+    {
+        while (!data.IsEmpty)
+        {
+            if (!_to.TrySendNow(data, out IoResult sent))
+            {
+                Keep(data);
+                Hold();
+                return false;
+            }
+
+            if (sent.Fault != IoFault.None)
+                return Finish(RelayEvent.WriteFailed);
+            Sent(sent.Bytes);
+            data = data[sent.Bytes..];
+        }
+
+        _left = default;
+        ReturnRented();
+        return true;
+    }
+
+    /// <summary>Empties the pipe. False when bytes stayed in it, or the write failed.</summary>
+    private bool DrainPipe()
+    {
+        while (_pipe!.Filled > 0)
+        {
+            if (!_to.TrySendNow(_pipe, out IoResult sent))
+            {
+                Hold();
+                return false;
+            }
+
+            if (sent.Fault != IoFault.None)
+                return Finish(RelayEvent.WriteFailed);
+            Sent(sent.Bytes);
+        }
+
+        return true;
+    }
+
+    private void Received(int bytes)
+    {
+        _fromStamps.BytesFrom += bytes;
+        _fromStamps.LastMoved = _loop.Now.Nanoseconds;
+    }
+
+    private void Sent(int bytes)
+    {
+        long now = _loop.Now.Nanoseconds;
+        _toStamps.BytesTo += bytes;
+        _toStamps.LastTaken = now;
+        _toStamps.LastMoved = now;
+    }
+
+    private void Keep(ReadOnlySpan<byte> data)
+    {
+        if (!_left.IsEmpty)
+        {
+            // Part of what was kept before went out.
+            _left = _left[^data.Length..];
+            return;
+        }
+
+        _rented = ArrayPool<byte>.Shared.Rent(data.Length);
+        data.CopyTo(_rented);
+        _left = _rented.AsMemory(0, data.Length);
+    }
+
+    private void Hold()
+    {
+        if (_held)
+            return;
+        _held = true;
+        _heldSince = _loop.Now.Nanoseconds;
+        _toStamps.LastTaken = _heldSince;
+        _toStamps.WritePending = true;
+        _fromStamps.Held = true;
+    }
+
+    private void Resume()
+    {
+        _held = false;
+        _toStamps.WritePending = false;
+
+        // The clock of a held side stood still: it goes on where it was.
+        _fromStamps.LastMoved += _loop.Now.Nanoseconds - _heldSince;
+        _fromStamps.Held = false;
+    }
+
+    private bool Fail(IoFault fault)
+    {
+        if (fault == IoFault.Aborted)
+            Leave();
+        else
+            Finish(RelayEvents.OfReceive(fault));
+        return false;
+    }
+
+    /// <summary>The last act. A failed write is the other side's doing, everything else is this side's.</summary>
+    private bool Finish(RelayEvent what)
+    {
+        if (_held)
+            Resume();
+        Leave();
+        _observer.OnRelay(what == RelayEvent.WriteFailed ? Side.Client == _side ? Side.Target : Side.Client : _side, what);
+        return false;
+    }
+
+    private void Leave()
+    {
+        if (_over)
+            return;
+        _over = true;
+        _from.Reader = null;
+        _to.Writer = null;
+        ReturnPipe();
+        ReturnRented();
+        _left = default;
+    }
+
+    private void ReturnPipe()
+    {
+        if (_pipe is null)
+            return;
+        _loop.Pipes.Return(_pipe);
+        _pipe = null;
+    }
+
+    private void ReturnRented()
+    {
+        if (_rented is null)
+            return;
+        ArrayPool<byte>.Shared.Return(_rented);
+        _rented = null;
+    }
+}

@@ -1,0 +1,58 @@
+using Bitflow.Net.Linux;
+
+namespace Bitflow.Net.Transport.Linux;
+
+/// <summary>The pipes of one loop, given to busy streams and taken back empty. A stream that gets none copies.</summary>
+internal sealed class PipePool
+{
+    private const int MostPipes = 64;
+
+    /// <summary>The largest that the kernel grants without a privilege (fs.pipe-max-size as shipped).</summary>
+    private const int PipeBytes = 1 << 20;
+
+    private readonly Stack<SplicePipe> _idle = new();
+    private readonly int _most;
+    private int _made;
+    private bool _refused;
+
+    /// <param name="loops">How many pools share the process's descriptors: together they take at most a sixteenth.</param>
+    public PipePool(int loops) => _most = (int)Math.Clamp(Libc.DescriptorLimit() / (32L * loops), 1, MostPipes);
+
+    public SplicePipe? TryRent()
+    {
+        if (_idle.TryPop(out SplicePipe? pipe))
+            return pipe;
+        if (_made == _most || _refused)
+            return null;
+        pipe = SplicePipe.TryMake(PipeBytes);
+        if (pipe is null)
+        {
+            // Asking again and again would cost what splicing saves; a pipe that comes back is proof that it may be tried again.
+            _refused = true;
+            return null;
+        }
+
+        _made++;
+        return pipe;
+    }
+
+    /// <summary>A pipe that still holds bytes of its stream is closed.</summary>
+    public void Return(SplicePipe pipe)
+    {
+        _refused = false;
+        if (pipe.Filled == 0)
+        {
+            _idle.Push(pipe);
+            return;
+        }
+
+        pipe.Close();
+        _made--;
+    }
+
+    public void Close()
+    {
+        while (_idle.TryPop(out SplicePipe? pipe))
+            pipe.Close();
+    }
+}
