@@ -86,6 +86,10 @@ module RelayLife =
         | Flow.Done -> RelayStep.Finish(CloseReason.make (Side.who state.FirstEnd.Value) Phase.Relay Cause.Ended, Ending.Orderly)
         | _ -> RelayStep.GoOn(state, (if side = Side.Client then RelayOrders.EndTarget else RelayOrders.EndClient))
 
+    /// Whether what a side sends is still received and handed on.
+    [<CompiledName "Receives">]
+    let receives (state: RelayState) (side: Side) = flowFrom state side = Flow.Open
+
     let advance (state: RelayState) (side: Side) (event: RelayEvent) : RelayStep =
         let other = Side.other side
         // A write towards this side failed earlier: the kernel has shown its reset there, and what a receive shows after

@@ -216,7 +216,15 @@ public abstract class EngineContract : IDisposable
     {
         ListeningSocket listening = Wire.Listen(Family.Tcp4);
         Acceptor? acceptor = null;
-        var accepted = new AcceptedConnections { OnEach = _ => Volatile.Read(ref acceptor)!.Pause() };
+        var accepted = new AcceptedConnections
+        {
+            OnEach = _ =>
+            {
+                // The first may come before Accept has returned.
+                SpinWait.SpinUntil(() => Volatile.Read(ref acceptor) is not null);
+                acceptor!.Pause();
+            },
+        };
         var clients = new List<Socket>();
         for (int i = 0; i < 20; i++)
             clients.Add(await Client(Family.Tcp4, listening));

@@ -2,6 +2,7 @@ using Bitflow.App.Logging;
 using Bitflow.Domain;
 using Bitflow.Net.Proxies;
 using Bitflow.Net.Tls;
+using Bitflow.Net.Transport.Linux;
 using Bitflow.Net.Transport.Managed;
 
 namespace Bitflow.App.Commands;
@@ -32,7 +33,7 @@ internal static class ServeCommand
             log.ConfigurationWarning(reading.Line(warning.Path, warning.Message));
         await using var observation = new Observation(log);
         await observation.ApplyAsync(config.Application).ConfigureAwait(false);
-        using var server = new Server(ChooseEngine(config), log.Sessions, log.Server, observation.Logs);
+        using var server = new Server(ChooseEngine(config, log.Logger), log.Sessions, log.Server, observation.Logs);
         IReadOnlyList<string> problems = server.Start(config, tls);
         if (problems.Count > 0)
         {
@@ -46,11 +47,9 @@ internal static class ServeCommand
         return await DrainAsync(server, signals, config.Application.ShutdownTimeout, log).ConfigureAwait(false);
     }
 
-    private static ManagedEngine ChooseEngine(Config config)
-    {
-        _ = config.Application.Engine;
-        return new ManagedEngine();
-    }
+    /// <summary>`auto` is the engine that is at home on this system.</summary>
+    private static Engine ChooseEngine(Config config, Microsoft.Extensions.Logging.ILogger log) =>
+        config.Application.Engine.IsManaged || !OperatingSystem.IsLinux() ? new ManagedEngine() : new LinuxEngine(log);
 
     private static async Task ServeUntilStoppedAsync(Signals signals, Observation observation)
     {

@@ -69,6 +69,9 @@ internal sealed class ProgramLog : IAsyncDisposable
         ConnectionLogs = new ConnectionLogEvents(_log);
     }
 
+    /// <summary>For what has no log class of its own.</summary>
+    public Microsoft.Extensions.Logging.ILogger Logger => _log;
+
     public SessionLog Sessions { get; }
 
     public ServerLog Server { get; }

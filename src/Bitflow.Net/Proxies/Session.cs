@@ -138,8 +138,8 @@ internal sealed class Session : LoopTimer, IRelayObserver
         session.Follow();
     }
 
-    /// <summary>A forced end: both sides are reset.</summary>
-    public void Shutdown() => Report(Event.Shutdown);
+    /// <summary>A forced end: both sides are reset. Comes from outside, and what it leads to belongs on the loop.</summary>
+    public void Shutdown() => Client.Loop.Post(() => Report(Event.Shutdown));
 
     public void OnRelay(Side side, RelayEvent what) => Report(Event.NewRelayed(side, what));
 
@@ -484,7 +484,7 @@ internal sealed class Session : LoopTimer, IRelayObserver
         TargetEndpoint = _target!.Remote;
         ClientStamps.LastMoved = TargetStamps.LastMoved = now.Nanoseconds;
         ClientVerdictArm(now);
-        Run(new Pump(_target, Client, Side.Target, TargetStamps, ClientStamps, this).RunAsync(ReadOnlyMemory<byte>.Empty));
+        Run(Pump.RunAsync(_target, Client, Side.Target, TargetStamps, ClientStamps, this, ReadOnlyMemory<byte>.Empty));
         _clientMayGoOn!.TrySetResult();
 
         // Bytes that were at hand have been handed on by now, and share the segment of a PROXY header.
@@ -528,7 +528,7 @@ internal sealed class Session : LoopTimer, IRelayObserver
             await _clientMayGoOn!.Task.ConfigureAwait(false);
         if (_life.IsRelaying)
         {
-            await new Pump(Client, _target!, Side.Client, ClientStamps, TargetStamps, this).RunAsync(_preface.Take()).ConfigureAwait(false);
+            await Pump.RunAsync(Client, _target!, Side.Client, ClientStamps, TargetStamps, this, _preface.Take()).ConfigureAwait(false);
             return;
         }
 
@@ -602,10 +602,20 @@ internal sealed class Session : LoopTimer, IRelayObserver
         IoFault fault = await connection.WaitResetAsync().ConfigureAwait(false);
         if (fault == IoFault.Aborted)
             return;
-        if (_life.IsRelaying)
-            OnRelay(side, RelayEvents.OfReceive(fault));
-        else
+        if (!_life.IsRelaying)
+        {
             Report(Event.ClientReset);
+            return;
+        }
+
+        if (RelayLife.Receives(_life.Relay, side))
+        {
+            // The pump meets the reset behind the bytes that came before it. Should it stop receiving, a new watch knows at once.
+            (side == Side.Client ? ref _clientResetWatched : ref _targetResetWatched) = false;
+            return;
+        }
+
+        OnRelay(side, RelayEvents.OfReceive(fault));
     }
 
     private void End(Ending ending)

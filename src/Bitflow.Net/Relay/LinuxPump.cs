@@ -98,6 +98,7 @@ internal sealed class LinuxPump : IReadyHandler
             return;
         _from.Reader = this;
         _to.Writer = this;
+        _fromStamps.BytesFrom += early.Length;
         _left = early;
         if (early.IsEmpty || Deliver(early.Span))
             OnReadable();
