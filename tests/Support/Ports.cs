@@ -1,0 +1,36 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace Bitflow.Tests.Support;
+
+/// <summary>
+/// Ports for peers that cannot bind port 0 and say which they got. From below the kernel's ephemeral range, so that no outgoing
+/// connection takes one meanwhile; each is given out once a run.
+/// </summary>
+internal static class Ports
+{
+    private const int First = 23_000;
+    private const int Last = 23_999;
+
+    private static int _next = First + Environment.ProcessId % 500;
+
+    public static int Next()
+    {
+        for (int tries = 0; tries <= Last - First; tries++)
+        {
+            int port = First + (Interlocked.Increment(ref _next) - First) % (Last - First + 1);
+            using var probe = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            try
+            {
+                probe.Bind(new IPEndPoint(IPAddress.Any, port));
+                return port;
+            }
+            catch (SocketException)
+            {
+                // Taken: the next one.
+            }
+        }
+
+        throw new InvalidOperationException("no port is free");
+    }
+}
