@@ -6,6 +6,7 @@ using Bitflow.Domain;
 using Bitflow.Net.Dialing;
 using Bitflow.Net.Observing;
 using Bitflow.Net.Proxies;
+using Bitflow.Net.Tls;
 using Xunit;
 
 namespace Bitflow.Tests.Support;
@@ -19,7 +20,9 @@ internal sealed class RunningProxies : IDisposable
     private RunningProxies(Config config, EngineKind engine, Resolver resolver)
     {
         _server = new Server(engine.Start(), _observer, new SilentLog(), dialer: new Dialer(resolver));
-        Problems = _server.Start(config);
+        LoadedTls tls = LoadedTls.Load(config, TimeProvider.System);
+        Assert.Empty(tls.Findings);
+        Problems = _server.Start(config, tls);
     }
 
     /// <summary>Why they did not start; empty where they did.</summary>
