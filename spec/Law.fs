@@ -19,8 +19,8 @@ type Law =
           typeof<WireGenerators>
           typeof<TlsGenerators>
           typeof<DecisionGenerators>
-          typeof<OperatorGenerators> ]
-
+          typeof<OperatorGenerators>
+          typeof<ConfigGenerators> ]
 
     static member Cases =
         match Int32.TryParse(Environment.GetEnvironmentVariable "CASES") with

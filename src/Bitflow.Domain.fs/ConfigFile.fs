@@ -71,7 +71,7 @@ type ConfigFile =
                 ValueNone
 
         let inOrder (found: ResizeArray<struct (Position * YamlPath * 'T)>) =
-            Seq.sortBy (fun (struct (at: Position, _, _)) -> struct (at.Line, at.Column)) found
+            Seq.sortBy (fun (struct (at: Position, _, _)) -> (int64 at.Line <<< 32) + int64 at.Column) found
         let errors =
             [| for struct (at, path, fault) in Seq.truncate ConfigFile.MaxErrors (inOrder findings.Errors) do
                    let path, fault = ConfigFault.withoutSecrets path fault

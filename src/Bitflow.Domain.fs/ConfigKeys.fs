@@ -135,7 +135,7 @@ module ConfigKeys =
     let private metrics =
         mapping {
             let! address = optional "address" (Kind.some Kind.metricsAddress) (None, "no statsd") "Where statsd datagrams go."
-            and! prefix = optional "prefix" (Kind.text "text" "a prefix" "edge") ("", "no prefix") "Put before every metric's name, with a dot."
+            and! prefix = optional "prefix" (Kind.text "text" "a prefix" "edge" "") ("", "no prefix") "Put before every metric's name, with a dot."
             and! format = extension "format" metricsFormats (MetricsFormat.DogStatsD, "`dogstatsd`") "How tags are written; `plain` has none."
             and! () = retired "proxy" "metrics through a proxy are not supported; remove this key"
             return address |> Option.map (fun address -> { Address = address; Prefix = prefix; Format = format })

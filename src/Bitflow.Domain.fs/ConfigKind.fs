@@ -159,13 +159,14 @@ module internal Kind =
         if text = "" then Error(ConfigFault.Empty(noun, example)) else decode text quoted
 
     /// Any text; numbers and booleans are text too where text belongs.
-    let text form noun example : Kind<string> =
-        scalar form noun example (schemaOf [ "type", Json.Array [ Json.Text "string"; Json.Text "number"; Json.Text "boolean" ] ]) ""
+    let text form noun example standIn : Kind<string> =
+        scalar form noun example (schemaOf [ "type", Json.Array [ Json.Text "string"; Json.Text "number"; Json.Text "boolean" ] ]) standIn
             (notEmpty noun example (fun text _ -> Ok text))
         |> emptyIsOmitted
 
-    let name = text "text" "a name" "web"
-    let path = text "path" "a path" "/etc/bitflow/tls.pem"
+    /// A name that cannot be read is no other one's double.
+    let name = text "text" "a name" "web" ""
+    let path = text "path" "a path" "/etc/bitflow/tls.pem" "stand-in"
 
     /// One of several words.
     let choice (words: (string * 'T) list) : Kind<'T> =

@@ -33,6 +33,9 @@ module SocksProxySyntax =
                 isGood <- false
         if isGood then Ok(decoded.ToArray()) else Error SocksProxyError.BadPercentEncoding
 
+    /// What URLs of proxies begin with. Read as credentials, they would send a wrong user and password.
+    let private schemes = [ "socks://"; "socks4://"; "socks4a://"; "socks5://"; "socks5h://"; "tcp://"; "http://"; "https://" ]
+
     /// `[tcp:][user:password@]host:port` or `unix:/path`; the credentials end at the last `@`, and the first `:` in
     /// them ends the user (RFC 1929: 1 to 255 bytes each).
     let tryParse (text: string) : Result<SocksProxy, SocksProxyError> =
@@ -51,7 +54,7 @@ module SocksProxySyntax =
             match Address.tryParse text with
             | Ok address -> Ok { Address = address; Credentials = None }
             | Error _ -> Error SocksProxyError.BadAddress
-        elif text.Contains "://" && not (text.Contains '@') then
+        elif schemes |> List.exists (fun scheme -> text.StartsWith(scheme, StringComparison.OrdinalIgnoreCase)) then
             Error SocksProxyError.NotASocksAddress
         else
             let rest = if text.StartsWith("tcp:", StringComparison.Ordinal) then text.Substring 4 else text

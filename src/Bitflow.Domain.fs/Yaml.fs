@@ -140,10 +140,16 @@ module Yaml =
     /// Unicode as line ends and step behind the last line; editors do not.
     let private lineStarts (text: string) =
         let starts = ResizeArray [ 0 ]
-        for i in 0 .. text.Length - 1 do
-            if text[i] = '\n' || (text[i] = '\r' && not (i + 1 < text.Length && text[i + 1] = '\n')) then
-                starts.Add(i + 1)
-        starts
+        let rec from (index: int) =
+            match text.AsSpan(index).IndexOfAny('\n', '\r') with
+            | -1 -> starts
+            | found ->
+                let at = index + found
+                let isPair = text[at] = '\r' && at + 1 < text.Length && text[at + 1] = '\n'
+                let next = if isPair then at + 2 else at + 1
+                starts.Add next
+                from next
+        from 0
 
     let private positionIn (starts: ResizeArray<int>) (length: int) (index: int64) =
         let index = int (max 0L (min index (int64 length)))
@@ -329,9 +335,12 @@ module Yaml =
                     match event with
                     | :? Scalar as key -> key.Value = "<<" && key.Style = ScalarStyle.Plain && key.Tag.IsEmpty
                     | _ -> false
+                let faultsBefore = faults.Count
                 let key = node path depth event
+                let isFaulty = faults.Count > faultsBefore
                 let name =
                     match key.Node.Value with
+                    | _ when isFaulty -> null
                     | YamlValue.Scalar(text, _) -> text
                     | YamlValue.Null -> ""
                     | _ -> null
@@ -343,7 +352,7 @@ module Yaml =
                 weight <- weight + key.Weight + value.Weight
                 height <- max height (max key.Height value.Height)
                 if isNull name then
-                    fault keyAt path YamlFault.KeyIsNoText
+                    if not isFaulty then fault keyAt path YamlFault.KeyIsNoText
                 elif not (names.TryAdd(name, keyAt)) then
                     fault keyAt valuePath (YamlFault.DuplicateKey names[name].Line)
                 elif isMerge then
