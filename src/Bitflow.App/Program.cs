@@ -21,6 +21,11 @@ internal static class Program
         {
             Command.Serve serve => await ServeCommand.RunAsync(serve.configPath).ConfigureAwait(false),
             Command.Check check => CheckCommand.Run(check.configPath),
+            Command.Explain explain => ExplainCommand.Run(explain.request),
+            Command.Replay replay => ReplayCommand.Run(replay.configPath, replay.logPath),
+            Command.Diff diff => DiffCommand.Run(diff.before, diff.after),
+            Command.Test test => TestCommand.Run(test.path),
+            Command.Inspect inspect => InspectCommand.Run(inspect.what, inspect.input),
             Command.Echo echo => await EchoCommand.RunAsync(echo.addresses).ConfigureAwait(false),
             { IsSchema: true } => Print(ConfigSchema.JsonSchema),
             { IsVersion: true } => Print($"bitflow {ProductVersion.Text}"),

@@ -2,12 +2,36 @@ namespace Bitflow.Domain
 
 open Argu
 
+/// What `bitflow explain` was asked, as it was written.
+type ExplainRequest =
+    { ConfigPath: string
+      /// Empty: the only proxy of the configuration.
+      Proxy: string
+      Source: string
+      /// The address that the client connects to; empty: the listener's.
+      Destination: string
+      /// What the client's PROXY header says: a source address, `local`, `unknown`, or empty for none.
+      Header: string
+      ServerName: string
+      ApplicationProtocols: string list
+      Down: string list
+      Open: int
+      Ticket: int64
+      AsJson: bool }
+
 /// What the program was asked to do.
 [<RequireQualifiedAccess; NoComparison>]
 type Command =
     | Serve of configPath: string
     | Check of configPath: string
     | Schema
+    | Explain of request: ExplainRequest
+    | Replay of configPath: string * logPath: string
+    | Diff of before: string * after: string
+    /// Run a file of cases.
+    | Test of path: string
+    /// `hello` or `proxy-header`, and a file or hexadecimal text.
+    | Inspect of what: string * input: string
     /// Listen, and send back what comes.
     | Echo of addresses: Address list
     | Version
@@ -27,6 +51,52 @@ module CommandLine =
         interface IArgParserTemplate with
             member _.Usage = "where to listen"
 
+    type private ExplainArguments =
+        | [<AltCommandLine "-c"; Unique>] Config of file: string
+        | [<Unique>] Proxy of name: string
+        | [<Mandatory; Unique>] Source of address: string
+        | [<Unique>] Destination of address: string
+        | [<Unique>] Header of source: string
+        | [<Unique>] Sni of name: string
+        | Alpn of protocols: string list
+        | Down of targets: string list
+        | [<Unique>] Open of connections: int
+        | [<Unique>] Ticket of number: int64
+        | [<Unique>] Json
+        | [<Unique>] Format of format: string
+
+        interface IArgParserTemplate with
+            member this.Usage =
+                match this with
+                | Config _ -> "the configuration file"
+                | Proxy _ -> "the proxy's name; not needed where there is one"
+                | Source _ -> "the address that connects"
+                | Destination _ -> "the address that it connects to"
+                | Header _ -> "what its PROXY header says: a source address, local or unknown"
+                | Sni _ -> "the server name in its hello"
+                | Alpn _ -> "the application protocols in its hello"
+                | Down _ -> "targets to take for down"
+                | Open _ -> "connections of the proxy that are open"
+                | Ticket _ -> "what round-robin draws"
+                | Json -> "answer in JSON"
+                | Format _ -> "text or json"
+
+    type private ReplayArguments =
+        | [<AltCommandLine "-c"; Unique>] Config of file: string
+        | [<Mandatory; Unique>] Log of file: string
+
+        interface IArgParserTemplate with
+            member this.Usage =
+                match this with
+                | Config _ -> "the configuration to decide by"
+                | Log _ -> "a connection log"
+
+    type private WordsArguments =
+        | [<MainCommand; ExactlyOnce>] Words of word: string list
+
+        interface IArgParserTemplate with
+            member _.Usage = "what it is about"
+
     type private NoArguments =
         | [<Hidden>] Nothing
 
@@ -40,6 +110,11 @@ module CommandLine =
         | [<CliPrefix(CliPrefix.None)>] Check of ParseResults<ConfigArguments>
         | [<CliPrefix(CliPrefix.None)>] Schema of ParseResults<NoArguments>
         | [<CliPrefix(CliPrefix.None)>] Echo of ParseResults<EchoArguments>
+        | [<CliPrefix(CliPrefix.None)>] Explain of ParseResults<ExplainArguments>
+        | [<CliPrefix(CliPrefix.None)>] Replay of ParseResults<ReplayArguments>
+        | [<CliPrefix(CliPrefix.None)>] Diff of ParseResults<WordsArguments>
+        | [<CliPrefix(CliPrefix.None); CustomCommandLine "test">] Cases of ParseResults<WordsArguments>
+        | [<CliPrefix(CliPrefix.None)>] Inspect of ParseResults<WordsArguments>
 
         interface IArgParserTemplate with
             member this.Usage =
@@ -50,6 +125,11 @@ module CommandLine =
                 | Check _ -> "check a configuration without serving it"
                 | Schema _ -> "print the JSON Schema of configuration files"
                 | Echo _ -> "listen, and send back what comes"
+                | Explain _ -> "say what would be decided for a described client"
+                | Replay _ -> "decide recorded connections again by another configuration"
+                | Diff _ -> "say what a reload from one file to another would do"
+                | Cases _ -> "run a file of cases"
+                | Inspect _ -> "say what the parsers see in captured bytes"
 
     /// The first screen: what it does, how to begin.
     let help =
@@ -58,6 +138,15 @@ module CommandLine =
          bitflow --config FILE            serve (or set BITFLOW_CONFIG=FILE)\n\
          bitflow check --config FILE      check the file and print what would be served (also: -t)\n\
          bitflow schema                   print the JSON Schema of configuration files, for editors\n\
+         bitflow explain --config FILE --proxy NAME --source ADDRESS\n\
+         \u0020       [--sni NAME] [--alpn PROTOCOL...] [--down TARGET...] [--open N] [--json]\n\
+         \u0020                                what would be decided for that client, and why\n\
+         bitflow test FILE                run cases: this client, these targets alive, expect that\n\
+         bitflow diff OLD NEW             what a reload from one file to the other would do\n\
+         bitflow replay --config FILE --log LOG\n\
+         \u0020                                decide the connections of a log again by another file\n\
+         bitflow inspect hello|proxy-header FILE|HEX\n\
+         \u0020                                what the parsers see in captured bytes\n\
          bitflow echo ADDRESS...          listen there and send back what comes, as a target to try\n\
          bitflow --version, --help\n\
          \n\
@@ -83,6 +172,37 @@ module CommandLine =
         | Some fault -> Error fault
         | None -> Ok(Command.Echo(read |> List.choose Result.toOption))
 
+    let private explain (arguments: ParseResults<ExplainArguments>) (path: string) : Result<Command, string> =
+        let text (result: string option) = Option.defaultValue "" result
+        let list (lists: string list list) =
+            lists |> List.concat |> List.collect (fun text -> List.ofArray (text.Split ',')) |> List.filter ((<>) "")
+        let format = arguments.TryGetResult ExplainArguments.Format
+        match format with
+        | Some("text" | "json")
+        | None ->
+            Ok(
+                Command.Explain
+                    { ConfigPath = path
+                      Proxy = text (arguments.TryGetResult ExplainArguments.Proxy)
+                      Source = arguments.GetResult ExplainArguments.Source
+                      Destination = text (arguments.TryGetResult ExplainArguments.Destination)
+                      Header = text (arguments.TryGetResult ExplainArguments.Header)
+                      ServerName = text (arguments.TryGetResult ExplainArguments.Sni)
+                      ApplicationProtocols = list (arguments.GetResults ExplainArguments.Alpn)
+                      Down = list (arguments.GetResults ExplainArguments.Down)
+                      Open = arguments.GetResult(ExplainArguments.Open, 0)
+                      Ticket = arguments.GetResult(ExplainArguments.Ticket, 0L)
+                      AsJson = arguments.Contains ExplainArguments.Json || format = Some "json" }
+            )
+        | Some other -> Error $"--format {other} is not known; write text or json"
+
+    let private words (arguments: ParseResults<WordsArguments>) = arguments.GetResult Words
+
+    let private inspect (words: string list) : Result<Command, string> =
+        match words with
+        | ("hello" | "proxy-header" as what) :: (_ :: _ as input) -> Ok(Command.Inspect(what, String.concat " " input))
+        | _ -> Error "write: bitflow inspect hello FILE, or bitflow inspect proxy-header FILE; hexadecimal text may stand for the file"
+
     let private parseWithArgu (arguments: string[]) (variable: string) : Result<Command, string> =
         let parser = ArgumentParser.Create<Arguments>(programName = "bitflow", checkStructure = false)
         try
@@ -99,6 +219,22 @@ module CommandLine =
                         let given = check.TryGetResult ConfigArguments.Config |> Option.orElse (results.TryGetResult Config)
                         configPath given variable |> Result.map Command.Check
                 | Some(Schema _) -> Ok Command.Schema
+                | Some(Explain arguments) when not arguments.IsUsageRequested ->
+                    let given = arguments.TryGetResult ExplainArguments.Config |> Option.orElse (results.TryGetResult Config)
+                    configPath given variable |> Result.bind (explain arguments)
+                | Some(Replay arguments) when not arguments.IsUsageRequested ->
+                    let given = arguments.TryGetResult ReplayArguments.Config |> Option.orElse (results.TryGetResult Config)
+                    configPath given variable |> Result.map (fun path -> Command.Replay(path, arguments.GetResult Log))
+                | Some(Diff arguments) when not arguments.IsUsageRequested ->
+                    match words arguments with
+                    | [ before; after ] -> Ok(Command.Diff(before, after))
+                    | _ -> Error "write: bitflow diff OLD NEW, two configuration files"
+                | Some(Cases arguments) when not arguments.IsUsageRequested ->
+                    match words arguments with
+                    | [ path ] -> Ok(Command.Test path)
+                    | _ -> Error "write: bitflow test FILE, one file of cases"
+                | Some(Inspect arguments) when not arguments.IsUsageRequested -> inspect (words arguments)
+                | Some(Explain _ | Replay _ | Diff _ | Cases _ | Inspect _) -> Ok Command.Help
                 | Some(Echo addresses) ->
                     if addresses.IsUsageRequested then Ok Command.Help else echo (addresses.GetResult Addresses)
                 | _ ->

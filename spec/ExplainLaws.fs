@@ -1,0 +1,269 @@
+module Bitflow.Spec.ExplainLaws
+
+open System.Text.Json
+open Xunit
+open Bitflow.Domain
+
+let private describe peer name openNow ticket : DescribedClient =
+    { Peer = peer
+      Local = Sample.ip "10.0.0.1"
+      Header = HeaderSeen.None
+      ServerName = name
+      AlpnOffer = []
+      OpenConnections = openNow
+      Ticket = ticket }
+
+let private peers = [| Sample.ip "10.9.9.9"; Sample.ip "10.1.2.3"; Sample.ip "203.0.113.9"; Endpoint.Unix "" |]
+let private names = [| ValueNone; ValueSome(Sample.serverName "a.example"); ValueSome(Sample.serverName "x.example"); ValueSome(Sample.serverName "other.org") |]
+let private pick (choices: 'a[]) n = choices[abs (n % choices.Length)]
+let private client n m openNow (ticket: uint16) = describe (pick peers n) (pick names m) (abs (openNow % 4)) (int64 ticket)
+
+let private tlsOf (p: ProxyConfig) = p.Listener.Tls |> Option.map (fun tls -> ListenerTlsRules(tls, [ [ "a.example" ] ])) |> ValueOption.ofOption
+
+let private question client down : Question = { Client = client; Down = down }
+
+[<Fact>]
+let ``what is foreseen to be refused is what admission refuses, and what no target answers to`` () =
+    Law.Holds(fun (SmallProxy p) (n: int) (m: int) (openNow: int) (ticket: uint16) ->
+        let client = client n m openNow ticket
+        let forecast = Forecast.untilDial (Rules p) (tlsOf p) client
+        let admitted =
+            Admission.isAuthorized p.Listener client.Peer && Admission.isBelowLimit p.Options.ConnectionLimit client.OpenConnections
+        let answered =
+            p.Options.LoadBalancer <> Policy.Sni || (NameTable(p.Targets |> List.map _.Name).BestMatch client.ServerName).IsSome
+        forecast.Life.IsOver = not (admitted && answered))
+
+[<Fact>]
+let ``a target that is up takes the client, unless one before it in the order does, or the lifetime is over first`` () =
+    Law.Holds(fun (SmallProxy p) (n: int) (m: int) (ticket: uint16) (down: int) ->
+        let forecast = Forecast.untilDial (Rules p) (tlsOf p) (client n m 0 ticket)
+        let isDown index = (down >>> index) &&& 1 = 1
+        match forecast.Life.Step with
+        | Step.Attempt plan ->
+            let _, life = Forecast.connect isDown forecast
+            (match plan.Order |> Array.tryFind (isDown >> not), life.CloseReason with
+             | Some target, ValueNone -> life.LastTarget = target
+             | _, ValueSome reason -> reason.Cause = Cause.Lifetime || plan.Order |> Array.forall isDown
+             | None, ValueNone -> false)
+        | _ -> forecast.Life.IsOver)
+
+[<Fact>]
+let ``the foreseen attempts are the dial plan's, at the times that its waits add up to`` () =
+    Law.Holds(fun (SmallProxy p) (n: int) (m: int) (ticket: uint16) ->
+        let p = { p with Options = { p.Options with ConnectionLifetime = Duration.Zero } }
+        let forecast = Forecast.untilDial (Rules p) (tlsOf p) (client n m 0 ticket)
+        match forecast.Life.Step with
+        | Step.Attempt plan ->
+            let attempts, _ = Forecast.dial Forecast.refusing forecast.Life
+            let schedule = DialPlan.schedule (List.toArray p.Targets) plan.Order |> Seq.toList
+            let times = schedule |> List.scan (fun (at: Duration) (struct (_, _, wait)) -> at + wait) Duration.Zero |> List.tail
+            (attempts |> List.map (fun a -> struct (a.Target, a.Attempt))) = (schedule |> List.map (fun (struct (t, k, _)) -> struct (t, k)))
+            && (attempts |> List.map _.At) = times
+        | _ -> true)
+
+[<Fact>]
+let ``silence is never found out earlier than a refusal`` () =
+    Law.Holds(fun (SmallProxy p) (n: int) (m: int) (ticket: uint16) ->
+        let forecast = Forecast.untilDial (Rules p) (tlsOf p) (client n m 0 ticket)
+        let early, _ = Forecast.dial Forecast.refusing forecast.Life
+        let late, _ = Forecast.dial Forecast.silent forecast.Life
+        late.Length <= early.Length && List.forall2 (fun (e: ForeseenAttempt) (l: ForeseenAttempt) -> e.At <= l.At) (List.truncate late.Length early) late)
+
+[<Fact>]
+let ``text and JSON say the same result, and the JSON is JSON`` () =
+    Law.Holds(fun (SmallProxy p) (n: int) (m: int) (openNow: int) (ticket: uint16) (down: int) ->
+        let p = { p with Options = { p.Options with ProxyHeader = pick [| None; Some ProxyHeaderVersion.V1; Some ProxyHeaderVersion.V2 |] down } }
+        let down = p.Targets |> List.indexed |> List.filter (fun (i, _) -> (down >>> i) &&& 1 = 1) |> List.map (fun (_, t) -> t.Name)
+        let question = question (client n m openNow ticket) down
+        let text = Explain.text (Rules p) (tlsOf p) question
+        use json = JsonDocument.Parse(Explain.json (Rules p) (tlsOf p) question)
+        let field (name: string) = match json.RootElement.TryGetProperty name with | true, e -> Some(e.GetString()) | _ -> None
+        match field "result" with
+        | Some "relayed" -> text.Contains("result: relayed to " + (field "target").Value + " ")
+        | Some "ended" -> text.Contains("result: " + (field "reason").Value + ": ")
+        | _ -> false)
+
+[<Fact>]
+let ``an explanation tells no secret`` () =
+    let secret = { User = "alice"B; Password = "hunter2"B }
+    Law.Holds(fun (SmallProxy p) (n: int) (m: int) ->
+        let p = { p with Targets = p.Targets |> List.map (fun t -> { t with Proxy = Some { Address = Address.UnixPath "/socks"; Credentials = Some secret } }) }
+        let text = Explain.text (Rules p) (tlsOf p) (question (client n m 0 0us) [])
+        not (text.Contains "hunter2") && not (text.Contains "alice"))
+
+[<Fact>]
+let ``a request that cannot be meant is refused with its reason`` () =
+    let config = { Application = Sample.application; Proxies = [ Sample.proxy "p"; Sample.proxy "q" ] }
+    let request =
+        { ConfigPath = ""; Proxy = "p"; Source = "10.1.2.3"; Destination = ""; Header = ""; ServerName = ""; ApplicationProtocols = []
+          Down = []; Open = 0; Ticket = 0L; AsJson = false }
+    Law.HoldsFor(
+        [ request, ""
+          { request with Proxy = "" }, "--proxy"
+          { request with Proxy = "z" }, "no proxy z"
+          { request with Source = "nonsense" }, "--source"
+          { request with Destination = "nonsense" }, "--destination"
+          { request with Header = "nonsense" }, "--header"
+          { request with ServerName = "a b" }, "--sni"
+          { request with Down = [ "z" ] }, "no target z"
+          { request with Open = -1 }, "--open" ],
+        fun (request, fault) ->
+            match Explain.ask config request with
+            | Ok _ -> fault = ""
+            | Error text -> fault <> "" && text.Contains fault
+    )
+
+let private read text = Scenario.read "cases.yaml" (System.ReadOnlyMemory(System.Text.Encoding.UTF8.GetBytes(text: string)))
+let private caseFor (p: ProxyConfig) peer expect = $"cases:\n  - client: \"{peer}\"\n    proxy: {p.Name}\n    expect: {{{expect}}}\n"
+let private run (p: ProxyConfig) text =
+    let file = read text
+    let tls = System.Func<string, ListenerTlsRules>(fun name -> if name = p.Name then ValueOption.toObj (tlsOf p) else null)
+    file.Errors.Count = 0 && (Scenario.run { Application = Sample.application; Proxies = [ p ] } tls file |> Seq.forall (fun r -> r.Failures.IsEmpty))
+
+[<Fact>]
+let ``a case that expects what is explained holds, and one that expects anything else does not`` () =
+    Law.Holds(fun (SmallProxy p) (n: int) ->
+        let peer = pick [| "10.9.9.9"; "203.0.113.9" |] n
+        let forecast = Forecast.untilDial (Rules p) (tlsOf p) (describe (Explain.tryPeer peer).Value ValueNone 0 0L)
+        let _, life = if forecast.Life.IsOver then [], forecast.Life else Forecast.connect (fun _ -> false) forecast
+        match life.CloseReason with
+        | ValueSome reason ->
+            run p (caseFor p peer $"refused: {reason}") && run p (caseFor p peer "refused: true")
+            && not (run p (caseFor p peer "refused: limit")) && not (run p (caseFor p peer $"target: \"{p.Targets[0].Name}\""))
+        | ValueNone ->
+            run p (caseFor p peer $"target: \"{p.Targets[life.LastTarget].Name}\", attempts: 1")
+            && not (run p (caseFor p peer "refused: true"))
+            && not (run p (caseFor p peer "attempts: 2"))
+            && p.Targets |> List.forall (fun t -> t.Name = p.Targets[life.LastTarget].Name || not (run p (caseFor p peer $"target: \"{t.Name}\""))))
+
+[<Fact>]
+let ``what is no file of cases is refused with a place in it`` () =
+    Law.HoldsFor(
+        [ "cases:\n  - client: 10.1.2.3\n    expct: {target: a}\n", "3:5", "expct"
+          "cases:\n  - expect: {target: a}\n", "2:5", "client"
+          "cases:\n  - client: 10.1.2.3\n", "2:5", "expect"
+          "cases:\n  - client: 10.1.2.3\n    expect: {}\n", "3:13", "nothing"
+          "cases:\n  - client: 10.1.2.3\n    expect: {target: a, refused: true}\n", "3:13", "not both"
+          "cases:\n  - client: nowhere\n    expect: {target: a}\n", "2:13", "nowhere"
+          "cases:\n  - client: 10.1.2.3\n    open: many\n    expect: {target: a}\n", "3:11", "many"
+          "cases: []\n", "1:8", "at least one"
+          "case: []\n", "1:1", "did you mean cases"
+          "- a\n", "1:1", "mapping" ],
+        fun (text, place, word) -> read text |> fun file -> file.Errors |> Seq.exists (fun e -> e.StartsWith $"cases.yaml:{place}:" && e.Contains word)
+    )
+
+[<Fact>]
+let ``no text makes the reading of cases throw, and every fault has a place`` () =
+    Law.Holds(fun (HostileText text) -> (read text).Errors |> Seq.forall (fun e -> e.StartsWith "cases.yaml:"))
+
+[<Fact>]
+let ``a target that a case names and the proxy does not have is a failure, not a target that is down`` () =
+    Law.HoldsFor([ "down: [nosuch]"; "alive: [a, nosuch]" ], fun line ->
+        not (run (Sample.proxy "p") $"cases:\n  - client: 10.1.2.3\n    {line}\n    expect: {{target: a}}\n"))
+
+/// The record of a connection that fared as it was foreseen, the target tried once.
+let private recorded (p: ProxyConfig) (client: DescribedClient) : ConnectionRecord =
+    let forecast = Forecast.untilDial (Rules p) (tlsOf p) client
+    let _, life = if forecast.Life.IsOver then [], forecast.Life else Forecast.connect (fun _ -> false) forecast
+    let dull =
+        match ConnectionRecord.tryParse """{"name":"p"}""" with
+        | Ok record -> record
+        | Error e -> failwith $"%A{e}"
+    { dull with
+        Name = p.Name
+        Peer = client.Peer
+        Source = life.Source
+        Local = client.Local
+        SourceTransport = (if p.Listener.Tls.IsSome then SideTransport.Tls else SideTransport.Plaintext)
+        ServerName = (match client.ServerName with ValueSome name when life.Rules.ReadsHello -> name.Text | _ -> "")
+        Header = (if life.FromTrustedProxy then HeaderSeen.Unknown else HeaderSeen.None)
+        OpenConnections = int64 client.OpenConnections
+        RoundRobinTicket = (if p.Options.LoadBalancer = Policy.RoundRobin then Some client.Ticket else None)
+        DialAttempts = life.Attempts
+        Target = (if life.LastTarget < 0 then "" else p.Targets[life.LastTarget].Name)
+        CloseReason = (if life.IsOver then life.CloseReason else ValueSome(CloseReason.make Who.Client Phase.Relay Cause.Ended)) }
+
+let private judge (p: ProxyConfig) record =
+    let rules = System.Func<string, Rules>(fun name -> if name = p.Name then Rules p else null)
+    Replay.judge rules (System.Func<string, ListenerTlsRules>(fun _ -> ValueOption.toObj (tlsOf p))) record
+
+[<Fact>]
+let ``under the file that it was served by, a recorded connection is decided as it was`` () =
+    Law.Holds(fun (SmallProxy p) (n: int) (m: int) (openNow: int) (ticket: uint16) ->
+        // A passed-through hello without a name leaves no trace in a record.
+        let client = { client n m openNow ticket with ServerName = ValueSome(Sample.serverName "a.example") }
+        match judge p (recorded p client) with
+        | ReplayVerdict.Same -> true
+        | _ -> false)
+
+[<Fact>]
+let ``a smaller limit, a narrower list and a lost target show in a replay`` () =
+    let proxy = { Sample.proxy "p" with Targets = [ Sample.target "a"; Sample.target "b" ]; Options = { Sample.options with LoadBalancer = Policy.Failover } }
+    let record = recorded proxy (describe (Sample.ip "203.0.113.9") ValueNone 7 0L)
+    let limited n = { proxy with Options = { proxy.Options with ConnectionLimit = n } }
+    let authorized network = { proxy with Listener = { proxy.Listener with AuthorizedSources = Sample.networks [ network ] } }
+    let show p record =
+        match judge p record with
+        | ReplayVerdict.Same -> "same"
+        | ReplayVerdict.Refused reason -> $"refused {reason}"
+        | ReplayVerdict.Admitted target -> $"admitted {target}"
+        | ReplayVerdict.RefusedOtherwise reason -> $"otherwise {reason}"
+        | ReplayVerdict.Elsewhere target -> $"elsewhere {target}"
+        | ReplayVerdict.NoProxy -> "no proxy"
+        | ReplayVerdict.Unknowable _ -> "unknowable"
+    let refused = recorded (limited 7) (describe (Sample.ip "203.0.113.9") ValueNone 7 0L)
+    Law.HoldsFor(
+        [ limited 8, record, "same"
+          limited 7, record, "refused bitflow.admission.limit"
+          authorized "203.0.113.0/24", record, "same"
+          authorized "10.0.0.0/8", record, "refused bitflow.admission.refused"
+          { proxy with Targets = [ Sample.target "b"; Sample.target "a" ] }, record, "elsewhere b"
+          { proxy with Targets = [ Sample.target "b" ] }, record, "elsewhere b"
+          { proxy with Name = "q" }, record, "no proxy"
+          { proxy with Targets = [ Sample.target "b"; Sample.target "a" ] }, { record with DialAttempts = 3 }, "same"
+          { proxy with Options = { proxy.Options with LoadBalancer = Policy.Sni } }, record, "unknowable"
+          { proxy with Listener = { proxy.Listener with TrustedProxies = Sample.networks [ "203.0.113.9" ] } }, record, "unknowable"
+          proxy, refused, "admitted a"
+          authorized "10.0.0.0/8", refused, "otherwise bitflow.admission.refused"
+          limited 7, refused, "same" ],
+        fun (p, record, expected) -> show p record = expected
+    )
+
+[<Fact>]
+let ``a replay counts every connection once, and writes a line for each that fares differently`` () =
+    Law.Holds(fun (SmallProxy p) (SmallProxy q) (clients: (int * int * int * uint16) list) ->
+        let records = clients |> List.map (fun (n, m, o, t) -> recorded p (client n m o t))
+        let verdicts = records |> List.map (judge q)
+        let s = verdicts |> List.fold Replay.add Replay.none
+        let lines = List.map2 Replay.line records verdicts |> List.filter ((<>) "")
+        s.Connections = records.Length
+        && s.Same + s.Refused + s.OverLimit + s.Admitted + s.RefusedOtherwise + s.Elsewhere + s.NoProxy + s.Unknowable = s.Connections
+        && lines.Length = s.Connections - s.Same)
+
+[<Fact>]
+let ``hexadecimal text is read however it was pasted`` () =
+    Law.Holds(fun (HostileBytes bytes) ->
+        let plain = System.Convert.ToHexString bytes
+        let spaced = bytes |> Array.map (fun b -> b.ToString "x2") |> String.concat ":" |> fun text -> $" {text}\n"
+        bytes.Length = 0 || (Inspect.tryHex plain = ValueSome bytes && Inspect.tryHex ("0x" + plain) = ValueSome bytes && Inspect.tryHex spaced = ValueSome bytes))
+
+[<Fact>]
+let ``what is not hexadecimal is not guessed at`` () =
+    Law.HoldsFor([ ""; " "; "0x"; "abc"; "zz"; "16 03 g1"; "hello.bin" ], fun text -> Inspect.tryHex text = ValueNone)
+
+[<Fact>]
+let ``no bytes make an inspection throw, and it calls whole exactly what the parsers do`` () =
+    Law.Holds(fun (HostileBytes bytes) ->
+        let struct (seenHello, wholeHello) = Inspect.hello bytes
+        let struct (seenHeader, wholeHeader) = Inspect.proxyHeader bytes
+        let isDone parse = match parse with Parse.Done _ -> true | _ -> false
+        seenHello <> "" && seenHeader <> ""
+        && wholeHello = isDone (ClientHello.parse (System.ReadOnlySpan bytes))
+        && wholeHeader = isDone (ProxyHeaderCodec.parseBytes bytes))
+
+[<Fact>]
+let ``a header is shown with its addresses and what follows it`` () =
+    let header = ProxyHeaderCodec.encode (ProxyHeader.TextTcp(System.Net.IPEndPoint.Parse "192.0.2.1:56324", System.Net.IPEndPoint.Parse "198.51.100.2:443"))
+    Law.HoldsFor([ 0; 1; 7 ], fun extra ->
+        let struct (seen, whole) = Inspect.proxyHeader (Array.append header (Array.zeroCreate extra))
+        whole && seen.Contains "source: 192.0.2.1:56324" && seen.Contains "destination: 198.51.100.2:443" && seen.Contains $"{extra} bytes after it" = (extra > 0))

@@ -1,0 +1,43 @@
+using Bitflow.Domain;
+using Microsoft.FSharp.Core;
+
+namespace Bitflow.App.Commands;
+
+/// <summary>`bitflow replay`: a connection log, decided again by another configuration.</summary>
+internal static class ReplayCommand
+{
+    public static int Run(string configPath, string logPath)
+    {
+        if (LoadedConfig.Load(configPath) is not { } loaded)
+            return ExitStatus.Unusable;
+        var rules = loaded.Config.Proxies.ToDictionary(p => p.Name, p => new Rules(p), StringComparer.Ordinal);
+        ReplaySummary summary = Replay.none;
+        try
+        {
+            foreach (string line in File.ReadLines(logPath).Where(l => l.Length > 0))
+            {
+                FSharpResult<ConnectionRecord, ConnectionRecordError> record = ConnectionRecordModule.TryParse(line);
+                if (record.IsError)
+                {
+                    summary = Replay.AddUnreadable(summary);
+                    continue;
+                }
+
+                ReplayVerdict verdict = Replay.Judge(name => rules.GetValueOrDefault(name), loaded.TlsOf, record.ResultValue);
+                summary = Replay.Add(summary, verdict);
+                string difference = Replay.Line(record.ResultValue, verdict);
+                if (difference.Length > 0)
+                    Console.Out.WriteLine(difference);
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            Console.Error.WriteLine($"{logPath}: it cannot be read: {e.Message}");
+            return ExitStatus.Unusable;
+        }
+
+        foreach (string line in Replay.Describe(summary))
+            Console.Out.WriteLine(line);
+        return ExitStatus.Done;
+    }
+}

@@ -1,0 +1,109 @@
+namespace Bitflow.Domain
+
+/// A client, as far as anything is decided by it.
+[<NoComparison>]
+type DescribedClient =
+    { Peer: Endpoint
+      /// The address that it connects to.
+      Local: Endpoint
+      /// What it says in a PROXY header, where one is read.
+      Header: HeaderSeen
+      ServerName: ServerName voption
+      /// Empty: it does not speak ALPN.
+      AlpnOffer: AlpnName list
+      /// Connections of the proxy that are open, without this one.
+      OpenConnections: int
+      /// What round-robin draws for it.
+      Ticket: int64 }
+
+/// How far a client comes before a target is dialled.
+[<NoComparison; NoEquality>]
+type Forecast =
+    { /// At its first attempt, or at its end.
+      Life: Life
+      /// How the listener's hello rules answered; none where no TLS is terminated, or it never came to that.
+      Hello: HelloAnswer voption }
+
+/// One attempt to dial, as it is foreseen.
+[<NoComparison; NoEquality>]
+type ForeseenAttempt =
+    { Target: int
+      /// From 1, at that target.
+      Attempt: int
+      /// From accept.
+      At: Duration
+      /// When the attempt is given up, from accept; `Duration.Max`: never by Bitflow.
+      Until: Duration }
+
+/// What would become of a client that is only described. The lives that serve are led here with made-up answers, so
+/// that an explanation cannot differ from what happens.
+[<RequireQualifiedAccess>]
+module Forecast =
+    let private accepted = Instant 0L
+
+    let private hello (client: DescribedClient) : ClientHello =
+        { ServerName = client.ServerName
+          ApplicationProtocols = client.AlpnOffer
+          // A client of today; what older ones are told, `bitflow inspect hello` and the log say.
+          Versions = [ 0x0304us; 0x0303us ] }
+
+    let private header (client: DescribedClient) : Event =
+        match client.Header with
+        | HeaderSeen.Addresses(source, destination) -> Event.HeaderRead(source, destination, false)
+        | HeaderSeen.Local -> Event.HeaderRead(Endpoint.Unknown, Endpoint.Unknown, true)
+        | HeaderSeen.None
+        | HeaderSeen.Unknown -> Event.HeaderRead(Endpoint.Unknown, Endpoint.Unknown, false)
+
+    /// A client that answers whatever it is asked, at once and without a fault of its own. `tls`: the listener's rules
+    /// for hellos, where it terminates TLS.
+    let untilDial (rules: Rules) (tls: ListenerTlsRules voption) (client: DescribedClient) : Forecast =
+        let rec go (life: Life) (answer: HelloAnswer voption) =
+            let next event = Life.advance life accepted event
+            match life.Step with
+            | Step.Admit -> go (next (Event.Counted(Admission.isBelowLimit rules.ConnectionLimit client.OpenConnections))) answer
+            | Step.ReadProxyHeader -> go (next (header client)) answer
+            | Step.ReadHello ->
+                match tls with
+                | ValueSome tls when rules.TerminatesTls ->
+                    match tls.Answer(hello client) with
+                    | HelloAnswer.Refuse _ as refusal -> go (next Event.HelloRefused) (ValueSome refusal)
+                    | serve -> go (next (Event.HelloRead client.ServerName)) (ValueSome serve)
+                | _ -> go (next (Event.HelloRead client.ServerName)) answer
+            | Step.Handshake -> go (next Event.HandshakeDone) answer
+            | Step.DrawTicket -> go (next (Event.Ticket client.Ticket)) answer
+            | Step.Attempt _
+            | Step.Wait _
+            | Step.Relay
+            | Step.Ended _ -> { Life = life; Hello = answer }
+        go (Life.start rules accepted client.Peer client.Local) ValueNone
+
+    /// The attempts that follow, and the life at their end: relaying, or ended. `answer` says of each target how long an
+    /// attempt takes and what it comes to; none: it connects.
+    let dial (answer: int -> Duration * DialFault voption) (life: Life) : ForeseenAttempt list * Life =
+        let sinceAccept (at: Instant) = if at.IsNever then Duration.Max else at - accepted
+        let rec go (life: Life) (now: Instant) attempts =
+            match life.Step with
+            | Step.Attempt plan ->
+                let attempt =
+                    { Target = plan.Target; Attempt = plan.Attempt; At = sinceAccept now; Until = sinceAccept life.Deadline }
+                let takes, fault = answer plan.Target
+                let answered = now + takes
+                if life.Deadline.Nanoseconds <= answered.Nanoseconds && not life.Deadline.IsNever then
+                    go (Life.advance life life.Deadline Event.TimeUp) life.Deadline (attempt :: attempts)
+                else
+                    let event = match fault with ValueSome fault -> Event.AttemptFailed fault | ValueNone -> Event.Connected
+                    go (Life.advance life answered event) answered (attempt :: attempts)
+            | Step.Wait _ -> go (Life.advance life life.Deadline Event.TimeUp) life.Deadline attempts
+            | _ -> List.rev attempts, life
+        go life accepted []
+
+    /// Nothing listens there: each attempt fails at once.
+    let refusing (_: int) = Duration.Zero, ValueSome(DialFault.Connect IoFault.Refused)
+
+    /// Packets vanish: each attempt takes all of its time. Where it has no end of ours, the kernel's: two minutes and a
+    /// few seconds for the usual six repetitions of SYN.
+    let silent (_: int) = Duration.OfSeconds 127L, ValueSome(DialFault.Connect IoFault.TimedOut)
+
+    /// Everything up to the target that takes the client, where some targets are down (refusing) and the others up.
+    let connect (isDown: int -> bool) (forecast: Forecast) : ForeseenAttempt list * Life =
+        dial (fun target -> if isDown target then refusing target else Duration.Zero, ValueNone) forecast.Life

@@ -1,0 +1,153 @@
+namespace Bitflow.Domain
+
+open System
+open System.Collections.Generic
+
+/// How a recorded connection would fare under another configuration.
+[<RequireQualifiedAccess; NoComparison>]
+type ReplayVerdict =
+    | Same
+    /// It was served, and would be refused.
+    | Refused of reason: CloseReason
+    /// It was refused, and would be served.
+    | Admitted of target: string
+    /// It would be refused either way, for another reason.
+    | RefusedOtherwise of reason: CloseReason
+    | Elsewhere of target: string
+    /// Its proxy is not in the configuration any more.
+    | NoProxy
+    /// What the new configuration decides by was not recorded.
+    | Unknowable of what: string
+
+/// What `bitflow replay` adds up.
+type ReplaySummary =
+    { Connections: int
+      Same: int
+      Refused: int
+      OverLimit: int
+      Admitted: int
+      RefusedOtherwise: int
+      Elsewhere: int
+      NoProxy: int
+      Unknowable: int
+      /// Lines that are no connection records.
+      Unreadable: int }
+
+/// Recorded connections, decided again under another configuration.
+[<RequireQualifiedAccess>]
+module Replay =
+    let none =
+        { Connections = 0; Same = 0; Refused = 0; OverLimit = 0; Admitted = 0; RefusedOtherwise = 0
+          Elsewhere = 0; NoProxy = 0; Unknowable = 0; Unreadable = 0 }
+
+    let private describedBy (record: ConnectionRecord) : DescribedClient =
+        { Peer = (match record.Peer with Endpoint.Unknown -> record.Source | peer -> peer)
+          Local = record.Local
+          Header = record.Header
+          ServerName = (match ServerName.tryCreate record.ServerName with Ok name -> ValueSome name | Error _ -> ValueNone)
+          AlpnOffer = record.AlpnOffer |> List.choose (AlpnName.tryOfText >> ValueOption.toOption)
+          OpenConnections = int (max 0L (min (int64 Int32.MaxValue) record.OpenConnections))
+          Ticket = record.RoundRobinTicket |> Option.defaultValue 0L }
+
+    /// Whether the connection was turned away before a target was chosen, by a decision that the configuration takes.
+    let private wasRefused (record: ConnectionRecord) =
+        match record.CloseReason with
+        | ValueSome { Phase = Phase.Admission; Cause = Cause.Refused | Cause.Limit } -> true
+        | ValueSome { Phase = Phase.Hello; Cause = Cause.Refused } -> true
+        | _ -> false
+
+    /// Whether a target was ever chosen for it: a client that left before is the same under every configuration.
+    let private wasRouted (record: ConnectionRecord) = record.Target <> ""
+
+    let private missing (rules: Rules) (tls: ListenerTlsRules) (record: ConnectionRecord) (client: DescribedClient) =
+        let headerRead = match record.Header with HeaderSeen.None -> false | _ -> true
+        let needsHeader = Admission.isTrustedProxy rules.Proxy.Listener client.Peer
+        let helloRead = record.SourceTransport = SideTransport.Tls || record.ServerName <> "" || not record.AlpnOffer.IsEmpty
+        if needsHeader && not headerRead then Some "a PROXY header is expected of it now, and none was read then"
+        elif not needsHeader && headerRead then Some "its PROXY header would be taken for the client's own bytes"
+        elif rules.ReadsHello && not helloRead then Some "its hello is needed now, and none was read then"
+        elif rules.TerminatesTls && isNull tls then Some "the listener's certificates are not loaded"
+        elif rules.Proxy.Options.LoadBalancer = Policy.RoundRobin && record.RoundRobinTicket.IsNone then
+            Some "it drew no round-robin ticket then"
+        else None
+
+    let private compare (rules: Rules) (tls: ListenerTlsRules) (record: ConnectionRecord) : ReplayVerdict =
+        let client = describedBy record
+        let forecast = Forecast.untilDial rules (ValueOption.ofObj tls) client
+        let gap = missing rules tls record client
+        match forecast.Life.Step, gap with
+        // Admission needs neither header nor hello to refuse whom no list lets in, or who is over the limit.
+        | Step.Ended(reason, _), None
+        | Step.Ended({ Phase = Phase.Admission } as reason, _), Some _ when not (Admission.isTrustedProxy rules.Proxy.Listener client.Peer) || gap.IsNone ->
+            if not (wasRefused record) then (if wasRouted record then ReplayVerdict.Refused reason else ReplayVerdict.Same)
+            elif record.CloseReason = ValueSome reason then ReplayVerdict.Same
+            else ReplayVerdict.RefusedOtherwise reason
+        | _, Some what -> if wasRouted record || wasRefused record then ReplayVerdict.Unknowable what else ReplayVerdict.Same
+        | Step.Attempt plan, None ->
+            let name index = rules.Targets[index].Name
+            let first = name plan.Order[0]
+            if wasRefused record then ReplayVerdict.Admitted first
+            elif not (wasRouted record) then ReplayVerdict.Same
+            // Tried once, it was the first of the order; after several attempts any place of the order may have been reached.
+            elif record.DialAttempts <= 1 && first <> record.Target then ReplayVerdict.Elsewhere first
+            elif plan.Order |> Array.exists (fun index -> name index = record.Target) then ReplayVerdict.Same
+            else ReplayVerdict.Elsewhere first
+        | _, None -> ReplayVerdict.Same
+
+    /// What a recorded connection would come to. `rules` by the proxy's name, null for none; `tls` likewise.
+    [<CompiledName "Judge">]
+    let judge (rules: Func<string, Rules>) (tls: Func<string, ListenerTlsRules>) (record: ConnectionRecord) : ReplayVerdict =
+        match rules.Invoke record.Name with
+        | null -> ReplayVerdict.NoProxy
+        | rules -> compare rules (tls.Invoke record.Name) record
+
+    [<CompiledName "Add">]
+    let add (summary: ReplaySummary) (verdict: ReplayVerdict) : ReplaySummary =
+        let summary = { summary with Connections = summary.Connections + 1 }
+        match verdict with
+        | ReplayVerdict.Same -> { summary with Same = summary.Same + 1 }
+        | ReplayVerdict.Refused { Cause = Cause.Limit } -> { summary with OverLimit = summary.OverLimit + 1 }
+        | ReplayVerdict.Refused _ -> { summary with Refused = summary.Refused + 1 }
+        | ReplayVerdict.Admitted _ -> { summary with Admitted = summary.Admitted + 1 }
+        | ReplayVerdict.RefusedOtherwise _ -> { summary with RefusedOtherwise = summary.RefusedOtherwise + 1 }
+        | ReplayVerdict.Elsewhere _ -> { summary with Elsewhere = summary.Elsewhere + 1 }
+        | ReplayVerdict.NoProxy -> { summary with NoProxy = summary.NoProxy + 1 }
+        | ReplayVerdict.Unknowable _ -> { summary with Unknowable = summary.Unknowable + 1 }
+
+    [<CompiledName "AddUnreadable">]
+    let addUnreadable (summary: ReplaySummary) = { summary with Unreadable = summary.Unreadable + 1 }
+
+    /// A line for a connection that fares differently; empty for one that does not.
+    [<CompiledName "Line">]
+    let line (record: ConnectionRecord) (verdict: ReplayVerdict) : string =
+        let was =
+            match record.CloseReason with
+            | ValueSome reason when wasRefused record -> $"{reason}"
+            | _ when record.Target <> "" -> $"target {record.Target}"
+            | _ -> "no target"
+        let willBe =
+            match verdict with
+            | ReplayVerdict.Same -> ""
+            | ReplayVerdict.Refused reason
+            | ReplayVerdict.RefusedOtherwise reason -> string reason
+            | ReplayVerdict.Admitted target
+            | ReplayVerdict.Elsewhere target -> $"target {target}"
+            | ReplayVerdict.NoProxy -> "no such proxy"
+            | ReplayVerdict.Unknowable what -> $"cannot be known: {what}"
+        if willBe = "" then ""
+        else Shown.line $"""{record.Timestamp.UtcDateTime.ToString "O"} {record.Name} id {record.Id} {record.Source}: was {was}, would be {willBe}"""
+
+    [<CompiledName "Describe">]
+    let describe (s: ReplaySummary) : IReadOnlyList<string> =
+        let count n what = if n > 0 then [ $"{n} {what}" ] else []
+        [| $"{s.Connections} connections"
+           $"{s.Same} as before"
+           yield! count s.Refused "refused that were served"
+           yield! count s.OverLimit "over connection_limit that were served"
+           yield! count s.Admitted "served that were refused"
+           yield! count s.RefusedOtherwise "refused for another reason"
+           yield! count s.Elsewhere "routed to another target"
+           yield! count s.NoProxy "of proxies that are gone"
+           yield! count s.Unknowable "that cannot be known from what was recorded"
+           yield! count s.Unreadable "lines that are no connection records" |]
+        :> IReadOnlyList<string>

@@ -1,0 +1,264 @@
+namespace Bitflow.Domain
+
+open System
+open System.Collections.Generic
+
+/// What a case expects; what it does not say may be anything.
+type Expectation =
+    { Target: string option
+      /// A close reason, its last word, or `true` for any.
+      Refused: string option
+      /// The certificate's path as the configuration writes it, or its file name alone.
+      Certificate: string option
+      Attempts: int option }
+
+/// Given this client and these targets alive, expect this target, refusal or certificate.
+[<NoComparison; NoEquality>]
+type ScenarioCase =
+    { At: Position
+      Name: string
+      /// Empty: the only proxy of the configuration.
+      Proxy: string
+      Peer: Endpoint
+      Header: HeaderSeen
+      ServerName: ServerName voption
+      AlpnOffer: AlpnName list
+      OpenConnections: int
+      Ticket: int64
+      /// None: all that are not in `Down`.
+      Alive: string list option
+      Down: string list
+      Expect: Expectation }
+
+/// A file of cases, and every reason why it is none.
+[<NoComparison; NoEquality>]
+type ScenarioFile =
+    { /// The configuration that the cases are about, as the file names it; relative paths are relative to the file.
+      ConfigPath: string
+      Cases: ScenarioCase list
+      Errors: IReadOnlyList<string> }
+
+/// What a case came to; no failure: as expected.
+type ScenarioResult =
+    { Line: int
+      Name: string
+      Failures: string list }
+
+/// `bitflow test`: cases in YAML, decided without a socket by the functions that serve.
+[<RequireQualifiedAccess>]
+module Scenario =
+    /// One reading of one file. Its mutation ends with it.
+    type private Reader(fileName: string) =
+        let errors = ResizeArray<string>()
+        member _.Errors = errors
+        member _.Wrong(at: Position, message: string) = errors.Add($"{fileName}:{at.Line}:{at.Column}: " + Shown.line message)
+
+        member this.Entries(node: YamlNode, what: string, known: string list) =
+            match node.Value with
+            | YamlValue.Mapping entries ->
+                for entry in entries do
+                    if not (List.contains entry.Name known) then
+                        let hint = match Shown.nearest entry.Name known with ValueSome name -> $"; did you mean {name}?" | ValueNone -> ""
+                        this.Wrong(entry.NameAt, $"{entry.Name} is no key of {what}{hint}")
+                entries
+            | _ ->
+                let keys = String.concat ", " known
+                this.Wrong(node.At, $"{what} is a mapping with the keys {keys}")
+                [||]
+
+        member _.Find(entries: YamlEntry array, name: string) =
+            entries |> Array.tryFind (fun e -> e.Name = name) |> Option.map _.Node
+
+        member this.Text(entries, name) =
+            match this.Find(entries, name) with
+            | Some { Value = YamlValue.Scalar(text, _) } -> Some text
+            | Some { Value = YamlValue.Null }
+            | None -> None
+            | Some node ->
+                this.Wrong(node.At, $"{name} is a single value")
+                None
+
+        member this.Read(entries, name, missing: 'a, what: string, convert: string -> 'a voption) =
+            match this.Find(entries, name), this.Text(entries, name) with
+            | Some node, Some text ->
+                match convert text with
+                | ValueSome value -> value
+                | ValueNone ->
+                    this.Wrong(node.At, $"{name}: \"{text}\" is not {what}")
+                    missing
+            | _ -> missing
+
+        member this.Number(entries, name) =
+            this.Read(entries, name, 0L, "a whole number, 0 or more", fun text ->
+                match Int64.TryParse text with
+                | true, n when n >= 0L -> ValueSome n
+                | _ -> ValueNone)
+
+        member this.Texts(entries, name) =
+            match this.Find(entries, name) with
+            | Some { Value = YamlValue.Sequence items } ->
+                Some [ for item in items do
+                           match item.Value with
+                           | YamlValue.Scalar(text, _) -> text
+                           | _ -> this.Wrong(item.At, $"{name} is a list of single values") ]
+            | Some { Value = YamlValue.Scalar(text, _) } -> Some [ text ]
+            | Some { Value = YamlValue.Null }
+            | None -> None
+            | Some node ->
+                this.Wrong(node.At, $"{name} is a list")
+                None
+
+    let private header (reader: Reader) entries : HeaderSeen =
+        reader.Read(entries, "header", HeaderSeen.None, "a client's address, \"local\" or \"unknown\"", fun text ->
+            match text, Explain.tryPeer text with
+            | "local", _ -> ValueSome HeaderSeen.Local
+            | "unknown", _ -> ValueSome HeaderSeen.Unknown
+            | _, ValueSome source -> ValueSome(HeaderSeen.Addresses(source, Endpoint.Unknown))
+            | _ -> ValueNone)
+
+    let private expectation (reader: Reader) (case: YamlNode) (entries: YamlEntry array) : Expectation =
+        let nothing = { Target = None; Refused = None; Certificate = None; Attempts = None }
+        match reader.Find(entries, "expect") with
+        | None ->
+            reader.Wrong(case.At, "a case needs expect, with target, refused or certificate")
+            nothing
+        | Some node ->
+            let expected = reader.Entries(node, "expect", [ "target"; "refused"; "certificate"; "attempts" ])
+            let attempts = if (reader.Find(expected, "attempts")).IsSome then Some(int (min 1_000_000L (reader.Number(expected, "attempts")))) else None
+            let read =
+                { Target = reader.Text(expected, "target")
+                  Refused = reader.Text(expected, "refused")
+                  Certificate = reader.Text(expected, "certificate")
+                  Attempts = attempts }
+            // A case that expects nothing would hold whatever happens.
+            if read = nothing && expected.Length = 0 then reader.Wrong(node.At, "expect says nothing; write target, refused or certificate")
+            if read.Target.IsSome && read.Refused.IsSome then
+                reader.Wrong(node.At, "a client that is refused reaches no target: write target or refused, not both")
+            read
+
+    let private readCase (reader: Reader) (node: YamlNode) : ScenarioCase =
+        let entries =
+            reader.Entries(node, "a case", [ "name"; "proxy"; "client"; "header"; "sni"; "alpn"; "open"; "ticket"; "alive"; "down"; "expect" ])
+        let name = reader.Text(entries, "name") |> Option.defaultValue $"case in line {node.At.Line}"
+        if (reader.Find(entries, "client")).IsNone then reader.Wrong(node.At, "a case needs client, the address that connects")
+        { At = node.At
+          Name = name
+          Proxy = reader.Text(entries, "proxy") |> Option.defaultValue ""
+          Peer = reader.Read(entries, "client", Endpoint.Unknown, "an address such as 10.1.2.3, or \"unix\"", Explain.tryPeer)
+          Header = header reader entries
+          ServerName =
+            reader.Read(entries, "sni", ValueNone, "a server name", fun text ->
+                match ServerName.tryCreate text with
+                | Ok name -> ValueSome(ValueSome name)
+                | Error _ -> ValueNone)
+          AlpnOffer = reader.Texts(entries, "alpn") |> Option.defaultValue [] |> List.choose (AlpnName.tryOfText >> ValueOption.toOption)
+          OpenConnections = int (min (int64 Int32.MaxValue) (reader.Number(entries, "open")))
+          Ticket = reader.Number(entries, "ticket")
+          Alive = reader.Texts(entries, "alive")
+          Down = reader.Texts(entries, "down") |> Option.defaultValue []
+          Expect = expectation reader node entries }
+
+    /// Reads a file of cases. Never throws; a file with errors has no cases worth running.
+    [<CompiledName "Read">]
+    let read (fileName: string) (bytes: ReadOnlyMemory<byte>) : ScenarioFile =
+        let reader = Reader fileName
+        let document = Yaml.read bytes.Span
+        for struct (at, _, fault) in document.Faults do
+            reader.Wrong(at, Yaml.describe fault)
+        match document.Root with
+        | ValueNone -> { ConfigPath = ""; Cases = []; Errors = reader.Errors }
+        | ValueSome root ->
+            let entries = reader.Entries(root, "a file of cases", [ "config"; "cases" ])
+            let config = reader.Text(entries, "config") |> Option.defaultValue ""
+            let cases =
+                match reader.Find(entries, "cases") with
+                | Some { Value = YamlValue.Sequence items } when items.Length > 0 -> items |> Array.map (readCase reader) |> Array.toList
+                | Some node ->
+                    reader.Wrong(node.At, "cases is a list of cases, at least one")
+                    []
+                | None ->
+                    if entries.Length > 0 then reader.Wrong(root.At, "cases is missing; write a list of cases")
+                    []
+            { ConfigPath = config; Cases = cases; Errors = reader.Errors }
+
+    let private proxyOf (config: Config) (case: ScenarioCase) =
+        match config.Proxies |> List.tryFind (fun p -> p.Name = case.Proxy), config.Proxies with
+        | Some proxy, _ -> Ok proxy
+        | None, [ proxy ] when case.Proxy = "" -> Ok proxy
+        | None, _ when case.Proxy = "" -> Error "the configuration has several proxies; say which with proxy"
+        | None, _ -> Error $"the configuration has no proxy {case.Proxy}"
+
+    let private unknownTargets (proxy: ProxyConfig) (case: ScenarioCase) =
+        let named = List.concat [ case.Down; Option.defaultValue [] case.Alive; Option.toList case.Expect.Target ]
+        let known = proxy.Targets |> List.map _.Name
+        match named |> List.filter (fun name -> not (List.contains name known)) with
+        | [] -> []
+        | unknown -> [ for name in List.distinct unknown -> $"proxy {proxy.Name} has no target {name}" ]
+
+    let private compare (proxy: ProxyConfig) (forecast: Forecast) (life: Life) (attempts: int) (expect: Expectation) =
+        let came =
+            match life.CloseReason with
+            | ValueSome reason -> string reason
+            | ValueNone -> $"relayed to {proxy.Targets[life.LastTarget].Name}"
+        let target = if life.IsOver then None else Some proxy.Targets[life.LastTarget].Name
+        let isRefused wanted =
+            match life.CloseReason with
+            | ValueSome reason -> wanted = "true" || string reason = wanted || (string reason).EndsWith("." + wanted, StringComparison.Ordinal)
+            | ValueNone -> false
+        let certificate =
+            match forecast.Hello, proxy.Listener.Tls with
+            | ValueSome(HelloAnswer.Serve(index, _)), Some tls -> tls.Certificates[index].Certificate
+            | _ -> ""
+        [ match expect.Target with
+          | Some wanted when target <> Some wanted -> $"expected target {wanted}, got {came}"
+          | _ -> ()
+          match expect.Refused with
+          | Some wanted when not (isRefused wanted) -> $"expected refusal {wanted}, got {came}"
+          | _ -> ()
+          match expect.Certificate with
+          | Some wanted when certificate <> wanted && not (certificate.EndsWith("/" + wanted, StringComparison.Ordinal)) ->
+              let got = if certificate = "" then "none" else certificate
+              $"expected certificate {wanted}, got {got}"
+          | _ -> ()
+          match expect.Attempts with
+          | Some wanted when attempts <> wanted -> $"expected {wanted} attempts, got {attempts}"
+          | _ -> () ]
+
+    /// `tls`: the rules for hellos of the proxy of that name; null where its listener terminates no TLS.
+    let private runCase (config: Config) (tls: Func<string, ListenerTlsRules>) (case: ScenarioCase) : ScenarioResult =
+        let failures =
+            match proxyOf config case with
+            | Error message -> [ message ]
+            | Ok proxy ->
+                match unknownTargets proxy case with
+                | [] ->
+                    let isDown (name: string) =
+                        List.contains name case.Down
+                        || (match case.Alive with Some alive -> not (List.contains name alive) | None -> false)
+                    let client =
+                        { Peer = case.Peer
+                          Local = Explain.localOf proxy.Listener case.Peer
+                          Header = case.Header
+                          ServerName = case.ServerName
+                          AlpnOffer = case.AlpnOffer
+                          OpenConnections = case.OpenConnections
+                          Ticket = case.Ticket }
+                    let forecast = Forecast.untilDial (Rules proxy) (ValueOption.ofObj (tls.Invoke proxy.Name)) client
+                    let attempts, life =
+                        if forecast.Life.IsOver then [], forecast.Life
+                        else Forecast.connect (fun index -> isDown proxy.Targets[index].Name) forecast
+                    compare proxy forecast life attempts.Length case.Expect
+                | unknown -> unknown
+        { Line = case.At.Line; Name = case.Name; Failures = failures }
+
+    [<CompiledName "Run">]
+    let run (config: Config) (tls: Func<string, ListenerTlsRules>) (file: ScenarioFile) : IReadOnlyList<ScenarioResult> =
+        file.Cases |> List.map (runCase config tls) |> List.toArray :> IReadOnlyList<ScenarioResult>
+
+    /// A line a failure, then the sum.
+    [<CompiledName "Report">]
+    let report (fileName: string) (results: IReadOnlyList<ScenarioResult>) : string =
+        let failed = results |> Seq.filter (fun r -> not r.Failures.IsEmpty) |> Seq.toList
+        let lines = [ for result in failed do for failure in result.Failures -> Shown.line $"{fileName}:{result.Line}: {result.Name}: {failure}" ]
+        let sum = if failed.IsEmpty then $"{results.Count} cases, all as expected" else $"{results.Count} cases, {failed.Length} not as expected"
+        String.concat "\n" (lines @ [ sum ]) + "\n"
