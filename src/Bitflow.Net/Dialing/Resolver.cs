@@ -73,8 +73,9 @@ internal sealed class Resolver(Func<string, IPAddress[]> lookUp) : IDisposable
                     _ => e.Message,
                 });
             }
-            catch (ArgumentException e)
+            catch (Exception e)
             {
+                // Whatever it was, it is this lookup's failure; a thread that died of it would be missed by every later one.
                 resolution = new Resolution([], e.Message);
             }
 

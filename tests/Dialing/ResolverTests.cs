@@ -1,0 +1,107 @@
+using System.Net;
+using System.Net.Sockets;
+using Bitflow.Net.Dialing;
+using Bitflow.Tests.Support;
+using Xunit;
+
+namespace Bitflow.Tests.Dialing;
+
+/// <summary>Lookups block their caller, so they have threads of their own, few of them, and are shared.</summary>
+public sealed class ResolverTests
+{
+    [Fact]
+    public async Task One_lookup_is_in_flight_for_a_name_and_all_that_wait_share_it()
+    {
+        using var answer = new ManualResetEventSlim();
+        int lookups = 0;
+        using var resolver = new Resolver(_ =>
+        {
+            Interlocked.Increment(ref lookups);
+            answer.Wait(Patience.Bound);
+            return [IPAddress.Loopback];
+        });
+        Task<Resolution>[] waiting = [.. Enumerable.Range(0, 100).Select(i => resolver.ResolveAsync(i % 2 == 0 ? "a.example" : "A.Example"))];
+        answer.Set();
+        foreach (Task<Resolution> one in waiting)
+            Assert.Equal([IPAddress.Loopback], (await one.Patiently()).Addresses);
+        Assert.Equal(1, lookups);
+    }
+
+    [Fact]
+    public async Task An_answer_is_never_older_than_the_question()
+    {
+        int lookups = 0;
+        using var resolver = new Resolver(_ => [new IPAddress([127, 0, 0, (byte)Interlocked.Increment(ref lookups)])]);
+        for (int i = 1; i <= 5; i++)
+            Assert.Equal($"127.0.0.{i}", (await resolver.ResolveAsync("a.example").Patiently()).Addresses[0].ToString());
+    }
+
+    [Fact]
+    public async Task A_slow_name_holds_up_no_other_until_eight_are_slow_and_never_more_than_eight_run()
+    {
+        using var answer = new ManualResetEventSlim();
+        using var busy = new CountdownEvent(Resolver.MaxThreads);
+        int running = 0;
+        int most = 0;
+        using var resolver = new Resolver(name =>
+        {
+            int now = Interlocked.Increment(ref running);
+            InterlockedMax(ref most, now);
+            if (name.StartsWith("slow", StringComparison.Ordinal))
+            {
+                busy.Signal();
+                answer.Wait(Patience.Bound);
+            }
+
+            Interlocked.Decrement(ref running);
+            return [IPAddress.Loopback];
+        });
+        var slow = new List<Task<Resolution>>();
+        for (int i = 0; i < Resolver.MaxThreads; i++)
+        {
+            Assert.Single((await resolver.ResolveAsync($"quick{i}").Patiently()).Addresses);
+            slow.Add(resolver.ResolveAsync($"slow{i}"));
+        }
+
+        Assert.True(busy.Wait(Patience.Bound));
+        Task<Resolution>[] behind = [.. Enumerable.Range(0, 50).Select(i => resolver.ResolveAsync($"later{i}"))];
+        Assert.DoesNotContain(behind, task => task.IsCompleted);
+        answer.Set();
+        await Task.WhenAll([.. slow, .. behind]).Patiently();
+        Assert.Equal(Resolver.MaxThreads, most);
+
+        static void InterlockedMax(ref int target, int value)
+        {
+            int seen = Volatile.Read(ref target);
+            while (seen < value)
+            {
+                int before = Interlocked.CompareExchange(ref target, value, seen);
+                if (before == seen)
+                    return;
+                seen = before;
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(SocketError.HostNotFound, "no such name")]
+    [InlineData(SocketError.NoData, "it has no address")]
+    [InlineData(SocketError.TryAgain, "the name server did not answer")]
+    public async Task A_lookup_that_fails_says_why_and_leaves_the_threads_at_work(SocketError error, string words)
+    {
+        bool fails = true;
+        using var resolver = new Resolver(_ => fails ? throw new SocketException((int)error) : [IPAddress.Loopback]);
+        Assert.Equal(words, (await resolver.ResolveAsync("a.example").Patiently()).Failure);
+        fails = false;
+        Assert.Null((await resolver.ResolveAsync("a.example").Patiently()).Failure);
+    }
+
+    [Fact]
+    public async Task A_lookup_that_throws_what_nobody_expects_fails_and_leaves_the_threads_at_work()
+    {
+        using var resolver = new Resolver(name => name == "bad" ? throw new InvalidOperationException("out of order") : [IPAddress.Loopback]);
+        for (int i = 0; i < 2 * Resolver.MaxThreads; i++)
+            Assert.Equal("out of order", (await resolver.ResolveAsync("bad").Patiently()).Failure);
+        Assert.Null((await resolver.ResolveAsync("good").Patiently()).Failure);
+    }
+}
