@@ -54,6 +54,12 @@ type ReloadPlan =
       /// The engine differs; it stays as it is until the program is started again.
       EngineNeedsRestart: bool }
 
+    /// What becomes of the proxy of that name; `Kept` where neither file has it.
+    member this.FateOf(name: string) =
+        match this.Proxies |> List.tryFind (fun p -> p.Name = name) with
+        | Some step -> step.Fate
+        | None -> ProxyFate.Kept
+
     member this.ChangesNothing =
         this.Application.IsEmpty
         && not this.EngineNeedsRestart

@@ -144,6 +144,26 @@ internal static class SocketWords
         }
     }
 
+    /// <summary>Connects and sees the connection reset without a byte, be it so soon that connecting itself says so.</summary>
+    public static async Task IsResetAtOnceAsync(EndPoint to)
+    {
+        Socket socket;
+        try
+        {
+            socket = await ConnectAsync(to);
+        }
+        catch (SocketException e) when (e.SocketErrorCode == SocketError.ConnectionReset)
+        {
+            return;
+        }
+
+        using (socket)
+        {
+            if ((await socket.ReadToResetAsync()).Length > 0)
+                throw new InvalidOperationException("bytes came before the reset");
+        }
+    }
+
     /// <summary>Closes so that the other side sees a reset.</summary>
     public static void Reset(this Socket socket)
     {

@@ -22,7 +22,12 @@ internal sealed class RunningProxies : IDisposable
         _server = new Server(engine.Start(), _observer, new SilentLog(), dialer: new Dialer(resolver));
         LoadedTls tls = LoadedTls.Load(config, TimeProvider.System);
         Assert.Empty(tls.Findings);
-        Problems = _server.Start(config, tls);
+        Preparation? preparation = _server.Prepare(new ConfigSnapshot(config, new Dictionary<string, string>()), tls, out IReadOnlyList<string> problems);
+        Problems = problems;
+
+        // Nothing is dropped by a start, so there is nothing to wait for.
+        if (preparation is not null)
+            Assert.True(_server.CommitAsync(preparation).IsCompleted);
     }
 
     /// <summary>Why they did not start; empty where they did.</summary>

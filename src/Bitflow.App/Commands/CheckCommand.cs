@@ -1,5 +1,4 @@
 using Bitflow.Domain;
-using Bitflow.Net.Tls;
 
 namespace Bitflow.App.Commands;
 
@@ -8,27 +7,14 @@ internal static class CheckCommand
 {
     public static int Run(string path)
     {
-        ConfigReading? reading = ConfigLoading.Read(path, out string problem);
-        if (reading is null)
-        {
-            Console.Error.WriteLine(problem);
-            return ExitStatus.Unusable;
-        }
-
-        foreach (string line in reading.Errors)
+        LoadedConfiguration? loaded = LoadedConfiguration.Load(path, out IReadOnlyList<string> errors);
+        foreach (string line in errors)
             Console.Error.WriteLine(line);
-        foreach (string line in reading.Warnings)
-            Console.Error.WriteLine($"warning: {line}");
-        if (!reading.IsUsable)
+        if (loaded is null)
             return ExitStatus.Unusable;
-        foreach (string line in reading.Unsupported)
+        foreach (string line in loaded.Warnings)
             Console.Error.WriteLine($"warning: {line}");
-        LoadedTls tls = LoadedTls.Load(reading.Config, TimeProvider.System);
-        foreach (TlsFinding finding in tls.Findings)
-            Console.Error.WriteLine((finding.IsError ? "" : "warning: ") + reading.Line(finding.Path, finding.Message));
-        if (tls.Findings.Any(f => f.IsError))
-            return ExitStatus.Unusable;
-        foreach (ProxyConfig proxy in reading.Config.Proxies)
+        foreach (ProxyConfig proxy in loaded.Config.Proxies)
         {
             string targets = string.Join(", ", proxy.Targets.Select(t => $"{t.Name} ({t.Address})"));
             Console.Out.WriteLine($"proxy {proxy.Name}: {proxy.Listener.Address} -> {targets}");

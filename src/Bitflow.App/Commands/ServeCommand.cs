@@ -1,7 +1,6 @@
 using Bitflow.App.Logging;
 using Bitflow.Domain;
 using Bitflow.Net.Proxies;
-using Bitflow.Net.Tls;
 using Bitflow.Net.Transport.Linux;
 using Bitflow.Net.Transport.Managed;
 
@@ -14,44 +13,35 @@ internal static class ServeCommand
     {
         // Before the file is read: a signal during start is a signal like any other.
         using var signals = new Signals();
-        ConfigReading? reading = ConfigLoading.Read(path, out string problem);
-        if (reading is null)
-            return await UnusableAsync([problem]).ConfigureAwait(false);
-        if (!reading.IsUsable)
-            return await UnusableAsync(reading.Errors).ConfigureAwait(false);
-        if (reading.Unsupported.Count > 0)
-            return await UnusableAsync(reading.Unsupported).ConfigureAwait(false);
-
-        Config config = reading.Config;
-        LoadedTls tls = LoadedTls.Load(config, TimeProvider.System);
-        if (tls.Findings.Any(f => f.IsError))
-            return await UnusableAsync(tls.Findings.Where(f => f.IsError).Select(f => reading.Line(f.Path, f.Message))).ConfigureAwait(false);
-        await using var log = new ProgramLog(config.Application);
-        foreach (string warning in reading.Warnings)
-            log.ConfigurationWarning(warning);
-        foreach (TlsFinding warning in tls.Findings)
-            log.ConfigurationWarning(reading.Line(warning.Path, warning.Message));
-        await using var observation = new Observation(log);
-        await observation.ApplyAsync(config.Application).ConfigureAwait(false);
-        using var server = new Server(ChooseEngine(config, log.Logger), log.Sessions, log.Server, observation.Logs);
-        IReadOnlyList<string> problems = server.Start(config, tls);
-        if (problems.Count > 0)
+        LoadedConfiguration? loaded = LoadedConfiguration.Load(path, out IReadOnlyList<string> errors);
+        if (loaded is null)
         {
-            foreach (string line in problems)
-                await Console.Error.WriteLineAsync($"bitflow: {line}").ConfigureAwait(false);
+            await SayAsync(errors).ConfigureAwait(false);
+            return ExitStatus.Unusable;
+        }
+
+        await using var log = new ProgramLog(loaded.Config.Application);
+        log.Warnings(loaded.Warnings);
+        await using var observation = new Observation(log);
+        await observation.ApplyAsync(loaded.Config.Application).ConfigureAwait(false);
+        using var server = new Server(ChooseEngine(loaded.Config, log.Logger), log.Sessions, log.Server, observation.Logs);
+        if (server.Prepare(loaded.Snapshot, loaded.Tls, out IReadOnlyList<string> problems) is not { } preparation)
+        {
+            await SayAsync(problems.Select(static line => $"bitflow: {line}")).ConfigureAwait(false);
             return ExitStatus.Failed;
         }
 
-        log.Started(path, config.Proxies.Length, server.DescriptorLimit);
-        await ServeUntilStoppedAsync(signals, observation).ConfigureAwait(false);
-        return await DrainAsync(server, signals, config.Application.ShutdownTimeout, log).ConfigureAwait(false);
+        await server.CommitAsync(preparation).ConfigureAwait(false);
+        log.Started(path, loaded.Config.Proxies.Length, server.DescriptorLimit);
+        await ServeUntilStoppedAsync(signals, new Reload(path, server, log, observation), observation).ConfigureAwait(false);
+        return await DrainAsync(server, signals, server.Serving!.Config.Application.ShutdownTimeout, log).ConfigureAwait(false);
     }
 
     /// <summary>`auto` is the engine that is at home on this system.</summary>
     private static Engine ChooseEngine(Config config, Microsoft.Extensions.Logging.ILogger log) =>
         config.Application.Engine.IsManaged || !OperatingSystem.IsLinux() ? new ManagedEngine() : new LinuxEngine(log);
 
-    private static async Task ServeUntilStoppedAsync(Signals signals, Observation observation)
+    private static async Task ServeUntilStoppedAsync(Signals signals, Reload reload, Observation observation)
     {
         while (true)
         {
@@ -62,8 +52,11 @@ internal static class ServeCommand
                 case Signal.ReopenLogs:
                     await observation.Logs.ReopenAsync().ConfigureAwait(false);
                     break;
+                case Signal.Reload:
+                    await reload.RunAsync().ConfigureAwait(false);
+                    break;
                 default:
-                    // Reload and the state dump have nothing to act on yet.
+                    // The state dump has nothing to act on yet.
                     break;
             }
         }
@@ -108,10 +101,9 @@ internal static class ServeCommand
         }
     }
 
-    private static async Task<int> UnusableAsync(IEnumerable<string> lines)
+    private static async Task SayAsync(IEnumerable<string> lines)
     {
         foreach (string line in lines)
             await Console.Error.WriteLineAsync(line).ConfigureAwait(false);
-        return ExitStatus.Unusable;
     }
 }

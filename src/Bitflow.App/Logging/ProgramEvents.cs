@@ -19,4 +19,16 @@ internal static partial class ProgramEvents
 
     [LoggerMessage(104, LogLevel.Warning, "{Line}")]
     public static partial void ConfigurationWarning(ILogger logger, string line);
+
+    [LoggerMessage(105, LogLevel.Information, "{Path} was read again and is in force")]
+    public static partial void Reloaded(ILogger logger, string path);
+
+    [LoggerMessage(106, LogLevel.Information, "reload: {Step}")]
+    public static partial void ReloadStep(ILogger logger, string step);
+
+    [LoggerMessage(107, LogLevel.Error, "{Line}")]
+    public static partial void ReloadProblem(ILogger logger, string line);
+
+    [LoggerMessage(108, LogLevel.Error, "{Path} was not taken on; everything is as it was")]
+    public static partial void ReloadFailed(ILogger logger, string path);
 }

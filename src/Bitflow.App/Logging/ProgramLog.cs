@@ -89,7 +89,34 @@ internal sealed class ProgramLog : IAsyncDisposable
     /// <summary>Errors go to this reporter too; null for none.</summary>
     public void ReportErrorsTo(SentryReporter? reporter) => _errors.ReportTo(reporter);
 
-    public void ConfigurationWarning(string line) => ProgramEvents.ConfigurationWarning(_log, line);
+    public void Warnings(IEnumerable<string> lines)
+    {
+        foreach (string line in lines)
+            ProgramEvents.ConfigurationWarning(_log, line);
+    }
+
+    public void Reloaded(string path, IReadOnlyList<string> plan)
+    {
+        ProgramEvents.Reloaded(_log, path);
+        foreach (string line in plan)
+            ProgramEvents.ReloadStep(_log, line);
+    }
+
+    /// <summary>Said even where logging is off: what was asked for is not in force.</summary>
+    public void ReloadFailed(string path, IReadOnlyList<string> problems)
+    {
+        if (_level.MinimumLevel > LogEventLevel.Error)
+        {
+            foreach (string line in problems)
+                Console.Error.WriteLine(line);
+            Console.Error.WriteLine($"bitflow: {path} was not taken on; everything is as it was");
+            return;
+        }
+
+        foreach (string line in problems)
+            ProgramEvents.ReloadProblem(_log, line);
+        ProgramEvents.ReloadFailed(_log, path);
+    }
 
     public void Started(string path, int proxies, long descriptors) => ProgramEvents.Started(_log, ProductVersion.Text, path, proxies, descriptors);
 

@@ -10,6 +10,7 @@ internal sealed class ProxyState
 {
     private readonly Lock _gate = new();
     private int _open;
+    private int _count;
     private long _tickets = -1;
     private long _relays;
     private long _sourceSent;
@@ -30,6 +31,9 @@ internal sealed class ProxyState
 
     /// <summary>Bytes received from targets in ended relays.</summary>
     public long DestinationReceived => Volatile.Read(ref _destinationReceived);
+
+    /// <summary>Connections in any phase, those among them that count against no limit.</summary>
+    public int Count => Volatile.Read(ref _count);
 
     /// <summary>Counts one more, if the limit lets it in: exact, however many ask at once.</summary>
     public bool TryEnter(int limit, out int openBefore)
@@ -61,6 +65,7 @@ internal sealed class ProxyState
     {
         lock (_gate)
         {
+            _count++;
             session.Next = _first;
             if (_first is not null)
                 _first.Previous = session;
@@ -72,6 +77,7 @@ internal sealed class ProxyState
     {
         lock (_gate)
         {
+            _count--;
             if (session.Previous is not null)
                 session.Previous.Next = session.Next;
             else if (ReferenceEquals(_first, session))

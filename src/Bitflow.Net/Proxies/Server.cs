@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Bitflow.Domain;
 using Bitflow.Net.Dialing;
 using Bitflow.Net.Observing;
@@ -15,8 +16,10 @@ internal sealed class Server : IDisposable
     private readonly IConnectionLogs _logs;
     private readonly Dialer _dialer;
     private readonly DescriptorGuard _guard;
-    private readonly List<Listener> _listeners = [];
-    private readonly Dictionary<string, Proxy> _proxies = new(StringComparer.Ordinal);
+    private volatile Listener[] _listeners = [];
+    private readonly ConcurrentDictionary<string, Proxy> _proxies = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, ProxyState> _states = new(StringComparer.Ordinal);
+    private int _generation;
 
     public Server(Engine engine, ISessionObserver observer, IServerLog log, IConnectionLogs? logs = null, Dialer? dialer = null)
     {
@@ -29,97 +32,180 @@ internal sealed class Server : IDisposable
         _guard = new DescriptorGuard(log);
     }
 
-    public IReadOnlyCollection<Proxy> Proxies => _proxies.Values;
+    public ICollection<Proxy> Proxies => _proxies.Values;
 
     public IReadOnlyList<Listener> Listeners => _listeners;
 
     public long DescriptorLimit => _guard.Limit;
 
-    /// <summary>Connections in any phase, over all proxies.</summary>
-    public int OpenConnections => _proxies.Values.Sum(p => p.State.Sessions().Count);
+    /// <summary>Connections in any phase, those of stopped proxies among them.</summary>
+    public int OpenConnections
+    {
+        get
+        {
+            lock (_states)
+                return _states.Values.Sum(static state => state.Count);
+        }
+    }
+
+    /// <summary>What is served now; null before the first start.</summary>
+    public ConfigSnapshot? Serving { get; private set; }
 
     /// <summary>
-    /// Opens every socket, then begins to accept on all of them. Empty where everything started; else every reason, each behind the name of
-    /// its proxy, and nothing is left open.
+    /// Opens everything that another configuration needs and this one has not: connection logs and listening sockets. Starting is the same
+    /// from nothing. Where anything cannot be opened everything opened is taken back, and nothing has changed.
     /// </summary>
-    /// <param name="tls">What the files of the configuration's TLS contexts hold, without an error among it.</param>
-    public IReadOnlyList<string> Start(Config config, LoadedTls tls)
+    /// <param name="next">What is to be served.</param>
+    /// <param name="tls">What the files of its TLS contexts hold, without an error among it.</param>
+    /// <param name="problems">Every reason why it cannot be, each behind the name of its proxy.</param>
+    public Preparation? Prepare(ConfigSnapshot next, LoadedTls tls, out IReadOnlyList<string> problems)
     {
-        var problems = new List<string>();
-        var opened = new List<(ProxyModel Model, ListeningSocket Socket)>();
-        foreach (ProxyConfig proxy in config.Proxies)
+        ReloadPlan plan = ReloadPlanModule.Make(Serving ?? Nothing(next), next);
+        var preparation = new Preparation(plan, next);
+        var faults = new List<string>();
+        foreach (ProxyConfig config in next.Config.Proxies)
         {
-            IConnectionLog? log = null;
-            try
+            if (plan.FateOf(config.Name).IsKept)
+                continue;
+            if (OpenLog(config, faults, out IConnectionLog? log))
+                preparation.Models.Add(config.Name, new ProxyModel(config, _generation + 1, tls.Of(config), log));
+            foreach (TargetConfig target in config.Targets)
             {
-                log = OpenLog(proxy);
+                if (target.Address is Address.Descriptor inherited && WhyUnusable(inherited.number) is { } why)
+                    faults.Add($"proxy {config.Name}: target {target.Name} cannot be used: {why}");
             }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        }
+
+        // Of each address that stays, the socket of the same proxy first: several proxies may share an address with port 0.
+        var unclaimed = new List<Listener>(_listeners);
+        foreach (SocketStep step in plan.Sockets.Where(static s => !s.Fate.IsClosed).OrderByDescending(s => unclaimed.Exists(l => IsOf(l, s))))
+        {
+            List<Listener> kept = Claim(unclaimed, step);
+            if (kept.Count > 0)
             {
-                problems.Add($"proxy {proxy.Name}: cannot open its connection log: {e.Message}");
+                preparation.Kept.AddRange(kept.Select(listener => (step.Proxy, listener)));
+                continue;
             }
 
-            var model = new ProxyModel(proxy, generation: 1, tls.Of(proxy), log);
             try
             {
-                opened.AddRange(ListeningSocket.Open(proxy.Listener.Address).Select(socket => (model, socket)));
+                preparation.Opened.AddRange(ListeningSocket.Open(step.Address).Select(socket => (step.Proxy, socket)));
             }
             catch (ListenException e)
             {
-                problems.Add($"proxy {proxy.Name}: cannot listen on {e.Message}");
-            }
-
-            foreach (TargetConfig target in proxy.Targets)
-            {
-                if (target.Address is Address.Descriptor inherited && InheritedTargets.WhyUnusable(inherited.number) is { } why)
-                    problems.Add($"proxy {proxy.Name}: target {target.Name} cannot be used: {why}");
+                faults.Add($"proxy {step.Proxy}: cannot listen on {e.Message}");
             }
         }
 
-        if (problems.Count > 0)
-        {
-            foreach ((_, ListeningSocket socket) in opened)
-                socket.Undo();
-            return problems;
-        }
-
-        foreach ((ProxyModel model, ListeningSocket socket) in opened)
-        {
-            if (!_proxies.TryGetValue(model.Name, out Proxy? proxy))
-                _proxies.Add(model.Name, proxy = new Proxy(model, new ProxyState(), _dialer, _observer));
-            _listeners.Add(new Listener(_engine, socket, proxy, _guard, _log));
-            _log.Listening(model.Name, socket.Local);
-        }
-
-        return problems;
+        preparation.Dropped.AddRange(unclaimed);
+        problems = faults;
+        if (faults.Count == 0)
+            return preparation;
+        preparation.Undo();
+        return null;
     }
 
-    private IConnectionLog? OpenLog(ProxyConfig proxy) =>
-        proxy.Options.ConnectionLog.Length == 0 ? null : _logs.Open(proxy.Options.ConnectionLog, proxy.Name);
+    /// <summary>Switches to what was prepared. Nothing can fail any more; listening sockets that are dropped accept what is queued first.</summary>
+    public async Task CommitAsync(Preparation preparation)
+    {
+        _generation++;
+        Serving = preparation.Next;
+        foreach ((string name, ProxyModel model) in preparation.Models)
+        {
+            if (_proxies.TryGetValue(name, out Proxy? proxy))
+                proxy.Replace(model);
+            else
+                _proxies.TryAdd(name, new Proxy(model, StateOf(name), _dialer, _observer));
+        }
 
-    private IEnumerable<(ProxyModel, ProxyState)> Running() => _proxies.Values.Select(static p => (p.Model, p.State));
+        foreach ((string name, Listener listener) in preparation.Kept)
+            listener.HandTo(_proxies[name]);
+        var listeners = new List<Listener>(preparation.Kept.Select(static kept => kept.Listener));
+        foreach ((string name, ListeningSocket socket) in preparation.Opened)
+        {
+            listeners.Add(new Listener(_engine, socket, _proxies[name], _guard, _log));
+            _log.Listening(name, socket.Local);
+        }
+
+        _listeners = [.. listeners];
+
+        foreach (ProxyStep step in preparation.Plan.Proxies.Where(static p => p.Fate.IsStopped))
+            _proxies.TryRemove(step.Name, out _);
+        await CloseAsync(preparation.Dropped).ConfigureAwait(false);
+    }
 
     /// <summary>Stops accepting (what is queued is accepted still) and waits until every connection has ended by itself, or the token fires.</summary>
     public async Task DrainAsync(CancellationToken giveUp)
     {
-        await Task.WhenAll(_listeners.Select(async listener =>
-        {
-            await listener.CloseAsync().ConfigureAwait(false);
-            _log.ListenerClosed(listener.Proxy.Model.Name, listener.Socket.Local);
-        })).ConfigureAwait(false);
-        _listeners.Clear();
+        await CloseAsync(_listeners).ConfigureAwait(false);
+        _listeners = [];
         while (OpenConnections > 0 && !giveUp.IsCancellationRequested)
             await Task.Delay(DrainLook, giveUp).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
+    private static ConfigSnapshot Nothing(ConfigSnapshot next) =>
+        new(new Config(next.Config.Application, Microsoft.FSharp.Collections.FSharpList<ProxyConfig>.Empty), next.Digests);
+
+    private static bool IsOf(Listener listener, SocketStep step) =>
+        listener.Proxy.Model.Name == step.Proxy && listener.Socket.Address.Equals(step.Address);
+
+    private static List<Listener> Claim(List<Listener> unclaimed, SocketStep step)
+    {
+        List<Listener> here = unclaimed.FindAll(l => l.Socket.Address.Equals(step.Address));
+        string? owner = (here.Find(l => IsOf(l, step)) ?? here.FirstOrDefault())?.Proxy.Model.Name;
+        List<Listener> claimed = here.FindAll(l => l.Proxy.Model.Name == owner);
+        unclaimed.RemoveAll(claimed.Contains);
+        return claimed;
+    }
+
+    /// <summary>An inherited socket that a connection used up is known by its number: asking the kernel would show whatever has the number now.</summary>
+    private string? WhyUnusable(int descriptor) => _dialer.Inherited.IsUsed(descriptor) ? null : InheritedTargets.WhyUnusable(descriptor);
+
+    private bool OpenLog(ProxyConfig config, List<string> faults, out IConnectionLog? log)
+    {
+        log = null;
+        if (config.Options.ConnectionLog.Length == 0)
+            return true;
+        try
+        {
+            log = _logs.Open(config.Options.ConnectionLog, config.Name);
+            return true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            faults.Add($"proxy {config.Name}: cannot open its connection log: {e.Message}");
+            return false;
+        }
+    }
+
+    /// <summary>The count of open connections belongs to the name: a proxy that comes back finds those that are still open.</summary>
+    private ProxyState StateOf(string name)
+    {
+        lock (_states)
+        {
+            if (!_states.TryGetValue(name, out ProxyState? state))
+                _states.Add(name, state = new ProxyState());
+            return state;
+        }
+    }
+
+    private async Task CloseAsync(IEnumerable<Listener> listeners) =>
+        await Task.WhenAll(listeners.Select(async listener =>
+        {
+            await listener.CloseAsync().ConfigureAwait(false);
+            _log.ListenerClosed(listener.Proxy.Model.Name, listener.Socket.Local);
+        })).ConfigureAwait(false);
+
+    private IEnumerable<(ProxyModel, ProxyState)> Running() => _proxies.Values.Select(static p => (p.Model, p.State));
+
     /// <summary>Resets whatever is still open and waits until it is gone.</summary>
     public async Task ResetAllAsync()
     {
-        foreach (Proxy proxy in _proxies.Values)
-        {
-            foreach (Session session in proxy.State.Sessions())
-                session.Shutdown();
-        }
+        ProxyState[] states;
+        lock (_states)
+            states = [.. _states.Values];
+        foreach (Session session in states.SelectMany(static state => state.Sessions()))
+            session.Shutdown();
 
         using var bound = new CancellationTokenSource(ResetBound);
         while (OpenConnections > 0 && !bound.IsCancellationRequested)

@@ -1,0 +1,67 @@
+using System.Security.Cryptography;
+using Bitflow.Domain;
+using Bitflow.Net.Tls;
+
+namespace Bitflow.App;
+
+/// <summary>
+/// A configuration with everything loaded that its file names, nothing bound: what `check` looks at, starting starts from, and a reload
+/// goes over to.
+/// </summary>
+internal sealed class LoadedConfiguration
+{
+    private LoadedConfiguration(ConfigSnapshot snapshot, LoadedTls tls, IReadOnlyList<string> warnings)
+    {
+        Snapshot = snapshot;
+        Tls = tls;
+        Warnings = warnings;
+    }
+
+    public ConfigSnapshot Snapshot { get; }
+
+    public Config Config => Snapshot.Config;
+
+    public LoadedTls Tls { get; }
+
+    /// <summary>What is doubtful, a line each, with its place in the file.</summary>
+    public IReadOnlyList<string> Warnings { get; }
+
+    /// <summary>Null where the file cannot be served; <paramref name="errors"/> then holds every reason.</summary>
+    public static LoadedConfiguration? Load(string path, out IReadOnlyList<string> errors)
+    {
+        ConfigReading? reading = ConfigLoading.Read(path, out string problem);
+        if (reading is null)
+        {
+            errors = [problem];
+            return null;
+        }
+
+        if (!reading.IsUsable || reading.Unsupported.Count > 0)
+        {
+            errors = reading.IsUsable ? reading.Unsupported : reading.Errors;
+            return null;
+        }
+
+        // Before the files are used: one that changes in between is seen as changed by the next reload, never missed.
+        Dictionary<string, string> digests = ReloadPlanModule.Files(reading.Config).ToDictionary(static file => file, Digest);
+        LoadedTls tls = LoadedTls.Load(reading.Config, TimeProvider.System);
+        errors = [.. tls.Findings.Where(static f => f.IsError).Select(f => reading.Line(f.Path, f.Message))];
+        if (errors.Count > 0)
+            return null;
+        IEnumerable<string> doubts = tls.Findings.Select(f => reading.Line(f.Path, f.Message));
+        return new LoadedConfiguration(new ConfigSnapshot(reading.Config, digests), tls, [.. reading.Warnings, .. doubts]);
+    }
+
+    /// <summary>Empty for a file that cannot be read: whoever loads it says so.</summary>
+    private static string Digest(string file)
+    {
+        try
+        {
+            return Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(file)));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        {
+            return "";
+        }
+    }
+}

@@ -1,0 +1,150 @@
+using System.Net.Sockets;
+using System.Text;
+using Bitflow.Tests.Fixtures;
+using Xunit;
+
+namespace Bitflow.Tests.EndToEnd;
+
+/// <summary>
+/// SIGHUP: the listening socket stays, new connections get the new settings, open ones keep what they began with, and a fault anywhere
+/// leaves everything as it was.
+/// </summary>
+public sealed class ReloadTests
+{
+    private static string Proxy(string target, string options = "", string name = "web", string listener = "127.0.0.1:0") =>
+        $"""
+        - name: {name}
+          listener: {"{"} address: '{listener}' {"}"}
+          targets: [ {"{"} name: a, address: '{target}' {"}"} ]
+        {(options.Length == 0 ? "" : $"  options: {options}")}
+        """;
+
+    private static Peer Saying(string word) => Peer.Serving(async socket =>
+    {
+        await socket.SendAllAsync(Encoding.ASCII.GetBytes(word));
+        await socket.ReadToEndAsync();
+    });
+
+    private static async Task<string> HearAsync(Socket client) => Encoding.ASCII.GetString(await client.ReadExactlyAsync(3));
+
+    [Fact]
+    public async Task New_connections_go_to_the_new_target_and_open_ones_stay_with_the_old()
+    {
+        using Peer one = Saying("one");
+        using Peer two = Saying("two");
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(one.Address));
+        using Socket before = await SocketWords.ConnectAsync(bitflow.EndPoint());
+        Assert.Equal("one", await HearAsync(before));
+
+        bitflow.Rewrite(Proxy(two.Address));
+        bitflow.Signal("HUP");
+        await bitflow.SaysAsync("is in force");
+
+        using Socket after = await SocketWords.ConnectAsync(bitflow.EndPoint());
+        Assert.Equal("two", await HearAsync(after));
+        Assert.Single(bitflow.Ports());
+        before.Shutdown(SocketShutdown.Send);
+        Assert.Empty(await before.ReadToEndAsync());
+    }
+
+    [Fact]
+    public async Task A_faulty_file_changes_nothing_and_every_fault_is_said()
+    {
+        using Peer one = Saying("one");
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(one.Address));
+        await File.WriteAllTextAsync(bitflow.ConfigPath, "server:\n  proxies:\n    - nmae: web\n");
+        bitflow.Signal("HUP");
+        await bitflow.SaysAsync("everything is as it was");
+        Assert.Contains("nmae", bitflow.Errors, StringComparison.Ordinal);
+        using Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint());
+        Assert.Equal("one", await HearAsync(client));
+    }
+
+    [Fact]
+    public async Task A_new_listener_that_cannot_be_had_undoes_the_whole_reload()
+    {
+        using Peer one = Saying("one");
+        using Peer two = Saying("two");
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(one.Address));
+        bitflow.Rewrite(Proxy(two.Address) + "\n" + Proxy(two.Address, name: "second", listener: one.Address));
+        bitflow.Signal("HUP");
+        await bitflow.SaysAsync("everything is as it was");
+        Assert.Contains("proxy second: cannot listen on", bitflow.Errors, StringComparison.Ordinal);
+        using Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint());
+        Assert.Equal("one", await HearAsync(client));
+    }
+
+    [Fact]
+    public async Task A_dropped_listener_closes_while_its_open_connections_go_on()
+    {
+        using Peer one = Saying("one");
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(one.Address) + "\n" + Proxy(one.Address, name: "second"));
+        using Socket open = await SocketWords.ConnectAsync(bitflow.EndPoint("second"));
+        Assert.Equal("one", await HearAsync(open));
+        bitflow.Rewrite(Proxy(one.Address));
+        bitflow.Signal("HUP");
+        await bitflow.SaysAsync("is in force");
+        SocketException refused = await Assert.ThrowsAsync<SocketException>(() => SocketWords.ConnectAsync(bitflow.EndPoint("second")));
+        Assert.Equal(SocketError.ConnectionRefused, refused.SocketErrorCode);
+        open.Shutdown(SocketShutdown.Send);
+        Assert.Empty(await open.ReadToEndAsync());
+        bitflow.Signal("TERM");
+        Assert.Equal(0, await bitflow.ExitAsync());
+    }
+
+    [Fact]
+    public async Task The_count_of_open_connections_survives_a_reload()
+    {
+        using Peer one = Saying("one");
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(one.Address, "{ connection_limit: 5 }"));
+        using Socket first = await SocketWords.ConnectAsync(bitflow.EndPoint());
+        using Socket second = await SocketWords.ConnectAsync(bitflow.EndPoint());
+        await HearAsync(first);
+        await HearAsync(second);
+        bitflow.Rewrite(Proxy(one.Address, "{ connection_limit: 2 }"));
+        bitflow.Signal("HUP");
+        await bitflow.SaysAsync("is in force");
+        await SocketWords.IsResetAtOnceAsync(bitflow.EndPoint());
+        await bitflow.EndsWithAsync("bitflow.admission.limit");
+        second.Dispose();
+        await bitflow.EndsWithAsync("client.relay.ended");
+        using Socket fourth = await SocketWords.ConnectAsync(bitflow.EndPoint());
+        Assert.Equal("one", await HearAsync(fourth));
+    }
+
+    [Fact]
+    public async Task A_hundred_reloads_lose_no_request()
+    {
+        using Peer echo = Peer.Echo();
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(echo.Address));
+        using var stop = new CancellationTokenSource();
+        Task<int>[] clients = [.. Enumerable.Range(0, 8).Select(i => Task.Run(() => RequestAsync(i)))];
+        for (int i = 1; i <= 100; i++)
+        {
+            bitflow.Rewrite(Proxy(echo.Address, $"{{ connection_limit: {1000 + i} }}"));
+            bitflow.Signal("HUP");
+            int expected = i;
+            await Eventually.IsTrueAsync(() => bitflow.Errors.Split("is in force").Length > expected, $"reload {i}");
+        }
+
+        await stop.CancelAsync();
+        Assert.All(await Task.WhenAll(clients), requests => Assert.True(requests > 0));
+
+        async Task<int> RequestAsync(int seed)
+        {
+            byte[] request = SocketWords.Noise(3_000, seed);
+            int requests = 0;
+            while (!stop.IsCancellationRequested)
+            {
+                using Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint());
+                await client.SendAllAsync(request);
+                Assert.Equal(request, await client.ReadExactlyAsync(request.Length));
+                client.Shutdown(SocketShutdown.Send);
+                Assert.Empty(await client.ReadToEndAsync());
+                requests++;
+            }
+
+            return requests;
+        }
+    }
+}
