@@ -1,0 +1,105 @@
+using System.Net;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+
+namespace Bitflow.Tests.Fixtures;
+
+/// <summary>
+/// A root, an intermediate that it issued, and certificates of that, made anew for each run of the tests; their PEM files lie in a folder
+/// that goes with the run.
+/// </summary>
+internal sealed class TestAuthority
+{
+    private static readonly Lazy<TestAuthority> TheTrusted = new(() => new TestAuthority("trusted"));
+    private static readonly Lazy<TestAuthority> TheOther = new(() => new TestAuthority("other"));
+
+    private readonly string _folder = Directory.CreateTempSubdirectory("bitflow-certificates-").FullName;
+    private readonly X509Certificate2 _root;
+    private readonly X509Certificate2 _intermediate;
+    private int _count;
+
+    private TestAuthority(string name)
+    {
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => Directory.Delete(_folder, recursive: true);
+        using ECDsa rootKey = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var root = new CertificateRequest($"CN={name} root", rootKey, HashAlgorithmName.SHA256);
+        root.CertificateExtensions.Add(X509BasicConstraintsExtension.CreateForCertificateAuthority());
+        _root = root.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(9));
+        RootFile = Write("root.pem", _root.ExportCertificatePem());
+        ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var intermediate = new CertificateRequest($"CN={name} intermediate", key, HashAlgorithmName.SHA256);
+        intermediate.CertificateExtensions.Add(X509BasicConstraintsExtension.CreateForCertificateAuthority());
+        _intermediate = intermediate.Create(_root, DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(8), [1]).CopyWithPrivateKey(key);
+        IntermediateFile = Write("intermediate.pem", _intermediate.ExportCertificatePem());
+    }
+
+    /// <summary>The authority that the tests' configurations name.</summary>
+    public static TestAuthority Trusted => TheTrusted.Value;
+
+    /// <summary>One that nobody trusts.</summary>
+    public static TestAuthority Other => TheOther.Value;
+
+    public string RootFile { get; }
+
+    public string IntermediateFile { get; }
+
+    /// <summary>Issues a certificate, by the intermediate; its file holds the chain up to that.</summary>
+    /// <param name="name">A DNS name or an address, the certificate's only one; also its common name.</param>
+    public IssuedCertificate Issue(
+        string name,
+        bool rsa = false,
+        bool traditionalKey = false,
+        string? usage = null,
+        TimeSpan? validFor = null,
+        string? issuerUrl = null)
+    {
+        using AsymmetricAlgorithm key = rsa ? RSA.Create(2048) : ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var subject = new X500DistinguishedName($"CN={name}");
+        CertificateRequest request = key is RSA rsaKey
+            ? new(subject, rsaKey, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1)
+            : new(subject, (ECDsa)key, HashAlgorithmName.SHA256);
+        var names = new SubjectAlternativeNameBuilder();
+        if (IPAddress.TryParse(name, out IPAddress? ip))
+            names.AddIpAddress(ip);
+        else
+            names.AddDnsName(name);
+        request.CertificateExtensions.Add(names.Build());
+        if (usage is not null)
+            request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid(usage)], critical: false));
+        if (issuerUrl is not null)
+            request.CertificateExtensions.Add(new X509AuthorityInformationAccessExtension(null, [issuerUrl]));
+        DateTimeOffset end = DateTimeOffset.UtcNow + (validFor ?? TimeSpan.FromDays(7));
+        byte[] serial = BitConverter.GetBytes(Interlocked.Increment(ref _count) + 1000);
+        X509Certificate2 bare = request.Create(
+            _intermediate.SubjectName, X509SignatureGenerator.CreateForECDsa(_intermediate.GetECDsaPrivateKey()!), end.AddDays(-8), end, serial);
+        string keyPem = key switch
+        {
+            RSA r when traditionalKey => r.ExportRSAPrivateKeyPem(),
+            ECDsa e when traditionalKey => e.ExportECPrivateKeyPem(),
+            _ => key.ExportPkcs8PrivateKeyPem(),
+        };
+        string file = $"{_count}-{name.Replace('*', '_').Replace(':', '_')}";
+        X509Certificate2 certificate = key is RSA k ? bare.CopyWithPrivateKey(k) : bare.CopyWithPrivateKey((ECDsa)key);
+        return new IssuedCertificate(
+            certificate,
+            [_intermediate],
+            Write($"{file}.pem", bare.ExportCertificatePem() + "\n" + _intermediate.ExportCertificatePem()),
+            Write($"{file}.key", keyPem),
+            Write($"{file}-alone.pem", bare.ExportCertificatePem()));
+    }
+
+    public string Write(string file, string text)
+    {
+        string path = Path.Combine(_folder, file);
+        File.WriteAllText(path, text + "\n");
+        return path;
+    }
+}
+
+/// <param name="File">The certificate and its issuer's.</param>
+/// <param name="Alone">The certificate without its issuer's.</param>
+internal sealed record IssuedCertificate(X509Certificate2 Certificate, X509Certificate2[] Chain, string File, string Key, string Alone)
+{
+    /// <summary>As an entry of a configuration's `certificates`.</summary>
+    public string Entry => $"{{ key: '{Key}', certificate: '{File}' }}";
+}
