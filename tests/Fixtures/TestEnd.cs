@@ -3,6 +3,7 @@ using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
+using Bitflow.Net.Tls;
 
 namespace Bitflow.Tests.Fixtures;
 
@@ -48,6 +49,7 @@ internal sealed class TestEnd : IDisposable
         if (certificate is not null)
             options.ClientCertificates = [certificate];
         await tls.AuthenticateAsClientAsync(options).WaitAsync(Eventually.Patience);
+        raw.Turn.LeaveRead();
         return new TestEnd(socket, raw, tls);
     }
 
@@ -60,6 +62,7 @@ internal sealed class TestEnd : IDisposable
             ServerCertificateContext = SslStreamCertificateContext.Create(certificate.Certificate, [.. certificate.Chain], offline: true),
             EnabledSslProtocols = versions,
         }).WaitAsync(Eventually.Patience);
+        raw.Turn.LeaveRead();
         return new TestEnd(socket, raw, tls);
     }
 
@@ -69,7 +72,7 @@ internal sealed class TestEnd : IDisposable
     public async Task EndAsync()
     {
         if (Tls is { } tls)
-            await tls.ShutdownAsync().WaitAsync(Eventually.Patience);
+            await _raw.Turn.ShutdownAsync(tls).WaitAsync(Eventually.Patience);
         else
             Socket.Shutdown(SocketShutdown.Send);
     }
@@ -82,7 +85,12 @@ internal sealed class TestEnd : IDisposable
     public async Task<byte[]> ReadExactlyAsync(int count)
     {
         byte[] data = new byte[count];
-        await _stream.ReadExactlyAsync(data).AsTask().WaitAsync(Eventually.Patience);
+        for (int got = 0; got < count;)
+        {
+            int bytes = await ReadAsync(data.AsMemory(got)).WaitAsync(Eventually.Patience);
+            got += bytes > 0 ? bytes : throw new EndOfStreamException($"the stream ended after {got} of {count} bytes");
+        }
+
         return data;
     }
 
@@ -96,7 +104,7 @@ internal sealed class TestEnd : IDisposable
             int bytes;
             try
             {
-                bytes = await _stream.ReadAsync(buffer).AsTask().WaitAsync(Eventually.Patience);
+                bytes = await ReadAsync(buffer).WaitAsync(Eventually.Patience);
             }
             catch (IOException e) when (e.InnerException is SocketException { SocketErrorCode: SocketError.ConnectionReset })
             {
@@ -113,6 +121,19 @@ internal sealed class TestEnd : IDisposable
         }
     }
 
+    private async Task<int> ReadAsync(Memory<byte> buffer)
+    {
+        _raw.Turn.EnterRead();
+        try
+        {
+            return await _stream.ReadAsync(buffer);
+        }
+        finally
+        {
+            _raw.Turn.LeaveRead();
+        }
+    }
+
     public void Dispose()
     {
         Socket.Dispose();
@@ -124,9 +145,22 @@ internal sealed class TestEnd : IDisposable
     {
         public bool HasEnded { get; private set; }
 
+        /// <summary>A test may end its sending while it reads, as the program does.</summary>
+        public ShutdownTurn Turn { get; } = new();
+
         public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
         {
-            int bytes = await base.ReadAsync(buffer, cancellationToken);
+            Turn.LeaveRead();
+            int bytes;
+            try
+            {
+                bytes = await base.ReadAsync(buffer, cancellationToken);
+            }
+            finally
+            {
+                Turn.EnterRead();
+            }
+
             if (bytes == 0 && !buffer.IsEmpty)
                 HasEnded = true;
             return bytes;

@@ -17,6 +17,8 @@ internal sealed class ConnectionStream(Connection raw, ReadOnlyMemory<byte> earl
 
     public IoFault WriteFault { get; private set; }
 
+    public ShutdownTurn Turn { get; } = new();
+
     public override bool CanRead => true;
 
     public override bool CanSeek => false;
@@ -79,13 +81,17 @@ internal sealed class ConnectionStream(Connection raw, ReadOnlyMemory<byte> earl
 
     private async ValueTask<int> WaitAsync()
     {
+        Turn.LeaveRead();
         ReadFault = await raw.WaitReadableAsync().ConfigureAwait(false);
+        Turn.EnterRead();
         return 0;
     }
 
     private async ValueTask<int> ReceiveAsync(Memory<byte> buffer)
     {
+        Turn.LeaveRead();
         IoResult received = await raw.ReceiveAsync(buffer).ConfigureAwait(false);
+        Turn.EnterRead();
         ReadFault = received.IsEnd ? IoFault.Truncated : received.Fault;
         return received.Bytes;
     }

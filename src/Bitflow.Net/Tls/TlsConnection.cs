@@ -67,45 +67,19 @@ internal sealed class TlsConnection(Connection raw, SslStream ssl, ConnectionStr
         Release();
     }
 
-    public override ValueTask<IoFault> WaitReadableAsync()
+    public override async ValueTask<IoFault> WaitReadableAsync()
     {
         if (_looked is not null || _ended || _receiveFault != IoFault.None)
-            return new(IoFault.None);
-        ValueTask<int> waiting;
-        try
-        {
-            // A read of no bytes holds no buffer while nothing comes, and ends once there are decrypted bytes or an end.
-            waiting = ssl.ReadAsync(Memory<byte>.Empty);
-        }
-        catch (Exception e)
-        {
-            return new(JudgeReceive(e));
-        }
+            return IoFault.None;
 
-        if (!waiting.IsCompletedSuccessfully)
-            return AwaitAsync(waiting);
-        _ = waiting.Result;
-        _readable = true;
-        return new(IoFault.None);
-
-        async ValueTask<IoFault> AwaitAsync(ValueTask<int> waiting)
-        {
-            try
-            {
-                _ = await waiting.ConfigureAwait(false);
-                _readable = true;
-                return IoFault.None;
-            }
-            catch (Exception e)
-            {
-                return JudgeReceive(e);
-            }
-        }
+        // A read of no bytes holds no buffer while nothing comes, and ends once there are decrypted bytes or an end.
+        IoResult waited = await ReadAsync(Memory<byte>.Empty).ConfigureAwait(false);
+        _readable = waited.Fault == IoFault.None;
+        return waited.Fault;
     }
 
     public override ValueTask<IoResult> ReceiveAsync(Memory<byte> buffer)
     {
-        ValueTask<int> reading;
         lock (_gate)
         {
             if (_looked is not null)
@@ -115,29 +89,9 @@ internal sealed class TlsConnection(Connection raw, SslStream ssl, ConnectionStr
             if (_ended)
                 return new(IoResult.Ok(0));
             _readable = false;
-            try
-            {
-                reading = ssl.ReadAsync(buffer);
-            }
-            catch (Exception e)
-            {
-                return new(IoResult.Failed(JudgeReceive(e)));
-            }
         }
 
-        return reading.IsCompletedSuccessfully ? new(JudgeReceive(reading.Result)) : AwaitAsync(reading);
-
-        async ValueTask<IoResult> AwaitAsync(ValueTask<int> reading)
-        {
-            try
-            {
-                return JudgeReceive(await reading.ConfigureAwait(false));
-            }
-            catch (Exception e)
-            {
-                return IoResult.Failed(JudgeReceive(e));
-            }
-        }
+        return ReadAsync(buffer);
     }
 
     public override ValueTask<IoResult> SendAsync(ReadOnlyMemory<byte> data)
@@ -182,16 +136,22 @@ internal sealed class TlsConnection(Connection raw, SslStream ssl, ConnectionStr
     /// <summary>Data and an end are told apart by taking what has come; only known once a wait has completed.</summary>
     public override Readiness Look()
     {
+        bool looks;
+        Readiness found;
         lock (_gate)
         {
-            if (_looked is null && _readable && !_ended && _receiveFault == IoFault.None)
+            looks = _looked is null && _readable && !_ended && _receiveFault == IoFault.None;
+            if (looks)
                 TakeALook();
-            if (_looked is not null)
-                return Readiness.Data;
-            if (_ended || _receiveFault == IoFault.Truncated)
-                return Readiness.Ended;
-            return _receiveFault != IoFault.None ? Readiness.Reset : Readiness.Quiet;
+            found = _looked is not null ? Readiness.Data
+                : _ended || _receiveFault == IoFault.Truncated ? Readiness.Ended
+                : _receiveFault != IoFault.None ? Readiness.Reset
+                : Readiness.Quiet;
         }
+
+        if (looks)
+            stream.Turn.LeaveRead();
+        return found;
     }
 
     public override ValueTask<IoFault> WaitResetAsync() => raw.WaitResetAsync();
@@ -221,7 +181,7 @@ internal sealed class TlsConnection(Connection raw, SslStream ssl, ConnectionStr
     {
         try
         {
-            await ssl.ShutdownAsync().ConfigureAwait(false);
+            await stream.Turn.ShutdownAsync(ssl).ConfigureAwait(false);
             return stream.WriteFault;
         }
         catch (Exception e)
@@ -230,9 +190,28 @@ internal sealed class TlsConnection(Connection raw, SslStream ssl, ConnectionStr
         }
     }
 
+    private async ValueTask<IoResult> ReadAsync(Memory<byte> buffer)
+    {
+        stream.Turn.EnterRead();
+        try
+        {
+            int bytes = await ssl.ReadAsync(buffer).ConfigureAwait(false);
+            return buffer.IsEmpty ? IoResult.Ok(0) : JudgeReceive(bytes);
+        }
+        catch (Exception e)
+        {
+            return IoResult.Failed(JudgeReceive(e));
+        }
+        finally
+        {
+            stream.Turn.LeaveRead();
+        }
+    }
+
     private void TakeALook()
     {
         _readable = false;
+        stream.Turn.EnterRead();
         byte[] buffer = ArrayPool<byte>.Shared.Rent(PieceBytes);
         try
         {

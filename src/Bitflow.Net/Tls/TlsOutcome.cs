@@ -22,6 +22,7 @@ internal readonly record struct TlsOutcome(TlsConnection? Connection, IoFault Ra
         try
         {
             await authenticate(ssl).ConfigureAwait(false);
+            stream.Turn.LeaveRead();
             IoFault fault = stream.WriteFault;
             if (fault == IoFault.None)
                 return new(new TlsConnection(raw, ssl, stream), IoFault.None, false, "");
