@@ -238,7 +238,7 @@ module internal ConfigRules =
               if isDescriptor then
                   path / "connect_attempts", "an inherited descriptor is already connected"
                   path / "connect_backoff", "an inherited descriptor is already connected"
-              elif target.ConnectAttempts <= 1 then
+              elif target.ConnectAttempts <= 1 && target.ConnectBackoff.IsPositive then
                   path / "connect_backoff", "connect_attempts allows one attempt"
               if isUnix then
                   path / "keepalive_interval", "a Unix socket has no keep-alive"

@@ -1,0 +1,266 @@
+module Bitflow.Spec.ConfigRulesLaws
+
+open System
+open System.Text
+open Xunit
+open Bitflow.Domain
+
+/// A file written shortly: parts in braces, the paths of messages shortened to match.
+let private read (proxies: string list) =
+    let text = "server: {proxies: [" + String.Join(", ", proxies) + "]}"
+    ConfigFile.Read("f", ReadOnlyMemory(Encoding.UTF8.GetBytes text))
+
+let private proxyNamed name listener targets options =
+    $"{{name: {name}, listener: {{{listener}}}, targets: [" + String.Join(", ", targets |> List.map (fun target -> $"{{{target}}}")) + $"], options: {{{options}}}}}"
+
+let private proxy listener target options = [ proxyNamed "a" listener [ target ] options ]
+
+let private short (line: string) =
+    let path = line.Substring(line.IndexOf ' ' + 1)
+    path.Substring(0, path.IndexOf ": ").Replace("server.proxies", "").Replace("[0].listener.", "listener.").Replace("[0].targets[0].", "target.").Replace("[0].options.", "options.")
+
+let private errors (file: string list) = (read file).Errors |> Seq.map short |> Seq.toList
+let private warnings (file: string list) =
+    let reading = read file
+    if not reading.IsUsable then failwithf "%A" (List.ofSeq reading.Errors)
+    reading.Warnings |> Seq.map short |> Seq.toList
+
+/// Each file has exactly these errors, by path; a file with none is the other direction of its neighbours.
+let private holds (cases: (string list * string list) list) = Law.HoldsFor(cases, fun (file, expected) -> errors file = expected)
+let private warns (cases: (string list * string list) list) = Law.HoldsFor(cases, fun (file, expected) -> warnings file = expected)
+
+let private plain = "name: t, address: 'h:1'"
+let private at address = $"address: '{address}'"
+let private target address = $"name: t, address: '{address}'"
+let private pair a b = [ proxyNamed "a" (at a) [ plain ] ""; proxyNamed "b" (at b) [ plain ] "" ]
+
+[<Fact>]
+let ``literal listeners overlap at one port, unless it is 0 or they are of different families or addresses`` () =
+    let meets =
+        [ ":80", "0.0.0.0:80"; ":80", "[::]:80"; ":80", "[::1]:80"; ":80", "tcp4::80"; ":80", "tcp6::80"; ":80", "tcp:10.0.0.1:80"; "0.0.0.0:80", "127.0.0.1:80"; "10.0.0.1:80", "10.0.0.1:80"
+          "tcp6::80", "[::1]:80"; "[::ffff:10.0.0.1]:80", "10.0.0.1:80"; "[2001:db8::1]:80", "[2001:DB8:0::1]:80" ]
+    let apart =
+        [ ":80", ":81"; ":0", ":0"; "10.0.0.1:80", "10.0.0.2:80"; "tcp4::80", "tcp6::80"; "tcp4::80", "[::1]:80"; "tcp6::80", "127.0.0.1:80"; "0.0.0.0:80", "[::1]:80"; "localhost:80", "127.0.0.1:80"; ":80", "unix:/80" ]
+    let swapped = List.map (fun (a, b) -> b, a)
+    holds [
+        for a, b in meets @ swapped meets do pair a b, [ "[1].listener.address" ]
+        for a, b in apart @ swapped apart do pair a b, []
+    ]
+
+[<Fact>]
+let ``every listener that meets an earlier one is named, and with it the one that it meets`` () =
+    let file =
+        [ proxyNamed "a" (at "10.0.0.1:80") [ plain ] ""; proxyNamed "b" (at "10.0.0.2:80") [ plain ] ""; proxyNamed "c" (at ":80") [ plain ] ""; proxyNamed "d" (at "10.0.0.2:80") [ plain ] "" ]
+    Law.HoldsFor([ file ], fun file ->
+        match List.ofSeq (read file).Errors with
+        | [ c; d ] -> c.Contains "server.proxies[2]" && c.Contains "of server.proxies[0].listener.address" && d.Contains "server.proxies[3]"
+        | _ -> false)
+
+[<Fact>]
+let ``the admin server is a listener among the others`` () =
+    let file admin listener =
+        let text = $"application: {{admin: {{address: '{admin}'}}}}\nserver: {{proxies: [" + proxyNamed "a" (at listener) [ plain ] "" + "]}"
+        (ConfigFile.Read("f", ReadOnlyMemory(Encoding.UTF8.GetBytes text))).Errors |> Seq.map short |> Seq.toList
+    Law.HoldsFor(
+        [ ":80", "127.0.0.1:80", [ "listener.address" ]; "127.0.0.1:81", ":80", []; "unix:/a", "unix:/a", [ "listener.address" ]; "unix:/a", "unix:/b", []; "fd:3", ":80", [ "application.admin.address" ] ],
+        fun (admin, listener, expected) -> file admin listener = expected
+    )
+
+[<Fact>]
+let ``a Unix path is one proxy's, and a descriptor has one place`` () =
+    holds [
+        pair "unix:/a" "unix:/a", [ "[1].listener.address" ]
+        pair "unix:@a" "unix:@a", [ "[1].listener.address" ]
+        pair "unix:/a" "unix:@/a", []
+        pair "fd:3" "fd:3", [ "[1].listener.address" ]
+        pair "fd:web" "fd:web", [ "[1].listener.address" ]
+        pair "fd:3" "fd:4", []
+        proxy (at "fd:3") (target "fd:3") "", [ "target.address" ]
+        [ proxyNamed "a" (at ":1") [ "name: t, address: 'fd:3'"; "name: u, address: 'fd:3'" ] "" ], [ "[0].targets[1].address" ]
+        [ proxyNamed "a" (at ":1") [ target "fd:3" ] ""; proxyNamed "b" (at ":2") [ target "fd:3" ] "" ], [ "[1].targets[0].address" ]
+        // Any number of proxies may connect to one path.
+        [ proxyNamed "a" (at ":1") [ target "unix:/x" ] ""; proxyNamed "b" (at ":2") [ target "unix:/x" ] "" ], []
+    ]
+
+[<Fact>]
+let ``names are unique, those of targets in their proxy`` () =
+    holds [
+        [ proxyNamed "a" (at ":1") [ plain ] ""; proxyNamed "a" (at ":2") [ plain ] "" ], [ "[1].name" ]
+        [ proxyNamed "a" (at ":1") [ plain ] ""; proxyNamed "A" (at ":2") [ plain ] "" ], []
+        [ proxyNamed "a" (at ":1") [ plain; plain ] "connection_load_balancer: failover" ], [ "[0].targets[1].name" ]
+        [ proxyNamed "a" (at ":1") [ plain ] ""; proxyNamed "b" (at ":2") [ plain ] "" ], []
+    ]
+
+[<Fact>]
+let ``a listener that verifies needs an authority, and each of its certificates a key`` () =
+    let tls settings = proxy (at ":1" + $", tls_context: {{{settings}}}") plain ""
+    let entry = "{key: k, certificate: c}"
+    holds [
+        tls $"certificates: [{entry}]", []
+        tls "", [ "listener.tls_context" ]
+        tls "certificates: []", [ "listener.tls_context" ]
+        tls "certificates: 5", [ "listener.tls_context.certificates" ]
+        tls "certificates: [{key: k}]", [ "listener.tls_context.certificates[0]" ]
+        tls "certificates: [{certificate: c}]", [ "listener.tls_context.certificates[0]" ]
+        tls "certificates: [{authority: a}]", [ "listener.tls_context.certificates[0]"; "listener.tls_context.certificates[0]" ]
+        tls $"verify_mode: strict, certificates: [{entry}]", [ "listener.tls_context.verify_mode" ]
+        tls $"verify_mode: relaxed, certificates: [{entry}]", [ "listener.tls_context.verify_mode" ]
+        tls $"verify_mode: none, certificates: [{entry}]", []
+        tls $"verify_mode: strict, certificates: [{entry}, {{key: k, certificate: c, authority: a}}]", []
+    ]
+
+[<Fact>]
+let ``a target's certificate has both its files or none`` () =
+    let tls settings = proxy (at ":1") (plain + $", tls_context: {{{settings}}}") ""
+    holds [
+        tls "", []
+        tls "certificates: [{key: k, certificate: c}]", []
+        tls "certificates: [{authority: a}]", []
+        tls "certificates: [{key: k}]", [ "target.tls_context.certificates[0]" ]
+        tls "certificates: [{certificate: c, authority: a}]", [ "target.tls_context.certificates[0]" ]
+    ]
+
+[<Fact>]
+let ``networks mean nothing on a Unix listener`` () =
+    holds [
+        proxy (at "unix:/a" + ", authorized_sources: [10.0.0.1]") plain "", [ "listener.authorized_sources" ]
+        proxy (at "unix:@a" + ", trusted_proxies: [10.0.0.1]") plain "", [ "listener.trusted_proxies" ]
+        proxy (at "unix:/a" + ", authorized_sources: []") plain "", []
+        proxy (at ":1" + ", authorized_sources: [10.0.0.1], trusted_proxies: ['::/0']") plain "", []
+        proxy (at "fd:3" + ", authorized_sources: [10.0.0.1]") plain "", []
+    ]
+
+[<Fact>]
+let ``dual stack needs targets of which a family can be chosen`` () =
+    holds [
+        for address, isGood in [ "h:1", true; "tcp:h:1", true; "10.0.0.1:1", true; "tcp4:h:1", false; "tcp6:h:1", false; "tcp4:10.0.0.1:1", false; "unix:/a", false; "unix:@a", false; "fd:3", false ] do
+            proxy (at ":1") (target address) "enable_dual_stack: on", (if isGood then [] else [ "target.address" ])
+            proxy (at ":1") (target address) "enable_dual_stack: off", []
+    ]
+
+[<Fact>]
+let ``a SOCKS5 proxy is for TCP targets`` () =
+    holds [
+        for address, isGood in [ "h:1", true; "tcp4:h:1", true; "unix:/a", false; "fd:3", false ] do
+            proxy (at ":1") (target address + ", proxy: 'p:1'") "", (if isGood then [] else [ "target.proxy" ])
+    ]
+
+[<Fact>]
+let ``a target that is verified has a name to verify`` () =
+    holds [
+        for address, hasHost in [ "h:1", true; "10.0.0.1:1", true; "unix:/a", false; "fd:3", false ] do
+            proxy (at ":1") (target address + ", tls_context: {}") "", (if hasHost then [] else [ "target.tls_context" ])
+            proxy (at ":1") (target address + ", tls_context: {verify_mode: relaxed}") "", (if hasHost then [] else [ "target.tls_context" ])
+            proxy (at ":1") (target address + ", tls_context: {server_name: x}") "", []
+            proxy (at ":1") (target address + ", tls_context: {verify_mode: none}") "", []
+    ]
+
+[<Fact>]
+let ``TLS that is passed through is not wrapped again`` () =
+    let terminated = at ":1" + ", tls_context: {certificates: [{key: k, certificate: c}]}"
+    let tls = plain + ", tls_context: {}"
+    holds [
+        proxy (at ":1") tls "connection_load_balancer: sni", [ "target.tls_context" ]
+        proxy terminated tls "connection_load_balancer: sni", []
+        proxy (at ":1") tls "connection_load_balancer: failover", []
+        proxy (at ":1") plain "connection_load_balancer: sni", []
+    ]
+
+// ---- Warnings
+
+[<Fact>]
+let ``a target that no client can reach is doubted`` () =
+    let file policy names =
+        [ proxyNamed "a" (at ":1") (names |> List.map (fun name -> $"name: '{name}', address: 'h:1', connect_timeout: 1s")) policy ]
+    let sni = "connection_load_balancer: sni"
+    warns [
+        file "" [ "t"; "u"; "v" ], [ "[0].targets[1]"; "[0].targets[2]" ]
+        file "" [ "t" ], []
+        file "connection_load_balancer: failover" [ "t"; "u" ], []
+        file "connection_load_balancer: round-robin" [ "t"; "u" ], []
+        file sni [ "a.example"; "*.example"; "*"; "b" ], []
+        file sni [ "a.example"; "A.Example"; "a.example." ], [ "[0].targets[1]"; "[0].targets[2]" ]
+        file sni [ "10.0.0.1"; "a b"; "a.*.example"; "**" ], [ "[0].targets[0]"; "[0].targets[1]"; "[0].targets[2]"; "[0].targets[3]" ]
+    ]
+
+[<Fact>]
+let ``a key that does nothing beside its neighbours is doubted`` () =
+    let certificate = "certificates: [{key: k, certificate: c, authority: a}]"
+    warns [
+        proxy (at ":1") (plain + ", resolve_timeout: 1s") "", [ "target.resolve_timeout" ]
+        proxy (at ":1") (plain + ", resolve_timeout: 1s") "enable_dual_stack: yes", []
+        proxy (at ":1") (plain + ", connect_backoff: 1s") "", [ "target.connect_backoff" ]
+        proxy (at ":1") (plain + ", connect_backoff: 1s, connect_attempts: 1") "", [ "target.connect_backoff" ]
+        proxy (at ":1") (plain + ", connect_backoff: 1s, connect_attempts: 2") "", []
+        proxy (at ":1") plain "proxy_header_version: 2", [ "options.proxy_header_version" ]
+        proxy (at ":1") plain "proxy_header_version: 2, enable_proxy_header: yes", []
+        proxy (at ":1" + ", handshake_timeout: 1s") plain "", [ "listener.handshake_timeout" ]
+        proxy (at ":1" + ", handshake_timeout: 1s, trusted_proxies: [10.0.0.1]") plain "", []
+        proxy (at ":1" + ", handshake_timeout: 1s") plain "connection_load_balancer: sni", []
+        proxy (at ":1" + $", handshake_timeout: 1s, tls_context: {{verify_mode: strict, {certificate}}}") plain "", []
+        proxy (at ":1" + $", tls_context: {{{certificate}}}") plain "", [ "listener.tls_context.certificates[0].authority" ]
+        proxy (at ":1") (plain + $", tls_context: {{verify_mode: none, {certificate}}}") "", [ "target.tls_context.certificates[0].authority" ]
+        proxy (at ":1") (plain + $", tls_context: {{{certificate}}}") "", []
+        proxy (at ":1") (plain + ", tls_context: {certificates: [{}]}") "", [ "target.tls_context.certificates[0]" ]
+        proxy (at ":1") (target "unix:/a" + ", keepalive_interval: 1s") "", [ "target.keepalive_interval" ]
+        proxy (at ":1") (target "fd:3" + ", connect_attempts: 2, connect_backoff: 1s") "", [ "target.connect_attempts"; "target.connect_backoff" ]
+    ]
+    let application settings = 
+        let text = $"application: {{{settings}}}\nserver: {{proxies: [" + List.head (proxy (at ":1") plain "") + "]}"
+        (ConfigFile.Read("f", ReadOnlyMemory(Encoding.UTF8.GetBytes text))).Warnings |> Seq.map short |> Seq.toList
+    Law.HoldsFor(
+        [ "log: {format: json}", [ "application.log.format" ]; "log: {format: json, level: info}", []
+          "metrics: {prefix: x, format: plain}", [ "application.metrics.prefix"; "application.metrics.format" ]; "metrics: {prefix: x, address: 'a:1'}", [] ],
+        fun (settings, expected) -> application settings = expected
+    )
+
+[<Fact>]
+let ``a read_timeout wants a write_timeout on the opposite side`` () =
+    warns [
+        proxy (at ":1" + ", read_timeout: 1s") plain "", [ "listener.read_timeout" ]
+        proxy (at ":1" + ", read_timeout: 1s, write_timeout: 1s") plain "", [ "listener.read_timeout" ]
+        proxy (at ":1" + ", read_timeout: 1s") (plain + ", write_timeout: 1s") "", []
+        proxy (at ":1") (plain + ", read_timeout: 1s") "", [ "target.read_timeout" ]
+        proxy (at ":1" + ", write_timeout: 1s") (plain + ", read_timeout: 1s") "", []
+        proxy (at ":1" + ", read_timeout: 0") (plain + ", read_timeout: 0s") "", []
+    ]
+
+[<Fact>]
+let ``a literal target beside dual stack, host bits, and too long an interval are doubted`` () =
+    warns [
+        proxy (at ":1") (target "10.0.0.1:1") "enable_dual_stack: yes", [ "target.address" ]
+        proxy (at ":1") (target "10.0.0.1:1") "", []
+        proxy (at ":1") (target "h:1") "enable_dual_stack: yes", []
+        proxy (at ":1" + ", authorized_sources: [10.0.0.1/8, 10.0.0.0/8, '2001:db8::1/32']") plain "", [ "listener.authorized_sources[0]"; "listener.authorized_sources[2]" ]
+        proxy (at ":1") (plain + ", keepalive_interval: 10h") "", [ "target.keepalive_interval" ]
+    ]
+
+[<Fact>]
+let ``a dial that may last beyond thirty seconds is doubted`` () =
+    let file policy targets = [ proxyNamed "a" (at ":1") (targets |> List.mapi (fun i settings -> $"name: t{i}, address: 'h:1'{settings}")) policy ]
+    let failover = "connection_load_balancer: failover"
+    let sni = "connection_load_balancer: sni"
+    let slow = [ "[0].targets" ]
+    warns [
+        file "" [ ", connect_timeout: 30s" ], []
+        file "" [ ", connect_timeout: 31s" ], slow
+        file "" [ ", connect_attempts: 3" ], []
+        file "" [ ", connect_attempts: 3, connect_backoff: 1ms" ], slow
+        file "" [ ", connect_attempts: 4" ], slow
+        file failover [ ""; ""; "" ], []
+        file failover [ ""; ""; ""; "" ], slow
+        file sni [ ""; ""; ""; "" ], []
+        file sni [ ""; ", connect_attempts: 4" ], slow
+        file "" [ ", connect_timeout: 0" ], slow
+        file "connection_lifetime: 20s" [ ", connect_timeout: 0" ], []
+        file "connection_lifetime: 1h" [ ", connect_timeout: 0" ], slow
+        file "connection_lifetime: 30s" [ ", connect_attempts: 1000, connect_backoff: 1h" ], []
+    ]
+
+[<Fact>]
+let ``what does not exist yet is found wherever it is configured`` () =
+    // Every feature that comes takes its line away; what is left must name keys that exist.
+    Law.Holds(fun (ValidConfig config) ->
+        let known = ConfigSchema.Keys |> List.map (fun (path, _) -> path.Replace("[]", "")) |> set
+        Unsupported.inConfig config
+        |> List.forall (fun (path, what) -> what <> "" && known.Contains(System.Text.RegularExpressions.Regex.Replace(string path, @"\[[0-9]+\]", ""))))
