@@ -119,6 +119,12 @@ internal sealed class LinuxAcceptor : Acceptor
         private bool _listens;
         private bool _rests;
 
+        /// <summary>
+        /// Accepts in one turn: one while clients come singly, so that no call is wasted on learning that the queue is empty, and twice as many
+        /// each time that there were more.
+        /// </summary>
+        private int _batch = 1;
+
         public LinuxLoop Loop { get; } = loop;
 
         /// <summary>Does on this loop what the acceptor has been told.</summary>
@@ -146,7 +152,7 @@ internal sealed class LinuxAcceptor : Acceptor
 
         public Task DrainAsync() => On(() => Accept(ListeningSocket.Backlog, draining: true));
 
-        public void OnEvents(uint events) => Accept(PerTurn, draining: false);
+        public void OnEvents(uint events) => _batch = Accept(_batch, draining: false) ? Math.Min(_batch * 2, PerTurn) : 1;
 
         public override void Fire(Instant now)
         {
@@ -154,7 +160,8 @@ internal sealed class LinuxAcceptor : Acceptor
             Follow();
         }
 
-        private void Accept(int most, bool draining)
+        /// <summary>True where there may be more: as many were accepted as was allowed.</summary>
+        private bool Accept(int most, bool draining)
         {
             Span<byte> address = stackalloc byte[SocketAddresses.MaxBytes];
             for (int taken = 0; taken < most && (_listens || draining); taken++)
@@ -169,15 +176,17 @@ internal sealed class LinuxAcceptor : Acceptor
                 switch (answer)
                 {
                     case Libc.WouldBlock:
-                        return;
+                        return false;
                     case Libc.Interrupted or Libc.ConnectionAborted or Libc.ProtocolFault:
                         // The client has gone while it waited.
                         continue;
                     default:
                         Rest(IoFaults.OfErrno(-answer));
-                        return;
+                        return false;
                 }
             }
+
+            return true;
         }
 
         private void Rest(IoFault fault)

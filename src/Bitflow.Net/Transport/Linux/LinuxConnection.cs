@@ -40,6 +40,8 @@ internal sealed class LinuxConnection : Connection, IEventSink
     private bool _watchesWritable;
     private bool _shortReadsProveNothing;
     private bool _sawUrgent;
+    private bool _dataReported;
+    private bool _endingReported;
     private bool _peerEnded;
     private IoFault _fault;
     private int _turn;
@@ -246,6 +248,10 @@ internal sealed class LinuxConnection : Connection, IEventSink
         Debug.Assert(_loop.IsCurrent, "a descriptor may only be asked on the loop that closes it");
         if (IsClosed)
             return Readiness.Reset;
+
+        // Reported, not received, and nothing beside it: what the kernel would be asked for twice below.
+        if (_dataReported && !_endingReported)
+            return Readiness.Data;
         TakeError();
         if (_fault != IoFault.None)
             return Readiness.Reset;
@@ -337,11 +343,16 @@ internal sealed class LinuxConnection : Connection, IEventSink
             else if ((events & (Libc.EpollRdHup | Libc.EpollHup)) == Libc.EpollRdHup)
                 _peerEnded = true;
             _shortReadsProveNothing = true;
+            _endingReported = true;
             _sawUrgent |= (events & Libc.EpollPri) != 0;
         }
 
         if ((events & (Libc.EpollIn | Libc.EpollPri | Endings)) != 0)
+        {
             _readable = true;
+            _dataReported |= (events & Libc.EpollIn) != 0;
+        }
+
         if ((events & (Libc.EpollOut | Libc.EpollHup | Libc.EpollErr)) != 0)
             _writable = true;
 
@@ -445,6 +456,7 @@ internal sealed class LinuxConnection : Connection, IEventSink
 
     private bool Received(int answer, out IoResult result)
     {
+        _dataReported = false;
         if (answer > 0)
         {
             result = IoResult.Ok(answer);
