@@ -50,3 +50,21 @@ let ``two readings of one text do not exist: loose forms are refused`` () =
           "a b:80"; "-:99999"; "a:+80"; "unix:"; "unix:relative"; "unix:@"; "fd:"; "fd:99999999999"; "fd:a:b"; "tcp://a:80"; "tcp4:[::1]:80"; "tcp6:1.2.3.4:80"
           "unix:/" + System.String('x', 107); "unix:@" + System.String('x', 108); "[fe80::1%eth0]:80"; "a..b:80" ],
         fun text -> match Address.tryParse text with Error _ -> true | Ok _ -> false)
+
+[<Fact>]
+let ``a refusal names what was meant`` () =
+    Law.HoldsFor(
+        [ "80", "write \":80\""
+          "localhost", "write \"localhost:80\""
+          "[::1]:", "write \"[::1]:80\""
+          "::1:80", "in brackets"
+          "http://x:80", "\"http:\" is not known"
+          "tcp://x:80", "\"tcp:\" is not known"
+          "udp:x:80", "\"udp:\" is not known"
+          "*:80", "as in \":80\""
+          "fd:-1", "no descriptor" ],
+        fun (text, words) ->
+            match Address.tryParse text with
+            | Error error -> (Address.describe error).Contains words
+            | Ok _ -> false
+    )

@@ -204,6 +204,7 @@ let ``a number without a unit is told to add one`` () =
         [ "5", "\"5\" has no unit; write \"5s\" for five seconds"
           "\"5\"", "\"5\" has no unit; write \"5s\" for five seconds"
           "1", "\"1\" has no unit; write \"1s\" for one second"
+          "-1", "\"-1\" has no unit, and is negative; write \"1s\" for one second, or \"0\" for none"
           "300", "\"300\" has no unit; write \"300s\" for 300 seconds"
           "1m5", "\"5\" in \"1m5\" has no unit; write \"5s\", for example" ],
         fun (text, message) -> onlyError (file $"read_timeout: {text}" "" "") = ("read_timeout", message)

@@ -2,6 +2,7 @@ module Bitflow.Spec.YamlLaws
 
 open System
 open System.Diagnostics
+open System.IO
 open System.Text
 open Xunit
 open Bitflow.Domain
@@ -64,6 +65,7 @@ let ``what is wrong with a text is said with its place, its path and all at once
           "a:\n  b: [::]:443", [ 2, 6, "a.b", YamlFault.UnquotedIpv6 ]
           "a:\n  - [2001:db8::1]:80\nb: 1", [ 2, 5, "a[0]", YamlFault.UnquotedIpv6 ]
           "{a: [::1]:80}", [ 1, 5, "a", YamlFault.UnquotedIpv6 ]
+          "*a", [ 1, 1, "file", YamlFault.UnknownAnchor "a" ]
           "a: 1\n\u0000", [ 2, 1, "file", YamlFault.NulByte ] ],
         fun (text, expected) -> faults (read text) = expected
     )
@@ -151,16 +153,24 @@ let internal hostileFiles: (string * byte array) list =
       "NUL bytes", Array.zeroCreate 1_000_000
       "NUL bytes at the end", Array.append (utf8 (times 400_000 "a: 1\n")) [| 0uy |] ]
 
+/// What this thread has cost so far: a machine that is busy with other things must not break a law.
+let private cost () =
+    let schedstat = "/proc/thread-self/schedstat"
+    if File.Exists schedstat then
+        TimeSpan.FromMicroseconds(float (File.ReadAllText(schedstat).Split(' ')[0]) / 1e3)
+    else
+        Stopwatch.GetElapsedTime 0L
+
 [<Fact>]
-let ``a hostile file is refused, or read, in bounded time`` () =
+let ``a hostile file is refused in bounded time`` () =
     // Once before the clock runs: compiling is no part of reading.
     ConfigFile.Read("warm.yaml", ReadOnlyMemory(Encoding.UTF8.GetBytes "a: [*b]")) |> ignore
-    let isBounded (bytes: byte array) =
-        let clock = Stopwatch.StartNew()
+    Law.HoldsFor(hostileFiles, fun (name, bytes) ->
+        let before = cost ()
         let reading = ConfigFile.Read("hostile.yaml", ReadOnlyMemory bytes)
-        not reading.IsUsable && reading.Errors.Count <= ConfigFile.MaxErrors + 1 && clock.Elapsed < TimeSpan.FromSeconds 5.0
-    // A busy machine may disturb one reading, or two.
-    Law.HoldsFor(hostileFiles, fun (_, bytes) -> isBounded bytes || isBounded bytes || isBounded bytes)
+        let spent = cost () - before
+        if spent > TimeSpan.FromSeconds 5.0 then failwith $"{name} took {spent}"
+        not reading.IsUsable && reading.Errors.Count <= ConfigFile.MaxErrors + 1)
 
 [<Fact>]
 let ``a path that was written reads back as itself`` () =
@@ -173,3 +183,10 @@ let ``a path that was written reads back as itself`` () =
         let isPlain = steps |> List.pairwise |> List.forall (fun (a, b) -> a.IsChoice1Of2 || b.IsChoice1Of2)
         let path = List.fold step YamlPath.Root steps
         not isPlain || YamlPath.parse (string path) = path)
+
+[<Fact>]
+let ``what is missing at the end is missing behind the last word`` () =
+    Law.HoldsFor([ "a: {b: c"; "a: {b: c\n"; "a: {b: c\n\n\n"; "a: {b: c\r\n  " ], fun text ->
+        match read text with
+        | { Root = ValueNone; Faults = [ struct (at, _, YamlFault.Malformed _) ] } -> at = { Line = 1; Column = 9 }
+        | _ -> false)

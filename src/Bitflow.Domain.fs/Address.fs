@@ -129,7 +129,11 @@ module Address =
             else
                 match text.IndexOf ':' with
                 | -1 -> Error(AddressError.NoPort text), ""
-                | colon when text.IndexOf(':', colon + 1) >= 0 -> Error(AddressError.UnbracketedV6 text), ""
+                | colon when text.IndexOf(':', colon + 1) >= 0 ->
+                    let isLikeV6 = text |> String.forall (fun c -> Char.IsAsciiHexDigit c || c = ':' || c = '.' || c = '%')
+                    (if isLikeV6 then Error(AddressError.UnbracketedV6 text)
+                     else Error(AddressError.UnknownScheme(text.Substring(0, colon)))),
+                    ""
                 | colon ->
                     let name = text.Substring(0, colon)
                     let host =
@@ -169,6 +173,8 @@ module Address =
             match Int32.TryParse rest with
             | true, n -> Ok(Address.Descriptor n)
             | _ -> Error(AddressError.BadDescriptor rest)
+        elif rest.Length > 1 && (rest[0] = '-' || rest[0] = '+') && String.forall Char.IsAsciiDigit (rest.Substring 1) then
+            Error(AddressError.BadDescriptor rest)
         // SD-3: ASCII without control characters and `:`, at most 255 characters.
         elif rest.Length <= 255 && rest |> String.forall (fun c -> c > ' ' && c < '\127' && c <> ':') then
             Ok(Address.NamedDescriptor rest)
@@ -179,8 +185,12 @@ module Address =
     let tryParse (text: string) : Result<Address, AddressError> =
         let text = if isNull text then "" else text
         let after (scheme: string) = text.Substring scheme.Length
+        let scheme = text.IndexOf("://", StringComparison.Ordinal)
         if text = "" then
             Error AddressError.Empty
+        // `unix:///path` is a path with slashes to spare.
+        elif scheme > 0 && not (text.StartsWith("unix:", StringComparison.Ordinal)) then
+            Error(AddressError.UnknownScheme(text.Substring(0, scheme)))
         elif text.StartsWith("tcp:", StringComparison.Ordinal) then
             hostAndPort TcpFamily.Either (after "tcp:")
         elif text.StartsWith("tcp4:", StringComparison.Ordinal) then
@@ -192,9 +202,7 @@ module Address =
         elif text.StartsWith("fd:", StringComparison.Ordinal) then
             descriptor (after "fd:")
         else
-            match text.IndexOf "://" with
-            | n when n > 0 -> Error(AddressError.UnknownScheme(text.Substring(0, n)))
-            | _ -> hostAndPort TcpFamily.Either text
+            hostAndPort TcpFamily.Either text
 
     /// What a target may be: a host, a port other than 0, no descriptor by name.
     let asTarget (address: Address) : Result<Address, AddressError> =
@@ -208,8 +216,11 @@ module Address =
     let describe (error: AddressError) =
         match error with
         | AddressError.Empty -> "an address is missing; write \"host:port\", \"unix:/path\" or \"fd:N\""
-        | AddressError.NoPort text -> $"\"{text}\" has no port; write \"{text}:80\", for example"
+        | AddressError.NoPort text when text <> "" && String.forall Char.IsAsciiDigit text ->
+            $"\"{text}\" is a port without a colon before it; write \":{text}\", or \"127.0.0.1:{text}\" for this machine alone"
+        | AddressError.NoPort text -> $"\"{text}\" has no port; write \"{text.TrimEnd ':'}:80\", for example"
         | AddressError.NotAPort text -> $"\"{text}\" is no port; write a number from 0 to 65535"
+        | AddressError.BadHost "*" -> "\"*\" is no host; leave it out for every address, as in \":80\""
         | AddressError.BadHost text -> $"\"{text}\" is neither a host name nor an address; IPv6 addresses go in brackets, as in \"[::1]:80\""
         | AddressError.UnbracketedV6 text -> $"\"{text}\" has several colons; write an IPv6 address in brackets, as in \"[::1]:80\""
         | AddressError.WrongFamily text -> $"\"{text}\" is an address of the other family; drop the \"tcp4:\" or \"tcp6:\" before it"
@@ -217,7 +228,7 @@ module Address =
         | AddressError.RelativePath text -> $"\"{text}\" is no absolute path; write \"unix:/path\", or \"unix:@name\" for an abstract socket"
         | AddressError.PathTooLong bytes -> $"the path has {bytes} bytes; a Unix socket's has at most {maxUnixPathBytes}"
         | AddressError.BadDescriptor text -> $"\"{text}\" is no descriptor; write \"fd:3\", or \"fd:NAME\" with a name from LISTEN_FDNAMES"
-        | AddressError.UnknownScheme scheme -> $"\"{scheme}://\" is not known here; write \"host:port\", \"unix:/path\" or \"fd:N\""
+        | AddressError.UnknownScheme scheme -> $"\"{scheme}:\" is not known here; write \"host:port\", \"unix:/path\" or \"fd:N\""
         | AddressError.NoHost -> "a target needs a host; write \"127.0.0.1:80\" for this machine"
         | AddressError.PortZero -> "a target's port may not be 0; write a port from 1 to 65535"
         | AddressError.NamedTarget name -> $"\"fd:{name}\" names a listening socket; a target's descriptor is written as a number, \"fd:3\""

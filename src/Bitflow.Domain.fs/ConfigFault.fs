@@ -66,8 +66,10 @@ module ConfigFault =
         match error with
         | DurationError.Empty -> "a duration is missing; write \"30s\", or \"0\" for none"
         // The whole text is one number: repeat it with its unit.
-        | DurationError.NoUnit number when number = text.TrimStart('-', '+') ->
-            $"\"{text}\" has no unit; write \"{text}s\" for {Shown.seconds (text.TrimStart('+'))}"
+        | DurationError.NoUnit number when number = text.TrimStart '+' ->
+            $"\"{text}\" has no unit; write \"{number}s\" for {Shown.seconds number}"
+        | DurationError.NoUnit number when text = "-" + number ->
+            $"\"{text}\" has no unit, and is negative; write \"{number}s\" for {Shown.seconds number}, or \"0\" for none"
         | DurationError.NoUnit number -> $"\"{number}\" in \"{text}\" has no unit; write \"{number}s\", for example"
         | DurationError.UnknownUnit unit -> $"\"{unit}\" in \"{text}\" is no unit; use ns, us, ms, s, m or h, as in \"1m30s\""
         | DurationError.NotANumber -> $"\"{text}\" is no duration; write \"250ms\", \"1.5s\" or \"1m30s\", for example"

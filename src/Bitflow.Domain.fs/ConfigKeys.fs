@@ -199,5 +199,5 @@ module ConfigKeys =
     /// The configuration at the root of a file, stand-ins in the place of what is faulty.
     let internal read (site: Site) =
         match site.Node.Value with
-        | YamlValue.Null -> root.Read { site with Node = { site.Node with Value = YamlValue.Mapping [||] } }
+        | YamlValue.Null -> root.Read { site with Node = { At = Position.Start; Value = YamlValue.Mapping [||] } }
         | _ -> root.Read site

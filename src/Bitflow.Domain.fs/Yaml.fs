@@ -124,9 +124,11 @@ module Yaml =
         | YamlFault.UnknownAnchor name -> $"no anchor \"&{name}\" stands above; define it before its alias \"*{name}\""
         | YamlFault.AliasOfItself name -> $"the alias \"*{name}\" stands inside the value that it names; move it out"
         | YamlFault.MergeOfNoMapping -> "\"<<\" merges mappings; write an alias of a mapping, or a list of such aliases"
-        | YamlFault.UnknownTag tag -> $"the tag \"{tag}\" has no meaning here; remove it"
+        | YamlFault.UnknownTag tag ->
+            let written = tag.Replace("tag:yaml.org,2002:", "!!", StringComparison.Ordinal)
+            $"the tag \"{written}\" has no meaning here; remove it"
         | YamlFault.UnquotedIpv6 -> "an address that begins with a bracket is a list to YAML; quote it, as in \"[::]:443\""
-        | YamlFault.Malformed reason -> $"not YAML ({reason.TrimEnd '.'}); look for a wrong indentation, a missing quote or a missing colon"
+        | YamlFault.Malformed reason -> $"not YAML ({reason.TrimEnd '.'}); look for a wrong indentation, a missing quote, or a colon without a space behind it"
 
     /// The same fault without what it quotes, for values that are secret.
     let withoutText fault =
@@ -187,7 +189,9 @@ module Yaml =
         let mutable lastMark = Mark.Empty
         let mutable lastPath = YamlPath.Root
 
-        let place (mark: Mark) = positionIn starts text.Length mark.Index
+        /// What is missing at the end is missing behind the last word, not on an empty line below it.
+        let length = text.AsSpan().TrimEnd().Length
+        let place (mark: Mark) = positionIn starts length mark.Index
         let fault at path what = faults.Add(struct (at, path, what))
 
         let stop at path what =
@@ -370,7 +374,8 @@ module Yaml =
             | :? DocumentStart as start when isRead ->
                 fault (place start.Start) YamlPath.Root YamlFault.SecondDocument
                 root
-            | :? NodeEvent as event -> document ((node YamlPath.Root 0 event).Node) true
+            | :? NodeEvent
+            | :? AnchorAlias as event -> document ((node YamlPath.Root 0 event).Node) true
             | _ -> document root isRead
 
         member _.Run() : YamlDocument =
