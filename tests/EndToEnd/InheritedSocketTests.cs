@@ -1,0 +1,202 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using Bitflow.Tests.Fixtures;
+using Bitflow.Tests.Support;
+using Xunit;
+
+namespace Bitflow.Tests.EndToEnd;
+
+/// <summary>
+/// Sockets that whoever started the program made: listeners under a service manager (systemd-socket-activate stands for it) or passed by
+/// number, and a connected socket as a target.
+/// </summary>
+public sealed class InheritedSocketTests
+{
+    private const int CloseOnExec = 0x80000;
+
+    [Theory]
+    [InlineData("fd:web")]
+    [InlineData("fd:3")]
+    public async Task A_listener_is_found_by_its_name_or_its_number_and_kept_from_children(string address)
+    {
+        using var echo = Peer.Echo();
+        int port = Ports.Next();
+        using BitflowProcess bitflow = BitflowProcess.Launch(Proxy(address, echo.Address), launcher: Activate(["--fdname=web"], port));
+        await EchoesAsync(port, bitflow);
+        string flags = File.ReadLines($"/proc/{bitflow.Id}/fdinfo/3").Single(line => line.StartsWith("flags:", StringComparison.Ordinal));
+        Assert.NotEqual(0, Convert.ToInt64(flags.Split('\t')[1], 8) & CloseOnExec);
+    }
+
+    [Fact]
+    public async Task Sockets_that_share_a_name_all_serve_and_those_of_another_name_serve_their_own_proxy()
+    {
+        using var echo = Peer.Echo();
+        using var other = Peer.Serving(s => s.SendAllAsync("other"u8.ToArray()));
+        int first = Ports.Next();
+        int second = Ports.Next();
+        int third = Ports.Next();
+        using BitflowProcess bitflow = BitflowProcess.Launch(
+            Proxy("fd:web", echo.Address) + Proxy("fd:other", other.Address, "other"),
+            launcher: Activate(["--fdname=web:other:web"], first, second, third));
+        await EchoesAsync(first, bitflow);
+        await EchoesAsync(third, bitflow);
+        using Socket client = await ConnectAsync(second, bitflow);
+        Assert.Equal("other", Encoding.ASCII.GetString(await client.ReadToEndAsync()));
+    }
+
+    [Fact]
+    public async Task A_number_is_taken_as_it_is_though_the_variables_are_for_another_process()
+    {
+        using var echo = Peer.Echo();
+        int port = Ports.Next();
+        using BitflowProcess bitflow = BitflowProcess.Launch(
+            Proxy("fd:3", echo.Address), launcher: [.. Activate([], port), "env", "LISTEN_PID=1"]);
+        await EchoesAsync(port, bitflow);
+    }
+
+    [Theory]
+    [InlineData("fd:mail", "", "LISTEN_FDNAMES has no such name; it has web")]
+    [InlineData("fd:web", "LISTEN_PID=1", "the inherited sockets are for process 1")]
+    [InlineData("fd:web", "LISTEN_FDS=x", "LISTEN_FDS is \"x\", which is no number")]
+    [InlineData("fd:web", "LISTEN_FDNAMES=web:api", "2 names for 1 descriptors")]
+    [InlineData("fd:77", "", "descriptor 77 is no socket")]
+    [InlineData("fd:0", "", "descriptor 0 is no socket")]
+    public async Task A_listener_that_was_not_passed_is_a_failed_start_that_says_what_was(string address, string variable, string words)
+    {
+        int port = Ports.Next();
+        string[] changed = variable.Length == 0 ? [] : ["env", variable];
+        using BitflowProcess bitflow = BitflowProcess.Launch(
+            Proxy(address, "127.0.0.1:1"), launcher: [.. Activate(["--fdname=web"], port), .. changed]);
+        using Socket client = await ConnectAsync(port, bitflow);
+        Assert.Equal(1, await bitflow.ExitAsync());
+        Assert.Contains(words, bitflow.Errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_path_of_an_inherited_Unix_socket_is_left_where_it_is()
+    {
+        using var echo = Peer.Echo();
+        string path = Path.Combine(PeerProcess.NewHome(), "inherited.sock");
+        using BitflowProcess bitflow = BitflowProcess.Launch(Proxy("fd:web", echo.Address), launcher: Activate(["--fdname=web"], path));
+        await Eventually.IsTrueAsync(() => File.Exists(path) || bitflow.HasExited, "the launcher listens");
+        using Socket client = await SocketWords.ConnectAsync(new UnixDomainSocketEndPoint(path));
+        await client.SendAllAsync("hello"u8.ToArray());
+        Assert.Equal("hello"u8.ToArray(), await client.ReadExactlyAsync(5));
+        client.Dispose();
+        await bitflow.SaysAsync(" serves ");
+        bitflow.Signal("TERM");
+        Assert.Equal(0, await bitflow.ExitAsync());
+        Assert.True(File.Exists(path));
+    }
+
+    [Fact]
+    public async Task A_listener_dropped_by_a_reload_is_closed_and_asking_for_it_again_is_a_faulty_reload()
+    {
+        using var echo = Peer.Echo();
+        int kept = Ports.Next();
+        int dropped = Ports.Next();
+        string both = Proxy("fd:kept", echo.Address) + Proxy("fd:dropped", echo.Address, "dropped");
+        using BitflowProcess bitflow = BitflowProcess.Launch(both, launcher: Activate(["--fdname=kept:dropped"], kept, dropped));
+        await EchoesAsync(kept, bitflow);
+        await EchoesAsync(dropped, bitflow);
+        bitflow.Rewrite(Proxy("fd:kept", echo.Address));
+        bitflow.Signal("HUP");
+        await bitflow.SaysAsync("proxy dropped: no longer listening");
+        await Assert.ThrowsAsync<SocketException>(() => SocketWords.ConnectAsync(new IPEndPoint(IPAddress.Loopback, dropped)));
+        bitflow.Rewrite(both);
+        bitflow.Signal("HUP");
+        await bitflow.SaysAsync("descriptor 4 was closed when an earlier configuration dropped it");
+        await EchoesAsync(kept, bitflow);
+    }
+
+    [Fact]
+    public async Task A_connected_socket_is_a_target_for_one_connection_and_used_up_after_it_across_reloads()
+    {
+        using var target = new Peer();
+        string proxy = Proxy("127.0.0.1:0", "fd:9");
+        Task<Socket> accepting = target.AcceptAsync();
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(
+            proxy, launcher: ["bash", "-c", $"exec 9<>/dev/tcp/127.0.0.1/{target.Port}; exec \"$@\"", "bash"]);
+        using Socket end = await accepting;
+        using (Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint()))
+        {
+            await client.SendAllAsync("once"u8.ToArray());
+            Assert.Equal("once"u8.ToArray(), await end.ReadExactlyAsync(4));
+        }
+
+        await UsedUpAsync();
+        bitflow.Signal("HUP");
+        await bitflow.SaysAsync("reload");
+        await UsedUpAsync();
+
+        async Task UsedUpAsync()
+        {
+            using Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint());
+            Assert.Empty(await client.ReadToEndAsync());
+            string line = await bitflow.EndsWithAsync("target.dial.used_up");
+            Assert.Contains("used up", line, StringComparison.Ordinal);
+        }
+    }
+
+    [Theory]
+    [InlineData("fd:77")]
+    [InlineData("fd:1")]
+    public async Task A_target_that_is_no_connected_socket_is_a_failed_start(string address)
+    {
+        using BitflowProcess bitflow = BitflowProcess.Launch(Proxy("127.0.0.1:0", address));
+        Assert.Equal(1, await bitflow.ExitAsync());
+        Assert.Contains("target t cannot be used: descriptor", bitflow.Errors, StringComparison.Ordinal);
+    }
+
+    private static string Proxy(string listener, string target, string name = "web") =>
+        $"""
+        - name: {name}
+          listener:
+            address: "{listener}"
+          targets:
+            - name: t
+              address: "{target}"
+
+        """;
+
+    /// <summary>Listens, and starts the program at the first connection. It hands on only the variables that it is told to.</summary>
+    private static string[] Activate(string[] options, params object[] listeners) =>
+    [
+        "systemd-socket-activate",
+        .. Environment.GetEnvironmentVariable("DOTNET_ROOT") is null ? (string[])[] : ["-E", "DOTNET_ROOT"],
+        .. options,
+        .. listeners.SelectMany(l => (string[])["-l", l is int port ? $"127.0.0.1:{port.ToString(CultureInfo.InvariantCulture)}" : $"{l}"]),
+    ];
+
+    private static async Task<Socket> ConnectAsync(int port, BitflowProcess bitflow)
+    {
+        Socket? socket = null;
+        await Eventually.IsTrueAsync(
+            () =>
+            {
+                var trial = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+                try
+                {
+                    trial.Connect(IPAddress.Loopback, port);
+                    socket = trial;
+                    return true;
+                }
+                catch (SocketException)
+                {
+                    trial.Dispose();
+                    return bitflow.HasExited;
+                }
+            },
+            $"something listens on {port}:\n{bitflow.Errors}");
+        return socket ?? throw new InvalidOperationException($"nothing listens on {port}:\n{bitflow.Errors}");
+    }
+
+    private static async Task EchoesAsync(int port, BitflowProcess bitflow)
+    {
+        using Socket client = await ConnectAsync(port, bitflow);
+        await client.SendAllAsync("hello"u8.ToArray());
+        Assert.Equal("hello"u8.ToArray(), await client.ReadExactlyAsync(5));
+    }
+}
