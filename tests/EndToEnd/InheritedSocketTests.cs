@@ -61,8 +61,8 @@ public sealed class InheritedSocketTests
     [InlineData("fd:web", "LISTEN_PID=1", "the inherited sockets are for process 1")]
     [InlineData("fd:web", "LISTEN_FDS=x", "LISTEN_FDS is \"x\", which is no number")]
     [InlineData("fd:web", "LISTEN_FDNAMES=web:api", "2 names for 1 descriptors")]
-    [InlineData("fd:77", "", "descriptor 77 is no socket")]
-    [InlineData("fd:0", "", "descriptor 0 is no socket")]
+    [InlineData("fd:77", "", "descriptor 77 is no listening stream socket")]
+    [InlineData("fd:0", "", "descriptor 0 is no listening stream socket")]
     public async Task A_listener_that_was_not_passed_is_a_failed_start_that_says_what_was(string address, string variable, string words)
     {
         int port = Ports.Next();

@@ -1,5 +1,6 @@
 using Bitflow.App.Logging;
 using Bitflow.Domain;
+using Bitflow.Net.Linux;
 using Bitflow.Net.Proxies;
 using Bitflow.Net.Transport.Linux;
 using Bitflow.Net.Transport.Managed;
@@ -13,6 +14,8 @@ internal static class ServeCommand
     {
         // Before the file is read: a signal during start is a signal like any other.
         using var signals = new Signals();
+        using var manager = ServiceManager.FromEnvironment();
+        InheritedSockets.TakeOver();
         LoadedConfiguration? loaded = LoadedConfiguration.Load(path, out IReadOnlyList<string> errors);
         if (loaded is null)
         {
@@ -22,9 +25,12 @@ internal static class ServeCommand
 
         await using var log = new ProgramLog(loaded.Config.Application);
         log.Warnings(loaded.Warnings);
+        if (manager.Problem is { } problem)
+            log.Warnings([problem]);
         await using var observation = new Observation(log);
         await observation.ApplyAsync(loaded.Config.Application).ConfigureAwait(false);
-        using var server = new Server(ChooseEngine(loaded.Config, log.Logger), log.Sessions, log.Server, observation.Logs);
+        Engine engine = ChooseEngine(loaded.Config, log.Logger);
+        using var server = new Server(engine, log.Sessions, log.Server, observation.Logs);
         if (server.Prepare(loaded.Snapshot, loaded.Tls, out IReadOnlyList<string> problems) is not { } preparation)
         {
             await SayAsync(problems.Select(static line => $"bitflow: {line}")).ConfigureAwait(false);
@@ -33,7 +39,10 @@ internal static class ServeCommand
 
         await server.CommitAsync(preparation).ConfigureAwait(false);
         log.Started(path, loaded.Config.Proxies.Length, server.DescriptorLimit);
-        await ServeUntilStoppedAsync(signals, new Reload(path, server, log, observation), observation).ConfigureAwait(false);
+        manager.Ready(Status(server));
+        manager.Watch(engine.Loops);
+        await ServeUntilStoppedAsync(signals, new Reload(path, server, log, observation), observation, server, manager).ConfigureAwait(false);
+        manager.Stopping($"draining {server.OpenConnections} connections");
         return await DrainAsync(server, signals, server.Serving!.Config.Application.ShutdownTimeout, log).ConfigureAwait(false);
     }
 
@@ -41,7 +50,9 @@ internal static class ServeCommand
     private static Engine ChooseEngine(Config config, Microsoft.Extensions.Logging.ILogger log) =>
         config.Application.Engine.IsManaged || !OperatingSystem.IsLinux() ? new ManagedEngine() : new LinuxEngine(log);
 
-    private static async Task ServeUntilStoppedAsync(Signals signals, Reload reload, Observation observation)
+    private static string Status(Server server) => $"serving {server.Proxies.Count} proxies on {server.Listeners.Count} listeners";
+
+    private static async Task ServeUntilStoppedAsync(Signals signals, Reload reload, Observation observation, Server server, ServiceManager manager)
     {
         while (true)
         {
@@ -53,7 +64,9 @@ internal static class ServeCommand
                     await observation.Logs.ReopenAsync().ConfigureAwait(false);
                     break;
                 case Signal.Reload:
+                    manager.Reloading();
                     await reload.RunAsync().ConfigureAwait(false);
+                    manager.Ready(Status(server));
                     break;
                 default:
                     // The state dump has nothing to act on yet.

@@ -10,7 +10,12 @@ namespace Bitflow.Net.Linux;
 internal static class InheritedSockets
 {
     private static readonly SystemdSockets Given = TakeFromEnvironment();
+    private static readonly Lock Gate = new();
+    private static readonly Dictionary<int, Address> Serving = [];
     private static readonly HashSet<int> Closed = [];
+
+    /// <summary>Reads and clears the environment now, at the latest.</summary>
+    public static void TakeOver() => _ = Given;
 
     /// <summary>The descriptors that LISTEN_FDNAMES gives this name to.</summary>
     /// <exception cref="ListenException">Where there is none.</exception>
@@ -20,19 +25,34 @@ internal static class InheritedSockets
         return found.IsOk ? [.. found.ResultValue] : throw new ListenException(SystemdSocketsModule.DescribeNamed(name, found.ErrorValue));
     }
 
-    /// <summary>
-    /// Closed descriptors stay known: their numbers come back for other sockets, which must not be mistaken for what was inherited.
-    /// </summary>
-    public static void MarkClosed(int descriptor)
+    /// <summary>Takes a descriptor for a listener. Two of them on one descriptor would close it under each other.</summary>
+    /// <exception cref="ListenException">Where another has it, or had it and closed it.</exception>
+    public static void Claim(int descriptor, Address address)
     {
-        lock (Closed)
-            Closed.Add(descriptor);
+        lock (Gate)
+        {
+            if (Closed.Contains(descriptor))
+                throw new ListenException($"{address}: descriptor {descriptor} was closed when an earlier configuration dropped it; restart to have it again");
+            if (!Serving.TryAdd(descriptor, address))
+                throw new ListenException($"{address}: descriptor {descriptor} serves as {Serving[descriptor]} already");
+        }
     }
 
-    public static bool IsClosed(int descriptor)
+    /// <summary>The descriptor is as it was before it was claimed.</summary>
+    public static void Return(int descriptor)
     {
-        lock (Closed)
-            return Closed.Contains(descriptor);
+        lock (Gate)
+            Serving.Remove(descriptor);
+    }
+
+    /// <summary>A closed descriptor stays known: its number comes back for another socket, which must not be mistaken for what was inherited.</summary>
+    public static void Close(int descriptor)
+    {
+        lock (Gate)
+        {
+            Serving.Remove(descriptor);
+            Closed.Add(descriptor);
+        }
     }
 
     private static SystemdSockets TakeFromEnvironment()

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net.Sockets;
 using Bitflow.Domain;
 using Bitflow.Net.Transport;
@@ -47,14 +48,9 @@ internal sealed class ServiceManager : IDisposable
     /// <summary>Listening, after a start or a reload, whether that worked or not.</summary>
     public void Ready(string status) => Send(NotifyMessage.NewReady(status));
 
-    public void Reloading(Instant now) => Send(NotifyMessage.NewReloading(now));
+    public void Reloading() => Send(NotifyMessage.NewReloading(Instant.OfNanoseconds((long)Stopwatch.GetElapsedTime(0).TotalNanoseconds)));
 
     public void Stopping(string status) => Send(NotifyMessage.NewStopping(status));
-
-    public void Status(string status) => Send(NotifyMessage.NewStatus(status));
-
-    /// <summary>Asks for more time than the service manager would wait; to be repeated before it is over.</summary>
-    public void ExtendTimeout(Duration by) => Send(NotifyMessage.NewExtendTimeout(by));
 
     /// <summary>
     /// From now on says that the program is alive, at half of what the service manager waits, and only after every loop has answered: a

@@ -78,7 +78,7 @@ internal sealed class ListeningSocket
         }
 
         if (_inherited)
-            InheritedSockets.MarkClosed(Descriptor);
+            InheritedSockets.Close(Descriptor);
         Socket.Dispose();
     }
 
@@ -88,10 +88,16 @@ internal sealed class ListeningSocket
     /// </summary>
     public void Undo()
     {
-        if (_inherited && Interlocked.Exchange(ref _closed, 1) == 0)
-            Socket.SafeHandle.SetHandleAsInvalid();
-        else
+        if (!_inherited)
+        {
             Close();
+            return;
+        }
+
+        if (Interlocked.Exchange(ref _closed, 1) != 0)
+            return;
+        InheritedSockets.Return(Descriptor);
+        Socket.SafeHandle.SetHandleAsInvalid();
     }
 
     private static List<ListeningSocket> OpenTcp(Address.Tcp tcp)
@@ -218,8 +224,21 @@ internal sealed class ListeningSocket
     /// <summary>Takes the descriptor as it is: its address and its options are those of whoever made it (SD-6, SD-7).</summary>
     private static ListeningSocket Inherit(Address address, int descriptor)
     {
-        if (InheritedSockets.IsClosed(descriptor))
-            throw new ListenException($"{address}: descriptor {descriptor} was closed when an earlier configuration dropped it; restart to have it again");
+        InheritedSockets.Claim(descriptor, address);
+        try
+        {
+            EnsureListening(address, descriptor);
+            return new ListeningSocket(new Socket(new SafeSocketHandle(descriptor, ownsHandle: true)), address, inherited: true);
+        }
+        catch
+        {
+            InheritedSockets.Return(descriptor);
+            throw;
+        }
+    }
+
+    private static void EnsureListening(Address address, int descriptor)
+    {
         Socket socket;
         try
         {
@@ -247,7 +266,6 @@ internal sealed class ListeningSocket
             throw new ListenException($"{address}: descriptor {descriptor} is no listening stream socket");
         if (Libc.Fcntl(descriptor, Libc.FSetFd, Libc.FdCloexec) != 0)
             throw new ListenException($"{address}: descriptor {descriptor} cannot be kept from children");
-        return new ListeningSocket(new Socket(new SafeSocketHandle(descriptor, ownsHandle: true)), address, inherited: true);
     }
 
     private static Socket NewSocket(AddressFamily family) =>

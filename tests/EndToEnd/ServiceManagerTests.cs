@@ -1,0 +1,88 @@
+using System.Net.Sockets;
+using System.Text;
+using Bitflow.Tests.Fixtures;
+using Bitflow.Tests.Support;
+using Xunit;
+
+namespace Bitflow.Tests.EndToEnd;
+
+/// <summary>What a service manager hears of a start, a reload and an end; the test is the service manager.</summary>
+public sealed class ServiceManagerTests
+{
+    private const string Proxy =
+        """
+        - name: web
+          listener:
+            address: "127.0.0.1:0"
+          targets:
+            - name: t
+              address: "127.0.0.1:1"
+        """;
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task It_hears_when_we_are_ready_when_we_reload_and_when_we_stop(bool isAbstract)
+    {
+        string path = isAbstract ? "@" + Guid.NewGuid().ToString("N") : Path.Combine(PeerProcess.NewHome(), "notify");
+        using Socket manager = Listen(path);
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy, environment: new Dictionary<string, string> { ["NOTIFY_SOCKET"] = path });
+        Assert.Equal("READY=1\nSTATUS=serving 1 proxies on 1 listeners", await HearAsync(manager));
+
+        bitflow.Signal("HUP");
+        string reloading = await HearAsync(manager);
+        Assert.StartsWith("RELOADING=1\nMONOTONIC_USEC=", reloading, StringComparison.Ordinal);
+        long told = long.Parse(reloading.Split('=')[2], System.Globalization.CultureInfo.InvariantCulture);
+        double now = System.Diagnostics.Stopwatch.GetElapsedTime(0).TotalMicroseconds;
+        Assert.InRange(told, now - 60_000_000, now);
+        Assert.StartsWith("READY=1\n", await HearAsync(manager), StringComparison.Ordinal);
+
+        // Ready again though the reload failed: what served before serves on.
+        await File.WriteAllTextAsync(bitflow.ConfigPath, "nonsense");
+        bitflow.Signal("HUP");
+        Assert.StartsWith("RELOADING=1\n", await HearAsync(manager), StringComparison.Ordinal);
+        Assert.StartsWith("READY=1\n", await HearAsync(manager), StringComparison.Ordinal);
+
+        bitflow.Signal("TERM");
+        Assert.Equal("STOPPING=1\nSTATUS=draining 0 connections", await HearAsync(manager));
+        Assert.Equal(0, await bitflow.ExitAsync());
+    }
+
+    [Fact]
+    public async Task Its_watchdog_hears_of_us_at_half_its_patience()
+    {
+        string path = "@" + Guid.NewGuid().ToString("N");
+        using Socket manager = Listen(path);
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(
+            Proxy, environment: new Dictionary<string, string> { ["NOTIFY_SOCKET"] = path, ["WATCHDOG_USEC"] = "200000" });
+        Assert.StartsWith("READY=1\n", await HearAsync(manager), StringComparison.Ordinal);
+        for (int i = 0; i < 3; i++)
+            Assert.Equal("WATCHDOG=1", await HearAsync(manager));
+    }
+
+    [Theory]
+    [InlineData("@nobody-listens-there")]
+    [InlineData("/nonexistent/notify")]
+    [InlineData("relative")]
+    [InlineData("vsock:2:1")]
+    public async Task One_that_cannot_be_reached_costs_nothing(string address)
+    {
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy, environment: new Dictionary<string, string> { ["NOTIFY_SOCKET"] = address });
+        bitflow.Signal("TERM");
+        Assert.Equal(0, await bitflow.ExitAsync());
+    }
+
+    private static Socket Listen(string path)
+    {
+        var socket = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
+        socket.Bind(new UnixDomainSocketEndPoint(path[0] == '@' ? "\0" + path[1..] : path));
+        return socket;
+    }
+
+    private static async Task<string> HearAsync(Socket manager)
+    {
+        byte[] buffer = new byte[4096];
+        int bytes = await manager.ReceiveAsync(buffer).WaitAsync(Eventually.Patience);
+        return Encoding.UTF8.GetString(buffer, 0, bytes);
+    }
+}
