@@ -31,6 +31,18 @@ run: build ## build and serve config.example.yaml beside an echo target
 test: ## install what the tests need, and run everything
 	@scripts/test
 
+.PHONY: check
+check: ## format, lint, and the tests that need no peer: before every commit
+	@scripts/check
+
+.PHONY: format
+format: ## format the sources
+	dotnet format whitespace Bitflow.sln
+
+.PHONY: package
+package: build ## a Debian package, under artifacts/
+	@scripts/package $(BINARY)
+
 .PHONY: spec
 spec: ## run the laws and list them with their number of cases (CASES=1000000 runs them long)
 	@scripts/spec
