@@ -190,7 +190,10 @@ internal sealed class Session : LoopTimer, IRelayObserver
     private void MoveTo(Life next)
     {
         Model.Meter.Count(_life, next);
-        _life = next;
+
+        // Orders belong to one value of the life, and are taken with it: the next report may come before they are carried out.
+        _orders |= next.Orders;
+        _life = next.Orders == RelayOrders.None ? next : LifeModule.WithoutOrders(next);
     }
 
     /// <summary>Does what the life says until it says nothing new.</summary>
@@ -198,7 +201,6 @@ internal sealed class Session : LoopTimer, IRelayObserver
     {
         lock (_gate)
         {
-            _orders |= TakeOrders();
             if (_following)
                 return;
             _following = true;
@@ -235,15 +237,6 @@ internal sealed class Session : LoopTimer, IRelayObserver
                 Fail(e);
             }
         }
-    }
-
-    /// <summary>Orders belong to one value of the life: taken once.</summary>
-    private RelayOrders TakeOrders()
-    {
-        RelayOrders orders = _life.Orders;
-        if (orders != RelayOrders.None)
-            _life = LifeModule.WithoutOrders(_life);
-        return orders;
     }
 
     private void Begin(Life life)
