@@ -1,5 +1,7 @@
 using System.Runtime.InteropServices;
 
+[assembly: System.Runtime.CompilerServices.DisableRuntimeMarshalling]
+
 namespace Bitflow.Net.Linux;
 
 /// <summary>
