@@ -256,11 +256,3 @@ let ``a dial that may last beyond thirty seconds is doubted`` () =
         file "connection_lifetime: 1h" [ ", connect_timeout: 0" ], slow
         file "connection_lifetime: 30s" [ ", connect_attempts: 1000, connect_backoff: 1h" ], []
     ]
-
-[<Fact>]
-let ``what does not exist yet is found wherever it is configured`` () =
-    // Every feature that comes takes its line away; what is left must name keys that exist.
-    Law.Holds(fun (ValidConfig config) ->
-        let known = ConfigSchema.Keys |> List.map (fun (path, _) -> path.Replace("[]", "")) |> set
-        Unsupported.inConfig config
-        |> List.forall (fun (path, what) -> what <> "" && known.Contains(System.Text.RegularExpressions.Regex.Replace(string path, @"\[[0-9]+\]", ""))))

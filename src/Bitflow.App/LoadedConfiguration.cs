@@ -36,9 +36,9 @@ internal sealed class LoadedConfiguration
             return null;
         }
 
-        if (!reading.IsUsable || reading.Unsupported.Count > 0)
+        if (!reading.IsUsable)
         {
-            errors = reading.IsUsable ? reading.Unsupported : reading.Errors;
+            errors = reading.Errors;
             return null;
         }
 

@@ -1,17 +1,20 @@
+using System.Runtime.CompilerServices;
+using Bitflow.App.Admin;
 using Bitflow.App.ConnectionLogs;
 using Bitflow.App.Logging;
 using Bitflow.App.Metering;
 using Bitflow.App.Reporting;
 using Bitflow.Domain;
+using Bitflow.Net.Transport;
 using Microsoft.FSharp.Core;
 
 namespace Bitflow.App;
 
 /// <summary>
-/// Whoever watches the server and is no part of it: connection logs, statsd, Sentry. What is not configured is not made, nor loaded. A new
+/// Whoever watches the server and is no part of it: connection logs, statsd, Sentry, the admin server. What is not configured is not made, nor loaded. A new
 /// configuration is applied while everything runs; one task does so at a time.
 /// </summary>
-internal sealed class Observation(ProgramLog log) : IAsyncDisposable
+internal sealed class Observation(ProgramLog log, ConnectionLogs.ConnectionLogs logs, LiveState state) : IAsyncDisposable
 {
     private MetricStore? _store;
     private StatsdExporter? _statsd;
@@ -19,22 +22,77 @@ internal sealed class Observation(ProgramLog log) : IAsyncDisposable
     private MetricsConfig? _statsdConfig;
     private string _sentryDsn = "";
 
-    public ConnectionLogs.ConnectionLogs Logs { get; } = new(log.ConnectionLogs);
+    private AdminServer? _admin;
+    private string? _adminAddress;
 
-    public async Task ApplyAsync(ApplicationConfig application)
+    public LiveState State => state;
+
+    /// <summary>
+    /// Opens what of a configuration may fail: the admin server's sockets, none where its address is the one that it has. To be given to
+    /// <see cref="ApplyAsync"/>, or taken back. Null where that cannot be.
+    /// </summary>
+    public IReadOnlyList<ListeningSocket>? TryOpenAdmin(ApplicationConfig application, out string problem)
     {
+        problem = "";
+        try
+        {
+            return application.Admin?.Value is { } address && address.ToString() != _adminAddress ? ListeningSocket.Open(address) : [];
+        }
+        catch (ListenException e)
+        {
+            problem = $"application.admin.address: cannot listen on {e.Message}";
+            return null;
+        }
+    }
+
+    /// <summary>Takes a configuration on. Nothing here can fail any more.</summary>
+    /// <param name="config">The configuration.</param>
+    /// <param name="admin">What <see cref="TryOpenAdmin"/> opened for it.</param>
+    public async Task ApplyAsync(Config config, IReadOnlyList<ListeningSocket> admin)
+    {
+        ApplicationConfig application = config.Application;
         log.Apply(application);
+        await ApplyAdminAsync(application.Admin?.Value.ToString(), admin).ConfigureAwait(false);
         await ApplySentryAsync(application.SentryDsn).ConfigureAwait(false);
         await ApplyStatsdAsync(application.Metrics?.Value).ConfigureAwait(false);
+        await logs.KeepOnlyAsync(config.Proxies.Select(static proxy => proxy.Options.ConnectionLog).Where(static path => path.Length > 0)).ConfigureAwait(false);
+    }
+
+    /// <summary>Does what a signal asks of whoever watches: reopen the connection logs, or write the state to the log. Others mean nothing here.</summary>
+    public async Task AnswerAsync(Signal signal)
+    {
+        if (signal == Signal.ReopenLogs)
+            await logs.ReopenAsync().ConfigureAwait(false);
+        else if (signal == Signal.DumpState)
+            log.State([.. state.Proxies().Select(StateView.DescribeProxy), .. state.Connections().Select(StateView.DescribeConnection)]);
     }
 
     public async ValueTask DisposeAsync()
     {
-        await Logs.DisposeAsync().ConfigureAwait(false);
+        await logs.DisposeAsync().ConfigureAwait(false);
+        if (_admin is not null)
+            await _admin.DisposeAsync().ConfigureAwait(false);
         await ApplyStatsdAsync(null).ConfigureAwait(false);
         await ApplySentryAsync("").ConfigureAwait(false);
         _store?.Dispose();
     }
+
+    private async Task ApplyAdminAsync(string? address, IReadOnlyList<ListeningSocket> opened)
+    {
+        if (address is not null && opened.Count == 0)
+            return;
+        if (_admin is not null)
+            await _admin.DisposeAsync().ConfigureAwait(false);
+        _adminAddress = address;
+        _admin = address is null ? null : await StartAdminAsync(opened, State, _store ??= new MetricStore()).ConfigureAwait(false);
+        foreach (ListeningSocket socket in opened)
+            log.AdminListening(socket.Local);
+    }
+
+    /// <summary>A method of its own, so that the web server's assemblies are loaded by a program that has one configured, and by no other.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static Task<AdminServer> StartAdminAsync(IReadOnlyList<ListeningSocket> sockets, LiveState state, MetricStore store) =>
+        AdminServer.StartAsync(sockets, state, store);
 
     private async Task ApplySentryAsync(string text)
     {

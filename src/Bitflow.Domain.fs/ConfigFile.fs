@@ -24,12 +24,6 @@ type ConfigReading
     member _.Errors = errors
     member _.Warnings = warnings
 
-    /// What the file asks for and this version does not do yet. Serving such a file would be a promise broken.
-    member _.Unsupported: IReadOnlyList<string> =
-        match config with
-        | ValueSome config -> [| for path, what in Unsupported.inConfig config -> line path $"{what} is not supported yet; remove it" |]
-        | ValueNone -> [||]
-
     /// A message about a key in the form of the reader's own, with the key's place in the file: for what only the
     /// shell can know, such as a certificate that cannot be read. The path is written as in messages,
     /// `server.proxies[0].listener.tls_context.certificates[0].key`.

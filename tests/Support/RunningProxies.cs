@@ -41,7 +41,6 @@ internal sealed class RunningProxies : IDisposable
     {
         ConfigReading reading = ConfigFile.Read("test.yaml", Encoding.UTF8.GetBytes(yaml));
         Assert.True(reading.IsUsable, string.Join('\n', reading.Errors));
-        Assert.Empty(reading.Unsupported);
         var running = new RunningProxies(reading.Config, engine, names is null ? new Resolver() : new Resolver(names));
         Assert.Empty(running.Problems);
         return running;

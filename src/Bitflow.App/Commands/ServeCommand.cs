@@ -1,3 +1,4 @@
+using Bitflow.App.Admin;
 using Bitflow.App.Logging;
 using Bitflow.Domain;
 using Bitflow.Net.Linux;
@@ -24,26 +25,28 @@ internal static class ServeCommand
         }
 
         await using var log = new ProgramLog(loaded.Config.Application);
-        log.Warnings(loaded.Warnings);
         if (manager.Problem is { } problem)
             log.Warnings([problem]);
-        await using var observation = new Observation(log);
-        await observation.ApplyAsync(loaded.Config.Application).ConfigureAwait(false);
+        var logs = new ConnectionLogs.ConnectionLogs(log.ConnectionLogs);
         Engine engine = ChooseEngine(loaded.Config, log.Logger);
-        using var server = new Server(engine, log.Sessions, log.Server, observation.Logs);
-        if (server.Prepare(loaded.Snapshot, loaded.Tls, out IReadOnlyList<string> problems) is not { } preparation)
+        using var server = new Server(engine, log.Sessions, log.Server, logs);
+        await using var observation = new Observation(log, logs, new LiveState(server));
+        var reload = new Reload(path, server, log, observation);
+        IReadOnlyList<string> problems = await reload.TakeOnAsync(loaded).ConfigureAwait(false);
+        if (problems.Count > 0)
         {
             await SayAsync(problems.Select(static line => $"bitflow: {line}")).ConfigureAwait(false);
             return ExitStatus.Failed;
         }
 
-        await server.CommitAsync(preparation).ConfigureAwait(false);
         log.Started(path, loaded.Config.Proxies.Length, server.DescriptorLimit);
+        observation.State.IsReady = true;
         manager.Ready(Status(server));
         manager.Watch(engine.Loops);
-        await ServeUntilStoppedAsync(signals, new Reload(path, server, log, observation), observation, server, manager).ConfigureAwait(false);
+        await ServeUntilStoppedAsync(signals, reload, observation, server, manager).ConfigureAwait(false);
+        observation.State.IsReady = false;
         manager.Stopping($"draining {server.OpenConnections} connections");
-        return await DrainAsync(server, signals, server.Serving!.Config.Application.ShutdownTimeout, log).ConfigureAwait(false);
+        return await DrainAsync(server, signals, server.Serving!.Config.Application.ShutdownTimeout, log, observation).ConfigureAwait(false);
     }
 
     /// <summary>`auto` is the engine that is at home on this system.</summary>
@@ -54,35 +57,29 @@ internal static class ServeCommand
 
     private static async Task ServeUntilStoppedAsync(Signals signals, Reload reload, Observation observation, Server server, ServiceManager manager)
     {
-        while (true)
+        while (await signals.NextAsync().ConfigureAwait(false) is var signal && signal != Signal.Stop)
         {
-            switch (await signals.NextAsync().ConfigureAwait(false))
+            if (signal == Signal.Reload)
             {
-                case Signal.Stop:
-                    return;
-                case Signal.ReopenLogs:
-                    await observation.Logs.ReopenAsync().ConfigureAwait(false);
-                    break;
-                case Signal.Reload:
-                    manager.Reloading();
-                    await reload.RunAsync().ConfigureAwait(false);
-                    manager.Ready(Status(server));
-                    break;
-                default:
-                    // The state dump has nothing to act on yet.
-                    break;
+                manager.Reloading();
+                await reload.RunAsync().ConfigureAwait(false);
+                manager.Ready(Status(server));
+            }
+            else
+            {
+                await observation.AnswerAsync(signal).ConfigureAwait(false);
             }
         }
     }
 
-    private static async Task<int> DrainAsync(Server server, Signals signals, Duration timeout, ProgramLog log)
+    private static async Task<int> DrainAsync(Server server, Signals signals, Duration timeout, ProgramLog log, Observation observation)
     {
         log.Draining(server.OpenConnections, timeout);
         using var giveUp = new CancellationTokenSource();
         using var drained = new CancellationTokenSource();
         if (timeout.IsPositive)
             giveUp.CancelAfter(timeout.ToTimeSpan());
-        Task secondSignal = WaitForSecondAsync(signals, giveUp, drained.Token);
+        Task secondSignal = WaitForSecondAsync(signals, observation, giveUp, drained.Token);
         await server.DrainAsync(giveUp.Token).ConfigureAwait(false);
         await drained.CancelAsync().ConfigureAwait(false);
         await secondSignal.ConfigureAwait(false);
@@ -97,15 +94,13 @@ internal static class ServeCommand
         return ExitStatus.Failed;
     }
 
-    private static async Task WaitForSecondAsync(Signals signals, CancellationTokenSource giveUp, CancellationToken drained)
+    private static async Task WaitForSecondAsync(Signals signals, Observation observation, CancellationTokenSource giveUp, CancellationToken drained)
     {
         try
         {
             // A reload while draining is ignored (section 8).
-            while (await signals.NextAsync(drained).ConfigureAwait(false) != Signal.Stop)
-            {
-            }
-
+            while (await signals.NextAsync(drained).ConfigureAwait(false) is var signal && signal != Signal.Stop)
+                await observation.AnswerAsync(signal).ConfigureAwait(false);
             await giveUp.CancelAsync().ConfigureAwait(false);
         }
         catch (OperationCanceledException)

@@ -31,4 +31,10 @@ internal static partial class ProgramEvents
 
     [LoggerMessage(108, LogLevel.Error, "{Path} was not taken on; everything is as it was")]
     public static partial void ReloadFailed(ILogger logger, string path);
+
+    [LoggerMessage(120, LogLevel.Information, "admin server: listening on {Listener}")]
+    public static partial void AdminListening(ILogger logger, Bitflow.Domain.Endpoint listener);
+
+    [LoggerMessage(121, LogLevel.Information, "state: {Line}")]
+    public static partial void State(ILogger logger, string line);
 }

@@ -122,6 +122,14 @@ internal sealed class ProgramLog : IAsyncDisposable
 
     public void Draining(int open, Duration timeout) => ProgramEvents.Draining(_log, open, timeout.IsPositive ? timeout.ToString() : "as long as it takes");
 
+    public void AdminListening(Endpoint local) => ProgramEvents.AdminListening(_log, local);
+
+    public void State(IEnumerable<string> lines)
+    {
+        foreach (string line in lines)
+            ProgramEvents.State(_log, line);
+    }
+
     public void Drained() => ProgramEvents.Drained(_log);
 
     public void ForcedEnd(int open) => ProgramEvents.ForcedEnd(_log, open);

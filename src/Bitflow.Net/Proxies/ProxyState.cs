@@ -12,6 +12,7 @@ internal sealed class ProxyState
     private int _open;
     private int _count;
     private long _tickets = -1;
+    private long _admitted;
     private long _relays;
     private long _sourceSent;
     private long _destinationReceived;
@@ -22,6 +23,9 @@ internal sealed class ProxyState
 
     /// <summary>The ticket drawn last; -1 before the first.</summary>
     public long LastTicket => Volatile.Read(ref _tickets);
+
+    /// <summary>Connections counted since the start of the program, those open now included.</summary>
+    public long Admitted => Volatile.Read(ref _admitted);
 
     /// <summary>Relays ended since the start of the program, failed ones included.</summary>
     public long Relays => Volatile.Read(ref _relays);
@@ -43,7 +47,11 @@ internal sealed class ProxyState
         {
             int seen = Interlocked.CompareExchange(ref _open, openBefore + 1, openBefore);
             if (seen == openBefore)
+            {
+                Interlocked.Increment(ref _admitted);
                 return true;
+            }
+
             openBefore = seen;
         }
 

@@ -1,0 +1,59 @@
+module Bitflow.Spec.StateViewLaws
+
+open System
+open System.Net
+open System.Text.Json
+open Xunit
+open Bitflow.Domain
+
+let private proxy name : ProxyView =
+    { Name = name
+      Listener = ":443"
+      Bound = [ Endpoint.OfIp(IPAddress.Loopback, 443) ]
+      Policy = Policy.RoundRobin
+      Targets = [ { Name = name; Address = "10.0.0.1:80" } ]
+      OpenConnections = 3
+      ConnectionLimit = 10
+      Admitted = 7L
+      Relays = 4L
+      SourceSentBytes = 100L
+      DestinationReceiveBytes = Int64.MaxValue
+      Generation = 2L }
+
+let private connection source serverName : ConnectionView =
+    { Id = 9L
+      Proxy = "web"
+      Phase = Phase.Relay
+      Source = source
+      Target = "a"
+      ServerName = serverName
+      Since = DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero)
+      Age = Duration.OfMilliseconds 1_500L
+      SourceSentBytes = 1L
+      DestinationReceiveBytes = 2L }
+
+[<Fact>]
+let ``whatever proxies and clients are called, what is shown of them is JSON that says so`` () =
+    Law.Holds(fun (UnicodeText name) (UnicodeText path) ->
+        use proxies = JsonDocument.Parse(ReadOnlyMemory(StateView.proxiesJson [ proxy name; proxy "b" ]))
+        use connections = JsonDocument.Parse(ReadOnlyMemory(StateView.connectionsJson [ connection (Endpoint.Unix path) name ]))
+        proxies.RootElement.GetArrayLength() = 2
+        && proxies.RootElement[0].GetProperty("name").GetString() = name
+        && proxies.RootElement[0].GetProperty("targets").[0].GetProperty("name").GetString() = name
+        && connections.RootElement[0].GetProperty("sni").GetString() = name
+        && connections.RootElement[0].GetProperty("age").GetDecimal() = 1500m)
+
+[<Fact>]
+let ``no text makes the writing of a view throw`` () =
+    Law.Holds(fun (HostileText text) ->
+        (StateView.connectionsJson [ connection (Endpoint.Unix text) text ]).Length > 0 && (StateView.proxiesJson [ proxy text ]).Length > 0)
+
+[<Fact>]
+let ``the state in the log is one line a proxy and one a connection`` () =
+    Law.HoldsFor(
+        [ StateView.describeProxy (proxy "web"),
+          "proxy web: 127.0.0.1:443 -> web (10.0.0.1:80) (round-robin): 3 open (limit 10), 7 admitted, 4 relays ended, 100 bytes from clients, 9223372036854775807 from targets, configuration 2"
+          StateView.describeConnection (connection (Endpoint.OfIp(IPAddress.Parse "192.0.2.1", 5)) "www.example"),
+          "proxy web: connection 9 from 192.0.2.1:5 to a: relay, open for 1.5s, 1 bytes from the client, 2 from the target, server name www.example" ],
+        fun (text, expected) -> text = expected
+    )

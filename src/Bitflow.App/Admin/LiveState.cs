@@ -1,0 +1,67 @@
+using Bitflow.Domain;
+using Bitflow.Net.Proxies;
+using Microsoft.FSharp.Collections;
+
+namespace Bitflow.App.Admin;
+
+/// <summary>The running server in the core's words, as it is at the moment of asking. Asked from the thread pool, never from an engine.</summary>
+internal sealed class LiveState(Server server)
+{
+    private volatile bool _isReady;
+
+    /// <summary>Whether new clients are served: after the start, and not during a drain.</summary>
+    public bool IsReady
+    {
+        get => _isReady;
+        set => _isReady = value;
+    }
+
+    public IReadOnlyList<ProxyView> Proxies()
+    {
+        ILookup<string, Endpoint> bound = server.Listeners.ToArray().ToLookup(static l => l.Proxy.Model.Name, static l => l.Socket.Local);
+        return [.. server.Proxies.ToArray().Select(proxy => ViewOf(proxy, bound[proxy.Model.Name]))];
+    }
+
+    /// <summary>The newest connections, at most as many as the core says, newest first.</summary>
+    public IReadOnlyList<ConnectionView> Connections() =>
+        [.. server.Proxies.ToArray().SelectMany(static proxy => proxy.State.Sessions())
+            .OrderByDescending(static session => session.Id)
+            .Take(StateView.maxConnections)
+            .Select(ViewOf)];
+
+    private static ProxyView ViewOf(Proxy proxy, IEnumerable<Endpoint> bound)
+    {
+        ProxyModel model = proxy.Model;
+        ProxyState state = proxy.State;
+        IReadOnlyList<Session> open = state.Sessions();
+        return new ProxyView(
+            name: model.Name,
+            listener: model.ListenerText,
+            bound: ListModule.OfSeq(bound),
+            policy: model.Config.Options.LoadBalancer,
+            targets: ListModule.OfSeq(model.Targets.Select(static target => new TargetView(target.Name, target.AddressText))),
+            openConnections: state.Open,
+            connectionLimit: model.Config.Options.ConnectionLimit,
+            admitted: state.Admitted,
+            relays: state.Relays,
+            sourceSentBytes: state.SourceSent + open.Sum(static session => session.ClientStamps.BytesFrom),
+            destinationReceiveBytes: state.DestinationReceived + open.Sum(static session => session.TargetStamps.BytesFrom),
+            generation: model.Generation);
+    }
+
+    private static ConnectionView ViewOf(Session session)
+    {
+        Life life = session.Life;
+        return new ConnectionView(
+            id: session.Id,
+            proxy: session.Model.Name,
+            phase: life.Phase,
+            source: life.Source,
+            target: session.TargetModel?.Name ?? "",
+            serverName: life.ServerName.IsSome ? life.ServerName.Value.ToString() : "",
+            since: session.AcceptedAtUtc,
+            age: Duration.OfMilliseconds((long)(DateTimeOffset.UtcNow - session.AcceptedAtUtc).TotalMilliseconds),
+            sourceSentBytes: session.ClientStamps.BytesFrom,
+            destinationReceiveBytes: session.TargetStamps.BytesFrom);
+    }
+}

@@ -1,0 +1,139 @@
+namespace Bitflow.Domain
+
+open System
+open System.Globalization
+open System.Text.Json
+
+/// A target, as it is shown.
+type TargetView = { Name: string; Address: string }
+
+/// A proxy at one moment.
+[<NoComparison>]
+type ProxyView =
+    { Name: string
+      /// As configured.
+      Listener: string
+      /// Where it really listens; empty once it was closed.
+      Bound: Endpoint list
+      Policy: Policy
+      Targets: TargetView list
+      OpenConnections: int
+      /// 0: no limit.
+      ConnectionLimit: int
+      /// Since the start of the program.
+      Admitted: int64
+      Relays: int64
+      /// Bytes received from clients and from targets, those of open connections included.
+      SourceSentBytes: int64
+      DestinationReceiveBytes: int64
+      Generation: int64 }
+
+/// An open connection at one moment.
+[<NoComparison>]
+type ConnectionView =
+    { Id: int64
+      Proxy: string
+      Phase: Phase
+      Source: Endpoint
+      Target: string
+      /// What the client says it wants; shown, never trusted.
+      ServerName: string
+      Since: DateTimeOffset
+      Age: Duration
+      SourceSentBytes: int64
+      DestinationReceiveBytes: int64 }
+
+/// What the admin server, `bitflow top` and SIGUSR2 show of the running program.
+[<RequireQualifiedAccess>]
+module StateView =
+    /// Connections shown at once: a page with all of a hundred thousand would help nobody and hold up the machine.
+    let maxConnections = 1_000
+
+    let private policyText policy =
+        match policy with
+        | Policy.None -> "none"
+        | Policy.Failover -> "failover"
+        | Policy.RoundRobin -> "round-robin"
+        | Policy.Sni -> "sni"
+
+    let private phaseText (phase: Phase) =
+        match phase with
+        | Phase.Admission -> "admission"
+        | Phase.ProxyHeader -> "proxy_header"
+        | Phase.Hello -> "hello"
+        | Phase.Handshake -> "handshake"
+        | Phase.Dial -> "dial"
+        | Phase.Relay -> "relay"
+
+    let private time (at: DateTimeOffset) =
+        at.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture)
+
+    let private text (json: Utf8JsonWriter) (key: string) (value: string) = json.WriteString(key, JsonText.wellFormed value)
+
+    /// A JSON array, one object a proxy.
+    [<CompiledName("ProxiesJson")>]
+    let proxiesJson (proxies: ProxyView seq) : byte array =
+        JsonText.bytes (fun json ->
+            json.WriteStartArray()
+            for proxy in proxies do
+                json.WriteStartObject()
+                text json "name" proxy.Name
+                text json "listener" proxy.Listener
+                json.WriteStartArray "bound"
+                for endpoint in proxy.Bound do
+                    json.WriteStringValue(JsonText.wellFormed (string endpoint))
+                json.WriteEndArray()
+                json.WriteString("policy", policyText proxy.Policy)
+                json.WriteStartArray "targets"
+                for target in proxy.Targets do
+                    json.WriteStartObject()
+                    text json "name" target.Name
+                    text json "address" target.Address
+                    json.WriteEndObject()
+                json.WriteEndArray()
+                json.WriteNumber("open_connections", proxy.OpenConnections)
+                json.WriteNumber("connection_limit", proxy.ConnectionLimit)
+                json.WriteNumber("admitted", proxy.Admitted)
+                json.WriteNumber("relays", proxy.Relays)
+                json.WriteNumber("source_sent_bytes", proxy.SourceSentBytes)
+                json.WriteNumber("destination_receive_bytes", proxy.DestinationReceiveBytes)
+                json.WriteNumber("config_generation", proxy.Generation)
+                json.WriteEndObject()
+            json.WriteEndArray())
+
+    /// A JSON array, one object an open connection; what the keys share with the connection log means the same there.
+    [<CompiledName("ConnectionsJson")>]
+    let connectionsJson (connections: ConnectionView seq) : byte array =
+        JsonText.bytes (fun json ->
+            json.WriteStartArray()
+            for connection in connections do
+                json.WriteStartObject()
+                json.WriteNumber("id", connection.Id)
+                text json "name" connection.Proxy
+                json.WriteString("phase", phaseText connection.Phase)
+                text json "source" (string connection.Source)
+                text json "target" connection.Target
+                text json "sni" connection.ServerName
+                json.WriteString("timestamp", time connection.Since)
+                json.WriteNumber("age", decimal connection.Age.TotalNanoseconds / 1_000_000m)
+                json.WriteNumber("source_sent_bytes", connection.SourceSentBytes)
+                json.WriteNumber("destination_receive_bytes", connection.DestinationReceiveBytes)
+                json.WriteEndObject()
+            json.WriteEndArray())
+
+    let private shown (what: string) = if what = "" then "-" else what
+
+    /// One line for the log.
+    [<CompiledName("DescribeProxy")>]
+    let describeProxy (proxy: ProxyView) =
+        let limit = if proxy.ConnectionLimit = 0 then "no limit" else $"limit {proxy.ConnectionLimit}"
+        let bound = proxy.Bound |> List.map string |> String.concat ", "
+        let targets = proxy.Targets |> List.map (fun target -> $"{target.Name} ({target.Address})") |> String.concat ", "
+        $"proxy {proxy.Name}: {shown bound} -> {targets} ({policyText proxy.Policy}): {proxy.OpenConnections} open ({limit}), "
+        + $"{proxy.Admitted} admitted, {proxy.Relays} relays ended, {proxy.SourceSentBytes} bytes from clients, {proxy.DestinationReceiveBytes} from targets, configuration {proxy.Generation}"
+
+    /// One line for the log. The server name is made of letters, digits, `-`, `_` and `.` alone.
+    [<CompiledName("DescribeConnection")>]
+    let describeConnection (connection: ConnectionView) =
+        $"proxy {connection.Proxy}: connection {connection.Id} from {connection.Source} to {shown connection.Target}: {phaseText connection.Phase}, "
+        + $"open for {connection.Age}, {connection.SourceSentBytes} bytes from the client, {connection.DestinationReceiveBytes} from the target, server name {shown connection.ServerName}"
