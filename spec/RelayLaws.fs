@@ -4,7 +4,7 @@ open Xunit
 open Bitflow.Domain
 
 let private sides = [ Side.Client; Side.Target ]
-let private events = [ RelayEvent.Ended; RelayEvent.Reset; RelayEvent.Truncated; RelayEvent.Vanished; RelayEvent.WriteFailed ]
+let private events = [ RelayEvent.Ended; RelayEvent.Reset; RelayEvent.Truncated; RelayEvent.Vanished; RelayEvent.WriteFailed; RelayEvent.Broken ]
 let private alphabet = [ for side in sides do for event in events -> side, event ]
 
 /// What a script came to: the orders given on the way (with the event that each answers), and the end with the number of
@@ -49,6 +49,7 @@ let private naive (history: (Side * RelayEvent) list) (side: Side) (event: Relay
     match event with
     | RelayEvent.Reset -> reset Cause.Reset
     | RelayEvent.Vanished -> reset Cause.Vanished
+    | RelayEvent.Broken -> reset Cause.Protocol
     | RelayEvent.Truncated -> if hasEnded other && not (takesNothing side) then ends () else reset Cause.Truncated
     | RelayEvent.Ended -> if takesNothing side then reset Cause.Reset else ends ()
     | _ ->

@@ -14,6 +14,8 @@ type RelayEvent =
     | Vanished = 3
     /// A write towards the side failed: it takes nothing more.
     | WriteFailed = 4
+    /// The side broke the TLS protocol, renegotiation among it; what it sent before has been handed on.
+    | Broken = 5
 
 /// What the relay is to do now.
 [<Flags>]
@@ -114,6 +116,7 @@ module RelayLife =
             else
                 // A server may answer early and reset our upload: its answer is read to the end and delivered first.
                 RelayStep.GoOn(withFlow state other Flow.Broken, (if other = Side.Client then RelayOrders.StopClient else RelayOrders.StopTarget))
+        | RelayEvent.Broken -> fail side Cause.Protocol
         | _ -> fail side Cause.Reset
 
 [<RequireQualifiedAccess>]
@@ -124,6 +127,7 @@ module RelayEvents =
         match fault with
         | IoFault.None -> RelayEvent.Ended
         | IoFault.Truncated -> RelayEvent.Truncated
+        | IoFault.TlsProtocol -> RelayEvent.Broken
         | IoFault.TimedOut
         | IoFault.HostUnreachable
         | IoFault.NetworkUnreachable -> RelayEvent.Vanished

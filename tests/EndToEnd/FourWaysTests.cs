@@ -19,11 +19,11 @@ public sealed class FourWaysTests
             var ways = new TheoryData<Transport, Transport, string>();
             foreach (string engine in new[] { "managed", "linux" })
             {
-                foreach (Transport client in Enum.GetValues<Transport>())
-                {
-                    foreach (Transport target in Enum.GetValues<Transport>())
-                        ways.Add(client, target, engine);
-                }
+                ways.Add(Transport.Plain, Transport.Plain, engine);
+                ways.Add(Transport.Tls13, Transport.Plain, engine);
+                ways.Add(Transport.Plain, Transport.Tls13, engine);
+                ways.Add(Transport.Tls13, Transport.Tls13, engine);
+                ways.Add(Transport.Tls12, Transport.Tls12, engine);
             }
 
             return ways;

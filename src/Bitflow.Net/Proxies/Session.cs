@@ -614,6 +614,8 @@ internal sealed class Session : LoopTimer, IRelayObserver
     private void End(Ending ending)
     {
         EndedAt = Client.Loop.Now;
+        if (_life.IsOver && CloseReason is { Phase.IsRelay: true, Cause.IsProtocol: true } reason)
+            Failure = (reason.Who.IsClient ? Client : _target!).FaultDetail;
         Client.Loop.Disarm(this);
         switch (ending)
         {

@@ -23,6 +23,7 @@ internal sealed class TlsConnection(Connection raw, SslStream ssl, ConnectionStr
     private bool _ended;
     private bool _readable;
     private Task<IoFault>? _ending;
+    private string _faultDetail = "";
     private int _closed;
 
     public override Endpoint Local => raw.Local;
@@ -32,6 +33,8 @@ internal sealed class TlsConnection(Connection raw, SslStream ssl, ConnectionStr
     public override int Descriptor => raw.Descriptor;
 
     public override bool IsTls => true;
+
+    public override string FaultDetail => _faultDetail;
 
     public override int UnsentBytes => raw.UnsentBytes;
 
@@ -271,7 +274,13 @@ internal sealed class TlsConnection(Connection raw, SslStream ssl, ConnectionStr
 
     private IoFault JudgeSend(Exception e) => stream.WriteFault != IoFault.None ? stream.WriteFault : Judge(e);
 
-    private IoFault Judge(Exception e) => _closed != 0 || e is ObjectDisposedException ? IoFault.Aborted : IoFault.TlsProtocol;
+    private IoFault Judge(Exception e)
+    {
+        if (_closed != 0 || e is ObjectDisposedException)
+            return IoFault.Aborted;
+        _faultDetail = TlsOutcome.Words(e);
+        return IoFault.TlsProtocol;
+    }
 
     private void Release() => ssl.Dispose();
 }

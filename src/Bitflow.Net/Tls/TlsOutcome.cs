@@ -41,7 +41,7 @@ internal readonly record struct TlsOutcome(TlsConnection? Connection, IoFault Ra
     }
 
     /// <summary>The innermost message says most: the library's own error.</summary>
-    private static string Words(Exception e)
+    public static string Words(Exception e)
     {
         while (e.InnerException is { } inner)
             e = inner;

@@ -30,6 +30,9 @@ internal abstract class Connection
     /// <summary>Whether TLS protects the bytes.</summary>
     public virtual bool IsTls => false;
 
+    /// <summary>What the library said of its last fault, where a fault alone does not say enough; empty where it does.</summary>
+    public virtual string FaultDetail => "";
+
     /// <summary>
     /// Completes once a receive would not wait: there are bytes, an end, or a fault. Holds no buffer while it waits, so that an idle
     /// connection costs none.

@@ -1,0 +1,93 @@
+using Bitflow.Tests.Fixtures;
+using Xunit;
+
+namespace Bitflow.Tests.EndToEnd;
+
+/// <summary>Certificates and keys that cannot be used end `check` and the start alike, with status 2 and the file's name.</summary>
+public sealed class TlsCheckTests
+{
+    private static readonly IssuedCertificate Good = TestAuthority.Trusted.Issue("a.example");
+
+    private static string Config(string entries, string options = "", string target = "a.example") =>
+        $"""
+        server:
+          proxies:
+            - name: web
+              listener: {"{"} address: '127.0.0.1:0', tls_context: {"{"} certificates: [ {entries} ] {"}"} {"}"}
+              targets: [ {"{"} name: '{target}', address: '127.0.0.1:1' {"}"} ]
+        {options}
+        """;
+
+    private static async Task<(int Status, string Errors)> RunAsync(string config, bool check)
+    {
+        string path = TestAuthority.Trusted.Write($"{Guid.NewGuid():N}.yaml", config);
+        string[] arguments = check ? ["check", "--config", path] : ["--config", path];
+        (int status, _, string errors) = await ChildProcess.RunAsync(Repository.Binary, arguments);
+        return (status, errors);
+    }
+
+    [Theory]
+    [InlineData("missing certificate", "there is no such file")]
+    [InlineData("missing key", "there is no such file")]
+    [InlineData("another's key", "does not belong to the first certificate")]
+    [InlineData("no key in it", "it holds no private key")]
+    [InlineData("no certificate in it", "it holds no certificate")]
+    [InlineData("encrypted key", "encrypted")]
+    [InlineData("garbage", "cannot be read")]
+    public async Task A_file_that_cannot_be_used_is_named_by_check_and_start_alike(string flaw, string words)
+    {
+        string certificate = Good.File, key = Good.Key;
+        switch (flaw)
+        {
+            case "missing certificate":
+                certificate = "/nowhere/a.pem";
+                break;
+            case "missing key":
+                key = "/nowhere/a.key";
+                break;
+            case "another's key":
+                key = TestAuthority.Trusted.Issue("b.example").Key;
+                break;
+            case "no key in it":
+                key = Good.File;
+                break;
+            case "no certificate in it":
+                certificate = Good.Key;
+                break;
+            case "encrypted key":
+                key = TestAuthority.Trusted.Write("encrypted.key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END ENCRYPTED PRIVATE KEY-----");
+                break;
+            default:
+                certificate = TestAuthority.Trusted.Write("garbage.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----");
+                break;
+        }
+
+        foreach (bool check in new[] { true, false })
+        {
+            (int status, string errors) = await RunAsync(Config($"{{ key: '{key}', certificate: '{certificate}' }}"), check);
+            Assert.Equal(2, status);
+            Assert.Contains(words, errors, StringComparison.Ordinal);
+            Assert.Contains(flaw.Contains("key", StringComparison.Ordinal) ? key : certificate, errors, StringComparison.Ordinal);
+            Assert.Contains("tls_context.certificates[0]", errors, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public async Task What_is_doubtful_is_a_warning()
+    {
+        IssuedCertificate expired = TestAuthority.Trusted.Issue("a.example", validFor: TimeSpan.FromHours(-1));
+        string disordered = TestAuthority.Trusted.Write(
+            "disordered.pem", File.ReadAllText(Good.Alone) + File.ReadAllText(TestAuthority.Trusted.RootFile) + File.ReadAllText(TestAuthority.Trusted.IntermediateFile));
+        foreach ((string entry, string options, string words) in new[]
+        {
+            (expired.Entry, "", "the certificate expired on"),
+            ($"{{ key: '{Good.Key}', certificate: '{disordered}' }}", "", "certificate 1 of the file was not issued by the one after it"),
+            (Good.Entry, "      options: { connection_load_balancer: sni }", "no target answers to the certificate's name a.example"),
+        })
+        {
+            (int status, string errors) = await RunAsync(Config(entry, options, options.Length > 0 ? "b.example" : "a.example"), check: true);
+            Assert.Equal(0, status);
+            Assert.Contains(words, errors, StringComparison.Ordinal);
+        }
+    }
+}

@@ -1,0 +1,200 @@
+using System.Net.Security;
+using System.Net.Sockets;
+using System.Text;
+using Bitflow.Tests.Fixtures;
+using Xunit;
+
+namespace Bitflow.Tests.EndToEnd;
+
+/// <summary>What Bitflow asks of a target with a `tls_context`, and what it makes of the answers.</summary>
+public sealed class TlsTargetTests
+{
+    private static readonly IssuedCertificate Good = TestAuthority.Trusted.Issue("target.example");
+
+    private static string Authority => $"certificates: [ {{ authority: '{TestAuthority.Trusted.RootFile}' }} ]";
+
+    private static string To(string address, string context, string more = "") =>
+        $"""
+        - name: web
+          listener: {"{ address: '127.0.0.1:0' }"}
+          targets: [ {"{"} name: a, address: '{address}', tls_context: {"{"} {context} {"}"}{more} {"}"} ]
+        """;
+
+    /// <summary>A TLS server that echoes a line, and keeps what it saw of its client.</summary>
+    private static Peer Serving(IssuedCertificate certificate, Action<SslStream>? seen = null, bool asks = false) => Peer.Serving(async socket =>
+    {
+        using var tls = new SslStream(new NetworkStream(socket));
+        try
+        {
+            await tls.AuthenticateAsServerAsync(new SslServerAuthenticationOptions
+            {
+                ServerCertificateContext = SslStreamCertificateContext.Create(certificate.Certificate, [.. certificate.Chain], offline: true),
+                ClientCertificateRequired = asks,
+                RemoteCertificateValidationCallback = (_, _, _, _) => true,
+                ApplicationProtocols = [new("second"), new("first")],
+            });
+            seen?.Invoke(tls);
+            byte[] buffer = new byte[100];
+            int got = await tls.ReadAsync(buffer);
+            await tls.WriteAsync(buffer.AsMemory(0, got));
+            await tls.ShutdownAsync();
+        }
+        catch (Exception e) when (e is IOException or System.Security.Authentication.AuthenticationException)
+        {
+            // The client would not have it.
+        }
+    });
+
+    private static async Task<string> AskAsync(BitflowProcess bitflow)
+    {
+        using Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint());
+        await client.SendAllAsync("question"u8.ToArray());
+        return Encoding.ASCII.GetString(await client.ReadToEndAsync());
+    }
+
+    [Fact]
+    public async Task A_target_with_the_right_name_and_a_chain_to_the_authority_is_used()
+    {
+        string? name = null;
+        using Peer target = Serving(Good, tls => name = tls.TargetHostName);
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(To(target.Address, "server_name: target.example, " + Authority));
+        Assert.Equal("question", await AskAsync(bitflow));
+        Assert.Equal("target.example", name);
+    }
+
+    [Fact]
+    public async Task The_intermediate_alone_may_be_the_authority()
+    {
+        using Peer target = Serving(Good);
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(
+            To(target.Address, $"server_name: target.example, certificates: [ {{ authority: '{TestAuthority.Trusted.IntermediateFile}' }} ]"));
+        Assert.Equal("question", await AskAsync(bitflow));
+    }
+
+    [Fact]
+    public async Task An_address_is_verified_as_an_address_and_no_server_name_is_sent_for_it()
+    {
+        string? name = "unset";
+        using Peer target = Serving(TestAuthority.Trusted.Issue("127.0.0.1"), tls => name = tls.TargetHostName);
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(To(target.Address, Authority));
+        Assert.Equal("question", await AskAsync(bitflow));
+        Assert.Equal("", name);
+    }
+
+    [Theory]
+    [InlineData("wrong name", "not for the name target.example")]
+    [InlineData("untrusted", "no authority that is trusted here")]
+    [InlineData("expired", "expired")]
+    [InlineData("wrong use", "")]
+    public async Task A_certificate_that_does_not_verify_ends_the_dial_without_another_attempt(string flaw, string words)
+    {
+        IssuedCertificate certificate = flaw switch
+        {
+            "wrong name" => TestAuthority.Trusted.Issue("other.example"),
+            "untrusted" => TestAuthority.Other.Issue("target.example"),
+            "expired" => TestAuthority.Trusted.Issue("target.example", validFor: TimeSpan.FromHours(-1)),
+            _ => TestAuthority.Trusted.Issue("target.example", usage: "1.3.6.1.5.5.7.3.2"),
+        };
+        using Peer target = Serving(certificate);
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(
+            To(target.Address, "server_name: target.example, " + Authority, ", connect_attempts: 5"));
+        Assert.Equal("", await AskAsync(bitflow));
+        string line = await bitflow.EndsWithAsync("target.dial.certificate");
+        Assert.Contains(words, line, StringComparison.Ordinal);
+        Assert.Contains("after 1 attempt", line, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task With_verify_mode_none_any_certificate_will_do()
+    {
+        using Peer target = Serving(TestAuthority.Other.Issue("other.example"));
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(To(target.Address, "verify_mode: none"));
+        Assert.Equal("question", await AskAsync(bitflow));
+    }
+
+    [Fact]
+    public async Task The_targets_own_client_certificate_is_shown_and_its_protocols_are_offered()
+    {
+        IssuedCertificate client = TestAuthority.Trusted.Issue("client.example");
+        string subject = "", protocol = "";
+        using Peer target = Serving(Good, tls => (subject, protocol) = (tls.RemoteCertificate?.Subject ?? "", tls.NegotiatedApplicationProtocol.ToString()), asks: true);
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(
+            To(target.Address, $"server_name: target.example, application_protocols: [ first ], certificates: [ {{ key: '{client.Key}', certificate: '{client.File}', authority: '{TestAuthority.Trusted.RootFile}' }} ]"));
+        Assert.Equal("question", await AskAsync(bitflow));
+        Assert.Equal(("CN=client.example", "first"), (subject, protocol));
+    }
+
+    [Fact]
+    public async Task A_target_that_speaks_no_TLS_breaks_the_protocol_and_one_that_says_nothing_is_given_up()
+    {
+        using Peer plain = Peer.Serving(async socket => await socket.SendAllAsync("220 mail.example ESMTP at your service\r\n"u8.ToArray()));
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(To(plain.Address, "verify_mode: none"));
+        Assert.Equal("", await AskAsync(bitflow));
+        await bitflow.EndsWithAsync("target.dial.protocol");
+        using var silent = new Peer();
+        using BitflowProcess other = await BitflowProcess.StartAsync(To(silent.Address, "verify_mode: none", ", connect_timeout: 500ms"));
+        Assert.Equal("", await AskAsync(other));
+        await other.EndsWithAsync("target.dial.connect_timeout");
+    }
+
+    [Fact]
+    public async Task Nginx_and_haproxy_are_targets_and_clients()
+    {
+        IssuedCertificate edge = TestAuthority.Trusted.Issue("edge.example");
+        string folder = Directory.CreateTempSubdirectory("bitflow-peers-").FullName;
+        string both = TestAuthority.Trusted.Write("both.pem", File.ReadAllText(Good.File) + File.ReadAllText(Good.Key));
+        string nginxTarget = Path.Combine(folder, "nginx-target"), haproxyTarget = Path.Combine(folder, "haproxy-target");
+        using Peer answers = Peer.Serving(async socket =>
+        {
+            await socket.SendAllAsync("an answer"u8.ToArray());
+            socket.Shutdown(SocketShutdown.Send);
+            await socket.ReadToEndAsync();
+        });
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(
+            $"""
+            - name: to-nginx
+              listener: {"{"} address: '127.0.0.1:0', tls_context: {"{"} certificates: [ {edge.Entry} ] {"}"} {"}"}
+              targets: [ {"{"} name: a, address: 'unix:{nginxTarget}', tls_context: {"{"} server_name: target.example, {Authority} {"}"} {"}"} ]
+            - name: to-haproxy
+              listener: {"{"} address: '127.0.0.1:0', tls_context: {"{"} certificates: [ {edge.Entry} ] {"}"} {"}"}
+              targets: [ {"{"} name: a, address: 'unix:{haproxyTarget}', tls_context: {"{"} server_name: target.example, {Authority} {"}"} {"}"} ]
+            """);
+        string nginxFile = Path.Combine(folder, "nginx.conf"), haproxyFile = Path.Combine(folder, "haproxy.cfg");
+        await File.WriteAllTextAsync(
+            nginxFile,
+            $$"""
+            daemon off; pid {{folder}}/nginx.pid; error_log stderr; include /etc/nginx/modules-enabled/*.conf; events {}
+            stream {
+              server { listen unix:{{nginxTarget}} ssl; ssl_protocols TLSv1.3; ssl_certificate {{Good.File}}; ssl_certificate_key {{Good.Key}}; proxy_pass {{answers.Address}}; }
+              server { listen unix:{{folder}}/nginx-client; proxy_pass 127.0.0.1:{{bitflow.Port("to-haproxy")}}; proxy_ssl on; proxy_ssl_protocols TLSv1.3; proxy_ssl_verify on; proxy_ssl_trusted_certificate {{TestAuthority.Trusted.RootFile}}; proxy_ssl_verify_depth 3; proxy_ssl_server_name on; proxy_ssl_name edge.example; }
+            }
+            """);
+        await File.WriteAllTextAsync(
+            haproxyFile,
+            $"""
+            defaults
+              mode tcp
+              timeout connect 5s
+              timeout client 20s
+              timeout server 20s
+            listen target
+              bind unix@{haproxyTarget} ssl crt {both} ssl-min-ver TLSv1.3
+              server s {answers.Address}
+            listen client
+              bind unix@{folder}/haproxy-client
+              server s 127.0.0.1:{bitflow.Port("to-nginx")} ssl verify required ca-file {TestAuthority.Trusted.RootFile} sni str(edge.example) verifyhost edge.example
+
+            """);
+        using var nginx = new ChildProcess("nginx", ["-e", "stderr", "-c", nginxFile]);
+        using var haproxy = new ChildProcess("haproxy", ["-f", haproxyFile]);
+        string[] paths = [nginxTarget, haproxyTarget, $"{folder}/nginx-client", $"{folder}/haproxy-client"];
+        await Eventually.IsTrueAsync(() => paths.All(File.Exists), $"both listen: {nginx.Errors}{haproxy.Errors}");
+        foreach (string path in paths.Skip(2))
+        {
+            using Socket client = await SocketWords.ConnectAsync(new System.Net.Sockets.UnixDomainSocketEndPoint(path));
+            Assert.Equal("an answer", Encoding.ASCII.GetString(await client.ReadToEndAsync()));
+        }
+
+        await Eventually.IsTrueAsync(() => bitflow.Errors.Contains("relay.ended", StringComparison.Ordinal), bitflow.Errors);
+    }
+}
