@@ -10,12 +10,15 @@ internal sealed record Scale
 
     public required IReadOnlyList<int> IdleLevels { get; init; }
 
+    /// <summary>How long load is carried before anything counts: a runtime that compiles what is hot needs to have seen what is.</summary>
+    public required double WarmUpSeconds { get; init; }
+
     /// <summary>How long a paced run takes.</summary>
     public required double PacedSeconds { get; init; }
 
     public static Scale Full(int rounds) =>
-        new() { Rounds = rounds, Divisor = 1, IdleLevels = [500, 1_000, 4_000, 8_000], PacedSeconds = 1 };
+        new() { Rounds = rounds, Divisor = 1, IdleLevels = [500, 1_000, 4_000, 8_000], WarmUpSeconds = 3, PacedSeconds = 1 };
 
     /// <summary>So small that it only proves that everything still works.</summary>
-    public static Scale Smoke { get; } = new() { Rounds = 1, Divisor = 100, IdleLevels = [5, 10, 40, 80], PacedSeconds = 0.05 };
+    public static Scale Smoke { get; } = new() { Rounds = 1, Divisor = 100, IdleLevels = [5, 10, 40, 80], WarmUpSeconds = 0, PacedSeconds = 0.05 };
 }

@@ -128,7 +128,8 @@ internal sealed class TrafficMeasure(Workload workload, Scale scale, Arena arena
     private double WarmUp(RunningProxy proxy)
     {
         double rate = 0;
-        for (int i = 0; i < 2; i++)
+        long began = Stopwatch.GetTimestamp();
+        for (int i = 0; i < 2 || Stopwatch.GetElapsedTime(began).TotalSeconds < scale.WarmUpSeconds; i++)
         {
             using var clients = new Clients(PlanFor(proxy));
             clients.Open(workload.Clients);

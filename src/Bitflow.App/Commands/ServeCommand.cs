@@ -24,6 +24,7 @@ internal static class ServeCommand
             return ExitStatus.Unusable;
         }
 
+        RuntimeSettings.ApplyBeforeSockets(IsManaged(loaded.Config));
         await using var log = new ProgramLog(loaded.Config.Application);
         if (manager.Problem is { } problem)
             log.Warnings([problem]);
@@ -51,7 +52,9 @@ internal static class ServeCommand
 
     /// <summary>`auto` is the engine that is at home on this system.</summary>
     private static Engine ChooseEngine(Config config, Microsoft.Extensions.Logging.ILogger log) =>
-        config.Application.Engine.IsManaged || !OperatingSystem.IsLinux() ? new ManagedEngine() : new LinuxEngine(log);
+        IsManaged(config) ? new ManagedEngine() : new LinuxEngine(log);
+
+    private static bool IsManaged(Config config) => config.Application.Engine.IsManaged || !OperatingSystem.IsLinux();
 
     private static string Status(Server server) => $"serving {server.Proxies.Count} proxies on {server.Listeners.Count} listeners";
 

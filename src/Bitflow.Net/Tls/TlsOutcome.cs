@@ -25,7 +25,11 @@ internal readonly record struct TlsOutcome(TlsConnection? Connection, IoFault Ra
             stream.Turn.LeaveRead();
             IoFault fault = stream.WriteFault;
             if (fault == IoFault.None)
+            {
+                IdleBuffers.Release(ssl);
                 return new(new TlsConnection(raw, ssl, stream), IoFault.None, false, "");
+            }
+
             ssl.Dispose();
             return new(null, fault, false, "the connection broke off");
         }
