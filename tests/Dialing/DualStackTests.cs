@@ -27,9 +27,10 @@ public sealed class DualStackTests
     [MemberData(nameof(Clients))]
     public async Task A_client_reaches_the_address_of_its_own_family_though_its_socket_serves_both(EngineKind engine, string from)
     {
-        using var v6 = new Backend(IPAddress.IPv6Loopback);
-        using var v4 = new Backend(IPAddress.Loopback, v6.Port);
-        using RunningProxies bitflow = RunningProxies.One($"both.example:{v6.Port}", engine, options: DualStack, address: ":0", names: _ => Both);
+        int port = Ports.Next();
+        using var v6 = new Backend(IPAddress.IPv6Loopback, port);
+        using var v4 = new Backend(IPAddress.Loopback, port);
+        using RunningProxies bitflow = RunningProxies.One($"both.example:{port}", engine, options: DualStack, address: ":0", names: _ => Both);
         IPAddress address = IPAddress.Parse(from);
         using Socket client = await bitflow.ConnectAsync(address);
         using Socket target = await (address.AddressFamily == AddressFamily.InterNetworkV6 ? v6 : v4).AcceptAsync();

@@ -1,7 +1,9 @@
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
 using System.Text;
 using Bitflow.Domain;
+using Bitflow.Tests.Fixtures;
 using Bitflow.Tests.Support;
 using Xunit;
 
@@ -102,6 +104,52 @@ public sealed class OutboundProxyHeaderTests
             var parsed = Assert.IsType<Parse<ProxyHeader, ProxyHeaderFault>.Done>(ProxyHeaderCodec.Parse(await target.HearAsync(232)));
             Assert.Equal(ProxyHeader.NewBinaryUnix("", path, ProxyTlvs.None), parsed.value);
         }
+    }
+
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task Version_2_tells_of_the_TLS_that_was_terminated_here(EngineKind engine)
+    {
+        IssuedCertificate own = TestAuthority.Trusted.Issue("front.example");
+        IssuedCertificate client1 = TestAuthority.Trusted.Issue("client1.example", usage: "1.3.6.1.5.5.7.3.2");
+        using var backend = new Backend();
+        using RunningProxies bitflow = RunningProxies.One(
+            backend.Address,
+            engine,
+            listener: $"""
+            tls_context:
+              verify_mode: strict
+              application_protocols: [h2]
+              certificates:
+                - key: '{own.Key}'
+                  certificate: '{own.File}'
+                  authority: '{TestAuthority.Trusted.RootFile}'
+            """,
+            options: V2);
+        using Socket socket = await bitflow.ConnectAsync();
+        using var tls = new SslStream(new NetworkStream(socket));
+        await tls.AuthenticateAsClientAsync(new SslClientAuthenticationOptions
+        {
+            TargetHost = "front.example",
+            ApplicationProtocols = [SslApplicationProtocol.Http2],
+            ClientCertificateContext = SslStreamCertificateContext.Create(client1.Certificate, [.. client1.Chain], offline: true),
+            RemoteCertificateValidationCallback = (_, shown, _, _) => shown!.GetRawCertData().AsSpan().SequenceEqual(own.Certificate.RawData),
+        }).Patiently();
+        using Socket target = await backend.AcceptAsync();
+        byte[] head = await target.HearAsync(16);
+        byte[] block = await target.HearAsync((head[14] << 8) | head[15]);
+        var parsed = Assert.IsType<Parse<ProxyHeader, ProxyHeaderFault>.Done>(ProxyHeaderCodec.Parse([.. head, .. block]));
+        var header = Assert.IsType<ProxyHeader.BinaryTcp>(parsed.value);
+        Assert.Equal(socket.Here(), header.source);
+        Assert.Equal("h2", header.tlvs.Alpn.Value);
+        Assert.Equal("front.example", header.tlvs.Authority.Value);
+        ProxySsl ssl = header.tlvs.Ssl.Value;
+        Assert.True(ssl is { ClientUsedTls: true, CertificateOnConnection: true, CertificateInSession: true, Verified: true });
+        Assert.Equal("TLSv1.3", ssl.Version.Value);
+        Assert.Equal("client1.example", ssl.CommonName.Value);
+        Assert.StartsWith("TLS_", ssl.Cipher.Value, StringComparison.Ordinal);
+        await tls.WriteAsync("plain words"u8.ToArray());
+        Assert.Equal("plain words", await target.HearTextAsync(11));
     }
 
     [Theory]

@@ -53,7 +53,7 @@ internal sealed class TlsConnection(Connection raw, SslStream ssl, ConnectionStr
     public TerminatedTls Describe(string serverName)
     {
         PresentedCertificate? presented = ssl.RemoteCertificate is X509Certificate2 certificate
-            ? new PresentedCertificate(certificate.GetNameInfo(X509NameType.SimpleName, forIssuer: false), verified: true)
+            ? new PresentedCertificate(CommonName(certificate), verified: true)
             : null;
         return new TerminatedTls(
             IsTls12 ? TlsVersion.Tls12 : TlsVersion.Tls13,
@@ -61,6 +61,22 @@ internal sealed class TlsConnection(Connection raw, SslStream ssl, ConnectionStr
             Alpn,
             serverName,
             OptionModule.OfObj(presented));
+    }
+
+    /// <summary>
+    /// The first common name of the subject and nothing in its stead (the platform's "simple name" falls back on organisations and addresses,
+    /// which an issuer may have checked less). Empty where there is none, or one that is not text.
+    /// </summary>
+    private static string CommonName(X509Certificate2 certificate)
+    {
+        const string commonName = "2.5.4.3";
+        foreach (X500RelativeDistinguishedName part in certificate.SubjectName.EnumerateRelativeDistinguishedNames(reversed: false))
+        {
+            if (!part.HasMultipleElements && part.GetSingleElementType().Value == commonName)
+                return part.GetSingleElementValue() ?? "";
+        }
+
+        return "";
     }
 
     /// <summary>Gives up TLS and leaves the connection beneath to whoever has it.</summary>
