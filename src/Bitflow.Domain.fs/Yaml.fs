@@ -79,7 +79,7 @@ and [<NoComparison; ReferenceEquality>] YamlEntry =
 /// What makes a file unreadable, whatever its keys mean.
 [<RequireQualifiedAccess>]
 type YamlFault =
-    | TooLarge of bytes: int
+    | TooLarge
     | NotUtf8 of value: byte
     | NulByte
     | TooDeep
@@ -113,7 +113,7 @@ module Yaml =
 
     let describe fault =
         match fault with
-        | YamlFault.TooLarge bytes -> $"the file has {bytes} bytes; at most {maxBytes} are read"
+        | YamlFault.TooLarge -> $"the file has more than {maxBytes} bytes (4 MiB); write a smaller one"
         | YamlFault.NotUtf8 value -> $"the byte 0x{value:X2} is not UTF-8; save the file as UTF-8"
         | YamlFault.NulByte -> "a NUL byte stands here; a configuration is text, remove it"
         | YamlFault.TooDeep -> $"nested more than {maxNesting} levels deep; no key of a configuration is"
@@ -390,7 +390,7 @@ module Yaml =
     /// The tree of a file's bytes, or why there is none. Never throws.
     let read (bytes: ReadOnlySpan<byte>) : YamlDocument =
         if bytes.Length > maxBytes then
-            refused Position.Start (YamlFault.TooLarge bytes.Length)
+            refused Position.Start YamlFault.TooLarge
         else
             let bytes = if bytes.StartsWith(ReadOnlySpan byteOrderMark) then bytes.Slice 3 else bytes
             let chars = Array.zeroCreate<char> bytes.Length
