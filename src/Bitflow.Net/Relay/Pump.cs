@@ -88,8 +88,8 @@ internal sealed class Pump(Connection from, Connection to, Side side, SideStamps
                 fromStamps.Held = true;
                 sent = await sending.ConfigureAwait(false);
 
-                // The clock of a held side stood still: it goes on where it was.
-                fromStamps.LastMoved += to.Loop.Now.Nanoseconds - began;
+                fromStamps.LastMoved = RelayClock.Released(
+                    Instant.OfNanoseconds(fromStamps.LastMoved), Instant.OfNanoseconds(began), to.Loop.Now).Nanoseconds;
                 fromStamps.Held = false;
                 toStamps.WritePending = false;
             }

@@ -391,7 +391,9 @@ internal sealed class LinuxConnection : Connection, IEventSink
             return;
         _connecting = false;
         LoopOperation connect = _send!;
-        if (_fault == IoFault.None)
+
+        // A connection that was accepted and reset before we looked: what it sent first is there to be received, and then the reset.
+        if (_fault is IoFault.None or IoFault.Reset)
         {
             connect.Complete(IoResult.Ok(0));
             return;

@@ -63,6 +63,9 @@ internal sealed class ManagedConnection : Connection
         }
     }
 
+    /// <summary>The kernel tells of a reset once; whoever asks after a receive was told must hear of it too.</summary>
+    public void RememberReset() => _reset = true;
+
     public bool IsClosed => Volatile.Read(ref _closed) != 0;
 
     public async ValueTask<IoFault> ConnectAsync(EndPoint remote)
@@ -82,6 +85,13 @@ internal sealed class ManagedConnection : Connection
         catch (SocketException e)
         {
             fault = ConnectFault(e.SocketErrorCode);
+        }
+
+        if (fault == IoFault.Reset && !IsClosed)
+        {
+            // It was accepted and reset before we looked: what it sent first is there to be received, and then the reset.
+            _reset = true;
+            return IoFault.None;
         }
 
         if (fault != IoFault.None)

@@ -18,9 +18,18 @@ internal sealed class SocketOperation : SocketAsyncEventArgs, IValueTaskSource<I
 
     /// <summary>The outcome so far: what a call that completed at once came to.</summary>
     /// <remarks>Closing shuts the socket down first, so that a pending call may see a broken pipe: it is our doing all the same.</remarks>
-    public IoResult Outcome =>
-        SocketError == SocketError.Success ? IoResult.Ok(BytesTransferred)
-        : IoResult.Failed(_owner.IsClosed ? IoFault.Aborted : IoFaults.OfSocketError(SocketError));
+    public IoResult Outcome
+    {
+        get
+        {
+            if (SocketError == SocketError.Success)
+                return IoResult.Ok(BytesTransferred);
+            IoFault fault = _owner.IsClosed ? IoFault.Aborted : IoFaults.OfSocketError(SocketError);
+            if (fault == IoFault.Reset && LastOperation == SocketAsyncOperation.Receive)
+                _owner.RememberReset();
+            return IoResult.Failed(fault);
+        }
+    }
 
     /// <summary>Must be called before the call is started.</summary>
     public void Prepare() => _core.Reset();

@@ -1,0 +1,299 @@
+using System.Diagnostics;
+using System.Net.Sockets;
+using Bitflow.Tests.Fixtures;
+using Xunit;
+
+namespace Bitflow.Tests.EndToEnd;
+
+/// <summary>
+/// What each timeout of a relay means, to the letter: which silence it counts, which it does not, and what both sides see when it is over.
+/// A peer stalls, trickles, never reads, or has ended its stream; the clock is real, and a timeout never comes early.
+/// </summary>
+public sealed class TimeoutTests
+{
+    public static TheoryData<string> Engines => new("managed", "linux");
+
+    private static readonly TimeSpan Limit = TimeSpan.FromMilliseconds(800);
+
+    private static readonly byte[] Noise = SocketWords.Noise(64 * 1024 * 1024);
+
+    /// <summary>How late an end may be seen by a test on a machine that is busy with other tests.</summary>
+    private static readonly TimeSpan Allowance = TimeSpan.FromSeconds(3);
+
+    private static async Task<Relayed> RelayAsync(string engine, string listener = "", string target = "", string options = "", int receiveBuffer = 0)
+    {
+        using var peer = new Peer();
+        BitflowProcess bitflow = await BitflowProcess.StartAsync(
+            $$"""
+            - name: web
+              listener: { address: '127.0.0.1:0' {{listener}} }
+              targets: [ { name: a, address: '{{peer.Address}}' {{target}} } ]
+              options: { {{options}} }
+            """,
+            engine: engine);
+        long began = Stopwatch.GetTimestamp();
+        var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        if (receiveBuffer > 0)
+            client.ReceiveBufferSize = receiveBuffer;
+        await client.ConnectAsync(bitflow.EndPoint());
+        return new Relayed(bitflow, client, await peer.AcceptAsync(), began);
+    }
+
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task An_idle_connection_ends_at_the_read_timeout_of_the_listener_with_a_reset_to_both(string engine)
+    {
+        using Relayed r = await RelayAsync(engine, listener: ", read_timeout: 800ms");
+        Assert.Empty(await r.Client.ReadToResetAsync());
+        EndedAfter(Limit, r.Began);
+        Assert.Empty(await r.Target.ReadToResetAsync());
+        await r.Bitflow.EndsWithAsync("client.relay.read_timeout");
+    }
+
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task An_idle_connection_ends_at_the_read_timeout_of_the_target_with_a_reset_to_both(string engine)
+    {
+        using Relayed r = await RelayAsync(engine, target: ", read_timeout: 800ms");
+        Assert.Empty(await r.Target.ReadToResetAsync());
+        EndedAfter(Limit, r.Began);
+        Assert.Empty(await r.Client.ReadToResetAsync());
+        await r.Bitflow.EndsWithAsync("target.relay.read_timeout");
+    }
+
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task A_long_download_is_not_cut_because_its_client_is_silent(string engine)
+    {
+        using Relayed r = await RelayAsync(engine, listener: ", read_timeout: 800ms");
+        long last = await TrickleAsync(r.Target);
+        Assert.Equal(Trickled, (await r.Client.ReadToResetAsync()).Length);
+        EndedAfter(Limit, last);
+        await r.Bitflow.EndsWithAsync("client.relay.read_timeout");
+    }
+
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task A_long_upload_is_not_cut_because_its_target_is_silent(string engine)
+    {
+        using Relayed r = await RelayAsync(engine, target: ", read_timeout: 800ms");
+        long last = await TrickleAsync(r.Client);
+        Assert.Equal(Trickled, (await r.Target.ReadToResetAsync()).Length);
+        EndedAfter(Limit, last);
+        await r.Bitflow.EndsWithAsync("target.relay.read_timeout");
+    }
+
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task The_clock_of_a_client_stands_still_while_its_bytes_wait_for_the_target(string engine)
+    {
+        using Relayed r = await RelayAsync(engine, listener: ", read_timeout: 800ms");
+        (byte[] sent, _) = await FillAsync(r.Client);
+
+        // The client is silent now, because nobody takes what it sends: two timeouts long that is not its doing.
+        await Task.Delay(Limit * 2);
+        Assert.False(r.HasEnded);
+        byte[] received = await r.Target.ReadExactlyAsync(sent.Length);
+        long last = Stopwatch.GetTimestamp();
+        Assert.Equal(sent, received);
+        Assert.Empty(await r.Client.ReadToResetAsync());
+        Assert.True(Stopwatch.GetElapsedTime(last) < Limit + Allowance, "the clock went on when the write was over");
+        await r.Bitflow.EndsWithAsync("client.relay.read_timeout");
+    }
+
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task A_half_closed_connection_in_which_nothing_moves_is_reaped(string engine)
+    {
+        using Relayed r = await RelayAsync(engine, listener: ", read_timeout: 800ms");
+        await r.Client.SendAllAsync("bye"u8.ToArray());
+        r.Client.Shutdown(SocketShutdown.Send);
+        long last = Stopwatch.GetTimestamp();
+        Assert.Equal(3, (await r.Target.ReadToEndAsync()).Length);
+        Assert.Empty(await r.Client.ReadToResetAsync());
+        EndedAfter(Limit, last);
+        await r.Bitflow.EndsWithAsync("client.relay.read_timeout");
+    }
+
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task A_half_closed_download_goes_on_for_as_long_as_bytes_move(string engine)
+    {
+        using Relayed r = await RelayAsync(engine, listener: ", read_timeout: 800ms", target: ", read_timeout: 800ms");
+        r.Client.Shutdown(SocketShutdown.Send);
+        Assert.Empty(await r.Target.ReadToEndAsync());
+        await TrickleAsync(r.Target);
+        r.Target.Shutdown(SocketShutdown.Send);
+        Assert.Equal(Trickled, (await r.Client.ReadToEndAsync()).Length);
+        await r.Bitflow.EndsWithAsync("client.relay.ended");
+    }
+
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task A_target_that_never_reads_ends_at_its_write_timeout(string engine)
+    {
+        using Relayed r = await RelayAsync(engine, target: ", write_timeout: 800ms");
+        (_, long full) = await FillAsync(r.Client);
+        await r.Client.ReadToResetAsync();
+        EndedAfter(Limit, full, early: FillPatience);
+        await r.Bitflow.EndsWithAsync("target.relay.write_timeout");
+    }
+
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task A_client_that_never_reads_ends_at_its_write_timeout(string engine)
+    {
+        using Relayed r = await RelayAsync(engine, listener: ", write_timeout: 800ms");
+        (_, long full) = await FillAsync(r.Target);
+        await r.Target.ReadToResetAsync();
+        EndedAfter(Limit, full, early: FillPatience);
+        await r.Bitflow.EndsWithAsync("client.relay.write_timeout");
+    }
+
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task A_slow_reader_that_moves_is_never_cut(string engine)
+    {
+        using Relayed r = await RelayAsync(engine, listener: ", write_timeout: 1s, read_timeout: 1s", receiveBuffer: 64 * 1024);
+        (byte[] sent, _) = await FillAsync(r.Target);
+        byte[] received = new byte[sent.Length];
+        int got = 0;
+
+        // Three timeouts long at a rate far below what the buffers on the way hold; then the rest at once.
+        for (int i = 0; i < 30; i++)
+        {
+            byte[] piece = await r.Client.ReadExactlyAsync(16 * 1024);
+            piece.CopyTo(received, got);
+            got += piece.Length;
+            await Task.Delay(100);
+        }
+
+        Assert.False(r.HasEnded);
+        (await r.Client.ReadExactlyAsync(sent.Length - got)).CopyTo(received, got);
+        Assert.Equal(SocketWords.Digest(sent), SocketWords.Digest(received));
+    }
+
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task A_connection_ends_at_its_lifetime_however_busy_it_is(string engine)
+    {
+        using Relayed r = await RelayAsync(engine, options: "connection_lifetime: 900ms");
+        Task<byte[]> reading = r.Client.ReadToResetAsync();
+        await Assert.ThrowsAsync<SocketException>(async () =>
+        {
+            while (true)
+            {
+                await r.Target.SendAllAsync(new byte[1000]);
+                await Task.Delay(20);
+            }
+        });
+        await reading;
+        EndedAfter(TimeSpan.FromMilliseconds(900), r.Began);
+        await r.Bitflow.EndsWithAsync("bitflow.relay.lifetime");
+    }
+
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task A_client_that_stalls_in_its_header_ends_at_the_handshake_timeout_and_only_there(string engine)
+    {
+        using var peer = new Peer();
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(
+            $$"""
+            - name: web
+              listener: { address: '127.0.0.1:0', trusted_proxies: [ 127.0.0.0/8 ], handshake_timeout: 800ms }
+              targets: [ { name: a, address: '{{peer.Address}}' } ]
+            """,
+            engine: engine);
+        long began = Stopwatch.GetTimestamp();
+        using Socket silent = await SocketWords.ConnectAsync(bitflow.EndPoint());
+        using Socket trickling = await SocketWords.ConnectAsync(bitflow.EndPoint());
+        using Socket quick = await SocketWords.ConnectAsync(bitflow.EndPoint());
+        await quick.SendAllAsync("PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n"u8.ToArray());
+        Task trickle = Task.Run(async () =>
+        {
+            // A byte at a time must not stretch it.
+            foreach (byte b in "PROXY TCP4 192.0.2.1 192"u8.ToArray())
+            {
+                await trickling.SendAllAsync(new[] { b });
+                await Task.Delay(50);
+            }
+        });
+        await silent.ReadToEndAsync();
+        Assert.InRange(Stopwatch.GetElapsedTime(began), Limit, Limit + Allowance);
+        await trickling.ReadToEndAsync();
+        Assert.InRange(Stopwatch.GetElapsedTime(began), Limit, Limit + Allowance);
+        await bitflow.EndsWithAsync("client.proxy_header.handshake_timeout");
+        using Socket target = await peer.AcceptAsync();
+        await Task.Delay(Limit);
+        await quick.SendAllAsync("hello"u8.ToArray());
+        Assert.Equal(5, (await target.ReadExactlyAsync(5)).Length);
+        await Task.WhenAny(trickle);
+    }
+
+    /// <summary>Ended now, this long after an instant: never earlier, hardly later.</summary>
+    private static void EndedAfter(TimeSpan limit, long since, TimeSpan early = default) =>
+        Assert.InRange(Stopwatch.GetElapsedTime(since), limit - early, limit + Allowance);
+
+    private const int Trickled = 12;
+
+    /// <summary>A byte each eighth of the limit; when the last was sent.</summary>
+    private static async Task<long> TrickleAsync(Socket from)
+    {
+        long last = 0;
+        for (int i = 0; i < Trickled; i++)
+        {
+            await Task.Delay(Limit / 8);
+            last = Stopwatch.GetTimestamp();
+            await from.SendAllAsync(new[] { (byte)i });
+        }
+
+        return last;
+    }
+
+    /// <summary>How long no byte may be taken for a connection to count as full.</summary>
+    private static readonly TimeSpan FillPatience = TimeSpan.FromMilliseconds(200);
+
+    /// <summary>Sends until nothing more is taken anywhere on the way; what was sent, and when the last byte was taken.</summary>
+    private static async Task<(byte[] Sent, long Full)> FillAsync(Socket from)
+    {
+        int sent = 0;
+        from.Blocking = false;
+        long full = Stopwatch.GetTimestamp();
+        while (Stopwatch.GetElapsedTime(full) < FillPatience)
+        {
+            int taken = from.Send(Noise.AsSpan(sent, Math.Min(64 * 1024, Noise.Length - sent)), SocketFlags.None, out SocketError error);
+            if (error == SocketError.Success)
+            {
+                sent += taken;
+                full = Stopwatch.GetTimestamp();
+            }
+            else
+            {
+                Assert.Equal(SocketError.WouldBlock, error);
+                await Task.Delay(10);
+            }
+        }
+
+        return (Noise[..sent], full);
+    }
+
+    private sealed class Relayed(BitflowProcess bitflow, Socket client, Socket target, long began) : IDisposable
+    {
+        public BitflowProcess Bitflow { get; } = bitflow;
+
+        public Socket Client { get; } = client;
+
+        public Socket Target { get; } = target;
+
+        public long Began { get; } = began;
+
+        public bool HasEnded => Bitflow.Errors.Contains(" bytes from the client, ", StringComparison.Ordinal);
+
+        public void Dispose()
+        {
+            Client.Dispose();
+            Target.Dispose();
+            Bitflow.Dispose();
+        }
+    }
+}
