@@ -54,3 +54,10 @@ let ``a zero limit is no limit`` () =
 let ``a timer of the platform never fires before its duration is over`` () =
     Law.Holds(fun (d: Duration) ->
         not d.IsPositive || decimal (d.ToTimeSpan().Ticks) * 100m >= decimal d.TotalNanoseconds)
+
+[<Fact>]
+let ``a timer of the platform can be set to any duration, and only beyond 49 days fires before it is over`` () =
+    Law.Holds(fun (d: Duration) ->
+        let span = d.ToTimerSpan()
+        span.TotalMilliseconds <= float (System.UInt32.MaxValue - 1u)
+        && (span = d.ToTimeSpan() || d.ToTimeSpan().TotalDays > 49.0))

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Threading.Channels;
+using Bitflow.Net.Linux;
 
 namespace Bitflow.App;
 
@@ -9,13 +10,16 @@ namespace Bitflow.App;
 /// </summary>
 internal sealed class Signals : IDisposable
 {
+    private const int Interrupt = 2;
     private const PosixSignal Usr1 = (PosixSignal)10;
     private const PosixSignal Usr2 = (PosixSignal)12;
 
     private readonly Channel<PosixSignal> _seen = Channel.CreateUnbounded<PosixSignal>();
     private readonly PosixSignalRegistration[] _registrations;
 
-    public Signals() =>
+    public Signals()
+    {
+        Libc.StopIgnoring(Interrupt);
         _registrations =
         [
             .. new[] { PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP, Usr1, Usr2 }.Select(signal => PosixSignalRegistration.Create(signal, context =>
@@ -24,6 +28,7 @@ internal sealed class Signals : IDisposable
                 _seen.Writer.TryWrite(context.Signal);
             })),
         ];
+    }
 
     /// <summary>Waits for the next signal.</summary>
     public async ValueTask<Signal> NextAsync(CancellationToken token = default)

@@ -21,6 +21,9 @@ type Duration =
         let n = this.TotalNanoseconds
         TimeSpan.FromTicks(if n > 0L then (n - 1L) / 100L + 1L else n / 100L)
 
+    /// The same, no longer than a timer of the platform can be set to: 49 days.
+    member this.ToTimerSpan() = min (this.ToTimeSpan()) (TimeSpan.FromMilliseconds 4_294_967_294L)
+
     override this.Equals other =
         match other with
         | :? Duration as d -> d.TotalNanoseconds = this.TotalNanoseconds

@@ -86,18 +86,9 @@ internal sealed partial class BitflowProcess : ChildProcess
     public async Task<string> EndsWithAsync(string reason)
     {
         string? line = null;
-        try
-        {
-            await Eventually.IsTrueAsync(
-                () => (line = Errors.Split('\n').FirstOrDefault(l => l.Contains($": {reason}:", StringComparison.Ordinal))) is not null,
-                $"a connection ends with {reason}");
-        }
-        catch (TimeoutException e)
-        {
-            // The log as it is now says what happened instead.
-            throw new TimeoutException($"{e.Message}; the log:\n{Errors}", e);
-        }
-
+        await Eventually.IsTrueAsync(
+            () => (line = Errors.Split('\n').FirstOrDefault(l => l.Contains($": {reason}:", StringComparison.Ordinal))) is not null,
+            () => $"a connection ends with {reason}; the log:\n{Errors}");
         return line!;
     }
 

@@ -84,7 +84,7 @@ internal class ChildProcess : IDisposable
     }
 
     /// <summary>Waits until its standard error holds a text.</summary>
-    public Task SaysAsync(string text) => Eventually.IsTrueAsync(() => Errors.Contains(text, StringComparison.Ordinal) || CheckAlive(text), $"it says \"{text}\"; it said:\n{Errors}");
+    public Task SaysAsync(string text) => Eventually.IsTrueAsync(() => Errors.Contains(text, StringComparison.Ordinal) || CheckAlive(text), () => $"it says \"{text}\"; it said:\n{Errors}");
 
     public void Signal(string name)
     {

@@ -7,13 +7,18 @@ internal static class Eventually
 {
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
-    public static async Task IsTrueAsync(Func<bool> condition, string what, TimeSpan? patience = null)
+    public static Task IsTrueAsync(Func<bool> condition, string what, TimeSpan? patience = null) => IsTrueAsync(condition, () => what, patience);
+
+    /// <param name="condition">Asked again and again.</param>
+    /// <param name="what">What was to come true, and what is true instead: told at the end of the wait.</param>
+    /// <param name="patience">The bound.</param>
+    public static async Task IsTrueAsync(Func<bool> condition, Func<string> what, TimeSpan? patience = null)
     {
         long began = Stopwatch.GetTimestamp();
         while (!condition())
         {
             if (Stopwatch.GetElapsedTime(began) > (patience ?? Patience))
-                throw new TimeoutException($"never came true: {what}");
+                throw new TimeoutException($"never came true: {what()}");
             await Task.Delay(5);
         }
     }

@@ -66,7 +66,7 @@ internal sealed class Peer : IDisposable
                 await serve(socket);
                 socket.Dispose();
             }
-            catch (Exception e) when (e is SocketException or ObjectDisposedException)
+            catch (Exception e) when (e is SocketException or ObjectDisposedException or EndOfStreamException)
             {
                 socket.Dispose();
             }

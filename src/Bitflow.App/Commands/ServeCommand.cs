@@ -81,7 +81,7 @@ internal static class ServeCommand
         using var giveUp = new CancellationTokenSource();
         using var drained = new CancellationTokenSource();
         if (timeout.IsPositive)
-            giveUp.CancelAfter(timeout.ToTimeSpan());
+            giveUp.CancelAfter(timeout.ToTimerSpan());
         Task secondSignal = WaitForSecondAsync(signals, observation, giveUp, drained.Token);
         await server.DrainAsync(giveUp.Token).ConfigureAwait(false);
         await drained.CancelAsync().ConfigureAwait(false);

@@ -105,7 +105,7 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
     private async Task<Lookup> LookUpAsync(string name, TcpFamily family, Duration timeout)
     {
         Task<Resolution> resolving = dialer.Resolver.ResolveAsync(name);
-        Task waiting = timeout.IsPositive ? resolving.WaitAsync(timeout.ToTimeSpan()) : resolving;
+        Task waiting = timeout.IsPositive ? resolving.WaitAsync(timeout.ToTimerSpan()) : resolving;
         await waiting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await loop.SwitchAsync();
         if (!waiting.IsCompletedSuccessfully)

@@ -83,6 +83,10 @@ internal static unsafe partial class Libc
     public const int Ipv6V6Only = 26;
     public const int IpProtoTcp = 6;
     public const int TcpUserTimeout = 18;
+    public const int TcpNotSentLowAt = 25;
+    public const int NoSuchEntry = 2;
+    public const int NoAccess = 13;
+    public const int NotADirectory = 20;
     public const int TcpCork = 3;
 
     public const nuint SiocOutq = 0x5411;
@@ -116,18 +120,33 @@ internal static unsafe partial class Libc
     public static long DescriptorLimit() =>
         OperatingSystem.IsLinux() && GetRlimit(RlimitNofile, out Rlimit limit) == 0 && limit.Soft <= long.MaxValue ? (long)limit.Soft : long.MaxValue;
 
-    /// <summary>How many descriptors this process has open; reads a directory, so not for the data path.</summary>
+    /// <summary>
+    /// How many descriptors this process has open; reads a directory, so not for the data path. Not even that is possible where none is free:
+    /// then it is all of them.
+    /// </summary>
     public static int DescriptorsInUse()
     {
-        try
-        {
-            return Directory.GetFiles("/proc/self/fd").Length;
-        }
-        catch (IOException)
-        {
-            return 0;
-        }
+        // The platform's own enumeration asks for the attributes of every entry, ten times the cost.
+        nint directory = OpenDirectory("/proc/self/fd");
+        if (directory == 0)
+            return int.MaxValue;
+
+        // Not counted: ".", "..", and the descriptor of the directory itself.
+        int entries = -3;
+        while (ReadDirectory(directory) != 0)
+            entries++;
+        _ = CloseDirectory(directory);
+        return entries;
     }
+
+    [LibraryImport("libc", EntryPoint = "opendir", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial nint OpenDirectory(string path);
+
+    [LibraryImport("libc", EntryPoint = "readdir")]
+    private static partial nint ReadDirectory(nint directory);
+
+    [LibraryImport("libc", EntryPoint = "closedir")]
+    private static partial int CloseDirectory(nint directory);
 
     public static int EpollCreate() => Answer(EpollCreate1(CloseOnExec));
 
@@ -166,6 +185,12 @@ internal static unsafe partial class Libc
     {
         fixed (byte* a = address)
             return Answer(ConnectNative(descriptor, a, (uint)address.Length));
+    }
+
+    public static int Bind(int descriptor, ReadOnlySpan<byte> address)
+    {
+        fixed (byte* a = address)
+            return Answer(BindNative(descriptor, a, (uint)address.Length));
     }
 
     /// <summary>Accepts one connection, non-blocking and closed on exec, and writes its remote address.</summary>
@@ -292,6 +317,30 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", EntryPoint = "connect")]
     private static partial int ConnectNative(int descriptor, byte* address, uint bytes);
+
+    /// <summary>
+    /// Undoes that a parent lets this process ignore a signal, as shells do with SIGINT for what they start in the background: the runtime
+    /// would respect it.
+    /// </summary>
+    public static void StopIgnoring(int signal)
+    {
+        const nint Default = 0;
+        const nint Ignored = 1;
+
+        // struct sigaction begins with the handler; it is 152 bytes long.
+        nint* action = stackalloc nint[32];
+        if (OperatingSystem.IsLinux() && SigactionNative(signal, null, action) == 0 && *action == Ignored)
+            _ = SignalNative(signal, Default);
+    }
+
+    [LibraryImport("libc", EntryPoint = "sigaction")]
+    private static partial int SigactionNative(int signal, nint* change, nint* current);
+
+    [LibraryImport("libc", EntryPoint = "signal")]
+    private static partial nint SignalNative(int signal, nint handler);
+
+    [LibraryImport("libc", EntryPoint = "bind")]
+    private static partial int BindNative(int descriptor, byte* address, uint bytes);
 
     [LibraryImport("libc", EntryPoint = "accept4")]
     private static partial int AcceptNative(int descriptor, byte* address, uint* bytes, int flags);

@@ -60,7 +60,7 @@ internal sealed class ServiceManager : IDisposable
     {
         if (!_watchdogInterval.IsPositive || _watchdog is not null)
             return;
-        TimeSpan interval = _watchdogInterval.ToTimeSpan();
+        TimeSpan interval = _watchdogInterval.ToTimerSpan();
         _watchdog = new Timer(_ => AskLoops(loops), null, TimeSpan.Zero, interval);
     }
 

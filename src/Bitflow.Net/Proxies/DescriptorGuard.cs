@@ -10,7 +10,7 @@ namespace Bitflow.Net.Proxies;
 /// </summary>
 internal sealed class DescriptorGuard : IDisposable
 {
-    private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(250);
 
     private readonly Lock _gate = new();
     private readonly HashSet<Acceptor> _acceptors = [];
@@ -44,7 +44,7 @@ internal sealed class DescriptorGuard : IDisposable
             _acceptors.Remove(acceptor);
     }
 
-    /// <summary>Called with the number of each new descriptor.</summary>
+    /// <summary>Called with the number of each new descriptor, or a larger one where others are as good as taken.</summary>
     public void Observe(int descriptor)
     {
         if (Admission.IsScarce(Limit, descriptor))

@@ -29,11 +29,10 @@ internal sealed class Listener : IAcceptHandler
     /// <summary>A reload may give a socket that stays to another proxy.</summary>
     public void HandTo(Proxy proxy) => _proxy = proxy;
 
-    public void OnAccepted(Connection connection)
-    {
-        _guard.Observe(connection.Descriptor);
-        _proxy.Serve(connection);
-    }
+    public void OnAccepted(Connection connection) => _proxy.Serve(connection);
+
+    /// <summary>Each of those that wait will want a descriptor more for its target.</summary>
+    public void OnTaken(int descriptor, int waiting) => _guard.Observe(descriptor + waiting);
 
     public void OnAcceptFault(IoFault fault)
     {
@@ -44,8 +43,8 @@ internal sealed class Listener : IAcceptHandler
     /// <summary>Accepts what is queued, then closes: the file of a Unix socket is gone when this returns.</summary>
     public async Task CloseAsync()
     {
-        _guard.Forget(Acceptor);
         await Acceptor.StopAsync().ConfigureAwait(false);
+        _guard.Forget(Acceptor);
         Socket.Close();
         _proxy.Model.Meter.ListenerClosed();
     }

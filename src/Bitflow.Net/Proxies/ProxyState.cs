@@ -17,6 +17,7 @@ internal sealed class ProxyState
     private long _sourceSent;
     private long _destinationReceived;
     private Session? _first;
+    private TaskCompletionSource? _emptied;
 
     /// <summary>Connections that count against the limit now.</summary>
     public int Open => Volatile.Read(ref _open);
@@ -93,6 +94,22 @@ internal sealed class ProxyState
             if (session.Next is not null)
                 session.Next.Previous = session.Previous;
             session.Next = session.Previous = null;
+            if (_count == 0)
+            {
+                _emptied?.SetResult();
+                _emptied = null;
+            }
+        }
+    }
+
+    /// <summary>Done at the first moment at which no connection is open in any phase.</summary>
+    public Task WhenEmptyAsync()
+    {
+        lock (_gate)
+        {
+            return _count == 0
+                ? Task.CompletedTask
+                : (_emptied ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
         }
     }
 

@@ -139,8 +139,7 @@ internal sealed class Server : IDisposable
     {
         await CloseAsync(_listeners).ConfigureAwait(false);
         _listeners = [];
-        while (OpenConnections > 0 && !giveUp.IsCancellationRequested)
-            await Task.Delay(DrainLook, giveUp).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await WhenEmptyAsync().WaitAsync(giveUp).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     private static ConfigSnapshot Nothing(ConfigSnapshot next) =>
@@ -208,8 +207,13 @@ internal sealed class Server : IDisposable
             session.Shutdown();
 
         using var bound = new CancellationTokenSource(ResetBound);
-        while (OpenConnections > 0 && !bound.IsCancellationRequested)
-            await Task.Delay(DrainLook, bound.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await WhenEmptyAsync().WaitAsync(bound.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    private Task WhenEmptyAsync()
+    {
+        lock (_states)
+            return Task.WhenAll(_states.Values.Select(static state => state.WhenEmptyAsync()));
     }
 
     public void Dispose()
@@ -218,8 +222,6 @@ internal sealed class Server : IDisposable
         _dialer.Dispose();
         _engine.Dispose();
     }
-
-    private static readonly TimeSpan DrainLook = TimeSpan.FromMilliseconds(10);
 
     /// <summary>A reset needs no peer: if one takes longer than this, the process ends all the same.</summary>
     private static readonly TimeSpan ResetBound = TimeSpan.FromSeconds(2);

@@ -475,6 +475,7 @@ internal sealed class Session : LoopTimer, IRelayObserver
         RelayBegan = now;
         Model.Meter.Dialled(_life.LastTarget, now - DialBegan);
         TargetEndpoint = _target!.Remote;
+        Client.SetUserTimeout(Model.Config.Listener.WriteTimeout);
         ClientStamps.LastMoved = TargetStamps.LastMoved = now.Nanoseconds;
         ClientVerdictArm(now);
         Run(Pump.RunAsync(_target, Client, Side.Target, TargetStamps, ClientStamps, this, ReadOnlyMemory<byte>.Empty));
@@ -755,11 +756,18 @@ internal sealed class Session : LoopTimer, IRelayObserver
         _draining = null;
         Client.Close();
         _target?.Close();
-        State.Remove(this);
         if (_life.IsCounted)
             State.Leave();
-        Account();
-        _observer.OnEnded(this);
+        try
+        {
+            Account();
+            _observer.OnEnded(this);
+        }
+        finally
+        {
+            // Last of all: a drain ends with the last of them, and what is said of it must have been said by then.
+            State.Remove(this);
+        }
     }
 
     private void Account()

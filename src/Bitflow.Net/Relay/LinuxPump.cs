@@ -234,8 +234,8 @@ internal sealed class LinuxPump : IReadyHandler
         _held = false;
         _toStamps.WritePending = false;
 
-        // The clock of a held side stood still: it goes on where it was.
-        _fromStamps.LastMoved += _loop.Now.Nanoseconds - _heldSince;
+        _fromStamps.LastMoved = RelayClock.Released(
+            Instant.OfNanoseconds(_fromStamps.LastMoved), Instant.OfNanoseconds(_heldSince), _loop.Now).Nanoseconds;
         _fromStamps.Held = false;
     }
 

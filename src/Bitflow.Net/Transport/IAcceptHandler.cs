@@ -7,6 +7,16 @@ internal interface IAcceptHandler
 {
     void OnAccepted(Connection connection);
 
+    /// <summary>
+    /// A connection was accepted and will be handed over, perhaps on another loop and later. Called on any loop, so that whoever watches over
+    /// descriptors knows at once.
+    /// </summary>
+    /// <param name="descriptor">The number of its descriptor.</param>
+    /// <param name="waiting">Others that were accepted and are not handed over yet.</param>
+    void OnTaken(int descriptor, int waiting)
+    {
+    }
+
     /// <summary>An accept call failed for a reason that is not the client's (descriptors, memory).</summary>
     void OnAcceptFault(IoFault fault);
 }

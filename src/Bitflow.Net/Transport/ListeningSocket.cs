@@ -1,7 +1,9 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
 using Bitflow.Domain;
 using Bitflow.Net.Linux;
+using Bitflow.Net.Transport.Linux;
 
 namespace Bitflow.Net.Transport;
 
@@ -271,11 +273,40 @@ internal sealed class ListeningSocket
     private static Socket NewSocket(AddressFamily family) =>
         new(family, SocketType.Stream, family == AddressFamily.Unix ? ProtocolType.Unspecified : ProtocolType.Tcp);
 
+    /// <summary>
+    /// The platform removes the file at the path when it disposes a socket that it bound, whoever's file that is by then. One that was bound
+    /// behind its back it leaves alone; <see cref="Close"/> looks before it unlinks.
+    /// </summary>
+    private static Socket BindPath(Socket socket, EndPoint endpoint, Address address)
+    {
+        Span<byte> where = stackalloc byte[SocketAddresses.MaxBytes];
+        int answer = Libc.Bind((int)socket.Handle, where[..SocketAddresses.Write(endpoint, where)]);
+        if (answer < 0)
+        {
+            socket.Dispose();
+            string why = -answer switch
+            {
+                Libc.NoSuchEntry or Libc.NotADirectory => "the directory does not exist",
+                Libc.NoAccess => "permission denied in that directory",
+                _ => Marshal.GetPInvokeErrorMessage(-answer),
+            };
+            throw new ListenException($"{address}: {why}");
+        }
+
+        // Disposed, the first would wait for a handle that is no longer its own.
+        var bound = new Socket(new SafeSocketHandle((int)socket.Handle, ownsHandle: true));
+        socket.SafeHandle.SetHandleAsInvalid();
+        return bound;
+    }
+
     private static ListeningSocket Bind(Socket socket, EndPoint endpoint, Address address, string? path = null)
     {
         try
         {
-            socket.Bind(endpoint);
+            if (path is null)
+                socket.Bind(endpoint);
+            else
+                socket = BindPath(socket, endpoint, address);
             socket.Listen(Backlog);
             return new ListeningSocket(socket, address, path) { ClientsInheritSettings = OperatingSystem.IsLinux() };
         }
@@ -286,9 +317,7 @@ internal sealed class ListeningSocket
             {
                 SocketError.AddressAlreadyInUse => "the address is in use by another process",
                 SocketError.AccessDenied => "permission denied (ports below 1024 need a privilege)",
-                SocketError.AddressNotAvailable when path is null => "the address is not one of this machine",
-                SocketError.AddressNotAvailable => "the directory does not exist",
-                _ when path is not null && !Directory.Exists(Path.GetDirectoryName(path)) => "the directory does not exist",
+                SocketError.AddressNotAvailable => "the address is not one of this machine",
                 _ => e.Message,
             };
             throw new ListenException($"{address}: {why}", e);

@@ -6,12 +6,12 @@ internal enum Readiness
     /// <summary>Nothing has come since the last receive.</summary>
     Quiet,
 
-    /// <summary>At least one byte waits to be received.</summary>
+    /// <summary>At least one byte waits to be received, whatever comes after it.</summary>
     Data,
 
     /// <summary>The peer has ended its stream and no byte waits before that end.</summary>
     Ended,
 
-    /// <summary>The peer has reset the connection (bytes may still wait before the reset).</summary>
+    /// <summary>The peer has reset the connection and no byte waits before that.</summary>
     Reset,
 }

@@ -28,6 +28,7 @@ internal sealed class LinuxAcceptor : Acceptor
     private readonly Endpoint? _local;
     private readonly IAcceptHandler _handler;
     private readonly Port[] _ports;
+    private int _waiting;
     private volatile bool _paused;
     private volatile bool _stopped;
 
@@ -66,6 +67,10 @@ internal sealed class LinuxAcceptor : Acceptor
         foreach (Port port in _ports)
             await port.FollowAsync().ConfigureAwait(false);
         await _ports[0].DrainAsync().ConfigureAwait(false);
+
+        // Once more around: what one loop accepted and gave to another has been handed over by then.
+        foreach (Port port in _ports)
+            await port.FollowAsync().ConfigureAwait(false);
     }
 
     private void Follow()
@@ -85,10 +90,19 @@ internal sealed class LinuxAcceptor : Acceptor
             LinuxLoop.Configure(descriptor, ClientSettings);
         LinuxLoop home = Home(here);
         var connection = new LinuxConnection(home, descriptor, _family, from, _local);
+        _handler.OnTaken(descriptor, Volatile.Read(ref _waiting));
         if (home == here)
+        {
             HandOver(connection);
-        else
-            home.Post(() => HandOver(connection));
+            return;
+        }
+
+        Interlocked.Increment(ref _waiting);
+        home.Post(() =>
+        {
+            Interlocked.Decrement(ref _waiting);
+            HandOver(connection);
+        });
     }
 
     private void HandOver(LinuxConnection connection)
@@ -164,7 +178,7 @@ internal sealed class LinuxAcceptor : Acceptor
         private bool Accept(int most, bool draining)
         {
             Span<byte> address = stackalloc byte[SocketAddresses.MaxBytes];
-            for (int taken = 0; taken < most && (_listens || draining); taken++)
+            for (int taken = 0; taken < most && !owner._paused && (_listens || draining); taken++)
             {
                 int answer = Libc.Accept(owner._listener, address, out int bytes);
                 if (answer >= 0)

@@ -252,23 +252,17 @@ internal sealed class LinuxConnection : Connection, IEventSink
         // Reported, not received, and nothing beside it: what the kernel would be asked for twice below.
         if (_dataReported && !_endingReported)
             return Readiness.Data;
-        TakeError();
-        if (_fault != IoFault.None)
-            return Readiness.Reset;
         Span<byte> one = stackalloc byte[1];
         int answer = Libc.Receive(_descriptor, one, Libc.MsgPeek | Libc.MsgDontWait);
-        switch (answer)
-        {
-            case > 0:
-                return Readiness.Data;
-            case 0:
-                return Readiness.Ended;
-            case Libc.WouldBlock:
-                return Readiness.Quiet;
-            default:
-                NoteFault(-answer);
-                return Readiness.Reset;
-        }
+        if (answer > 0)
+            return Readiness.Data;
+        if (answer is < 0 and not Libc.WouldBlock)
+            NoteFault(-answer);
+        else
+            TakeError();
+        if (_fault != IoFault.None)
+            return Readiness.Reset;
+        return answer == 0 ? Readiness.Ended : Readiness.Quiet;
     }
 
     public override ValueTask<IoFault> WaitResetAsync()

@@ -144,9 +144,12 @@ internal sealed class LinuxLoop : EventLoop
             SetUserTimeout(descriptor, settings.UserTimeout);
     }
 
-    internal static void SetUserTimeout(int descriptor, Duration timeout) =>
+    internal static void SetUserTimeout(int descriptor, Duration timeout)
+    {
         _ = Libc.SetOption(
             descriptor, Libc.IpProtoTcp, Libc.TcpUserTimeout, (int)Math.Clamp(Math.Ceiling(timeout.TotalMilliseconds), 1, int.MaxValue));
+        _ = Libc.SetOption(descriptor, Libc.IpProtoTcp, Libc.TcpNotSentLowAt, SocketSettings.UnsentBytesUnderTimeout);
+    }
 
     /// <summary>Begins to report a descriptor's events. Answers the number to remove it by, or the negative errno.</summary>
     internal int Register(int descriptor, IEventSink sink, uint events, out ulong number)

@@ -61,7 +61,6 @@ internal sealed class ManagedAcceptor : Acceptor
     public override async Task StopAsync()
     {
         await _stop.CancelAsync().ConfigureAwait(false);
-        Resume();
         await _run.ConfigureAwait(false);
     }
 
@@ -80,7 +79,7 @@ internal sealed class ManagedAcceptor : Acceptor
 
             if (paused is not null)
             {
-                await paused.ConfigureAwait(false);
+                await paused.WaitAsync(_stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 continue;
             }
 
@@ -109,11 +108,20 @@ internal sealed class ManagedAcceptor : Acceptor
         AcceptQueued(socket);
     }
 
+    private bool IsPaused
+    {
+        get
+        {
+            lock (_gate)
+                return _resumed is not null;
+        }
+    }
+
     private void AcceptQueued(Socket socket)
     {
         try
         {
-            while (true)
+            while (!IsPaused)
                 Take(socket.Accept());
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
@@ -133,7 +141,9 @@ internal sealed class ManagedAcceptor : Acceptor
             // Reset while it waited in the queue: the first receive says so.
         }
 
-        _handler.OnAccepted(new ManagedConnection(_loop, client));
+        var connection = new ManagedConnection(_loop, client);
+        _handler.OnTaken(connection.Descriptor, waiting: 0);
+        _handler.OnAccepted(connection);
     }
 
     /// <summary>True when accepting is over for good.</summary>

@@ -193,16 +193,16 @@ internal sealed class ManagedConnection : Connection
         Span<byte> one = stackalloc byte[1];
         try
         {
+            int bytes = _socket.Receive(one, SocketFlags.Peek, out SocketError error);
+            if (bytes > 0)
+                return Readiness.Data;
+            if (error is not (SocketError.Success or SocketError.WouldBlock))
+                _reset = true;
+
             // Asking for the pending error takes it away; it is remembered, so that a later receive still sees a reset.
             if (TakePendingError())
                 return Readiness.Reset;
-            int bytes = _socket.Receive(one, SocketFlags.Peek, out SocketError error);
-            return error switch
-            {
-                SocketError.Success => bytes > 0 ? Readiness.Data : Readiness.Ended,
-                SocketError.WouldBlock => Readiness.Quiet,
-                _ => Readiness.Reset,
-            };
+            return error == SocketError.Success ? Readiness.Ended : Readiness.Quiet;
         }
         catch (ObjectDisposedException)
         {
@@ -218,11 +218,9 @@ internal sealed class ManagedConnection : Connection
 
     public override void SetUserTimeout(Duration timeout)
     {
-        if (!timeout.IsPositive || !OperatingSystem.IsLinux() || _socket.AddressFamily == AddressFamily.Unix)
-            return;
         try
         {
-            _socket.SetRawSocketOption(Libc.IpProtoTcp, Libc.TcpUserTimeout, BitConverter.GetBytes(ManagedLoop.MillisecondsFor(timeout)));
+            SocketSettings.SetUserTimeout(_socket, timeout);
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
@@ -296,6 +294,8 @@ internal sealed class ManagedConnection : Connection
             Volatile.Write(ref _pending, 1);
             if (owner._closed != 0)
                 Complete(IoFault.Aborted);
+            else if (owner._reset)
+                Complete(IoFault.Reset);
             else
                 owner.Loop.Arm(this, owner.Loop.Now + Interval);
             return new(this, _core.Version);

@@ -67,12 +67,8 @@ internal sealed class ManagedLoop : EventLoop, IDisposable
         socket.NoDelay = true;
         if (settings.KeepAliveSeconds > 0)
             SocketSettings.SetKeepAlive(socket, settings.KeepAliveSeconds);
-
-        if (settings.UserTimeout.IsPositive && OperatingSystem.IsLinux())
-            socket.SetRawSocketOption(Libc.IpProtoTcp, Libc.TcpUserTimeout, BitConverter.GetBytes(MillisecondsFor(settings.UserTimeout)));
+        SocketSettings.SetUserTimeout(socket, settings.UserTimeout);
     }
-
-    internal static int MillisecondsFor(Duration timeout) => (int)Math.Clamp(Math.Ceiling(timeout.TotalMilliseconds), 1, int.MaxValue);
 
     private void SetAlarm()
     {

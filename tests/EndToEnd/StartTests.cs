@@ -1,0 +1,143 @@
+using System.Net;
+using System.Net.Sockets;
+using Bitflow.Tests.Fixtures;
+using Xunit;
+
+namespace Bitflow.Tests.EndToEnd;
+
+/// <summary>
+/// Starting, or saying why not: exit status 1 with every listener that cannot be had behind the name of its proxy, 2 with every error of a
+/// configuration, and never a stack trace. What becomes of the files of Unix sockets.
+/// </summary>
+public sealed class StartTests
+{
+    private static string Proxy(string name, string address, string target = "127.0.0.1:9") =>
+        $$"""
+        - name: {{name}}
+          listener: { address: '{{address}}' }
+          targets: [ { name: a, address: '{{target}}' } ]
+
+        """;
+
+    private static async Task<(int Status, string Errors)> RunToEndAsync(string proxies)
+    {
+        using BitflowProcess bitflow = BitflowProcess.Launch(proxies);
+        int status = await bitflow.ExitAsync();
+        Assert.DoesNotContain("   at ", bitflow.Errors, StringComparison.Ordinal);
+        Assert.DoesNotContain("Unhandled", bitflow.Errors, StringComparison.Ordinal);
+        return (status, bitflow.Errors);
+    }
+
+    [Fact]
+    public async Task Every_listener_that_cannot_be_had_is_named_with_its_proxy()
+    {
+        using var taken = new Peer();
+        string folder = Directory.CreateTempSubdirectory("bitflow-start-").FullName;
+        string live = Path.Combine(folder, "live.sock");
+        using var listening = new Peer(new UnixDomainSocketEndPoint(live));
+        string file = Path.Combine(folder, "file");
+        await File.WriteAllTextAsync(file, "mine");
+        (int status, string errors) = await RunToEndAsync(
+            Proxy("port", taken.Address) + Proxy("directory", $"unix:{folder}/missing/a.sock") + Proxy("descriptor", "fd:77")
+            + Proxy("live", $"unix:{live}") + Proxy("file", $"unix:{file}") + Proxy("foreign", "192.0.2.1:1234")
+            + Proxy("target", $"unix:{folder}/fine.sock", "fd:78"));
+        Assert.Equal(1, status);
+        foreach ((string proxy, string why) in new[]
+        {
+            ("port", "in use"), ("directory", "directory does not exist"), ("descriptor", "descriptor 77"), ("live", "another process listens"),
+            ("file", "no socket"), ("foreign", "not one of this machine"), ("target", "descriptor 78"),
+        })
+        {
+            string line = Assert.Single(errors.Split('\n'), l => l.Contains($"proxy {proxy}:", StringComparison.Ordinal));
+            Assert.Contains(why, line, StringComparison.Ordinal);
+        }
+
+        Assert.Equal("mine", await File.ReadAllTextAsync(file));
+        Assert.True(File.Exists(live), "the socket of another process stays");
+        Assert.False(File.Exists(Path.Combine(folder, "fine.sock")), "what was bound before the failure is gone again");
+        Directory.Delete(folder, recursive: true);
+    }
+
+    [Fact]
+    public async Task A_descriptor_that_is_no_listening_socket_is_refused()
+    {
+        using BitflowProcess bitflow = BitflowProcess.Launch(
+            Proxy("file", "fd:3") + Proxy("unconnected", "127.0.0.1:0", "fd:4") + Proxy("datagram", "fd:5") + Proxy("connected", "fd:6"),
+            launcher: ["python3", "-c",
+                """
+                import os, socket, sys
+                os.dup2(os.open("/dev/null", os.O_RDONLY), 3)
+                kept = [socket.socket(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM), *socket.socketpair()]
+                for number, held in zip([4, 5, 6], kept):
+                    os.dup2(held.fileno(), number)
+                os.execv(sys.argv[1], sys.argv[1:])
+                """]);
+        Assert.Equal(1, await bitflow.ExitAsync());
+        foreach (string proxy in new[] { "file", "unconnected", "datagram", "connected" })
+            Assert.Single(bitflow.Errors.Split('\n'), l => l.Contains($"proxy {proxy}:", StringComparison.Ordinal));
+        Assert.DoesNotContain("   at ", bitflow.Errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_faulty_configuration_is_refused_with_all_of_its_errors()
+    {
+        (int status, string errors) = await RunToEndAsync(
+            """
+            - name: web
+              listener: { address: '127.0.0.1:http', read_timeout: 5, colour: red }
+              targets: [ { name: a, adress: '127.0.0.1:1', connect_attempts: -1 } ]
+              options: { connection_load_balancer: random }
+            """);
+        Assert.Equal(2, status);
+        foreach (string word in new[] { "listener.address", "read_timeout", "colour", "adress", "connect_attempts", "random" })
+            Assert.Contains(word, errors, StringComparison.Ordinal);
+        Assert.True(errors.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length >= 6, errors);
+    }
+
+    [Fact]
+    public async Task A_missing_configuration_and_unknown_arguments_are_unusable()
+    {
+        foreach (string[] arguments in new string[][] { ["--config", "/nonexistent.yaml"], ["--confg", "x"], ["check", "--config", "/nonexistent.yaml"], ["frobnicate"] })
+        {
+            (int status, _, string errors) = await ChildProcess.RunAsync(Repository.Binary, arguments);
+            Assert.Equal(2, status);
+            Assert.NotEmpty(errors);
+            Assert.DoesNotContain("   at ", errors, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public async Task The_file_of_a_unix_socket_is_replaced_when_stale_and_removed_only_while_it_is_ours()
+    {
+        string folder = Directory.CreateTempSubdirectory("bitflow-start-").FullName;
+        string stale = Path.Combine(folder, "stale.sock");
+        string moved = Path.Combine(folder, "moved.sock");
+        using (var gone = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified))
+            gone.Bind(new UnixDomainSocketEndPoint(stale));
+
+        // The platform removes the file of a socket that it bound: python leaves one behind.
+        await ChildProcess.RunAsync("python3", ["-c", $"import socket; socket.socket(socket.AF_UNIX).bind({QuotedPath(stale)})"]);
+        Assert.True(File.Exists(stale));
+        using Peer echo = Peer.Echo();
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(
+            Proxy("stale", $"unix:{stale}", echo.Address) + Proxy("moved", $"unix:{moved}", echo.Address));
+        using Socket open = await SocketWords.ConnectAsync(new UnixDomainSocketEndPoint(stale));
+        await open.SendAllAsync(new byte[] { 1 });
+        Assert.Single(await open.ReadExactlyAsync(1));
+
+        // Another program takes the path over while we run: that file is not ours to remove.
+        File.Move(moved, moved + ".away");
+        await ChildProcess.RunAsync("python3", ["-c", $"import socket; socket.socket(socket.AF_UNIX).bind({QuotedPath(moved)})"]);
+        bitflow.Signal("TERM");
+        await Eventually.IsTrueAsync(() => !File.Exists(stale), "the file is removed at the start of the drain, not at its end");
+        Assert.False(bitflow.HasExited);
+        Assert.True(File.Exists(moved), "the file of another program stays");
+        await open.SendAllAsync(new byte[] { 2 });
+        Assert.Single(await open.ReadExactlyAsync(1));
+        open.Dispose();
+        Assert.Equal(0, await bitflow.ExitAsync());
+        Directory.Delete(folder, recursive: true);
+    }
+
+    private static string QuotedPath(string path) => $"'{path}'";
+}
