@@ -120,7 +120,7 @@ public sealed class SoakTests(ITestOutputHelper output)
                         socket.Reset();
                     else
                         socket.Shutdown(SocketShutdown.Send);
-                });
+                }, CancellationToken.None);
                 byte[] back = await socket.ReadToEndAsync();
                 await sending;
                 Assert.True(back.AsSpan().SequenceEqual(Noise.AsSpan(0, back.Length)), "what came back is what was sent");
