@@ -307,7 +307,7 @@ public sealed class TlsListenerTests
     public async Task A_thousand_stalled_handshakes_leave_a_working_proxy_and_nothing_behind()
     {
         using Peer echo = Peer.Echo();
-        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(echo, Certificates(Server), more: ", handshake_timeout: 15s"));
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(echo, Certificates(Server), more: ", handshake_timeout: 6s"));
         using (TestEnd warm = await TestEnd.ClientAsync(await SocketWords.ConnectAsync(bitflow.EndPoint()), "server.example"))
         {
             await warm.SendAsync("x"u8.ToArray());
