@@ -69,7 +69,7 @@ internal sealed class LinuxPump : IReadyHandler
         while (_from.MayReceiveNow())
         {
             if (_busy)
-                _pipe ??= _loop.Pipes.TryRent();
+                _pipe ??= _loop.Pipes.TryRent(_loop.Now);
             if (!(_pipe is null ? CopyOnce() : SpliceOnce()))
                 return;
         }

@@ -5,6 +5,7 @@ using System.Runtime.InteropServices;
 using Bitflow.Domain;
 using Bitflow.Net.Linux;
 using Microsoft.Extensions.Logging;
+using Microsoft.Win32.SafeHandles;
 
 namespace Bitflow.Net.Transport.Linux;
 
@@ -17,10 +18,17 @@ internal sealed class LinuxLoop : EventLoop
     private const int EventsPerTurn = 256;
     private const ulong WakeNumber = ulong.MaxValue;
 
+    private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(5);
+
     private readonly ILogger _logger;
     private readonly Thread _thread;
     private readonly int _epoll;
     private readonly int _wake;
+
+    /// <summary>
+    /// Closes the eventfd once nobody can post any more: closed with the loop, a late post might write into whoever has its number next.
+    /// </summary>
+    private readonly SafeFileHandle _wakeOwner;
     private readonly TimerQueue _timers = new();
     private readonly SinkTable _sinks = new();
     private readonly ConcurrentQueue<Action> _posted = new();
@@ -43,6 +51,7 @@ internal sealed class LinuxLoop : EventLoop
         _now = Clock();
         _epoll = Checked(Libc.EpollCreate(), "epoll_create1");
         _wake = Checked(Libc.EventFd(), "eventfd");
+        _wakeOwner = new SafeFileHandle(_wake, ownsHandle: true);
 
         // On the edge, every write is an event of its own: the counter never needs to be read.
         Checked(Libc.EpollCtl(_epoll, Libc.EpollCtlAdd, _wake, Libc.EpollIn | Libc.EpollEdge, WakeNumber), "epoll_ctl");
@@ -86,6 +95,7 @@ internal sealed class LinuxLoop : EventLoop
         {
             // A full counter (EAGAIN) is as good as a write: the loop has an event it has not seen.
             _ = Libc.Signal(_wake);
+            GC.KeepAlive(_wakeOwner);
         }
     }
 
@@ -181,12 +191,12 @@ internal sealed class LinuxLoop : EventLoop
     /// <summary>Comes back to a connection in the next turn, without an event: it had its share of this one and is not done.</summary>
     internal void ComeBackTo(LinuxConnection connection) => _again.Add(connection);
 
-    /// <summary>Closes what still lives here and ends the thread. Returns when it has ended.</summary>
+    /// <summary>Closes what still lives here and ends the thread. Returns when it has ended, or does not come back from a callback.</summary>
     internal void Stop()
     {
         Post(() => _stopping = true);
         if (!IsCurrent)
-            _thread.Join();
+            _ = _thread.Join(StopPatience);
     }
 
     private static Instant Clock() => Instant.OfNanoseconds(Stopwatch.GetTimestamp() * (1_000_000_000L / Stopwatch.Frequency));
@@ -222,7 +232,6 @@ internal sealed class LinuxLoop : EventLoop
         AnnounceDeferred();
         NativeMemory.Free(events);
         Pipes.Close();
-        _ = Libc.Close(_wake);
         _ = Libc.Close(_epoll);
     }
 

@@ -1,3 +1,4 @@
+using Bitflow.Domain;
 using Bitflow.Net.Linux;
 
 namespace Bitflow.Net.Transport.Linux;
@@ -10,25 +11,27 @@ internal sealed class PipePool
     /// <summary>The largest that the kernel grants without a privilege (fs.pipe-max-size as shipped).</summary>
     private const int PipeBytes = 1 << 20;
 
+    private static readonly Duration PauseAfterRefusal = Duration.OfSeconds(1);
+
     private readonly Stack<SplicePipe> _idle = new();
     private readonly int _most;
     private int _made;
-    private bool _refused;
+    private Instant _tryAgainAt = Instant.OfNanoseconds(long.MinValue);
 
     /// <param name="loops">How many pools share the process's descriptors: together they take at most a sixteenth.</param>
     public PipePool(int loops) => _most = (int)Math.Clamp(Libc.DescriptorLimit() / (32L * loops), 1, MostPipes);
 
-    public SplicePipe? TryRent()
+    public SplicePipe? TryRent(Instant now)
     {
         if (_idle.TryPop(out SplicePipe? pipe))
             return pipe;
-        if (_made == _most || _refused)
+        if (_made == _most || now.Nanoseconds < _tryAgainAt.Nanoseconds)
             return null;
         pipe = SplicePipe.TryMake(PipeBytes);
         if (pipe is null)
         {
-            // Asking again and again would cost what splicing saves; a pipe that comes back is proof that it may be tried again.
-            _refused = true;
+            // Asking again and again would cost what splicing saves.
+            _tryAgainAt = now + PauseAfterRefusal;
             return null;
         }
 
@@ -39,7 +42,6 @@ internal sealed class PipePool
     /// <summary>A pipe that still holds bytes of its stream is closed.</summary>
     public void Return(SplicePipe pipe)
     {
-        _refused = false;
         if (pipe.Filled == 0)
         {
             _idle.Push(pipe);
