@@ -55,6 +55,10 @@ bench: build ## compare with haproxy, nginx, hitch and stunnel (WORKLOAD=connect
 bench-smoke: build ## a hundredth of it: does the benchmark still work?
 	@BITFLOW=$(CURDIR)/$(BINARY) bench/run smoke
 
+.PHONY: bench-micro
+bench-micro: ## nanoseconds and bytes allocated of the core's parsers and choices (ARGS="--filter *Hello*")
+	@dotnet run --project bench/Bitflow.MicroBench -c Release -v q -- $(or $(ARGS),--filter '*')
+
 .PHONY: bench-report
 bench-report: ## the report of the last measurements again: bench/results/latest.md and .svg, and their part of README.md
 	@bench/run report

@@ -18,6 +18,10 @@ internal static class Machine
             CultureInfo.InvariantCulture, $"{model}, {Environment.ProcessorCount} cores, {gibibytes:F0} GiB, Linux {kernel}");
     }
 
+    /// <summary>The load average of the last minute: what else the machine is doing, before the bench adds to it.</summary>
+    public static double OtherLoad() =>
+        double.Parse(File.ReadAllText("/proc/loadavg").Split(' ')[0], CultureInfo.InvariantCulture);
+
     /// <summary>The versions of those who entered, as they print them.</summary>
     public static string Versions(IEnumerable<Contender> contenders) =>
         string.Join(", ", contenders.Where(each => each.Locate() is not null).Select(VersionOf).Distinct());

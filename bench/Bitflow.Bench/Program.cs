@@ -46,10 +46,11 @@ internal static class Program
         IReadOnlyList<Contender> contenders = Present(root);
         string versions = Machine.Versions(contenders);
         using var arena = new Arena(Path.Combine(root, "bench", "peers"));
+        double otherLoad = Machine.OtherLoad();
         bool whole = true;
         foreach (Workload workload in workloads)
         {
-            Outcome outcome = Measure(workload, scale, arena, contenders) with { Versions = versions };
+            Outcome outcome = Measure(workload, scale, arena, contenders) with { Versions = versions, OtherLoad = otherLoad };
             Console.WriteLine(Table.Detail(workload, outcome));
             whole &= outcome.Contenders.Values.All(samples => samples.Fault is null);
             if (keep)

@@ -9,6 +9,9 @@ internal sealed record Outcome
 
     public required string Versions { get; init; }
 
+    /// <summary>How many threads of others wanted a core when it began (the load average of a minute).</summary>
+    public double OtherLoad { get; init; }
+
     /// <summary>Units a second at which latency was measured; 0 where it was not.</summary>
     public double PerSecond { get; init; }
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Bitflow.Bench.Measures;
 
 namespace Bitflow.Bench.Report;
@@ -22,6 +23,9 @@ internal static class Reports
         if (results.Count == 0)
             throw new BenchException("nothing was measured yet: run `make bench`");
         string machine = string.Join("; ", results.Select(each => each.Outcome.Machine).Distinct());
+        double load = results.Max(each => each.Outcome.OtherLoad);
+        if (load > 1)
+            machine += string.Create(CultureInfo.InvariantCulture, $", busy with other work (load average {load:F0} at the start): latencies and rates say little, processor time is still comparable");
         string versions = string.Join("; ", results.Select(each => each.Outcome.Versions).Distinct());
         Comparison[] comparisons = [.. results.SelectMany(each => Comparison.Of(each.Workload, each.Outcome))];
         string directory = Results.DirectoryIn(root);
