@@ -1,0 +1,153 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using Bitflow.Domain;
+using Bitflow.Tests.Fixtures;
+using Xunit;
+
+namespace Bitflow.Tests.EndToEnd;
+
+/// <summary>What operators see of the built program: statsd, the connection log and its rotation, the admin server.</summary>
+public sealed class ObservationTests
+{
+    private static string Proxy(Peer target, string options = "") =>
+        $$"""
+        - name: web
+          listener: { address: '127.0.0.1:0' }
+          targets: [ { name: a, address: '{{target.Address}}' } ]
+          options: { {{options}} }
+        """;
+
+    private static async Task ExchangeAsync(BitflowProcess bitflow)
+    {
+        using Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint());
+        await client.SendAllAsync("hello"u8.ToArray());
+        client.Shutdown(SocketShutdown.Send);
+        Assert.Equal("hello", Encoding.ASCII.GetString(await client.ReadToEndAsync()));
+    }
+
+    [Fact]
+    public async Task Statsd_is_sent_every_count_gauge_and_timing_of_a_connection_in_packed_datagrams()
+    {
+        using var receiver = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
+        receiver.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        using Peer target = Peer.Echo();
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(target), $"  metrics: {{ address: '{receiver.LocalEndPoint}', prefix: bitflow }}\n");
+        await ExchangeAsync(bitflow);
+        var lines = new HashSet<string>();
+        string tags = $"proxy:web,listener:127.0.0.1:0";
+        string[] wanted =
+        [
+            $"bitflow.proxy.serve.accept.success:1|c|#{tags}",
+            $"bitflow.proxy.serve.dial.success:1|c|#{tags},target:a",
+            $"bitflow.proxy.pipe.success:1|c|#{tags},target:a",
+            $"bitflow.proxy.pipe.src_sent.size:5|ms|#{tags},target:a",
+            $"bitflow.proxy.pipe.dst_recv.size:5|ms|#{tags},target:a",
+            $"bitflow.proxy.pipe.src_sent.total:5|g|#{tags}",
+            $"bitflow.proxy.serve.total:1|g|#{tags}",
+            $"bitflow.proxy.serve.active_connections:0|g|#{tags}",
+            $"bitflow.proxy.close:1|c|#{tags},reason:client.relay.ended",
+        ];
+        byte[] datagram = new byte[65536];
+        while (!lines.IsSupersetOf(wanted))
+        {
+            int bytes = await receiver.ReceiveAsync(datagram.AsMemory()).AsTask().WaitAsync(Eventually.Patience);
+            Assert.InRange(bytes, 1, 1432);
+            lines.UnionWith(Encoding.ASCII.GetString(datagram, 0, bytes).Split('\n'));
+        }
+
+        // Every line's grammar is a law of the core; here: nothing but our metrics comes.
+        Assert.All(lines, line => Assert.StartsWith("bitflow.", line, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_log_rotated_fifty_times_under_load_loses_no_line_and_every_line_reads_back()
+    {
+        const int Rotations = 50;
+        using Peer target = Peer.Echo();
+        string folder = Directory.CreateTempSubdirectory("bitflow-log-").FullName;
+        string path = Path.Combine(folder, "connections.log");
+        try
+        {
+            using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(target, $"connection_log: '{path}'"));
+            Assert.StartsWith("640 ", (await ChildProcess.RunAsync("stat", ["-c", "%a %n", path])).Output, StringComparison.Ordinal);
+            int made = 0;
+            using var stop = new CancellationTokenSource();
+            Task load = Task.Run(async () =>
+            {
+                while (!stop.IsCancellationRequested)
+                {
+                    await ExchangeAsync(bitflow);
+                    made++;
+                }
+            });
+            for (int i = 0; i < Rotations; i++)
+            {
+                File.Move(path, $"{path}.{i}");
+                bitflow.Signal("USR1");
+                await Eventually.IsTrueAsync(() => File.Exists(path), "the log is reopened");
+            }
+
+            await stop.CancelAsync();
+            await load;
+            bitflow.Signal("TERM");
+            Assert.Equal(0, await bitflow.ExitAsync());
+            string[] lines = [.. Directory.GetFiles(folder).SelectMany(File.ReadAllLines)];
+            Assert.Equal(made, lines.Length);
+            var ids = lines.Select(line => ConnectionRecordModule.TryParse(line)).Select(read => read.IsOk ? read.ResultValue.Id : -1).ToHashSet();
+            Assert.Equal(made, ids.Count);
+            Assert.DoesNotContain(-1, ids);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    [Fact]
+    public async Task A_full_disk_under_the_connection_log_is_said_once_and_felt_by_no_connection()
+    {
+        using Peer target = Peer.Echo();
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(target, "connection_log: /dev/full"));
+        for (int i = 0; i < 20; i++)
+            await ExchangeAsync(bitflow);
+        await bitflow.SaysAsync("connection log /dev/full: lines are lost until it can be written again");
+        bitflow.Signal("TERM");
+        Assert.Equal(0, await bitflow.ExitAsync());
+        Assert.Single(bitflow.Errors.Split('\n'), line => line.Contains("lines are lost", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task The_admin_server_shows_health_readiness_proxies_connections_and_metrics()
+    {
+        using Peer target = Peer.Echo();
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(target), "  admin: { address: '127.0.0.1:0' }\n");
+        await bitflow.SaysAsync("admin server: listening on ");
+        string address = bitflow.Errors.Split("admin server: listening on ")[1].Split('\n')[0].Trim();
+        using var http = new HttpClient { BaseAddress = new Uri($"http://{address}") };
+        using Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint());
+        await client.SendAllAsync("hello"u8.ToArray());
+        await client.ReadExactlyAsync(5);
+        Assert.Equal("ok\n", await http.GetStringAsync("/healthz"));
+        Assert.Equal("ready\n", await http.GetStringAsync("/readyz"));
+        Assert.Contains("\"name\":\"web\"", await http.GetStringAsync("/proxies"), StringComparison.Ordinal);
+        Assert.Contains("\"phase\":\"relay\"", await http.GetStringAsync("/connections"), StringComparison.Ordinal);
+        string metrics = await http.GetStringAsync("/metrics");
+        Assert.Contains("\nbitflow_proxy_serve_accept_success_total{proxy=\"web\",listener=\"127.0.0.1:0\"} 1\n", metrics, StringComparison.Ordinal);
+        using (HttpResponseMessage page = await http.GetAsync("/"))
+        {
+            Assert.Contains("default-src 'none'", page.Headers.GetValues("Content-Security-Policy").Single(), StringComparison.Ordinal);
+            string html = await page.Content.ReadAsStringAsync();
+            Assert.DoesNotContain("http", html.Replace("http-equiv", "", StringComparison.Ordinal), StringComparison.Ordinal);
+        }
+
+        using (HttpResponseMessage refused = await http.PostAsync("/", content: null))
+            Assert.Equal(HttpStatusCode.MethodNotAllowed, refused.StatusCode);
+        bitflow.Signal("TERM");
+        await bitflow.SaysAsync("draining 1 connections");
+        using (HttpResponseMessage draining = await http.GetAsync("/readyz"))
+            Assert.Equal(HttpStatusCode.ServiceUnavailable, draining.StatusCode);
+        client.Shutdown(SocketShutdown.Send);
+        Assert.Equal(0, await bitflow.ExitAsync());
+    }
+}
