@@ -20,7 +20,7 @@ internal sealed partial class SessionLog(ILogger logger) : ISessionObserver
         if (!logger.IsEnabled(level))
             return;
         Ended(
-            logger, level, session.Model.Name, session.Id, session.Life.Source, session.TargetModel?.Name ?? "-", reason.ToString(), Explain(session, reason),
+            logger, level, session.Model.Name, session.Id, ClientOf(session.Life), session.TargetModel?.Name ?? "-", reason.ToString(), Explain(session, reason),
             session.ClientStamps.BytesFrom, session.TargetStamps.BytesFrom);
     }
 
@@ -32,6 +32,9 @@ internal sealed partial class SessionLog(ILogger logger) : ISessionObserver
 
     public void OnInternalFault(Session session, Exception exception) => InternalFault(logger, session.Model.Name, session.Id, exception);
 
+    /// <summary>The client, and behind a PROXY header who brought it.</summary>
+    private static string ClientOf(Life life) => life.Source.Equals(life.Peer) ? life.Source.ToString() : $"{life.Source} (by way of {life.Peer})";
+
     private static string Explain(Session session, CloseReason reason)
     {
         if (reason.Phase.IsDial && session.Life.LastFault is { IsValueSome: true } fault && session.TargetModel is { } target)
@@ -42,7 +45,7 @@ internal sealed partial class SessionLog(ILogger logger) : ISessionObserver
 
     [LoggerMessage(EventId = 300, Message = "proxy {Proxy}: connection {Id} from {Client} to {Target}: {Reason}: {Why} ({FromClient} bytes from the client, {FromTarget} from the target)")]
     private static partial void Ended(
-        ILogger logger, LogLevel level, string proxy, long id, Endpoint client, string target, string reason, string why, long fromClient, long fromTarget);
+        ILogger logger, LogLevel level, string proxy, long id, string client, string target, string reason, string why, long fromClient, long fromTarget);
 
     [LoggerMessage(301, LogLevel.Debug, "proxy {Proxy}: connection {Id}: attempt {Attempt}: target {Target} ({Address}) {Fault}")]
     private static partial void AttemptFailed(ILogger logger, string proxy, long id, int attempt, string target, string address, string fault);
