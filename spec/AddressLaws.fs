@@ -68,3 +68,7 @@ let ``a refusal names what was meant`` () =
             | Error error -> (Address.describe error).Contains words
             | Ok _ -> false
     )
+
+[<Fact>]
+let ``the name of an inherited descriptor has at most 255 characters`` () =
+    Law.HoldsFor([ 254, true; 255, true; 256, false ], fun (length, sound) -> (Address.tryParse ("fd:" + System.String('a', length))).IsOk = sound)

@@ -51,3 +51,18 @@ let ``the two engines judge the kernel's answers alike`` () =
           System.Net.Sockets.SocketError.Shutdown, 32; System.Net.Sockets.SocketError.Success, 0 ],
         fun (platform, errno) -> IoFaults.ofSocketError platform = IoFaults.ofErrno errno && (errno = 0) = (IoFaults.ofErrno errno = IoFault.None)
     )
+
+[<Fact>]
+let ``a refusal says by which rule`` () =
+    Law.HoldsFor(
+        [ "bitflow.admission.refused", "authorized_sources"
+          "bitflow.hello.refused", "server name"
+          "target.dial.refused", "refused the connection"
+          "bitflow.admission.limit", "connection_limit" ],
+        fun (text, words) -> (CloseReason.explain (CloseReason.tryParse text).Value).Contains words
+    )
+
+[<Fact>]
+let ``each side has one other side, and it is not itself`` () =
+    Law.HoldsFor([ Side.Client; Side.Target ], fun side ->
+        Side.other side <> side && Side.other (Side.other side) = side && (Side.who side = Who.Client) = (side = Side.Client))

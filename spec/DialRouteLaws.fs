@@ -83,3 +83,10 @@ let ``a literal stays as it is, and clients of the other family fail, whether it
           "192.0.2.1:443", "proxy:1080", v6Client, false
           "192.0.2.1:443", "", Endpoint.Unix "", true ],
         fun (at, proxy, client, reachable) -> (match DialRoute.choose (target at proxy) true client with Ok _ -> true | Error _ -> false) = reachable)
+
+[<Fact>]
+let ``a target of the other family says which is whose`` () =
+    Law.HoldsFor([ "[2001:db8::1]:80", "192.0.2.1", "IPv6", "over IPv4"; "192.0.2.1:80", "2001:db8::1", "IPv4", "over IPv6" ], fun (address, client, theirs, over) ->
+        match DialRoute.choose (target address "") true (Sample.ip client) with
+        | Error(DialFault.Unresolved detail) -> detail.Contains $"is {theirs}," && detail.Contains over
+        | _ -> false)

@@ -61,3 +61,31 @@ let ``a timer of the platform can be set to any duration, and only beyond 49 day
         let span = d.ToTimerSpan()
         span.TotalMilliseconds <= float (System.UInt32.MaxValue - 1u)
         && (span = d.ToTimeSpan() || d.ToTimeSpan().TotalDays > 49.0))
+
+[<Fact>]
+let ``an instant and a wait make the instant that lies that wait ahead`` () =
+    Law.Holds(fun (start: int) (wait: int) -> (Instant(int64 start) + Duration.OfNanoseconds(int64 wait)) - Instant(int64 start) = Duration.OfNanoseconds(int64 wait))
+
+[<Fact>]
+let ``durations are written with the units that they need and no others`` () =
+    Law.HoldsFor(
+        [ 0L, "0s"; 90_000_000_000L, "1m30s"; 5_000_000_000L, "5s"; 250_000_000L, "250ms"; 1_500_000_000L, "1.5s"; 7L, "7ns"; -1_000_000_000L, "-1s" ],
+        fun (nanoseconds, text) -> string (Duration.OfNanoseconds nanoseconds) = text
+    )
+
+[<Fact>]
+let ``the largest whole numbers of seconds and milliseconds are exact, and one more saturates`` () =
+    Law.HoldsFor(
+        [ Duration.OfSeconds 9_223_372_036L, 9_223_372_036_000_000_000L
+          Duration.OfSeconds -9_223_372_036L, -9_223_372_036_000_000_000L
+          Duration.OfSeconds 9_223_372_037L, System.Int64.MaxValue
+          Duration.OfSeconds -9_223_372_037L, -System.Int64.MaxValue
+          Duration.OfMilliseconds 9_223_372_036_854L, 9_223_372_036_854_000_000L
+          Duration.OfMilliseconds -9_223_372_036_854L, -9_223_372_036_854_000_000L
+          (match Duration.tryParse "9223372036s" with Ok d -> d | Error _ -> Duration.Zero), 9_223_372_036_000_000_000L ],
+        fun (duration, nanoseconds) -> duration.TotalNanoseconds = nanoseconds
+    )
+
+[<Fact>]
+let ``no wait at all is a timer of no length`` () =
+    Law.HoldsFor([ Duration.Zero, 0L; Duration.OfNanoseconds 1L, 1L; Duration.OfNanoseconds 100L, 1L; Duration.OfNanoseconds 101L, 2L ], fun (d, ticks) -> d.ToTimeSpan().Ticks = ticks)

@@ -223,6 +223,9 @@ let ``a smaller limit, a narrower list and a lost target show in a replay`` () =
           { proxy with Targets = [ Sample.target "b"; Sample.target "a" ] }, { record with DialAttempts = 3 }, "same"
           { proxy with Options = { proxy.Options with LoadBalancer = Policy.Sni } }, record, "unknowable"
           { proxy with Listener = { proxy.Listener with TrustedProxies = Sample.networks [ "203.0.113.9" ] } }, record, "unknowable"
+          // Admission refuses without header or hello, known or not.
+          { limited 7 with Listener = { proxy.Listener with TrustedProxies = Sample.networks [ "203.0.113.9" ] } }, { record with Header = HeaderSeen.Unknown }, "refused bitflow.admission.limit"
+          { authorized "10.0.0.0/8" with Options = { proxy.Options with LoadBalancer = Policy.RoundRobin } }, record, "refused bitflow.admission.refused"
           proxy, refused, "admitted a"
           authorized "10.0.0.0/8", refused, "otherwise bitflow.admission.refused"
           limited 7, refused, "same" ],
@@ -267,3 +270,42 @@ let ``a header is shown with its addresses and what follows it`` () =
     Law.HoldsFor([ 0; 1; 7 ], fun extra ->
         let struct (seen, whole) = Inspect.proxyHeader (Array.append header (Array.zeroCreate extra))
         whole && seen.Contains "source: 192.0.2.1:56324" && seen.Contains "destination: 198.51.100.2:443" && seen.Contains $"{extra} bytes after it" = (extra > 0))
+
+[<Fact>]
+let ``a trusted proxy's own connection is foreseen to be admitted, whoever else is`` () =
+    let proxy =
+        { Sample.proxy "p" with
+            Listener = { Sample.listener with TrustedProxies = Sample.networks [ "10.1.0.0/16" ]; AuthorizedSources = Sample.networks [ "192.0.2.0/24" ] } }
+    Law.HoldsFor([ HeaderSeen.Local, false; HeaderSeen.Unknown, true; HeaderSeen.Addresses(Sample.ip "192.0.2.7", Endpoint.Unknown), false ], fun (header, refused) ->
+        let client = { describe (Sample.ip "10.1.2.3") ValueNone 0 0L with Header = header }
+        (Forecast.untilDial (Rules proxy) ValueNone client).Life.IsOver = refused)
+
+[<Fact>]
+let ``the ticket, the server name and the listener's TLS are those that serve`` () =
+    Law.Holds(fun (SmallProxy p) (n: int) (ticket: uint16) ->
+        let client = { client n 1 0 ticket with Peer = Sample.ip "10.9.9.9" }
+        let forecast = Forecast.untilDial (Rules p) (tlsOf p) client
+        let reached = match forecast.Life.Step with Step.Attempt _ -> true | _ -> false
+        not reached
+        || (forecast.Hello.IsSome = p.Listener.Tls.IsSome
+            && (p.Options.LoadBalancer <> Policy.RoundRobin || forecast.Life.Ticket = int64 ticket)))
+
+[<Fact>]
+let ``an attempt that would be answered in the very moment of its deadline has missed it`` () =
+    Law.HoldsFor([ 126L, "connect_timeout"; 127L, "connect_timeout"; 128L, "vanished"; 0L, "vanished" ], fun (seconds, cause) ->
+        let proxy = { Sample.proxy "p" with Targets = [ { Sample.target "a" with ConnectTimeout = Duration.OfSeconds seconds } ] }
+        let _, life = Forecast.dial Forecast.silent (Forecast.untilDial (Rules proxy) ValueNone (describe (Sample.ip "10.9.9.9") ValueNone 0 0L)).Life
+        life.CloseReason = CloseReason.tryParse $"target.dial.{cause}")
+
+[<Fact>]
+let ``a case that is not as expected says what came instead, or which proxy it must name`` () =
+    let none = System.Func<string, ListenerTlsRules>(fun _ -> null)
+    let failures proxies text =
+        Scenario.run { Application = Sample.application; Proxies = proxies } none (read text) |> Seq.collect _.Failures |> String.concat "; "
+    let two = [ Sample.proxy "p"; Sample.proxy "q" ]
+    Law.HoldsFor(
+        [ two, "cases:\n  - {client: 10.1.2.3, expect: {target: a}}\n", "several proxies"
+          two, "cases:\n  - {client: 10.1.2.3, proxy: z, expect: {target: a}}\n", "no proxy z"
+          [ Sample.proxy "p" ], "cases:\n  - {client: 10.1.2.3, expect: {certificate: x.pem}}\n", "expected certificate x.pem, got none" ],
+        fun (proxies, text, words) -> (failures proxies text).Contains words
+    )

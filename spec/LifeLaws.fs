@@ -419,3 +419,9 @@ let ``orders to the relay are given once and belong to their moment`` () =
         let seen = List.scan folder (life, life) script |> List.map fst
         let given = seen |> List.filter (fun l -> not l.IsOver) |> List.map _.Orders |> List.filter ((<>) RelayOrders.None)
         List.distinct given = given && seen |> List.forall (fun l -> not l.IsOver || l.Orders = RelayOrders.None || not life.IsRelaying))
+
+[<Fact>]
+let ``a connection whose policy draws no ticket has none`` () =
+    Law.Holds(fun (SmallProxy p) (ticket: uint16) ->
+        let life = toDial (begin' p client) (at 0) (ValueSome(Sample.serverName "a.example")) (int64 ticket)
+        life.IsOver || life.Ticket = (if p.Options.LoadBalancer = Policy.RoundRobin then int64 ticket else -1L))

@@ -112,3 +112,11 @@ let ``a header for a TCP client without overlong words fits the smallest segment
                 Cipher = "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA384"
                 ClientCertificate = tls.ClientCertificate |> Option.map (fun c -> { c with CommonName = short (Printable.ofText c.CommonName) }) }
         (line ProxyHeaderVersion.V2 (Endpoint.OfIp(a, 65535)) (Endpoint.OfIp(b, 65535)) None (Some tls)).Length <= 536)
+
+[<Fact>]
+let ``a word of 256 bytes is sent, and a longer one is left out whole`` () =
+    Law.HoldsFor([ 1, true; 255, true; 256, true; 257, false ], fun (length, sent) ->
+        let tls = { tls with ServerName = String('a', length) }
+        match OutboundHeader.choose ProxyHeaderVersion.V2 client server None (Some tls) with
+        | ProxyHeader.BinaryTcp(_, _, tlvs) -> tlvs.Authority.IsSome = sent
+        | _ -> false)

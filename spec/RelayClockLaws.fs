@@ -78,3 +78,17 @@ let ``bytes taken while a side was held never move its clock ahead of now`` () =
         let now = Instant(int64 held + int64 now)
         let released = RelayClock.released (Instant.earlier now (Instant(int64 held + int64 moved))) (Instant(int64 held)) now
         released.Nanoseconds <= now.Nanoseconds)
+
+[<Fact>]
+let ``a held side is looked at again within its read_timeout, for it may be let go at any time`` () =
+    Law.Holds(fun (r: StampedRelay) ->
+        let alone =
+            { r with
+                ClientRead = Sample.milliseconds 10
+                ClientWrite = Duration.Zero
+                TargetRead = Duration.Zero
+                TargetWrite = Duration.Zero
+                ClientSide = { r.ClientSide with Held = true } }
+        match verdict alone with
+        | ClockVerdict.LookAgain again -> again = r.Now + Sample.milliseconds 10
+        | ClockVerdict.Over _ -> false)

@@ -220,3 +220,26 @@ let ``thousands of connections, failing targets, a reload and a drain: one end e
         && run.Outcomes |> Array.forall (fun o -> not o.WasCounted || o.OpenBefore < limitOf world o)
         // A world in which little happens would show little.
         && (Law.Cases < 1_000 || reasons.Length >= 25))
+
+[<Fact>]
+let ``scenarios that the real program plays too have the ends that the design gives them`` () =
+    let expected =
+        Map [
+            "the client ends first", ("client.relay.ended", "a", 1)
+            "the target ends first", ("target.relay.ended", "a", 1)
+            "a client that neither says nor hears a byte", ("client.relay.probe", "a", 1)
+            "the client resets", ("client.relay.reset", "a", 1)
+            "the target resets", ("target.relay.reset", "a", 1)
+            "the second target stands in for the first", ("client.relay.ended", "b", 3)
+            "every target is down", ("target.dial.refused", "b", 3)
+            "without a policy the second target stands in for nobody", ("target.dial.refused", "a", 1)
+            "a source that no list lets in", ("bitflow.admission.refused", "", 0)
+            "the lifetime is over", ("bitflow.relay.lifetime", "a", 1)
+            "a silent client and its read_timeout", ("client.relay.read_timeout", "a", 1)
+            "a silent target and its read_timeout", ("target.relay.read_timeout", "a", 1)
+            "a hello that never comes", ("client.hello.handshake_timeout", "", 0)
+            "a client that leaves before its hello", ("client.hello.probe", "", 0)
+        ]
+    Law.HoldsFor(Rehearsals.all, fun rehearsal ->
+        let played = Rehearsals.simulate rehearsal
+        expected[rehearsal.Name] = (played.Reason, played.Target, played.Attempts))

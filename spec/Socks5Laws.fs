@@ -158,3 +158,23 @@ let ``words without a form on the wire are refused before anything is sent`` () 
             match play true whole credentials destination [||] with
             | { End = Error(SocksFault.LengthWithoutForm _); Said = [||] } -> true
             | _ -> false)
+
+[<Fact>]
+let ``an answer of another protocol is refused at its first byte`` () =
+    let destination = SocksDestination.Name("example.com", 80)
+    Law.HoldsFor([ [||]; [| 5uy; 0uy |] ], fun before ->
+        match Socks5Exchange.start None destination with
+        | SocksStep.Send(_, state, _) ->
+            let state =
+                if Array.isEmpty before then ValueSome state
+                else
+                    match Socks5Exchange.feed state (ReadOnlySpan before) with
+                    | SocksStep.Send(_, next, _) -> ValueSome next
+                    | _ -> ValueNone
+            (match state with
+             | ValueSome state ->
+                 (match Socks5Exchange.feed state (ReadOnlySpan [| 4uy |]) with
+                  | SocksStep.Rejected(SocksFault.Version 4uy) -> true
+                  | _ -> false)
+             | ValueNone -> false)
+        | _ -> false)
