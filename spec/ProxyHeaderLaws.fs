@@ -274,3 +274,18 @@ let ``a word that would not fit the block is left out whole`` () =
         match parse (ProxyHeaderCodec.encode (header (Some(String('x', length))))) with
         | Parse.Done(read, _) -> read = header None || (length <= 65_520 && (match read with ProxyHeader.BinaryTcp(_, _, t) -> t.Alpn.IsSome | _ -> false))
         | _ -> false)
+
+[<Fact>]
+let ``an UNKNOWN line of 107 bytes without its end is refused, and a shorter one may still end`` () =
+    Law.HoldsFor([ 15; 106; 107; 108 ], fun length ->
+        match ProxyHeaderCodec.parseBytes (System.Text.Encoding.ASCII.GetBytes("PROXY UNKNOWN ".PadRight(length, 'x'))) with
+        | Parse.Rejected ProxyHeaderFault.LineTooLong -> length >= 107
+        | Parse.NeedMore _ -> length < 107
+        | _ -> false)
+
+[<Fact>]
+let ``what is missing of a line is the shortest that could still come`` () =
+    Law.HoldsFor([ "PROXY TCP4 ", "0.0.0.0 0.0.0.0 0 0\r\n"; "PROXY TCP6 ", ":: :: 0 0\r\n" ], fun (begun, rest) ->
+        match ProxyHeaderCodec.parseBytes (System.Text.Encoding.ASCII.GetBytes begun) with
+        | Parse.NeedMore atLeast -> atLeast = rest.Length
+        | _ -> false)

@@ -55,6 +55,7 @@ let equivalent: (string * string * string) list =
     [ "Duration", "if total < 0L then text.Append", "zero was written before"
       "Duration", "if total < 0L then uint64", "zero was written before"
       "IpNetwork", "if first <= l then", "two ranges that share one address, joined or not, hold the same addresses"
+      "IpNetwork", "if slash < 0 then text else", "before a leading slash no address was read"
       "ProxyHeaderText", "if rest.Length < full tcp6", "at the full keyword both ways ask for the same number of bytes" ]
 
 /// Breakages by hand, where the rule is a number or an expression and no condition: the module, the text, what it becomes.
