@@ -23,6 +23,11 @@ internal static class Reports
         if (results.Count == 0)
             throw new BenchException("nothing was measured yet: run `make bench`");
         string machine = string.Join("; ", results.Select(each => each.Outcome.Machine).Distinct());
+        int rounds = results.SelectMany(each => each.Outcome.Contenders.Values).SelectMany(each => each.Rounds.Values).Select(each => each.Count).DefaultIfEmpty().Min();
+        machine += string.Create(CultureInfo.InvariantCulture, $", at least {rounds} rounds");
+        string[] missing = [.. Workloads.All.Select(each => each.Name).Except(results.Select(each => each.Workload.Name))];
+        if (missing.Length > 0)
+            machine += $", without {string.Join(", ", missing)}";
         double load = results.Max(each => each.Outcome.OtherLoad);
         if (load > 1)
             machine += string.Create(CultureInfo.InvariantCulture, $", busy with other work (load average {load:F0} at the start): latencies and rates say little, processor time is still comparable");
