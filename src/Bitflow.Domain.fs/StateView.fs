@@ -43,7 +43,7 @@ type ConnectionView =
       SourceSentBytes: int64
       DestinationReceiveBytes: int64 }
 
-/// What the admin server, `bitflow top` and SIGUSR2 show of the running program.
+/// What the admin server and SIGUSR2 show of the running program.
 [<RequireQualifiedAccess>]
 module StateView =
     /// Connections shown at once: a page with all of a hundred thousand would help nobody and hold up the machine.
