@@ -55,3 +55,10 @@ let ``where accepting may resume, the next descriptor does not make it pause aga
 let ``accepting does resume once enough descriptors were closed`` () =
     Law.HoldsFor([ 64L; 256L; 1024L; 1_000_000L ], fun limit ->
         Admission.mayResume limit (int limit - 40) && not (Admission.mayResume limit (int limit - 39)))
+
+[<Fact>]
+let ``a shortage of descriptors is said exactly where two a connection, and the reserve, are more than there are`` () =
+    Law.Holds(fun (ValidConfig config) (limit: uint16) ->
+        let connections = config.Proxies |> List.sumBy (fun p -> int64 p.Options.ConnectionLimit)
+        let short = connections > 0L && 2L * connections + 32L > int64 limit
+        short = not (isNull (Admission.descriptorShortage (int64 limit) config)))

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Bitflow.Domain;
+using Bitflow.Net.Linux;
 using Bitflow.Net.Tls;
 
 namespace Bitflow.App;
@@ -43,14 +44,32 @@ internal sealed class LoadedConfiguration
         }
 
         // Before the files are used: one that changes in between is seen as changed by the next reload, never missed.
-        Dictionary<string, string> digests = ReloadPlanModule.Files(reading.Config).ToDictionary(static file => file, Digest);
+        Dictionary<string, string> digests = Digests(reading.Config);
         LoadedTls tls = LoadedTls.Load(reading.Config, TimeProvider.System);
         errors = [.. tls.Findings.Where(static f => f.IsError).Select(f => reading.Line(f.Path, f.Message))];
         if (errors.Count > 0)
             return null;
         IEnumerable<string> doubts = tls.Findings.Select(f => reading.Line(f.Path, f.Message));
+        if (Admission.DescriptorShortage(Libc.DescriptorLimit(), reading.Config) is { } shortage)
+            doubts = doubts.Append(reading.Line("server.proxies", shortage));
         return new LoadedConfiguration(new ConfigSnapshot(reading.Config, digests), tls, [.. reading.Warnings, .. doubts]);
     }
+
+    /// <summary>The same for a command: null where the file cannot be served, and every reason is then on standard error.</summary>
+    public static LoadedConfiguration? LoadOrSay(string path)
+    {
+        LoadedConfiguration? loaded = Load(path, out IReadOnlyList<string> errors);
+        foreach (string line in errors)
+            Console.Error.WriteLine(line);
+        return loaded;
+    }
+
+    /// <summary>Digests of the contents of the files that a configuration names, by path.</summary>
+    public static Dictionary<string, string> Digests(Config config) => ReloadPlanModule.Files(config).ToDictionary(static file => file, Digest);
+
+    /// <summary>The listener's rules for hellos; null where it terminates no TLS, or there is no such proxy.</summary>
+    public ListenerTlsRules? TlsOf(string proxyName) =>
+        Config.Proxies.FirstOrDefault(p => p.Name == proxyName) is { } proxy ? Tls.Of(proxy).Listener?.Rules : null;
 
     /// <summary>Empty for a file that cannot be read: whoever loads it says so.</summary>
     private static string Digest(string file)

@@ -33,3 +33,17 @@ module Admission =
     [<CompiledName "MayResume">]
     let mayResume (descriptorLimit: int64) (inUse: int) =
         descriptorLimit - int64 inUse >= int64 reservedDescriptors + 8L
+
+    /// What a connection needs: one descriptor for the client, one for the target.
+    let descriptorsPerConnection = 2L
+
+    /// Says so where the limit on descriptors (RLIMIT_NOFILE) cannot carry what `connection_limit` lets in, over all
+    /// proxies; null where it can. Proxies without a limit ask for nothing that could be counted.
+    [<CompiledName "DescriptorShortage">]
+    let descriptorShortage (descriptorLimit: int64) (config: Config) : string =
+        let connections = config.Proxies |> List.sumBy (fun p -> int64 p.Options.ConnectionLimit)
+        let needed = connections * descriptorsPerConnection + int64 reservedDescriptors
+        if connections = 0L || needed <= descriptorLimit then
+            null
+        else
+            $"connection_limit lets in {connections} connections, which need {needed} descriptors, and the limit is {descriptorLimit}; raise LimitNOFILE or ulimit -n, or lower connection_limit"

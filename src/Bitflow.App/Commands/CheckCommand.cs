@@ -7,10 +7,7 @@ internal static class CheckCommand
 {
     public static int Run(string path)
     {
-        LoadedConfiguration? loaded = LoadedConfiguration.Load(path, out IReadOnlyList<string> errors);
-        foreach (string line in errors)
-            Console.Error.WriteLine(line);
-        if (loaded is null)
+        if (LoadedConfiguration.LoadOrSay(path) is not { } loaded)
             return ExitStatus.Unusable;
         foreach (string line in loaded.Warnings)
             Console.Error.WriteLine($"warning: {line}");

@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Bitflow.Domain;
 
 namespace Bitflow.App.Commands;
@@ -17,6 +16,7 @@ internal static class DiffCommand
         return ExitStatus.Done;
     }
 
+    /// <summary>Files that cannot be read have no digest here; what is wrong with them is the business of `check`.</summary>
     private static ConfigSnapshot? Snapshot(string path)
     {
         ConfigReading? reading = ConfigLoading.Read(path, out string problem);
@@ -28,24 +28,6 @@ internal static class DiffCommand
 
         foreach (string line in reading.Errors)
             Console.Error.WriteLine(line);
-        return reading.IsUsable ? new ConfigSnapshot(reading.Config, Digests(reading.Config)) : null;
-    }
-
-    /// <summary>A file that cannot be read has no digest; that is the business of `check`.</summary>
-    private static Dictionary<string, string> Digests(Config config)
-    {
-        var digests = new Dictionary<string, string>(StringComparer.Ordinal);
-        foreach (string path in ReloadPlanModule.Files(config))
-        {
-            try
-            {
-                digests[path] = Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(path)));
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-            {
-            }
-        }
-
-        return digests;
+        return reading.IsUsable ? new ConfigSnapshot(reading.Config, LoadedConfiguration.Digests(reading.Config)) : null;
     }
 }

@@ -8,7 +8,7 @@ internal static class ExplainCommand
 {
     public static int Run(ExplainRequest request)
     {
-        if (LoadedConfig.Load(request.ConfigPath) is not { } loaded)
+        if (LoadedConfiguration.LoadOrSay(request.ConfigPath) is not { } loaded)
             return ExitStatus.Unusable;
         FSharpResult<(ProxyConfig Proxy, Question Question), string> asked = Explain.Ask(loaded.Config, request);
         if (asked.IsError)

@@ -8,7 +8,7 @@ internal static class ReplayCommand
 {
     public static int Run(string configPath, string logPath)
     {
-        if (LoadedConfig.Load(configPath) is not { } loaded)
+        if (LoadedConfiguration.LoadOrSay(configPath) is not { } loaded)
             return ExitStatus.Unusable;
         var rules = loaded.Config.Proxies.ToDictionary(p => p.Name, p => new Rules(p), StringComparer.Ordinal);
         ReplaySummary summary = Replay.none;

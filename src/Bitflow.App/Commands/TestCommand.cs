@@ -32,7 +32,7 @@ internal static class TestCommand
             return ExitStatus.Unusable;
         }
 
-        if (LoadedConfig.Load(config) is not { } loaded)
+        if (LoadedConfiguration.LoadOrSay(config) is not { } loaded)
             return ExitStatus.Unusable;
         IReadOnlyList<ScenarioResult> results = Scenario.Run(loaded.Config, loaded.TlsOf, file);
         Console.Out.Write(Scenario.Report(path, results));
