@@ -32,6 +32,8 @@ type Command =
     | Test of path: string
     /// `hello` or `proxy-header`, and a file or hexadecimal text.
     | Inspect of what: string * input: string
+    /// Watch a running Bitflow through its admin server.
+    | Top of admin: Address
     /// Listen, and send back what comes.
     | Echo of addresses: Address list
     | Version
@@ -115,6 +117,7 @@ module CommandLine =
         | [<CliPrefix(CliPrefix.None)>] Diff of ParseResults<WordsArguments>
         | [<CliPrefix(CliPrefix.None); CustomCommandLine "test">] Cases of ParseResults<WordsArguments>
         | [<CliPrefix(CliPrefix.None)>] Inspect of ParseResults<WordsArguments>
+        | [<CliPrefix(CliPrefix.None)>] Top of ParseResults<WordsArguments>
 
         interface IArgParserTemplate with
             member this.Usage =
@@ -130,6 +133,7 @@ module CommandLine =
                 | Diff _ -> "say what a reload from one file to another would do"
                 | Cases _ -> "run a file of cases"
                 | Inspect _ -> "say what the parsers see in captured bytes"
+                | Top _ -> "watch a running Bitflow"
 
     /// The first screen: what it does, how to begin.
     let help =
@@ -147,6 +151,7 @@ module CommandLine =
          \u0020                                decide the connections of a log again by another file\n\
          bitflow inspect hello|proxy-header FILE|HEX\n\
          \u0020                                what the parsers see in captured bytes\n\
+         bitflow top ADDRESS              watch a running Bitflow through its application.admin.address\n\
          bitflow echo ADDRESS...          listen there and send back what comes, as a target to try\n\
          bitflow --version, --help\n\
          \n\
@@ -203,6 +208,15 @@ module CommandLine =
         | ("hello" | "proxy-header" as what) :: (_ :: _ as input) -> Ok(Command.Inspect(what, String.concat " " input))
         | _ -> Error "write: bitflow inspect hello FILE, or bitflow inspect proxy-header FILE; hexadecimal text may stand for the file"
 
+    let private top (words: string list) : Result<Command, string> =
+        match words with
+        | [ text ] ->
+            Address.tryParse text
+            |> Result.bind Address.asTarget
+            |> Result.map Command.Top
+            |> Result.mapError (fun fault -> $"{text}: {Address.describe fault}")
+        | _ -> Error "write: bitflow top ADDRESS, the application.admin.address of a running Bitflow"
+
     let private parseWithArgu (arguments: string[]) (variable: string) : Result<Command, string> =
         let parser = ArgumentParser.Create<Arguments>(programName = "bitflow", checkStructure = false)
         try
@@ -234,7 +248,8 @@ module CommandLine =
                     | [ path ] -> Ok(Command.Test path)
                     | _ -> Error "write: bitflow test FILE, one file of cases"
                 | Some(Inspect arguments) when not arguments.IsUsageRequested -> inspect (words arguments)
-                | Some(Explain _ | Replay _ | Diff _ | Cases _ | Inspect _) -> Ok Command.Help
+                | Some(Top arguments) when not arguments.IsUsageRequested -> top (words arguments)
+                | Some(Explain _ | Replay _ | Diff _ | Cases _ | Inspect _ | Top _) -> Ok Command.Help
                 | Some(Echo addresses) ->
                     if addresses.IsUsageRequested then Ok Command.Help else echo (addresses.GetResult Addresses)
                 | _ ->
@@ -258,4 +273,4 @@ module CommandLine =
         | _ -> parseWithArgu arguments variable
 
     /// The same without the short way, for the law.
-    let internal parseTheLongWay arguments variable = parseWithArgu arguments variable
+    let parseTheLongWay arguments variable = parseWithArgu arguments variable

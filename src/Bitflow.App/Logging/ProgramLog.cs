@@ -6,7 +6,6 @@ using Serilog;
 using Serilog.Core;
 using Serilog.Events;
 using Serilog.Extensions.Logging;
-using Serilog.Formatting.Json;
 
 namespace Bitflow.App.Logging;
 
@@ -28,6 +27,7 @@ internal sealed class ProgramLog : IAsyncDisposable
     /// <summary>What is made at all: errors are reported even where nothing is written.</summary>
     private readonly LoggingLevelSwitch _lowest = new();
 
+    private readonly LineFormatter _lines = new();
     private readonly SentrySink _errors = new();
     private readonly Logger _written;
     private readonly RepeatLimitSink _limited;
@@ -38,21 +38,10 @@ internal sealed class ProgramLog : IAsyncDisposable
     public ProgramLog(ApplicationConfig application)
     {
         Apply(application);
-        bool json = application.LogFormat.IsJson;
         _written = new LoggerConfiguration()
             .MinimumLevel.Verbose()
             .WriteTo.Async(
-                sink =>
-                {
-                    if (json)
-                        sink.Console(new JsonFormatter(renderMessage: true), standardErrorFromLevel: LogEventLevel.Verbose);
-                    else
-                        sink.Console(
-                            outputTemplate: "{Timestamp:yyyy-MM-ddTHH:mm:ss.fffzzz} {Level:u4} {Message:lj}{NewLine}{Exception}",
-                            formatProvider: System.Globalization.CultureInfo.InvariantCulture,
-                            standardErrorFromLevel: LogEventLevel.Verbose,
-                            theme: Serilog.Sinks.SystemConsole.Themes.ConsoleTheme.None);
-                },
+                sink => sink.Console(_lines, standardErrorFromLevel: LogEventLevel.Verbose),
                 bufferSize: QueueLines,
                 blockWhenFull: false)
             .CreateLogger();
@@ -78,9 +67,10 @@ internal sealed class ProgramLog : IAsyncDisposable
 
     public ConnectionLogEvents ConnectionLogs { get; }
 
-    /// <summary>Takes the level of a configuration; a change of format needs a restart.</summary>
+    /// <summary>Takes what a configuration says of the log; in force at once.</summary>
     public void Apply(ApplicationConfig application)
     {
+        _lines.IsJson = application.LogFormat.IsJson;
         _level.MinimumLevel = LevelOf(application);
         bool reports = application.SentryDsn.Length > 0;
         _lowest.MinimumLevel = reports && _level.MinimumLevel > LogEventLevel.Error ? LogEventLevel.Error : _level.MinimumLevel;

@@ -1,0 +1,43 @@
+module Bitflow.Spec.CommandLineLaws
+
+open Xunit
+open Bitflow.Domain
+
+let private asText (result: Result<Command, string>) = $"%A{result}"
+
+[<Fact>]
+let ``the short way to serve decides as the parser of all the rest does`` () =
+    Law.HoldsFor(
+        [ [| "--config"; "a.yaml" |], ""; [| "-c"; "a.yaml" |], "b.yaml"; [||], "b.yaml"; [||], ""; [| "--help" |], ""; [| "--version" |], "" ],
+        fun (arguments, variable) -> asText (CommandLine.parse arguments variable) = asText (CommandLine.parseTheLongWay arguments variable)
+    )
+
+[<Fact>]
+let ``an option wins over the environment, and without either the fault names both`` () =
+    Law.HoldsFor([ "check"; "" ], fun command ->
+        let with' rest = if command = "" then rest else Array.append [| command |] rest
+        asText (CommandLine.parse (with' [| "--config"; "given" |]) "variable") |> fun text -> text.Contains "given"
+        && (asText (CommandLine.parse (with' [||]) "variable")).Contains "variable"
+        && (match CommandLine.parse (with' [||]) "" with
+            | Error fault -> fault.Contains "--config" && fault.Contains "BITFLOW_CONFIG"
+            | Ok _ -> false))
+
+[<Fact>]
+let ``what is not understood is refused in one line, never with a stack trace`` () =
+    Law.HoldsFor(
+        [ [| "--nonsense" |]; [| "serve"; "x" |]; [| "echo" |]; [| "echo"; "nowhere" |]; [| "top" |]; [| "top"; "127.0.0.1" |]; [| "diff"; "one" |]
+          [| "inspect"; "what" |]; [| "explain"; "--config"; "x"; "--format"; "xml"; "--source"; "::1" |]; [| "--config" |] ],
+        fun arguments ->
+            match CommandLine.parse arguments "" with
+            | Error fault -> fault.Length > 10 && not (fault.Contains '\n')
+            | Ok _ -> false
+    )
+
+[<Fact>]
+let ``every command that the help shows is understood`` () =
+    Law.HoldsFor(
+        [ [| "check"; "--config"; "x" |]; [| "-t"; "--config"; "x" |]; [| "schema" |]; [| "echo"; ":80"; "unix:/x" |]; [| "diff"; "a"; "b" |]; [| "test"; "a" |]
+          [| "replay"; "--config"; "a"; "--log"; "b" |]; [| "inspect"; "hello"; "16" |]; [| "top"; "127.0.0.1:9100" |]; [| "top"; "unix:/run/x" |]
+          [| "explain"; "--config"; "x"; "--proxy"; "p"; "--source"; "10.1.2.3" |] ],
+        fun arguments -> match CommandLine.parse arguments "" with Ok command -> not command.IsHelp | Error _ -> false
+    )
