@@ -47,14 +47,20 @@ let ``accepting pauses exactly when fewer than 32 descriptors are left beside th
         Admission.isScarce limit newest = (free < 32))
 
 [<Fact>]
-let ``where accepting may resume, the next descriptor does not make it pause again`` () =
+let ``what may be accepted while descriptors are scarce leaves 32 of them, its targets' included`` () =
     Law.HoldsFor([ for limit in [ 64L; 256L; 1024L ] do for inUse in 0 .. int limit -> limit, inUse ], fun (limit, inUse) ->
-        not (Admission.mayResume limit inUse) || not (Admission.isScarce limit inUse))
+        let allowed = Admission.allowance limit inUse
+        allowed >= 0 && (allowed = 0 || int limit - inUse - 2 * allowed >= 32) && (allowed > 0) = (int limit - inUse >= 34))
 
 [<Fact>]
-let ``accepting does resume once enough descriptors were closed`` () =
+let ``where the scarcity is over, something may be accepted, and the next descriptor does not bring it back`` () =
+    Law.HoldsFor([ for limit in [ 64L; 256L; 1024L ] do for inUse in 0 .. int limit -> limit, inUse ], fun (limit, inUse) ->
+        not (Admission.isAmple limit inUse) || (Admission.allowance limit inUse > 0 && not (Admission.isScarce limit inUse)))
+
+[<Fact>]
+let ``the scarcity is over once enough descriptors were closed`` () =
     Law.HoldsFor([ 64L; 256L; 1024L; 1_000_000L ], fun limit ->
-        Admission.mayResume limit (int limit - 40) && not (Admission.mayResume limit (int limit - 39)))
+        Admission.isAmple limit (int limit - 64) && not (Admission.isAmple limit (int limit - 63)))
 
 [<Fact>]
 let ``a shortage of descriptors is said exactly where two a connection, and the reserve, are more than there are`` () =

@@ -28,14 +28,20 @@ module Admission =
     [<CompiledName "IsScarce">]
     let isScarce (descriptorLimit: int64) (newest: int) = int64 newest >= descriptorLimit - int64 reservedDescriptors
 
-    /// Whether enough descriptors are free again to go on accepting. A little more than at the pause, so that
-    /// pausing and resuming do not alternate with every connection.
-    [<CompiledName "MayResume">]
-    let mayResume (descriptorLimit: int64) (inUse: int) =
-        descriptorLimit - int64 inUse >= int64 reservedDescriptors + 8L
-
     /// What a connection needs: one descriptor for the client, one for the target.
     let descriptorsPerConnection = 2L
+
+    /// How many connections may be accepted until the next look, while descriptors are scarce: each will want two, and numbers
+    /// tell little now, since the free ones are where others were closed.
+    [<CompiledName "Allowance">]
+    let allowance (descriptorLimit: int64) (inUse: int) : int =
+        let free = descriptorLimit - int64 inUse - int64 reservedDescriptors
+        if free <= 0L then 0 else int (min (free / descriptorsPerConnection) (int64 System.Int32.MaxValue))
+
+    /// Whether the scarcity is over. With more to spare than it began with, so that episodes do not alternate with every connection.
+    [<CompiledName "IsAmple">]
+    let isAmple (descriptorLimit: int64) (inUse: int) =
+        descriptorLimit - int64 inUse >= 2L * int64 reservedDescriptors
 
     /// Says so where the limit on descriptors (RLIMIT_NOFILE) cannot carry what `connection_limit` lets in, over all
     /// proxies; null where it can. Proxies without a limit ask for nothing that could be counted.

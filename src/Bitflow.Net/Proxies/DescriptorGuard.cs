@@ -16,7 +16,11 @@ internal sealed class DescriptorGuard : IDisposable
     private readonly HashSet<Acceptor> _acceptors = [];
     private readonly IServerLog _log;
     private readonly Timer _timer;
-    private bool _paused;
+
+    /// <summary>An episode: accepting is held, or goes on by allowance.</summary>
+    private volatile bool _scarce;
+    private bool _held;
+    private int _allowance;
 
     public DescriptorGuard(IServerLog log)
     {
@@ -33,7 +37,7 @@ internal sealed class DescriptorGuard : IDisposable
         lock (_gate)
         {
             _acceptors.Add(acceptor);
-            if (_paused)
+            if (_held)
                 acceptor.Pause();
         }
     }
@@ -45,44 +49,73 @@ internal sealed class DescriptorGuard : IDisposable
     }
 
     /// <summary>Called with the number of each new descriptor, or a larger one where others are as good as taken.</summary>
-    public void Observe(int descriptor)
+    /// <returns>False where no more may be accepted now.</returns>
+    public bool Observe(int descriptor)
     {
-        if (Admission.IsScarce(Limit, descriptor))
-            Pause();
+        if (_scarce)
+        {
+            if (Interlocked.Decrement(ref _allowance) > 0)
+                return true;
+            Hold();
+            return false;
+        }
+
+        if (!Admission.IsScarce(Limit, descriptor))
+            return true;
+        Pause();
+        return false;
     }
 
-    public void Dispose() => _timer.Dispose();
-
-    private void Pause()
+    /// <summary>An episode begins: nothing is accepted until it is known how many descriptors are free.</summary>
+    public void Pause()
     {
         lock (_gate)
         {
-            if (_paused)
+            if (_scarce)
                 return;
-            _paused = true;
-            foreach (Acceptor acceptor in _acceptors)
-                acceptor.Pause();
+            _scarce = true;
+            _allowance = 0;
+            Hold();
             _timer.Change(LookAgain, Timeout.InfiniteTimeSpan);
         }
 
         _log.AcceptPaused(Limit);
     }
 
-    private void Look()
+    public void Dispose() => _timer.Dispose();
+
+    private void Hold()
     {
         lock (_gate)
         {
-            if (!Admission.MayResume(Limit, Libc.DescriptorsInUse()))
-            {
-                _timer.Change(LookAgain, Timeout.InfiniteTimeSpan);
+            if (_held)
                 return;
-            }
-
-            _paused = false;
+            _held = true;
             foreach (Acceptor acceptor in _acceptors)
-                acceptor.Resume();
+                acceptor.Pause();
+        }
+    }
+
+    private void Look()
+    {
+        bool over;
+        lock (_gate)
+        {
+            int inUse = Libc.DescriptorsInUse();
+            over = Admission.IsAmple(Limit, inUse);
+            _scarce = !over;
+            _allowance = Admission.Allowance(Limit, inUse);
+            if (!over)
+                _timer.Change(LookAgain, Timeout.InfiniteTimeSpan);
+            if (_held && _allowance > 0)
+            {
+                _held = false;
+                foreach (Acceptor acceptor in _acceptors)
+                    acceptor.Resume();
+            }
         }
 
-        _log.AcceptResumed();
+        if (over)
+            _log.AcceptResumed();
     }
 }

@@ -32,10 +32,12 @@ internal sealed class Listener : IAcceptHandler
     public void OnAccepted(Connection connection) => _proxy.Serve(connection);
 
     /// <summary>Each of those that wait will want a descriptor more for its target.</summary>
-    public void OnTaken(int descriptor, int waiting) => _guard.Observe(descriptor + waiting);
+    public bool OnTaken(int descriptor, int waiting) => _guard.Observe(descriptor + waiting);
 
     public void OnAcceptFault(IoFault fault)
     {
+        if (fault == IoFault.NoDescriptors)
+            _guard.Pause();
         _proxy.Model.Meter.AcceptFailed();
         _log.AcceptFailed(_proxy.Model.Name, Socket.Local, fault);
     }

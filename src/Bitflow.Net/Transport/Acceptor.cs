@@ -9,7 +9,7 @@ internal abstract class Acceptor
     public abstract void Resume();
 
     /// <summary>
-    /// Accepts what is queued at this moment, unless or until it is paused, then stops for good. The socket may be closed once the task is done: no call on it is
+    /// Accepts what is queued at this moment, paused or not, then stops for good. The socket may be closed once the task is done: no call on it is
     /// pending and none will follow.
     /// </summary>
     public abstract Task StopAsync();

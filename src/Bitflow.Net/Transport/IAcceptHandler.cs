@@ -13,9 +13,8 @@ internal interface IAcceptHandler
     /// </summary>
     /// <param name="descriptor">The number of its descriptor.</param>
     /// <param name="waiting">Others that were accepted and are not handed over yet.</param>
-    void OnTaken(int descriptor, int waiting)
-    {
-    }
+    /// <returns>False where no more are to be accepted now, not even at a stop: what then waits in the queue is reset with it.</returns>
+    bool OnTaken(int descriptor, int waiting) => true;
 
     /// <summary>An accept call failed for a reason that is not the client's (descriptors, memory).</summary>
     void OnAcceptFault(IoFault fault);

@@ -84,17 +84,17 @@ internal sealed class LinuxAcceptor : Acceptor
         }
     }
 
-    private void Take(LinuxLoop here, int descriptor, ReadOnlySpan<byte> from)
+    private bool Take(LinuxLoop here, int descriptor, ReadOnlySpan<byte> from)
     {
         if (_family != Libc.FamilyUnix && !_listening.ClientsInheritSettings)
             LinuxLoop.Configure(descriptor, ClientSettings);
         LinuxLoop home = Home(here);
         var connection = new LinuxConnection(home, descriptor, _family, from, _local);
-        _handler.OnTaken(descriptor, Volatile.Read(ref _waiting));
+        bool more = _handler.OnTaken(descriptor, Volatile.Read(ref _waiting));
         if (home == here)
         {
             HandOver(connection);
-            return;
+            return more;
         }
 
         Interlocked.Increment(ref _waiting);
@@ -103,6 +103,7 @@ internal sealed class LinuxAcceptor : Acceptor
             Interlocked.Decrement(ref _waiting);
             HandOver(connection);
         });
+        return more;
     }
 
     private void HandOver(LinuxConnection connection)
@@ -178,13 +179,14 @@ internal sealed class LinuxAcceptor : Acceptor
         private bool Accept(int most, bool draining)
         {
             Span<byte> address = stackalloc byte[SocketAddresses.MaxBytes];
-            for (int taken = 0; taken < most && !owner._paused && (_listens || draining); taken++)
+            for (int taken = 0; taken < most && (draining || (_listens && !owner._paused)); taken++)
             {
                 int answer = Libc.Accept(owner._listener, address, out int bytes);
                 if (answer >= 0)
                 {
-                    owner.Take(Loop, answer, address[..bytes]);
-                    continue;
+                    if (owner.Take(Loop, answer, address[..bytes]))
+                        continue;
+                    return false;
                 }
 
                 switch (answer)

@@ -82,8 +82,11 @@ internal sealed class LinuxLoop : EventLoop
         if (IsCurrent)
             _timers.Set(timer, at);
         else
-            Post(() => _timers.Set(timer, at));
+            PostArm(timer, at);
     }
+
+    /// <summary>Apart, because a method that makes a closure on one of its ways pays for it on all of them.</summary>
+    private void PostArm(LoopTimer timer, Instant at) => Post(() => _timers.Set(timer, at));
 
     public override void Post(Action work)
     {

@@ -108,21 +108,14 @@ internal sealed class ManagedAcceptor : Acceptor
         AcceptQueued(socket);
     }
 
-    private bool IsPaused
-    {
-        get
-        {
-            lock (_gate)
-                return _resumed is not null;
-        }
-    }
-
     private void AcceptQueued(Socket socket)
     {
         try
         {
-            while (!IsPaused)
-                Take(socket.Accept());
+            while (Take(socket.Accept()))
+            {
+                // One after the other, until there is none or no room for one.
+            }
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
@@ -130,7 +123,7 @@ internal sealed class ManagedAcceptor : Acceptor
         }
     }
 
-    private void Take(Socket client)
+    private bool Take(Socket client)
     {
         try
         {
@@ -142,8 +135,9 @@ internal sealed class ManagedAcceptor : Acceptor
         }
 
         var connection = new ManagedConnection(_loop, client);
-        _handler.OnTaken(connection.Descriptor, waiting: 0);
+        bool more = _handler.OnTaken(connection.Descriptor, waiting: 0);
         _handler.OnAccepted(connection);
+        return more;
     }
 
     /// <summary>True when accepting is over for good.</summary>
