@@ -83,6 +83,7 @@ internal static unsafe partial class Libc
     public const int Ipv6V6Only = 26;
     public const int IpProtoTcp = 6;
     public const int TcpUserTimeout = 18;
+    public const int TcpInfo = 11;
     public const int TcpNotSentLowAt = 25;
     public const int NoSuchEntry = 2;
     public const int NoAccess = 13;
@@ -103,6 +104,20 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", EntryPoint = "ioctl", SetLastError = true)]
     public static partial int IoctlInt(int descriptor, nuint request, out int value);
+
+    /// <summary>
+    /// Bytes sent and not acknowledged, that may still be. On a connection that was reset the kernel's count (SIOCOUTQ) stands still for
+    /// ever: there it is none.
+    /// </summary>
+    public static int UnsentBytes(int descriptor)
+    {
+        // tcpi_state is the first byte of struct tcp_info.
+        const int StateMask = 0xff;
+        const int StateClosed = 7;
+        if (IoctlInt(descriptor, SiocOutq, out int bytes) != 0 || bytes == 0)
+            return 0;
+        return GetOption(descriptor, IpProtoTcp, TcpInfo, out int info) >= 0 && (info & StateMask) == StateClosed ? 0 : bytes;
+    }
 
     [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]
     public static partial int Fcntl(int descriptor, int command, int argument);

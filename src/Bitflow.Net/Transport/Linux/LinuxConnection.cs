@@ -88,7 +88,7 @@ internal sealed class LinuxConnection : Connection, IEventSink
         get
         {
             Debug.Assert(_loop.IsCurrent, "a descriptor may only be asked on the loop that closes it");
-            return _descriptor >= 0 && Libc.IoctlInt(_descriptor, Libc.SiocOutq, out int bytes) == 0 ? bytes : 0;
+            return _descriptor >= 0 ? Libc.UnsentBytes(_descriptor) : 0;
         }
     }
 

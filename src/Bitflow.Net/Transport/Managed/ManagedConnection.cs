@@ -49,7 +49,7 @@ internal sealed class ManagedConnection : Connection
             try
             {
                 _socket.SafeHandle.DangerousAddRef(ref held);
-                return Libc.IoctlInt((int)_socket.SafeHandle.DangerousGetHandle(), Libc.SiocOutq, out int bytes) == 0 ? bytes : 0;
+                return Libc.UnsentBytes((int)_socket.SafeHandle.DangerousGetHandle());
             }
             catch (ObjectDisposedException)
             {
