@@ -10,6 +10,7 @@ namespace Bitflow.App;
 /// </summary>
 internal sealed class Signals : IDisposable
 {
+    private const int Hangup = 1;
     private const int Interrupt = 2;
     private const PosixSignal Usr1 = (PosixSignal)10;
     private const PosixSignal Usr2 = (PosixSignal)12;
@@ -19,6 +20,8 @@ internal sealed class Signals : IDisposable
 
     public Signals()
     {
+        // What a shell starts in the background ignores SIGINT, what nohup starts ignores SIGHUP; here both mean something.
+        Libc.StopIgnoring(Hangup);
         Libc.StopIgnoring(Interrupt);
         _registrations =
         [

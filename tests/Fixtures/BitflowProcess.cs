@@ -92,8 +92,9 @@ internal sealed partial class BitflowProcess : ChildProcess
         return line!;
     }
 
-    /// <summary>Open descriptors of the process.</summary>
-    public int Descriptors() => Directory.GetFiles($"/proc/{Id}/fd").Length;
+    /// <summary>Open descriptors of the process, without those of its own file: the runtime opens one for each assembly that it comes to need.</summary>
+    public int Descriptors() =>
+        Directory.GetFiles($"/proc/{Id}/fd").Count(static descriptor => new FileInfo(descriptor).LinkTarget is { } target && target != Repository.Binary);
 
     public override void Dispose()
     {
