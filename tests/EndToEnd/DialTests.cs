@@ -206,10 +206,7 @@ public sealed class DialTests
         using BitflowProcess bitflow = await StartAsync(engine, $"[ {{ name: a, address: '{resetting.Address}', connect_attempts: 3 }} ]");
         int descriptors = bitflow.Descriptors();
         for (int i = 0; i < 30; i++)
-        {
-            using Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint());
-            Assert.Empty(await client.ReadToResetAsync());
-        }
+            await SocketWords.IsResetAtOnceAsync(bitflow.EndPoint());
 
         await bitflow.EndsWithAsync("target.relay.reset");
         await Eventually.IsTrueAsync(() => bitflow.Descriptors() <= descriptors, "nothing is left");
