@@ -160,13 +160,14 @@ public sealed class TimeoutTests
         byte[] received = new byte[sent.Length];
         int got = 0;
 
-        // Three timeouts long at a rate far below what the buffers on the way hold; then the rest at once.
-        for (int i = 0; i < 30; i++)
+        // Three timeouts long, so slowly that the writes stay pending; then the rest at once. The kernel tells the sender of room only when
+        // half of the receive buffer is free, so the reader must free that much several times in each timeout to be seen moving.
+        for (long began = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(began) < TimeSpan.FromSeconds(3) && got < sent.Length / 2;)
         {
             byte[] piece = await r.Client.ReadExactlyAsync(16 * 1024);
             piece.CopyTo(received, got);
             got += piece.Length;
-            await Task.Delay(100);
+            await Task.Delay(20);
         }
 
         Assert.False(r.HasEnded);

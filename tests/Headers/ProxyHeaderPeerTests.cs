@@ -102,10 +102,11 @@ public sealed class ProxyHeaderPeerTests
             $"""
               listen front
                 bind 127.0.0.1:{port}
+                timeout check 60s
                 option tcp-check
                 tcp-check send PING
                 tcp-check expect string PONG
-                server bitflow 127.0.0.1:{bitflow.Port()} send-proxy-v2 check check-send-proxy inter 1s
+                server bitflow 127.0.0.1:{bitflow.Port()} send-proxy-v2 check check-send-proxy inter 30s
             """,
             port);
         using Socket target = await backend.AcceptAsync();
