@@ -44,6 +44,7 @@ let modules =
       "Admission", [ "AdmissionLaws" ]
       "RelayLife", [ "RelayLaws" ]
       "RelayClock", [ "RelayClockLaws" ]
+      "Farewell", [ "FarewellLaws" ]
       "Life", [ "LifeLaws"; "SimulatorLaws" ]
       "ReloadPlan", [ "ReloadPlanLaws" ]
       "Forecast", [ "ExplainLaws" ]

@@ -19,17 +19,6 @@ namespace Bitflow.Net.Proxies;
 /// </remarks>
 internal sealed class Session : LoopTimer, IRelayObserver
 {
-    /// <summary>A refused client's bytes are read up to this many before closing, so that what was written to it is not lost (section 3).</summary>
-    private const int LingerBytes = 64 * 1024;
-
-    private static readonly Duration LingerTime = Duration.OfSeconds(1);
-
-    /// <summary>How long a queue may take to empty before a reset is passed on, where the side has no write_timeout.</summary>
-    private static readonly Duration DrainPatience = Duration.OfSeconds(5);
-
-    private static readonly Duration FirstDrainLook = Duration.OfMilliseconds(1);
-    private static readonly Duration LongestDrainLook = Duration.OfMilliseconds(50);
-
     private readonly ISessionObserver _observer;
     private readonly Dialer _dialer;
     private readonly Lock _gate = new();
@@ -52,10 +41,8 @@ internal sealed class Session : LoopTimer, IRelayObserver
     private bool _targetResetWatched;
 
     private Connection? _draining;
-    private Instant _drainUntil;
-    private Duration _drainLook;
-    private Duration _endPatience;
-    private int _endUnsent;
+    private Drain _drain;
+    private OrderlyEnd? _orderlyEnd;
     private int _released;
     private int _lingering;
 
@@ -151,9 +138,9 @@ internal sealed class Session : LoopTimer, IRelayObserver
             return;
         }
 
-        if (_endPatience.IsPositive)
+        if (_orderlyEnd is { } end)
         {
-            LookAtOrderlyEnd(now);
+            LookAtOrderlyEnd(end, now);
             return;
         }
 
@@ -648,21 +635,21 @@ internal sealed class Session : LoopTimer, IRelayObserver
         _clientMayGoOn?.TrySetResult();
     }
 
-    private void BeginDrain(Connection connection, Duration patience)
+    private void BeginDrain(Connection connection, Duration writeTimeout)
     {
         Instant now = Client.Loop.Now;
-        _drainUntil = now + (patience.IsPositive ? patience : DrainPatience);
-        _drainLook = FirstDrainLook;
+        _drain = Farewell.BeginDrain(writeTimeout, now);
         _draining = connection;
         LookAtDrain(now);
     }
 
     private void LookAtDrain(Instant now)
     {
-        if (_draining!.UnsentBytes > 0 && now.Nanoseconds < _drainUntil.Nanoseconds)
+        FSharpValueOption<Drain> again = Farewell.Drained(_drain, now, _draining!.UnsentBytes);
+        if (again.IsSome)
         {
-            Client.Loop.Arm(this, Instant.OfNanoseconds(Math.Min(_drainUntil.Nanoseconds, (now + _drainLook).Nanoseconds)));
-            _drainLook = Duration.OfNanoseconds(Math.Min(_drainLook.TotalNanoseconds * 2, LongestDrainLook.TotalNanoseconds));
+            _drain = again.Value;
+            Client.Loop.Arm(this, _drain.LookAt);
             return;
         }
 
@@ -673,12 +660,9 @@ internal sealed class Session : LoopTimer, IRelayObserver
     /// <summary>TLS ends with close_notify, which must arrive: without it, what came before looks cut off.</summary>
     private void BeginOrderlyEnd()
     {
-        Duration client = Model.Config.Listener.WriteTimeout;
-        Duration target = TargetModel!.Config.WriteTimeout;
-        Duration longer = client.TotalNanoseconds > target.TotalNanoseconds ? client : target;
-        _endPatience = longer.IsPositive ? longer : DrainPatience;
-        _endUnsent = int.MaxValue;
-        LookAtOrderlyEnd(Client.Loop.Now);
+        OrderlyEnd end = Farewell.BeginOrderlyEnd(Model.Config.Listener.WriteTimeout, TargetModel!.Config.WriteTimeout, Client.Loop.Now, UnsentBytes());
+        _orderlyEnd = end;
+        Client.Loop.Arm(this, end.LookAt);
         Run(EndBothAsync());
 
         async Task EndBothAsync()
@@ -692,22 +676,24 @@ internal sealed class Session : LoopTimer, IRelayObserver
         }
     }
 
-    private void LookAtOrderlyEnd(Instant now)
+    private void LookAtOrderlyEnd(OrderlyEnd end, Instant now)
     {
-        int unsent = Client.UnsentBytes + _target!.UnsentBytes;
-        if (unsent >= _endUnsent)
+        FSharpValueOption<OrderlyEnd> again = Farewell.Ended(end, now, UnsentBytes());
+        if (again.IsSome)
         {
-            Release();
+            _orderlyEnd = again.Value;
+            Client.Loop.Arm(this, again.Value.LookAt);
             return;
         }
 
-        _endUnsent = unsent;
-        Client.Loop.Arm(this, now + _endPatience);
+        Release();
     }
+
+    private int UnsentBytes() => Client.UnsentBytes + _target!.UnsentBytes;
 
     private void BeginLinger()
     {
-        Client.Loop.Arm(this, Client.Loop.Now + LingerTime);
+        Client.Loop.Arm(this, Farewell.LingerUntil(Client.Loop.Now));
         Run(EndClientAsync());
 
         async Task EndClientAsync()
@@ -727,11 +713,11 @@ internal sealed class Session : LoopTimer, IRelayObserver
     {
         if (Interlocked.Exchange(ref _lingering, 1) != 0)
             return;
-        byte[] buffer = ArrayPool<byte>.Shared.Rent(LingerBytes);
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(Farewell.LingerBytes);
         try
         {
             int drained = 0;
-            while (drained < LingerBytes)
+            while (drained < Farewell.LingerBytes)
             {
                 IoResult received = await Client.ReceiveAsync(buffer).ConfigureAwait(false);
                 if (received.Fault != IoFault.None || received.Bytes == 0)
