@@ -32,7 +32,7 @@ let ``a DSN's secret goes into the authentication and nowhere else (SE-1, SE-3)`
             && not ((string dsn).Contains pieces.Secret)
             && not ((sprintf "%O" dsn).Contains pieces.Secret)
             && not (dsn.Endpoint.Contains pieces.Secret)
-            && not (Encoding.UTF8.GetString(Sentry.envelope dsn wall event).Contains pieces.Secret))
+            && not (Encoding.UTF8.GetString(Sentry.envelope dsn wall Sentry.noDiscards event).Contains pieces.Secret))
 
 [<Fact>]
 let ``an empty DSN switches reporting off (SE-1)`` () =
@@ -68,7 +68,7 @@ let private cut (bytes: byte array) =
 [<Fact>]
 let ``an envelope is cut where its lengths say, and holds one event below 1 MiB (SE-5 to SE-11)`` () =
     Law.Holds(fun pieces (event: SentryEvent) ->
-        let envelope = Sentry.envelope (dsn (dsnText pieces)) wall event
+        let envelope = Sentry.envelope (dsn (dsnText pieces)) wall Sentry.noDiscards event
         let header, item, payload, rest = cut envelope
         rest = [| 10uy |]
         && header.GetProperty("event_id").GetString() = event.Id.ToString "N"
@@ -85,8 +85,8 @@ let ``an exception is sent cause first, each outermost call first`` () =
     let fault name frames = { Type = name; Message = "m"; Frames = List.map frame frames }
     let event =
         { Id = Guid.Empty; Timestamp = wall; Release = "bitflow@1"; ServerName = "h"; Message = ""; Template = ""; Tags = [ "proxy", "web" ]
-          Exceptions = [ fault "Outer" [ "inner"; "main" ]; fault "Cause" [] ] }
-    let _, _, payload, _ = cut (Sentry.envelope (dsn "https://k@h/1") wall event)
+          Exceptions = [ fault "Outer" [ "inner"; "main" ]; fault "Cause" [] ]; Stack = [] }
+    let _, _, payload, _ = cut (Sentry.envelope (dsn "https://k@h/1") wall Sentry.noDiscards event)
     let values = payload.GetProperty("exception").GetProperty "values"
     Law.HoldsFor(
         [ values[0].GetProperty("type").GetString(), "Cause"
@@ -96,6 +96,51 @@ let ``an exception is sent cause first, each outermost call first`` () =
           payload.GetProperty("release").GetString(), "bitflow@1"
           Sentry.fingerprint event, "Outer Bitflow.Net.inner" ],
         fun (actual, expected) -> actual = expected
+    )
+
+[<Fact>]
+let ``an event without an exception says where it was noticed, each outermost call first`` () =
+    let frame call = { Function = call; Module = "Bitflow.App"; File = ""; Line = 0; InApp = true }
+    let event =
+        { Id = Guid.Empty; Timestamp = wall; Release = "bitflow@1"; ServerName = "h"; Message = "m"; Template = "t"; Tags = []
+          Exceptions = []; Stack = [ frame "inner"; frame "main" ] }
+    let _, _, payload, _ = cut (Sentry.envelope (dsn "https://k@h/1") wall Sentry.noDiscards event)
+    let frames = payload.GetProperty("threads").GetProperty("values").[0].GetProperty("stacktrace").GetProperty "frames"
+    Law.HoldsFor(
+        [ frames[0].GetProperty("function").GetString(), "main"; frames[1].GetProperty("function").GetString(), "inner"; Sentry.fingerprint event, "t" ],
+        fun (actual, expected) -> actual = expected
+    )
+
+let private everyDiscard =
+    [ SentryDiscard.QueueOverflow; SentryDiscard.RateLimitBackoff; SentryDiscard.NetworkError; SentryDiscard.SendError; SentryDiscard.EventProcessor ]
+
+[<Fact>]
+let ``what was discarded is reported behind the next event, every reason with its sum, below 4 KiB (SE-11, SE-13)`` () =
+    Law.Holds(fun (event: SentryEvent) (losses: (int * FsCheck.NonNegativeInt) list) ->
+        let losses = losses |> List.map (fun (why, events) -> everyDiscard[abs (why % everyDiscard.Length)], int64 events.Get)
+        let discards = (Sentry.noDiscards, losses) ||> List.fold (fun all (why, events) -> Sentry.discard events why all)
+        let expected = losses |> List.filter (fun (_, events) -> events > 0L) |> List.groupBy fst |> List.map (fun (why, all) -> why.Reason, List.sumBy snd all) |> set
+        let _, _, _, rest = cut (Sentry.envelope (dsn "https://k@h/1") wall discards event)
+        if expected.IsEmpty then
+            rest = [| 10uy |]
+        else
+            // The second item is cut like the first, behind a line of its own.
+            let _, item, report, rest = cut (Array.append "{}"B rest)
+            let told =
+                [ for each in report.GetProperty("discarded_events").EnumerateArray() ->
+                      each.GetProperty("reason").GetString(), each.GetProperty("quantity").GetInt64() ]
+            item.GetProperty("type").GetString() = "client_report"
+            && item.GetProperty("length").GetInt32() <= 4 * 1024
+            && report.GetProperty("timestamp").GetString() = "2026-01-01T00:00:00.000Z"
+            && told.Length = expected.Count
+            && set told = expected
+            && rest = [| 10uy |])
+
+[<Fact>]
+let ``an answer that refuses the event counts it as discarded, but for a 429 (SE-12, SE-13)`` () =
+    Law.HoldsFor(
+        [ 200, false; 202, false; 299, false; 429, false; 301, true; 400, true; 401, true; 403, true; 413, true; 500, true; 503, true ],
+        fun (status, isDiscarded) -> Sentry.discardedBy status = (if isDiscarded then Some SentryDiscard.SendError else None) && Sentry.took status = (not isDiscarded && status <> 429)
     )
 
 let private after status header retry = Sentry.afterAnswer start wall status header retry Sentry.noRateLimits

@@ -200,6 +200,7 @@ type OperatorGenerators =
             let! id = ArbMap.defaults |> ArbMap.generate<Guid>
             let! message, template, key = Gen.three long
             let! faults = Gen.listOf fault |> Gen.map (List.truncate 8)
+            let! stack = Gen.listOf frame
             return
                 { Id = id
                   Timestamp = DateTimeOffset(2026, 1, 2, 3, 4, 5, 678, TimeSpan.Zero)
@@ -208,6 +209,7 @@ type OperatorGenerators =
                   Message = message
                   Template = template
                   Tags = [ "proxy", key; key, "value" ]
-                  Exceptions = faults }
+                  Exceptions = faults
+                  Stack = stack }
         }
         |> Arb.fromGen

@@ -101,7 +101,7 @@ internal sealed class Observation(ProgramLog log, ConnectionLogs.ConnectionLogs 
         SentryReporter? before = _sentry;
         // The configuration's reader has refused what is no DSN.
         SentryDsn? dsn = Sentry.ParseDsn(text) is { IsOk: true } parsed && FSharpOption<SentryDsn>.get_IsSome(parsed.ResultValue) ? parsed.ResultValue.Value : null;
-        _sentry = dsn is null ? null : new SentryReporter(dsn);
+        _sentry = dsn is null ? null : new SentryReporter(dsn, log.Reporting);
         _sentryDsn = text;
         log.ReportErrorsTo(_sentry);
         if (before is not null)

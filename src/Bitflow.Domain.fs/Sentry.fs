@@ -63,7 +63,32 @@ type SentryEvent =
       Template: string
       Tags: (string * string) list
       /// Outermost first; each the consequence of the next.
-      Exceptions: SentryException list }
+      Exceptions: SentryException list
+      /// Where it was noticed, innermost call first; for an event without an exception.
+      Stack: SentryFrame list }
+
+/// Why an event never came to be an issue, in the words of Sentry's client reports.
+[<RequireQualifiedAccess>]
+type SentryDiscard =
+    | QueueOverflow
+    /// Dropped here because the server had asked for a pause.
+    | RateLimitBackoff
+    | NetworkError
+    /// The server refused it.
+    | SendError
+    /// Our own limit, or a fault in making it.
+    | EventProcessor
+
+    member this.Reason =
+        match this with
+        | QueueOverflow -> "queue_overflow"
+        | RateLimitBackoff -> "ratelimit_backoff"
+        | NetworkError -> "network_error"
+        | SendError -> "send_error"
+        | EventProcessor -> "event_processor"
+
+/// What was discarded since the last report of it.
+type SentryDiscards = private SentryDiscards of Map<SentryDiscard, int64>
 
 /// One limit out of `X-Sentry-Rate-Limits` that concerns categories we know.
 type SentryRateLimit =
@@ -162,6 +187,21 @@ module Sentry =
                 |> Option.defaultValue event.Template
             $"{first.Type} {place}"
 
+    /// The server wants the outermost call first.
+    let private writeStack (json: Utf8JsonWriter) (frames: SentryFrame list) =
+        json.WriteStartObject "stacktrace"
+        json.WriteStartArray "frames"
+        for frame in frames |> List.truncate maxFrames |> List.rev do
+            json.WriteStartObject()
+            json.WriteString("function", clip maxFrameTextLength frame.Function)
+            json.WriteString("module", clip maxFrameTextLength frame.Module)
+            if frame.File <> "" then json.WriteString("filename", clip maxFrameTextLength frame.File)
+            if frame.Line > 0 then json.WriteNumber("lineno", frame.Line)
+            json.WriteBoolean("in_app", frame.InApp)
+            json.WriteEndObject()
+        json.WriteEndArray()
+        json.WriteEndObject()
+
     let private writeEvent (event: SentryEvent) =
         JsonText.bytes (fun json ->
             json.WriteStartObject()
@@ -183,33 +223,75 @@ module Sentry =
             if not event.Exceptions.IsEmpty then
                 json.WriteStartObject "exception"
                 json.WriteStartArray "values"
-                // The server wants causes first and, within one, the outermost call first.
+                // The server wants causes first.
                 for fault in event.Exceptions |> List.truncate maxExceptions |> List.rev do
                     json.WriteStartObject()
                     json.WriteString("type", clip maxFrameTextLength fault.Type)
                     json.WriteString("value", clip maxMessageLength fault.Message)
-                    if not fault.Frames.IsEmpty then
-                        json.WriteStartObject "stacktrace"
-                        json.WriteStartArray "frames"
-                        for frame in fault.Frames |> List.truncate maxFrames |> List.rev do
-                            json.WriteStartObject()
-                            json.WriteString("function", clip maxFrameTextLength frame.Function)
-                            json.WriteString("module", clip maxFrameTextLength frame.Module)
-                            if frame.File <> "" then json.WriteString("filename", clip maxFrameTextLength frame.File)
-                            if frame.Line > 0 then json.WriteNumber("lineno", frame.Line)
-                            json.WriteBoolean("in_app", frame.InApp)
-                            json.WriteEndObject()
-                        json.WriteEndArray()
-                        json.WriteEndObject()
+                    if not fault.Frames.IsEmpty then writeStack json fault.Frames
                     json.WriteEndObject()
+                json.WriteEndArray()
+                json.WriteEndObject()
+            elif not event.Stack.IsEmpty then
+                json.WriteStartObject "threads"
+                json.WriteStartArray "values"
+                json.WriteStartObject()
+                json.WriteNumber("id", 0)
+                json.WriteBoolean("current", true)
+                writeStack json event.Stack
+                json.WriteEndObject()
                 json.WriteEndArray()
                 json.WriteEndObject()
             json.WriteEndObject())
 
-    /// SE-5 to SE-10: one event as an envelope, ready to be sent at an instant of the wall clock.
+    [<CompiledName("NoDiscards")>]
+    let noDiscards = SentryDiscards Map.empty
+
+    /// One more event was discarded.
+    [<CompiledName("Discard")>]
+    let discard (events: int64) (why: SentryDiscard) (SentryDiscards counts) : SentryDiscards =
+        if events <= 0L then
+            SentryDiscards counts
+        else
+            SentryDiscards(counts |> Map.change why (fun count -> Some(Option.defaultValue 0L count + events)))
+
+    /// Whether an answer took the event (SE-12).
+    [<CompiledName("Took")>]
+    let took (status: int) = status >= 200 && status < 300
+
+    /// Why the event of an answer counts as discarded; none where the server took it, and none for a 429, which the server counts itself (SE-13).
+    [<CompiledName("DiscardedBy")>]
+    let discardedBy (status: int) : SentryDiscard option =
+        if took status || status = 429 then None else Some SentryDiscard.SendError
+
+    /// SE-13: what is told of discarded events, below 4 KiB by its nature (SE-11).
+    let private writeReport (at: DateTimeOffset) (counts: Map<SentryDiscard, int64>) =
+        JsonText.bytes (fun json ->
+            json.WriteStartObject()
+            json.WriteString("timestamp", time at)
+            json.WriteStartArray "discarded_events"
+            for KeyValue(why, quantity) in counts do
+                json.WriteStartObject()
+                json.WriteString("reason", why.Reason)
+                json.WriteString("category", "error")
+                json.WriteNumber("quantity", quantity)
+                json.WriteEndObject()
+            json.WriteEndArray()
+            json.WriteEndObject())
+
+    let private item (kind: string) (payload: byte array) =
+        let header =
+            JsonText.bytes (fun json ->
+                json.WriteStartObject()
+                json.WriteString("type", kind)
+                json.WriteNumber("length", payload.Length)
+                json.WriteString("content_type", "application/json")
+                json.WriteEndObject())
+        [ header; "\n"B; payload; "\n"B ]
+
+    /// SE-5 to SE-10: one event, and behind it what was discarded before, as an envelope ready to be sent at an instant of the wall clock.
     [<CompiledName("Envelope")>]
-    let envelope (dsn: SentryDsn) (sentAt: DateTimeOffset) (event: SentryEvent) : byte array =
-        let payload = writeEvent event
+    let envelope (dsn: SentryDsn) (sentAt: DateTimeOffset) (SentryDiscards discards) (event: SentryEvent) : byte array =
         let header =
             JsonText.bytes (fun json ->
                 json.WriteStartObject()
@@ -217,14 +299,8 @@ module Sentry =
                 json.WriteString("sent_at", time sentAt)
                 json.WriteString("dsn", string dsn)
                 json.WriteEndObject())
-        let item =
-            JsonText.bytes (fun json ->
-                json.WriteStartObject()
-                json.WriteString("type", "event")
-                json.WriteNumber("length", payload.Length)
-                json.WriteString("content_type", "application/json")
-                json.WriteEndObject())
-        Array.concat [ header; "\n"B; item; "\n"B; payload; "\n"B ]
+        let report = if discards.IsEmpty then [] else item "client_report" (writeReport sentAt discards)
+        Array.concat ([ header; "\n"B ] @ item "event" (writeEvent event) @ report)
 
     /// At most ten events a minute of one fingerprint.
     [<CompiledName("EventLimit")>]

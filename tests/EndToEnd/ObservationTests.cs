@@ -123,8 +123,7 @@ public sealed class ObservationTests
         using Peer target = Peer.Echo();
         using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(target), "  admin: { address: '127.0.0.1:0' }\n");
         await bitflow.SaysAsync("admin server: listening on ");
-        string address = bitflow.Errors.Split("admin server: listening on ")[1].Split('\n')[0].Trim();
-        using var http = new HttpClient { BaseAddress = new Uri($"http://{address}") };
+        using var http = new HttpClient { BaseAddress = new Uri($"http://{bitflow.AdminAddress()}") };
         using Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint());
         await client.SendAllAsync("hello"u8.ToArray());
         await client.ReadExactlyAsync(5);

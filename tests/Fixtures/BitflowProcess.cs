@@ -82,6 +82,9 @@ internal sealed partial class BitflowProcess : ChildProcess
 
     public IPEndPoint EndPoint(string proxy = "web") => new(IPAddress.Loopback, Port(proxy));
 
+    /// <summary>Where the admin server listens: `127.0.0.1:…` or a path.</summary>
+    public string AdminAddress() => Errors.Split("admin server: listening on ")[1].Split('\n')[0].Trim();
+
     /// <summary>Waits until a connection's end is logged with this reason; the line.</summary>
     public async Task<string> EndsWithAsync(string reason)
     {

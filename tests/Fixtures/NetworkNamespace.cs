@@ -30,8 +30,11 @@ internal sealed class NetworkNamespace : IDisposable
 
     public string There { get; }
 
+    /// <summary>What starts a program at the far end.</summary>
+    public IReadOnlyList<string> Inside => ["ip", "netns", "exec", _name];
+
     /// <summary>Runs a program at the far end.</summary>
-    public ChildProcess Start(params string[] command) => new("ip", ["netns", "exec", _name, .. command]);
+    public ChildProcess Start(params string[] command) => new("ip", [.. Inside.Skip(1), .. command]);
 
     /// <summary>From now on every packet is lost, without a word to either end.</summary>
     public void PullCable() => Run("-n", _name, "link", "set", "far", "down");

@@ -12,7 +12,7 @@ public sealed class SentryReporterTests
 {
     private static SentryEvent Event(string message) => new(
         Guid.NewGuid(), DateTimeOffset.UtcNow, "bitflow@test", "host", message, message,
-        FSharpList<Tuple<string, string>>.Empty, FSharpList<SentryException>.Empty);
+        FSharpList<Tuple<string, string>>.Empty, FSharpList<SentryException>.Empty, FSharpList<SentryFrame>.Empty);
 
     private static SentryDsn Dsn(string host) => Sentry.ParseDsn($"http://key:hunter2@{host}/prefix/42").ResultValue.Value;
 
@@ -53,7 +53,7 @@ public sealed class SentryReporterTests
     {
         (Peer server, string host, List<string> received) = Play("200 OK");
         using Peer open = server;
-        await using (var reporter = new SentryReporter(Dsn(host)))
+        await using (var reporter = new SentryReporter(Dsn(host), new Heard()))
             reporter.Report(() => Event("it broke"));
         string request = Assert.Single(received);
         Assert.StartsWith("POST /prefix/api/42/envelope/ HTTP/1.1\r\n", request, StringComparison.Ordinal);
@@ -71,7 +71,7 @@ public sealed class SentryReporterTests
     {
         (Peer server, string host, List<string> received) = Play(status, headers);
         using Peer open = server;
-        await using (var reporter = new SentryReporter(Dsn(host)))
+        await using (var reporter = new SentryReporter(Dsn(host), new Heard()))
         {
             reporter.Report(() => Event("first"));
             reporter.Report(() => Event("second"));
@@ -85,7 +85,7 @@ public sealed class SentryReporterTests
     {
         (Peer server, string host, List<string> received) = Play("503 Service Unavailable");
         using Peer open = server;
-        await using (var reporter = new SentryReporter(Dsn(host)))
+        await using (var reporter = new SentryReporter(Dsn(host), new Heard()))
         {
             reporter.Report(() => Event("first"));
             reporter.Report(() => Event("second"));
@@ -94,12 +94,54 @@ public sealed class SentryReporterTests
         Assert.Equal(2, received.Count);
     }
 
+    [Theory]
+    [InlineData("413 Content Too Large", "X-Sentry-Error: event submission rejected: too large\r\n", "413 event submission rejected: too large")]
+    [InlineData("403 Forbidden", "", "403 ")]
+    public async Task A_refusal_is_said_with_the_servers_reason_and_counted_in_the_next_report(string status, string headers, string said)
+    {
+        (Peer server, string host, List<string> received) = Play(status, headers);
+        using Peer open = server;
+        var heard = new Heard();
+        await using (var reporter = new SentryReporter(Dsn(host), heard))
+        {
+            reporter.Report(() => Event("first"));
+            reporter.Report(() => Event("second"));
+            reporter.Report(() => Event("third"));
+        }
+
+        Assert.Equal([said, said, said], heard.Said);
+        Assert.DoesNotContain("client_report", received[0], StringComparison.Ordinal);
+        Assert.Contains("{\"reason\":\"send_error\",\"category\":\"error\",\"quantity\":2}", received[2], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public Task What_reads_or_writes_a_socket_for_it_goes_on_in_the_pool_wherever_the_socket_completes() => Task.Run(async () =>
+    {
+        // Completions on a thread that is no pool thread, as the portable engine has them.
+        using var inner = new ForeignStream();
+        await using var stream = new PoolStream(inner);
+        Assert.Equal(1, await stream.ReadAsync(new byte[1]));
+        Assert.True(Thread.CurrentThread.IsThreadPoolThread, "after a read");
+        await stream.WriteAsync(new byte[1]);
+        Assert.True(Thread.CurrentThread.IsThreadPoolThread, "after a write");
+        inner.Fails = true;
+        try
+        {
+            await stream.ReadExactlyAsync(new byte[1]);
+            Assert.Fail("the inner stream fails");
+        }
+        catch (IOException)
+        {
+            Assert.True(Thread.CurrentThread.IsThreadPoolThread, "after a failure");
+        }
+    });
+
     [Fact]
     public async Task One_kind_of_event_is_sent_at_most_ten_times_a_minute()
     {
         (Peer server, string host, List<string> received) = Play("200 OK");
         using Peer open = server;
-        await using (var reporter = new SentryReporter(Dsn(host)))
+        await using (var reporter = new SentryReporter(Dsn(host), new Heard()))
         {
             for (int i = 0; i < 30; i++)
                 reporter.Report(() => Event("again"));
@@ -121,8 +163,46 @@ public sealed class SentryReporterTests
         string nobody;
         using (var peer = new Peer())
             nobody = peer.Address;
-        await using var reporter = new SentryReporter(Dsn(nobody));
-        reporter.Report(() => throw new InvalidOperationException("no event"));
-        reporter.Report(() => Event("lost"));
+        var heard = new Heard();
+        await using (var reporter = new SentryReporter(Dsn(nobody), heard))
+        {
+            reporter.Report(() => throw new InvalidOperationException("no event"));
+            reporter.Report(() => Event("lost"));
+            reporter.Report(() => Event("lost too"));
+        }
+
+        Assert.Contains("refused", Assert.Single(heard.Said), StringComparison.OrdinalIgnoreCase);
+    }
+
+    /// <summary>What the operator is told.</summary>
+    private sealed class Heard : IReportingEvents
+    {
+        public List<string> Said { get; } = [];
+
+        public void Refused(int status, string reason) => Said.Add($"{status} {reason}");
+
+        public void Unreachable(string reason) => Said.Add(reason);
+    }
+
+    /// <summary>Completes everything on a thread of its own.</summary>
+    private sealed class ForeignStream : MemoryStream
+    {
+        public bool Fails { get; set; }
+
+        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            await CompleteElsewhereAsync().ConfigureAwait(false);
+            return Fails ? throw new IOException("no more") : 1;
+        }
+
+        public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
+            await CompleteElsewhereAsync().ConfigureAwait(false);
+
+        private static Task CompleteElsewhereAsync()
+        {
+            var done = new TaskCompletionSource();
+            new Thread(() => done.SetResult()) { IsBackground = true }.Start();
+            return done.Task;
+        }
     }
 }

@@ -56,6 +56,7 @@ internal sealed class ProgramLog : IAsyncDisposable
         Sessions = new SessionLog(_log);
         Server = new ServerLog(_log);
         ConnectionLogs = new ConnectionLogEvents(_log);
+        Reporting = new ReportingEvents(_log);
     }
 
     /// <summary>For what has no log class of its own.</summary>
@@ -66,6 +67,8 @@ internal sealed class ProgramLog : IAsyncDisposable
     public ServerLog Server { get; }
 
     public ConnectionLogEvents ConnectionLogs { get; }
+
+    public ReportingEvents Reporting { get; }
 
     /// <summary>Takes what a configuration says of the log; in force at once.</summary>
     public void Apply(ApplicationConfig application)

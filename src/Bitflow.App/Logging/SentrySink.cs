@@ -15,13 +15,22 @@ internal sealed class SentrySink : ILogEventSink
     /// <summary>What of a log line becomes a tag: where it happened, never what a client sent.</summary>
     private static readonly (string Property, string Tag)[] Tagged = [("Proxy", "proxy"), ("Target", "target"), ("Reason", "reason")];
 
+    private static readonly string[] Loggers = ["Serilog.", "Microsoft.Extensions.Logging.", "Bitflow.App.Logging."];
+
     private volatile SentryReporter? _reporter;
 
     public void ReportTo(SentryReporter? reporter) => _reporter = reporter;
 
-    public void Emit(LogEvent logEvent) => _reporter?.Report(() => EventOf(logEvent));
+    public void Emit(LogEvent logEvent)
+    {
+        if (_reporter is not { } reporter)
+            return;
+        // Only here is it known who speaks; the names of the calls are looked up later and elsewhere.
+        StackTrace? here = logEvent.Exception is null ? new StackTrace(fNeedFileInfo: false) : null;
+        reporter.Report(() => EventOf(logEvent, here));
+    }
 
-    private static SentryEvent EventOf(LogEvent logEvent) => new(
+    private static SentryEvent EventOf(LogEvent logEvent, StackTrace? here) => new(
         id: Guid.NewGuid(),
         timestamp: logEvent.Timestamp,
         release: Release,
@@ -29,7 +38,12 @@ internal sealed class SentrySink : ILogEventSink
         message: logEvent.RenderMessage(System.Globalization.CultureInfo.InvariantCulture),
         template: logEvent.MessageTemplate.Text,
         tags: ListModule.OfSeq(Tags(logEvent)),
-        exceptions: ListModule.OfSeq(Chain(logEvent.Exception).Select(ExceptionOf)));
+        exceptions: ListModule.OfSeq(Chain(logEvent.Exception).Select(ExceptionOf)),
+        stack: here is null ? FSharpList<SentryFrame>.Empty : ListModule.OfSeq(here.GetFrames().Select(FrameOf).SkipWhile(IsLogging)));
+
+    /// <summary>The way from whoever spoke to here tells nothing.</summary>
+    private static bool IsLogging(SentryFrame frame) =>
+        Loggers.Any(logger => frame.Module.StartsWith(logger, StringComparison.Ordinal));
 
     private static IEnumerable<Tuple<string, string>> Tags(LogEvent logEvent)
     {

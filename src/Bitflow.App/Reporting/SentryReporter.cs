@@ -28,9 +28,15 @@ internal sealed class SentryReporter : IAsyncDisposable
     private SentryRateLimits _serverLimits = Sentry.NoRateLimits;
     private RepeatLimit<string> _ownLimit = Sentry.EventLimit();
 
-    public SentryReporter(SentryDsn dsn)
+    private readonly IReportingEvents _events;
+    private SentryDiscards _discards = Sentry.NoDiscards;
+    private long _overflown;
+    private bool _isUnreachable;
+
+    public SentryReporter(SentryDsn dsn, IReportingEvents events)
     {
         _transport = new SentryTransport(dsn);
+        _events = events;
         _sending = Task.Run(SendAllAsync);
     }
 
@@ -38,8 +44,10 @@ internal sealed class SentryReporter : IAsyncDisposable
     /// <param name="make">Makes the event, later and elsewhere: reading a stack trace takes its time.</param>
     public void Report(Func<SentryEvent> make)
     {
-        if (!_queue.Writer.TryWrite(make))
-            Instruments.SentryDropped.Add(1);
+        if (_queue.Writer.TryWrite(make))
+            return;
+        Interlocked.Increment(ref _overflown);
+        Instruments.SentryDropped.Add(1);
     }
 
     /// <summary>Sends what is queued, within bounds.</summary>
@@ -59,41 +67,79 @@ internal sealed class SentryReporter : IAsyncDisposable
     {
         await foreach (Func<SentryEvent> make in _queue.Reader.ReadAllAsync().ConfigureAwait(false))
         {
-            bool sent = false;
             try
             {
-                sent = await TrySendAsync(make()).ConfigureAwait(false);
+                await SendAsync(make()).ConfigureAwait(false);
             }
             catch (Exception)
             {
                 // Whatever it was, it must not end reporting, and has nobody to be reported to.
+                Discard(SentryDiscard.EventProcessor);
             }
-
-            if (!sent)
-                Instruments.SentryDropped.Add(1);
         }
     }
 
-    private async Task<bool> TrySendAsync(SentryEvent report)
+    private async Task SendAsync(SentryEvent report)
     {
-        if (_abandon.IsCancellationRequested || Sentry.MayNotSendEvents(Now(), _serverLimits))
-            return false;
+        if (_abandon.IsCancellationRequested)
+        {
+            Discard(SentryDiscard.QueueOverflow);
+            return;
+        }
+
+        if (Sentry.MayNotSendEvents(Now(), _serverLimits))
+        {
+            Discard(SentryDiscard.RateLimitBackoff);
+            return;
+        }
+
         (_, _ownLimit) = RepeatLimit.Sweep(Now(), _ownLimit);
         (RepeatVerdict verdict, _ownLimit) = RepeatLimit.Next(Now(), Sentry.Fingerprint(report), _ownLimit);
         if (verdict.IsSuppress)
-            return false;
-        for (int attempt = 0; ; attempt++)
         {
-            SentryAnswer? answer = await _transport.PostAsync(report, _abandon.Token).ConfigureAwait(false);
+            Discard(SentryDiscard.EventProcessor);
+            return;
+        }
+
+        _discards = Sentry.Discard(Interlocked.Exchange(ref _overflown, 0), SentryDiscard.QueueOverflow, _discards);
+        for (int attempt = 0; attempt <= Retries && !_abandon.IsCancellationRequested; attempt++)
+        {
+            (SentryAnswer? answer, string failure) = await _transport.PostAsync(report, _discards, _abandon.Token).ConfigureAwait(false);
             if (answer is not null)
             {
-                _serverLimits = Sentry.AfterAnswer(Now(), DateTimeOffset.UtcNow, answer.Status, answer.RateLimits, answer.RetryAfter, _serverLimits);
-                return answer.Status is >= 200 and < 300;
+                Take(answer);
+                return;
             }
 
-            if (attempt == Retries || _abandon.IsCancellationRequested)
-                return false;
-            await Task.Delay(RetryWait, _abandon.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (!_isUnreachable && !_abandon.IsCancellationRequested)
+                _events.Unreachable(failure);
+            _isUnreachable = true;
+            if (attempt < Retries)
+                await Task.Delay(RetryWait, _abandon.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
+
+        Discard(SentryDiscard.NetworkError);
+    }
+
+    private void Take(SentryAnswer answer)
+    {
+        _isUnreachable = false;
+        _serverLimits = Sentry.AfterAnswer(Now(), DateTimeOffset.UtcNow, answer.Status, answer.RateLimits, answer.RetryAfter, _serverLimits);
+        if (Sentry.Took(answer.Status))
+        {
+            _discards = Sentry.NoDiscards;
+            return;
+        }
+
+        Instruments.SentryDropped.Add(1);
+        _events.Refused(answer.Status, answer.Error);
+        if (Sentry.DiscardedBy(answer.Status) is { } why)
+            _discards = Sentry.Discard(1, why.Value, _discards);
+    }
+
+    private void Discard(SentryDiscard why)
+    {
+        Instruments.SentryDropped.Add(1);
+        _discards = Sentry.Discard(1, why, _discards);
     }
 }
