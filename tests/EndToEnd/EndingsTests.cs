@@ -4,6 +4,7 @@ using System.Net;
 using System.Net.Sockets;
 using Bitflow.Tests.Fixtures;
 using Xunit;
+using Xunit.Abstractions;
 
 namespace Bitflow.Tests.EndToEnd;
 
@@ -11,15 +12,22 @@ namespace Bitflow.Tests.EndToEnd;
 /// Thousands of connections that end in every way there is, side by side. Each leaves one line in the connection log, with the reason that
 /// was to be, and nothing else: no descriptor, no memory. BITFLOW_ENDINGS sets how many (100000 for the long run).
 /// </summary>
-public sealed class EndingsTests
+public sealed class EndingsTests(ITestOutputHelper output)
 {
     public static TheoryData<string> Engines => new("managed", "linux");
 
     private static readonly int Connections =
         int.Parse(Environment.GetEnvironmentVariable("BITFLOW_ENDINGS") ?? "6000", CultureInfo.InvariantCulture);
 
-    /// <summary>What a client does in one way of ending; throws nothing but what the way allows.</summary>
-    private sealed record Way(string Proxy, Func<Socket, Task> Act, params string[] Reasons);
+    /// <summary>
+    /// What a client does in one way of ending, and the reasons that may be logged for it: one, and where the machine may be slower than the
+    /// client or a clock, what is true then.
+    /// </summary>
+    private sealed record Way(string Proxy, Func<Socket, Task> Act, params string[] Reasons)
+    {
+        /// <summary>Where the client may meet a reset: that it was to meet, while it connects still; or after the second for which its bytes are read.</summary>
+        public bool MayBeReset { get; init; }
+    }
 
     private static readonly Way[] Ways =
     [
@@ -46,33 +54,41 @@ public sealed class EndingsTests
             await s.ReadExactlyAsync(5);
             s.Reset();
         }, "client.relay.reset"),
-        new("resetting", async s => Assert.Equal(2, (await s.ReadToResetAsync()).Length), "target.relay.reset"),
-        new("full", s => ResetOrEndAsync(s), "bitflow.admission.limit"),
-        new("closed", s => ResetOrEndAsync(s), "bitflow.admission.refused"),
+
+        // A target that resets so soon may be heard while it is connected to: it is a target that is down then.
+        new("resetting", async s =>
+        {
+            int got = (await ReadToAnyEndAsync(s)).Length;
+            Assert.True(got is 0 or 2, $"{got} bytes");
+        }, "target.relay.reset", "target.dial.reset") { MayBeReset = true },
+        new("full", async s => Assert.Empty(await s.ReadToResetAsync()), "bitflow.admission.limit") { MayBeReset = true },
+        new("closed", async s => Assert.Empty(await s.ReadToResetAsync()), "bitflow.admission.refused") { MayBeReset = true },
         new("down", async s =>
         {
             await s.SendAllAsync(new byte[1000]);
-            Assert.Empty(await s.ReadToEndAsync());
-        }, "target.dial.refused"),
+            Assert.Empty(await ReadToAnyEndAsync(s));
+        }, "target.dial.refused") { MayBeReset = true },
         new("hole", async s => Assert.Empty(await s.ReadToEndAsync()), "target.dial.connect_timeout"),
+
+        // A reset takes bytes that were not read yet with it: then nobody ever spoke.
         new("left", async s =>
         {
             await s.SendAllAsync("GET /"u8.ToArray());
             await Task.Delay(20);
             s.Reset();
-        }, "client.dial.reset"),
-        new("idle", async s => Assert.Empty(await s.ReadToResetAsync()), "client.relay.read_timeout"),
-        new("old", async s => Assert.Empty(await s.ReadToResetAsync()), "bitflow.relay.lifetime"),
+        }, "client.dial.reset", "client.dial.probe"),
+        new("idle", async s => Assert.Empty(await s.ReadToResetAsync()), "client.relay.read_timeout") { MayBeReset = true },
+        new("old", async s => Assert.Empty(await ReadToAnyEndAsync(s)), "bitflow.relay.lifetime", "bitflow.dial.lifetime") { MayBeReset = true },
         new("headed", async s =>
         {
             await s.SendAllAsync("GET / HTTP/1.0\r\n\r\n"u8.ToArray());
-            Assert.Empty(await s.ReadToEndAsync());
-        }, "client.proxy_header.protocol"),
+            Assert.Empty(await ReadToAnyEndAsync(s));
+        }, "client.proxy_header.protocol") { MayBeReset = true },
         new("stalled", async s =>
         {
             await s.SendAllAsync("PROXY "u8.ToArray());
-            Assert.Empty(await s.ReadToEndAsync());
-        }, "client.proxy_header.handshake_timeout"),
+            Assert.Empty(await ReadToAnyEndAsync(s));
+        }, "client.proxy_header.handshake_timeout") { MayBeReset = true },
     ];
 
     [Theory]
@@ -109,7 +125,10 @@ public sealed class EndingsTests
             + Proxy("idle", echo.Address, listener: ", read_timeout: 200ms") + Proxy("old", echo.Address, options: ", connection_lifetime: 600ms")
             + Proxy("headed", echo.Address, listener: ", trusted_proxies: [ 127.0.0.1 ]")
             + Proxy("stalled", echo.Address, listener: ", trusted_proxies: [ 127.0.0.1 ], handshake_timeout: 50ms"),
-            engine: engine);
+            // What the collector may let lie before it collects depends on the machine; here it is what is held that counts.
+            environment: new Dictionary<string, string> { ["DOTNET_GCgen0size"] = "1000000" },
+            engine: engine,
+            level: "info");
         using Socket holder = await SocketWords.ConnectAsync(bitflow.EndPoint("full"));
         await holder.SendAllAsync("x"u8.ToArray());
         Assert.Single(await holder.ReadExactlyAsync(1));
@@ -117,11 +136,13 @@ public sealed class EndingsTests
         // What is loaded and pooled at the first use of each way is there before the count begins.
         int each = Math.Max(1, Connections / Ways.Length);
         int warmUp = Math.Max(1, each / 4);
-        await EndAllAsync(bitflow, warmUp);
+        Dictionary<string, IPEndPoint> at = Ways.ToDictionary(static w => w.Proxy, w => bitflow.EndPoint(w.Proxy));
+        long began = Stopwatch.GetTimestamp();
+        await EndAllAsync(at, warmUp);
         await LoggedAsync(log, warmUp);
         int descriptors = bitflow.Descriptors();
         long resident = Resident(bitflow);
-        await EndAllAsync(bitflow, each);
+        await EndAllAsync(at, each);
         List<ConnectionLog.Line> lines = await LoggedAsync(log, warmUp + each);
         foreach (Way way in Ways)
         {
@@ -129,8 +150,14 @@ public sealed class EndingsTests
             Assert.Equal(warmUp + each, lines.Count(l => l.Name == way.Proxy));
         }
 
-        await Eventually.IsTrueAsync(() => bitflow.Descriptors() <= descriptors, "no descriptor is left behind");
-        Assert.True(Resident(bitflow) - resident < 60_000_000, $"{(Resident(bitflow) - resident) / 1e6:F0} MB more than before {each * Ways.Length} connections");
+        // A way that left one behind would have left hundreds; the runtime may have come to need a few of its own.
+        await Eventually.IsTrueAsync(
+            () => bitflow.Descriptors() <= descriptors + 8, () => $"no descriptor is left behind: {descriptors} were open, and {bitflow.Descriptors()} are");
+        long grown = Resident(bitflow) - resident;
+        output.WriteLine(
+            $"{(warmUp + each) * Ways.Length} connections in {Stopwatch.GetElapsedTime(began).TotalSeconds:F0} s; descriptors {descriptors} before, {bitflow.Descriptors()} after; "
+            + $"resident {resident / 1e6:F1} MB before, {grown / 1e6:+0.0;-0.0} MB after");
+        Assert.True(grown < 60_000_000, $"{grown / 1e6:F0} MB more than before {each * Ways.Length} connections");
         Assert.DoesNotContain("fault of Bitflow", bitflow.Errors, StringComparison.Ordinal);
 
         // Nothing keeps the program but the connection that is open.
@@ -141,7 +168,7 @@ public sealed class EndingsTests
         Directory.Delete(folder, recursive: true);
     }
 
-    private static async Task EndAllAsync(BitflowProcess bitflow, int each)
+    private static async Task EndAllAsync(Dictionary<string, IPEndPoint> at, int each)
     {
         using var atOnce = new SemaphoreSlim(120);
         await Task.WhenAll(Enumerable.Range(0, each).SelectMany(_ => Ways).Select(async way =>
@@ -149,12 +176,12 @@ public sealed class EndingsTests
             await atOnce.WaitAsync();
             try
             {
-                using Socket socket = await SocketWords.ConnectAsync(bitflow.EndPoint(way.Proxy));
+                using Socket socket = await SocketWords.ConnectAsync(at[way.Proxy]);
                 await way.Act(socket);
             }
-            catch (SocketException e) when (e.SocketErrorCode == SocketError.ConnectionReset && way.Proxy is ("full" or "closed" or "resetting" or "idle" or "old"))
+            catch (SocketException e) when (way.MayBeReset && e.SocketErrorCode is SocketError.ConnectionReset or SocketError.Shutdown)
             {
-                // The reset came before the client had looked that it is connected: connecting itself heard of it.
+                // A reset that came while connecting, or before the first bytes were sent.
             }
             catch (Exception e)
             {
@@ -184,16 +211,22 @@ public sealed class EndingsTests
         return lines;
     }
 
-    private static async Task ResetOrEndAsync(Socket socket)
+    /// <summary>What came before the end, or before a reset.</summary>
+    private static async Task<byte[]> ReadToAnyEndAsync(Socket socket)
     {
+        using var all = new MemoryStream();
+        byte[] buffer = new byte[1024];
         try
         {
-            Assert.Equal(0, await socket.ReceiveAsync(new byte[1]).WaitAsync(Eventually.Patience));
-            Assert.Fail("it was to be reset");
+            int bytes;
+            while ((bytes = await socket.ReceiveAsync(buffer).WaitAsync(Eventually.Patience)) > 0)
+                all.Write(buffer, 0, bytes);
         }
         catch (SocketException e) when (e.SocketErrorCode == SocketError.ConnectionReset)
         {
         }
+
+        return all.ToArray();
     }
 
     private static long Resident(BitflowProcess bitflow)

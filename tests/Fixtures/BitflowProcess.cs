@@ -30,14 +30,16 @@ internal sealed partial class BitflowProcess : ChildProcess
     /// <param name="environment">Variables beside those inherited.</param>
     /// <param name="launcher">A program, and its arguments, that starts the program (prlimit, systemd-socket-activate).</param>
     /// <param name="engine">`managed` or `linux`; null for the default.</param>
+    /// <param name="level">Of the log; `info` where thousands of connections would fill it.</param>
     public static async Task<BitflowProcess> StartAsync(
         string proxies,
         string application = "",
         IReadOnlyDictionary<string, string>? environment = null,
         IReadOnlyList<string>? launcher = null,
-        string? engine = null)
+        string? engine = null,
+        string level = "debug")
     {
-        BitflowProcess bitflow = Launch(proxies, application, environment, launcher, engine);
+        BitflowProcess bitflow = Launch(proxies, application, environment, launcher, engine, level);
         try
         {
             await bitflow.SaysAsync(" serves ");
@@ -56,17 +58,18 @@ internal sealed partial class BitflowProcess : ChildProcess
         string application = "",
         IReadOnlyDictionary<string, string>? environment = null,
         IReadOnlyList<string>? launcher = null,
-        string? engine = null)
+        string? engine = null,
+        string level = "debug")
     {
         string folder = Directory.CreateTempSubdirectory("bitflow-test-").FullName;
         string path = Path.Combine(folder, "config.yaml");
-        File.WriteAllText(path, Configuration(proxies, application, engine));
+        File.WriteAllText(path, Configuration(proxies, application, engine, level));
         return new BitflowProcess(folder, path, environment, launcher);
     }
 
     /// <summary>Writes another configuration to the same file: what a reload will read.</summary>
-    public void Rewrite(string proxies, string application = "", string? engine = null) =>
-        File.WriteAllText(ConfigPath, Configuration(proxies, application, engine));
+    public void Rewrite(string proxies, string application = "", string? engine = null, string level = "debug") =>
+        File.WriteAllText(ConfigPath, Configuration(proxies, application, engine, level));
 
     /// <summary>The port that a proxy's TCP listener was given.</summary>
     public int Port(string proxy = "web") => Ports(proxy)[^1];
@@ -112,12 +115,12 @@ internal sealed partial class BitflowProcess : ChildProcess
         }
     }
 
-    private static string Configuration(string proxies, string application, string? engine)
+    private static string Configuration(string proxies, string application, string? engine, string level)
     {
         engine ??= Environment.GetEnvironmentVariable("EXTRA_ENGINE");
         string engineLine = string.IsNullOrEmpty(engine) ? "" : $"  engine: {engine}\n";
         string indented = string.Concat(proxies.TrimEnd().Split('\n').Select(line => $"    {line}\n"));
-        return $"application:\n  log:\n    level: debug\n{engineLine}{application}\nserver:\n  proxies:\n{indented}";
+        return $"application:\n  log:\n    level: {level}\n{engineLine}{application}\nserver:\n  proxies:\n{indented}";
     }
 
     [GeneratedRegex(@"proxy (?<proxy>\S+): listening on (?:\S*:(?<port>\d+))?")]
