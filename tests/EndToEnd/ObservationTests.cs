@@ -1,7 +1,9 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using System.Text.Json;
 using Bitflow.Domain;
+using Bitflow.Spec;
 using Bitflow.Tests.Fixtures;
 using Xunit;
 
@@ -18,9 +20,11 @@ public sealed class ObservationTests
           options: { {{options}} }
         """;
 
-    private static async Task ExchangeAsync(BitflowProcess bitflow)
+    private static Task ExchangeAsync(BitflowProcess bitflow) => ExchangeAsync(bitflow.EndPoint());
+
+    private static async Task ExchangeAsync(EndPoint listener)
     {
-        using Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint());
+        using Socket client = await SocketWords.ConnectAsync(listener);
         await client.SendAllAsync("hello"u8.ToArray());
         client.Shutdown(SocketShutdown.Send);
         Assert.Equal("hello", Encoding.ASCII.GetString(await client.ReadToEndAsync()));
@@ -148,5 +152,58 @@ public sealed class ObservationTests
             Assert.Equal(HttpStatusCode.ServiceUnavailable, draining.StatusCode);
         client.Shutdown(SocketShutdown.Send);
         Assert.Equal(0, await bitflow.ExitAsync());
+    }
+
+    [Fact]
+    public async Task What_prometheus_is_shown_is_sound_under_traffic_and_with_names_that_need_escaping()
+    {
+        string[] names = ["plain", "say \"hi\"", @"back\slash\n", "a } { = , # 1", "名前 😀 ünïcode"];
+        using Peer target = Peer.Echo();
+        string proxies = string.Concat(names.Select(name =>
+            $$"""
+            - name: {{JsonSerializer.Serialize(name)}}
+              listener: { address: '127.0.0.1:0' }
+              targets: [ { name: {{JsonSerializer.Serialize($"to {name}")}}, address: '{{target.Address}}' } ]
+
+            """));
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(proxies, "  admin: { address: '127.0.0.1:0' }\n");
+        await bitflow.SaysAsync("admin server: listening on ");
+        using var http = new HttpClient { BaseAddress = new Uri($"http://{bitflow.AdminAddress()}") };
+        var listeners = JsonDocument.Parse(await http.GetStringAsync("/proxies")).RootElement.EnumerateArray()
+            .ToDictionary(static proxy => proxy.GetProperty("name").GetString()!, static proxy => IPEndPoint.Parse(proxy.GetProperty("bound")[0].GetString()!));
+        Assert.Equal(names.Order(), listeners.Keys.Order());
+
+        using var stop = new CancellationTokenSource();
+        Task[] traffic = [.. listeners.Values.Select(listener => Task.Run(async () =>
+        {
+            do
+            {
+                await ExchangeAsync(listener);
+            }
+            while (!stop.IsCancellationRequested);
+        }))];
+        string metrics = "";
+        // A name holds no line break: the configuration refuses it. Values move while they are read; no scrape may tear them.
+        for (int scrape = 0; scrape < 50; scrape++)
+        {
+            using HttpResponseMessage answer = await http.GetAsync("/metrics");
+            Assert.Equal("text/plain; version=0.0.4; charset=utf-8", answer.Content.Headers.ContentType!.ToString());
+            metrics = new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(await answer.Content.ReadAsByteArrayAsync());
+            Assert.Empty(PrometheusReader.Problems(metrics));
+        }
+
+        await stop.CancelAsync();
+        await Task.WhenAll(traffic);
+        // More scrapes than one: a relay is counted when both its sockets are closed, which its client does not see.
+        foreach (string name in names)
+        {
+            Tuple<string, string>[] labels = [Tuple.Create("proxy", name), Tuple.Create("listener", "127.0.0.1:0"), Tuple.Create("target", $"to {name}")];
+            long began = Environment.TickCount64;
+            while (!(PrometheusReader.Find(metrics, "bitflow_proxy_pipe_duration_seconds_count", labels)?.Value > 0))
+            {
+                Assert.True(Environment.TickCount64 - began < Eventually.Patience.TotalMilliseconds, $"the relays of {name} are counted in {metrics}");
+                metrics = await http.GetStringAsync("/metrics");
+            }
+        }
     }
 }
