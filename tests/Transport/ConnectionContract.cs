@@ -492,8 +492,16 @@ public abstract class ConnectionContract : IDisposable
         var settings = new SocketSettings(7, Duration.OfMilliseconds(1500));
         Assert.Equal(IoFault.None, await _engine.Loops[0].ConnectAsync(listener.LocalEndPoint!, settings, out Connection connection));
         int descriptor = connection.Descriptor;
+
+        // A first segment is never held back; whatever comes after it must not be either.
+        Assert.Equal(IoFault.None, await connection.SendAllAsync("a"u8.ToArray()));
+        Assert.Equal(IoFault.None, await connection.SendAllAsync("b"u8.ToArray()));
         Assert.Equal((1, 1, 7, 7), Options(descriptor));
         Assert.Equal(1500, Option(descriptor, 6, 18));
+        connection.Abort();
+        Assert.Equal(IoFault.None, await _engine.Loops[0].ConnectAsync(listener.LocalEndPoint!, settings, out connection));
+        Assert.Equal(IoFault.None, await connection.SendAllAsync(new byte[3000]));
+        Assert.Equal(1, Option(connection.Descriptor, 6, 1));
         connection.Abort();
 
         static (int NoDelay, int KeepAlive, int Idle, int Interval) Options(int descriptor) =>

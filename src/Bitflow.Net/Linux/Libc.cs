@@ -24,8 +24,10 @@ internal static unsafe partial class Libc
     public const int ProtocolFault = -71;
     public const int NotSocket = -88;
     public const int ConnectionAborted = -103;
+    public const int ConnectionReset = -104;
     public const int NoBuffers = -105;
     public const int InProgress = -115;
+    public const int AlreadyInProgress = -114;
 
     public const int FamilyUnix = 1;
     public const int FamilyInet = 2;

@@ -113,7 +113,7 @@ internal sealed class LinuxLoop : EventLoop
         }
 
         if (family != Libc.FamilyUnix)
-            Configure(descriptor, settings);
+            KeepAlive(descriptor, settings);
         var made = new LinuxConnection(this, descriptor, family, remote);
         connection = made;
         return made.ConnectAsync();
@@ -146,6 +146,12 @@ internal sealed class LinuxLoop : EventLoop
     internal static void Configure(int descriptor, in SocketSettings settings)
     {
         _ = Libc.SetOption(descriptor, Libc.IpProtoTcp, Libc.TcpNoDelay, 1);
+        KeepAlive(descriptor, settings);
+    }
+
+    /// <summary>What watches over a peer that may vanish.</summary>
+    private static void KeepAlive(int descriptor, in SocketSettings settings)
+    {
         if (settings.KeepAliveSeconds > 0)
         {
             _ = Libc.SetOption(descriptor, Libc.SolSocket, Libc.SoKeepAlive, 1);
