@@ -35,3 +35,9 @@ let ``waits that an operator will look up`` () =
             | Ok backoff, Ok wait -> Backoff.before backoff attempt = wait
             | _ -> false
     )
+
+[<Fact>]
+let ``a line about something that goes on comes after a second, then twice as late each time, at least once a minute`` () =
+    Law.HoldsFor([ [ 1; 2; 4; 8; 16; 32; 60; 60 ] ], fun seconds ->
+        [ for times in 1..8 -> Backoff.beforeReminder times ] = (seconds |> List.map (int64 >> Duration.OfSeconds)))
+    Law.Holds(fun (times: int) -> ns (Backoff.beforeReminder times) >= 1_000_000_000L && ns (Backoff.beforeReminder times) <= 60_000_000_000L)

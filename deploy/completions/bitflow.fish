@@ -1,9 +1,35 @@
 # fish completion for bitflow
-set -l commands check explain diff test replay inspect schema echo
-complete -c bitflow -n "not __fish_seen_subcommand_from $commands" -a "$commands"
-complete -c bitflow -s c -l config -r -d 'the configuration file'
-complete -c bitflow -l version -d 'print the version'
-complete -c bitflow -l help -d 'print the help'
-complete -c bitflow -n '__fish_seen_subcommand_from explain' -l proxy -l source -l sni -l alpn -l down -l open -l json
-complete -c bitflow -n '__fish_seen_subcommand_from replay' -l log -r
-complete -c bitflow -n '__fish_seen_subcommand_from inspect' -a 'hello proxy-header'
+set -l commands check explain test diff replay inspect top schema echo help
+complete -c bitflow -f
+complete -c bitflow -s h -l help -d 'say how to use it'
+complete -c bitflow -n "not __fish_seen_subcommand_from $commands" -s c -l config -r -F -d 'the configuration'
+complete -c bitflow -n "not __fish_seen_subcommand_from $commands" -s t -d 'check the configuration'
+complete -c bitflow -n "not __fish_seen_subcommand_from $commands" -s V -l version -d 'print the version'
+complete -c bitflow -n "not __fish_seen_subcommand_from $commands" -a check -d 'say what would be served, or all that is wrong'
+complete -c bitflow -n "not __fish_seen_subcommand_from $commands" -a explain -d 'say what would be decided for a client, and why'
+complete -c bitflow -n "not __fish_seen_subcommand_from $commands" -a test -d 'run cases'
+complete -c bitflow -n "not __fish_seen_subcommand_from $commands" -a diff -d 'say what a reload to another file would do'
+complete -c bitflow -n "not __fish_seen_subcommand_from $commands" -a replay -d 'decide a recorded log again by another file'
+complete -c bitflow -n "not __fish_seen_subcommand_from $commands" -a inspect -d 'say what the parsers see in captured bytes'
+complete -c bitflow -n "not __fish_seen_subcommand_from $commands" -a top -d 'watch a running Bitflow through its admin server'
+complete -c bitflow -n "not __fish_seen_subcommand_from $commands" -a schema -d 'print the JSON Schema of files, for editors'
+complete -c bitflow -n "not __fish_seen_subcommand_from $commands" -a echo -d 'listen and send back what comes'
+complete -c bitflow -n "not __fish_seen_subcommand_from $commands" -a help -d 'more about one of these'
+complete -c bitflow -n '__fish_seen_subcommand_from check' -s c -l config -r -F -d 'the configuration'
+complete -c bitflow -n '__fish_seen_subcommand_from explain' -s c -l config -r -F -d 'the configuration'
+complete -c bitflow -n '__fish_seen_subcommand_from explain' -l proxy -x -d 'whose client it is'
+complete -c bitflow -n '__fish_seen_subcommand_from explain' -l source -x -d 'where it connects from'
+complete -c bitflow -n '__fish_seen_subcommand_from explain' -l destination -x -d 'where it connects to'
+complete -c bitflow -n '__fish_seen_subcommand_from explain' -l header -x -a 'local unknown' -d 'its PROXY header'
+complete -c bitflow -n '__fish_seen_subcommand_from explain' -l sni -x -d 'the server name in its hello'
+complete -c bitflow -n '__fish_seen_subcommand_from explain' -l alpn -x -d 'the application protocols in its hello'
+complete -c bitflow -n '__fish_seen_subcommand_from explain' -l down -x -d 'targets to take for down'
+complete -c bitflow -n '__fish_seen_subcommand_from explain' -l open -x -d 'connections that are open already'
+complete -c bitflow -n '__fish_seen_subcommand_from explain' -l ticket -x -d 'what round-robin draws'
+complete -c bitflow -n '__fish_seen_subcommand_from explain' -l json -d 'answer in JSON'
+complete -c bitflow -n '__fish_seen_subcommand_from explain' -l format -x -a 'text json' -d 'text or json'
+complete -c bitflow -n '__fish_seen_subcommand_from test diff' -F
+complete -c bitflow -n '__fish_seen_subcommand_from replay' -s c -l config -r -F -d 'the configuration'
+complete -c bitflow -n '__fish_seen_subcommand_from replay' -l log -r -F -d 'a connection log'
+complete -c bitflow -n '__fish_seen_subcommand_from inspect' -F -a 'hello proxy-header'
+complete -c bitflow -n '__fish_seen_subcommand_from help' -a "$commands"

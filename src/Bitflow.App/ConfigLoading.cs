@@ -21,12 +21,7 @@ internal static class ConfigLoading
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
-            problem = e switch
-            {
-                FileNotFoundException or DirectoryNotFoundException => $"{path}: there is no such file",
-                UnauthorizedAccessException => $"{path}: it may not be read: permission denied, or it is a directory",
-                _ => $"{path}: it cannot be read: {e.Message}",
-            };
+            problem = FileProblem.Describe(path, e);
             return null;
         }
     }

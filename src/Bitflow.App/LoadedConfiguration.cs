@@ -1,4 +1,6 @@
+using System.Globalization;
 using System.Security.Cryptography;
+using Bitflow.App.Terminal;
 using Bitflow.Domain;
 using Bitflow.Net.Linux;
 using Bitflow.Net.Tls;
@@ -45,7 +47,16 @@ internal sealed class LoadedConfiguration
 
         // Before the files are used: one that changes in between is seen as changed by the next reload, never missed.
         Dictionary<string, string> digests = Digests(reading.Config);
-        LoadedTls tls = LoadedTls.Load(reading.Config, TimeProvider.System);
+        using var progress = new Progress();
+        int certificates = 0;
+        LoadedTls tls = LoadedTls.Load(
+            reading.Config,
+            TimeProvider.System,
+            () =>
+            {
+                certificates++;
+                progress.Report(() => string.Create(CultureInfo.InvariantCulture, $"{path}: {certificates:N0} certificates loaded"));
+            });
         errors = [.. tls.Findings.Where(static f => f.IsError).Select(f => reading.Line(f.Path, f.Message))];
         if (errors.Count > 0)
             return null;
@@ -60,7 +71,7 @@ internal sealed class LoadedConfiguration
     {
         LoadedConfiguration? loaded = Load(path, out IReadOnlyList<string> errors);
         foreach (string line in errors)
-            Console.Error.WriteLine(line);
+            Screen.Complain(Tone.Bad, line);
         return loaded;
     }
 
@@ -70,6 +81,10 @@ internal sealed class LoadedConfiguration
     /// <summary>The listener's rules for hellos; null where it terminates no TLS, or there is no such proxy.</summary>
     public ListenerTlsRules? TlsOf(string proxyName) =>
         Config.Proxies.FirstOrDefault(p => p.Name == proxyName) is { } proxy ? Tls.Of(proxy).Listener?.Rules : null;
+
+    /// <summary>What the certificates of a proxy's listener say; none where it terminates no TLS.</summary>
+    public IEnumerable<CertificateFacts> CertificatesOf(string proxyName) =>
+        Config.Proxies.FirstOrDefault(p => p.Name == proxyName) is { } proxy && Tls.Of(proxy).Listener is { } listener ? listener.Certificates : [];
 
     /// <summary>Empty for a file that cannot be read: whoever loads it says so.</summary>
     private static string Digest(string file)

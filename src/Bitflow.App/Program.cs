@@ -1,4 +1,5 @@
 using Bitflow.App.Commands;
+using Bitflow.App.Terminal;
 using Bitflow.Domain;
 using Microsoft.FSharp.Core;
 
@@ -12,8 +13,7 @@ internal static class Program
         FSharpResult<Command, string> parsed = CommandLine.Parse(arguments, Environment.GetEnvironmentVariable("BITFLOW_CONFIG") ?? "");
         if (parsed.IsError)
         {
-            await Console.Error.WriteLineAsync($"bitflow: {parsed.ErrorValue}").ConfigureAwait(false);
-            await Console.Error.WriteLineAsync("Try: bitflow --help").ConfigureAwait(false);
+            Screen.Complain(Tone.Bad, $"bitflow: {parsed.ErrorValue}");
             return ExitStatus.Unusable;
         }
 
@@ -30,7 +30,8 @@ internal static class Program
             Command.Echo echo => await EchoCommand.RunAsync(echo.addresses).ConfigureAwait(false),
             { IsSchema: true } => Print(ConfigSchema.JsonSchema),
             { IsVersion: true } => Print($"bitflow {ProductVersion.Text}"),
-            _ => Print(CommandLine.help.TrimEnd('\n')),
+            Command.Help help => Print(help.page),
+            _ => throw new InvalidOperationException("a command that nobody carries out"),
         };
     }
 

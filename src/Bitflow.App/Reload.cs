@@ -24,8 +24,16 @@ internal sealed class Reload(string path, Server server, ProgramLog log, Observa
     public async Task<IReadOnlyList<string>> TakeOnAsync(LoadedConfiguration loaded)
     {
         bool starts = server.Serving is null;
-        Preparation? preparation = server.Prepare(loaded.Snapshot, loaded.Tls, out IReadOnlyList<string> problems);
-        IReadOnlyList<ListeningSocket>? admin = observation.TryOpenAdmin(loaded.Config.Application, out string problem);
+        Preparation? preparation;
+        IReadOnlyList<ListeningSocket>? admin;
+        IReadOnlyList<string> problems;
+        string problem;
+        using (new Reminder(() => log.StillOpening(path)))
+        {
+            preparation = server.Prepare(loaded.Snapshot, loaded.Tls, out problems);
+            admin = observation.TryOpenAdmin(loaded.Config.Application, out problem);
+        }
+
         if (preparation is null || admin is null)
         {
             preparation?.Undo();

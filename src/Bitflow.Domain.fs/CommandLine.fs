@@ -37,7 +37,7 @@ type Command =
     /// Listen, and send back what comes.
     | Echo of addresses: Address list
     | Version
-    | Help
+    | Help of page: string
 
 [<RequireQualifiedAccess>]
 module CommandLine =
@@ -135,34 +135,6 @@ module CommandLine =
                 | Inspect _ -> "say what the parsers see in captured bytes"
                 | Top _ -> "watch a running Bitflow"
 
-    /// The first screen: what it does, how to begin.
-    let help =
-        "Bitflow, a flexible TCP proxy.\n\
-         \n\
-         bitflow --config FILE            serve (or set BITFLOW_CONFIG=FILE)\n\
-         bitflow check --config FILE      check the file and print what would be served (also: -t)\n\
-         bitflow schema                   print the JSON Schema of configuration files, for editors\n\
-         bitflow explain --config FILE --proxy NAME --source ADDRESS\n\
-         \u0020       [--sni NAME] [--alpn PROTOCOL...] [--down TARGET...] [--open N] [--json]\n\
-         \u0020                                what would be decided for that client, and why\n\
-         bitflow test FILE                run cases: this client, these targets alive, expect that\n\
-         bitflow diff OLD NEW             what a reload from one file to the other would do\n\
-         bitflow replay --config FILE --log LOG\n\
-         \u0020                                decide the connections of a log again by another file\n\
-         bitflow inspect hello|proxy-header FILE|HEX\n\
-         \u0020                                what the parsers see in captured bytes\n\
-         bitflow top ADDRESS              watch a running Bitflow through its application.admin.address\n\
-         bitflow echo ADDRESS...          listen there and send back what comes, as a target to try\n\
-         bitflow --version, --help\n\
-         \n\
-         Signals: SIGTERM, SIGINT drain and end (a second one ends at once); SIGHUP reads the file again;\n\
-         SIGUSR1 reopens connection logs; SIGUSR2 logs the state and the open connections.\n\
-         Exit status: 0 done, 1 failed while running, 2 unusable arguments or configuration.\n\
-         \n\
-         Examples:\n\
-         \u0020 bitflow check --config /etc/bitflow/config.yaml && systemctl reload bitflow\n\
-         \u0020 bitflow echo 127.0.0.1:8081 & bitflow --config config.example.yaml\n"
-
     let private configPath (given: string option) (variable: string) : Result<string, string> =
         match given with
         | Some path when path <> "" -> Ok path
@@ -221,43 +193,45 @@ module CommandLine =
         let parser = ArgumentParser.Create<Arguments>(programName = "bitflow", checkStructure = false)
         try
             let results = parser.ParseCommandLine(arguments, raiseOnUsage = false)
-            if results.IsUsageRequested then
-                Ok Command.Help
-            elif results.Contains Version then
+            if results.Contains Version then
                 Ok Command.Version
             else
                 match results.TryGetSubCommand() with
                 | Some(Check check) ->
-                    if check.IsUsageRequested then Ok Command.Help
-                    else
-                        let given = check.TryGetResult ConfigArguments.Config |> Option.orElse (results.TryGetResult Config)
-                        configPath given variable |> Result.map Command.Check
+                    let given = check.TryGetResult ConfigArguments.Config |> Option.orElse (results.TryGetResult Config)
+                    configPath given variable |> Result.map Command.Check
                 | Some(Schema _) -> Ok Command.Schema
-                | Some(Explain arguments) when not arguments.IsUsageRequested ->
+                | Some(Explain arguments) ->
                     let given = arguments.TryGetResult ExplainArguments.Config |> Option.orElse (results.TryGetResult Config)
                     configPath given variable |> Result.bind (explain arguments)
-                | Some(Replay arguments) when not arguments.IsUsageRequested ->
+                | Some(Replay arguments) ->
                     let given = arguments.TryGetResult ReplayArguments.Config |> Option.orElse (results.TryGetResult Config)
                     configPath given variable |> Result.map (fun path -> Command.Replay(path, arguments.GetResult Log))
-                | Some(Diff arguments) when not arguments.IsUsageRequested ->
+                | Some(Diff arguments) ->
                     match words arguments with
                     | [ before; after ] -> Ok(Command.Diff(before, after))
                     | _ -> Error "write: bitflow diff OLD NEW, two configuration files"
-                | Some(Cases arguments) when not arguments.IsUsageRequested ->
+                | Some(Cases arguments) ->
                     match words arguments with
                     | [ path ] -> Ok(Command.Test path)
                     | _ -> Error "write: bitflow test FILE, one file of cases"
-                | Some(Inspect arguments) when not arguments.IsUsageRequested -> inspect (words arguments)
-                | Some(Top arguments) when not arguments.IsUsageRequested -> top (words arguments)
-                | Some(Explain _ | Replay _ | Diff _ | Cases _ | Inspect _ | Top _) -> Ok Command.Help
-                | Some(Echo addresses) ->
-                    if addresses.IsUsageRequested then Ok Command.Help else echo (addresses.GetResult Addresses)
+                | Some(Inspect arguments) -> inspect (words arguments)
+                | Some(Top arguments) -> top (words arguments)
+                | Some(Echo addresses) -> echo (addresses.GetResult Addresses)
                 | _ ->
                     let command = if results.Contains Test then Command.Check else Command.Serve
                     configPath (results.TryGetResult Config) variable |> Result.map command
         with :? ArguParseException as e ->
             // The first line says what is wrong; the usage that follows it is longer than our own.
             Error(e.Message.Split('\n')[0])
+
+    /// The table of commands says what is wrong with arguments in words of our own; Argu reads those that are in order.
+    let private parseByTable (arguments: string[]) (variable: string) : Result<Command, string> =
+        let arguments = Usage.separate (List.ofArray arguments)
+        match Usage.read arguments with
+        | UsageReading.Help page -> Ok(Command.Help page)
+        | UsageReading.Fault fault -> Error(Usage.describe fault)
+        | UsageReading.Command -> parseWithArgu (Array.ofList arguments) variable
 
     /// What the arguments ask for; `variable` is the value of BITFLOW_CONFIG, or empty.
     ///
@@ -268,9 +242,9 @@ module CommandLine =
         match arguments with
         | [| ("--config" | "-c"); path |] when path <> "" && not (path.StartsWith '-') -> Ok(Command.Serve path)
         | [||] -> configPath None variable |> Result.map Command.Serve
-        | [| ("--help" | "-h" | "help") |] -> Ok Command.Help
+        | [| ("--help" | "-h") |] -> Ok(Command.Help Usage.overview)
         | [| "--version" |] -> Ok Command.Version
-        | _ -> parseWithArgu arguments variable
+        | _ -> parseByTable arguments variable
 
     /// The same without the short way, for the law.
-    let parseTheLongWay arguments variable = parseWithArgu arguments variable
+    let parseTheLongWay arguments variable = parseByTable arguments variable

@@ -60,3 +60,12 @@ module Shown =
         match known with
         | [] -> ValueNone
         | _ -> ValueSome(known |> List.minBy (distance word))
+
+    /// The nearest known word, where it is near enough to be what was meant: one begins with the other, or at most every third
+    /// character differs.
+    let similar (word: string) (known: string list) : string voption =
+        match nearest word known with
+        | ValueSome near when word <> "" && (near.StartsWith(word, StringComparison.OrdinalIgnoreCase) || word.StartsWith(near, StringComparison.OrdinalIgnoreCase)) ->
+            ValueSome near
+        | ValueSome near when 3 * distance (word.ToLowerInvariant()) near <= max word.Length near.Length + 1 -> ValueSome near
+        | _ -> ValueNone

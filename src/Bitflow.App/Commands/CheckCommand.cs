@@ -1,3 +1,4 @@
+using Bitflow.App.Terminal;
 using Bitflow.Domain;
 
 namespace Bitflow.App.Commands;
@@ -10,14 +11,10 @@ internal static class CheckCommand
         if (LoadedConfiguration.LoadOrSay(path) is not { } loaded)
             return ExitStatus.Unusable;
         foreach (string line in loaded.Warnings)
-            Console.Error.WriteLine($"warning: {line}");
-        foreach (ProxyConfig proxy in loaded.Config.Proxies)
-        {
-            string targets = string.Join(", ", proxy.Targets.Select(t => $"{t.Name} ({t.Address})"));
-            Console.Out.WriteLine($"proxy {proxy.Name}: {proxy.Listener.Address} -> {targets}");
-        }
-
-        Console.Out.WriteLine($"{path}: usable");
+            Screen.Complain(Tone.Doubtful, $"warning: {line}");
+        foreach (string line in Summary.Describe(loaded.Config, loaded.CertificatesOf))
+            Screen.Say(line);
+        Screen.Say(Tone.Good, $"{path}: usable");
         return ExitStatus.Done;
     }
 }

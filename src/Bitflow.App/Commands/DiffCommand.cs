@@ -1,3 +1,4 @@
+using Bitflow.App.Terminal;
 using Bitflow.Domain;
 
 namespace Bitflow.App.Commands;
@@ -12,7 +13,7 @@ internal static class DiffCommand
         if (from is null || to is null)
             return ExitStatus.Unusable;
         foreach (string line in ReloadPlanModule.Describe(ReloadPlanModule.Make(from, to)))
-            Console.Out.WriteLine(line);
+            Screen.Say(line);
         return ExitStatus.Done;
     }
 
@@ -22,12 +23,12 @@ internal static class DiffCommand
         ConfigReading? reading = ConfigLoading.Read(path, out string problem);
         if (reading is null)
         {
-            Console.Error.WriteLine(problem);
+            Screen.Complain(Tone.Bad, problem);
             return null;
         }
 
         foreach (string line in reading.Errors)
-            Console.Error.WriteLine(line);
+            Screen.Complain(Tone.Bad, line);
         return reading.IsUsable ? new ConfigSnapshot(reading.Config, LoadedConfiguration.Digests(reading.Config)) : null;
     }
 }

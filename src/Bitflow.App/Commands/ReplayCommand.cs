@@ -1,3 +1,5 @@
+using System.Globalization;
+using Bitflow.App.Terminal;
 using Bitflow.Domain;
 using Microsoft.FSharp.Core;
 
@@ -12,10 +14,14 @@ internal static class ReplayCommand
             return ExitStatus.Unusable;
         var rules = loaded.Config.Proxies.ToDictionary(p => p.Name, p => new Rules(p), StringComparer.Ordinal);
         ReplaySummary summary = Replay.none;
+        using var progress = new Progress();
+        long lines = 0;
         try
         {
             foreach (string line in File.ReadLines(logPath).Where(l => l.Length > 0))
             {
+                lines++;
+                progress.Report(() => string.Create(CultureInfo.InvariantCulture, $"{logPath}: {lines:N0} connections decided again"));
                 FSharpResult<ConnectionRecord, ConnectionRecordError> record = ConnectionRecordModule.TryParse(line);
                 if (record.IsError)
                 {
@@ -26,18 +32,22 @@ internal static class ReplayCommand
                 ReplayVerdict verdict = Replay.Judge(name => rules.GetValueOrDefault(name), loaded.TlsOf, record.ResultValue);
                 summary = Replay.Add(summary, verdict);
                 string difference = Replay.Line(record.ResultValue, verdict);
-                if (difference.Length > 0)
-                    Console.Out.WriteLine(difference);
+                if (difference.Length == 0)
+                    continue;
+                progress.Clear();
+                Screen.Say(difference);
             }
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            Console.Error.WriteLine($"{logPath}: it cannot be read: {e.Message}");
+            progress.Clear();
+            Screen.Complain(Tone.Bad, FileProblem.Describe(logPath, e));
             return ExitStatus.Unusable;
         }
 
+        progress.Clear();
         foreach (string line in Replay.Describe(summary))
-            Console.Out.WriteLine(line);
+            Screen.Say(line);
         return ExitStatus.Done;
     }
 }

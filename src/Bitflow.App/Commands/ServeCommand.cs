@@ -1,5 +1,6 @@
 using Bitflow.App.Admin;
 using Bitflow.App.Logging;
+using Bitflow.App.Terminal;
 using Bitflow.Domain;
 using Bitflow.Net.Linux;
 using Bitflow.Net.Proxies;
@@ -20,7 +21,7 @@ internal static class ServeCommand
         LoadedConfiguration? loaded = LoadedConfiguration.Load(path, out IReadOnlyList<string> errors);
         if (loaded is null)
         {
-            await SayAsync(errors).ConfigureAwait(false);
+            Say(errors);
             return ExitStatus.Unusable;
         }
 
@@ -36,7 +37,7 @@ internal static class ServeCommand
         IReadOnlyList<string> problems = await reload.TakeOnAsync(loaded).ConfigureAwait(false);
         if (problems.Count > 0)
         {
-            await SayAsync(problems.Select(static line => $"bitflow: {line}")).ConfigureAwait(false);
+            Say(problems.Select(static line => $"bitflow: {line}"));
             return ExitStatus.Failed;
         }
 
@@ -46,8 +47,7 @@ internal static class ServeCommand
         manager.Watch(engine.Loops);
         await ServeUntilStoppedAsync(signals, reload, observation, server, manager).ConfigureAwait(false);
         observation.State.IsReady = false;
-        manager.Stopping($"draining {server.OpenConnections} connections");
-        return await DrainAsync(server, signals, server.Serving!.Config.Application.ShutdownTimeout, log, observation).ConfigureAwait(false);
+        return await DrainAsync(server, signals, log, observation, manager).ConfigureAwait(false);
     }
 
     /// <summary>`auto` is the engine that is at home on this system.</summary>
@@ -75,15 +75,19 @@ internal static class ServeCommand
         }
     }
 
-    private static async Task<int> DrainAsync(Server server, Signals signals, Duration timeout, ProgramLog log, Observation observation)
+    private static async Task<int> DrainAsync(Server server, Signals signals, ProgramLog log, Observation observation, ServiceManager manager)
     {
-        log.Draining(server.OpenConnections, timeout);
+        Duration timeout = server.Serving!.Config.Application.ShutdownTimeout;
+        int open = server.OpenConnections;
+        log.Draining(open, timeout);
+        manager.Stopping($"draining {open} connections");
         using var giveUp = new CancellationTokenSource();
         using var drained = new CancellationTokenSource();
         if (timeout.IsPositive)
             giveUp.CancelAfter(timeout.ToTimerSpan());
         Task secondSignal = WaitForSecondAsync(signals, observation, giveUp, drained.Token);
-        await server.DrainAsync(giveUp.Token).ConfigureAwait(false);
+        using (new Reminder(() => StillDraining(server.OpenConnections, open, log, manager)))
+            await server.DrainAsync(giveUp.Token).ConfigureAwait(false);
         await drained.CancelAsync().ConfigureAwait(false);
         await secondSignal.ConfigureAwait(false);
         if (server.OpenConnections == 0)
@@ -95,6 +99,12 @@ internal static class ServeCommand
         log.ForcedEnd(server.OpenConnections);
         await server.ResetAllAsync().ConfigureAwait(false);
         return ExitStatus.Failed;
+    }
+
+    private static void StillDraining(int left, int open, ProgramLog log, ServiceManager manager)
+    {
+        log.StillDraining(left, open);
+        manager.Stopping($"draining {open} connections, {left} left");
     }
 
     private static async Task WaitForSecondAsync(Signals signals, Observation observation, CancellationTokenSource giveUp, CancellationToken drained)
@@ -112,9 +122,9 @@ internal static class ServeCommand
         }
     }
 
-    private static async Task SayAsync(IEnumerable<string> lines)
+    private static void Say(IEnumerable<string> lines)
     {
         foreach (string line in lines)
-            await Console.Error.WriteLineAsync(line).ConfigureAwait(false);
+            Screen.Complain(Tone.Bad, line);
     }
 }

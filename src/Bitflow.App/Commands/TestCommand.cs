@@ -1,3 +1,4 @@
+using Bitflow.App.Terminal;
 using Bitflow.Domain;
 
 namespace Bitflow.App.Commands;
@@ -14,13 +15,13 @@ internal static class TestCommand
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            Console.Error.WriteLine($"{path}: it cannot be read: {e.Message}");
+            Screen.Complain(Tone.Bad, FileProblem.Describe(path, e));
             return ExitStatus.Unusable;
         }
 
         ScenarioFile file = Scenario.Read(path, bytes);
         foreach (string line in file.Errors)
-            Console.Error.WriteLine(line);
+            Screen.Complain(Tone.Bad, line);
         if (file.Errors.Count > 0)
             return ExitStatus.Unusable;
         string config = file.ConfigPath.Length == 0
@@ -28,14 +29,18 @@ internal static class TestCommand
             : Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path)) ?? "", file.ConfigPath);
         if (config.Length == 0)
         {
-            Console.Error.WriteLine($"{path}: no configuration: write config: FILE, or set BITFLOW_CONFIG");
+            Screen.Complain(Tone.Bad, $"{path}: no configuration: write config: FILE, or set BITFLOW_CONFIG");
             return ExitStatus.Unusable;
         }
 
         if (LoadedConfiguration.LoadOrSay(config) is not { } loaded)
             return ExitStatus.Unusable;
         IReadOnlyList<ScenarioResult> results = Scenario.Run(loaded.Config, loaded.TlsOf, file);
-        Console.Out.Write(Scenario.Report(path, results));
-        return results.All(r => r.Failures.IsEmpty) ? ExitStatus.Done : ExitStatus.Failed;
+        bool hold = results.All(static r => r.Failures.IsEmpty);
+        string[] lines = Scenario.Report(path, results).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        foreach (string line in lines[..^1])
+            Screen.Say(line);
+        Screen.Say(hold ? Tone.Good : Tone.Bad, lines[^1]);
+        return hold ? ExitStatus.Done : ExitStatus.Failed;
     }
 }

@@ -1,3 +1,4 @@
+using Bitflow.Domain;
 using Serilog.Events;
 using Serilog.Formatting;
 using Serilog.Formatting.Display;
@@ -6,11 +7,18 @@ using Serilog.Formatting.Json;
 namespace Bitflow.App.Logging;
 
 /// <summary>How a line of the log is written: for people, or as one JSON object. A reload may change it while lines are written.</summary>
-internal sealed class LineFormatter : ITextFormatter
+/// <param name="isPainted">Whether lines for people get colours.</param>
+internal sealed class LineFormatter(bool isPainted) : ITextFormatter
 {
-    private static readonly MessageTemplateTextFormatter Text = new(
-        "{Timestamp:yyyy-MM-ddTHH:mm:ss.fffzzz} {Level:u4} {Message:lj}{NewLine}{Exception}",
-        System.Globalization.CultureInfo.InvariantCulture);
+    private const string Time = "{Timestamp:yyyy-MM-ddTHH:mm:ss.fffzzz} ";
+    private const string Rest = " {Message:lj}{NewLine}{Exception}";
+
+    private static readonly MessageTemplateTextFormatter Text = Template(Time + "{Level:u4}" + Rest);
+
+    /// <summary>For a terminal: the level in its colour.</summary>
+    private readonly Dictionary<LogEventLevel, MessageTemplateTextFormatter>? _painted = isPainted
+        ? Enum.GetValues<LogEventLevel>().ToDictionary(static level => level, static level => Template(Time + Paint.Text(ToneOf(level), "{Level:u4}") + Rest))
+        : null;
 
     private static readonly JsonFormatter Json = new(renderMessage: true);
 
@@ -27,6 +35,16 @@ internal sealed class LineFormatter : ITextFormatter
         if (_isJson)
             Json.Format(logEvent, output);
         else
-            Text.Format(logEvent, output);
+            (_painted?[logEvent.Level] ?? Text).Format(logEvent, output);
     }
+
+    private static MessageTemplateTextFormatter Template(string text) => new(text, System.Globalization.CultureInfo.InvariantCulture);
+
+    private static Tone ToneOf(LogEventLevel level) => level switch
+    {
+        LogEventLevel.Information => Tone.Good,
+        LogEventLevel.Warning => Tone.Doubtful,
+        LogEventLevel.Error or LogEventLevel.Fatal => Tone.Bad,
+        _ => Tone.Quiet,
+    };
 }

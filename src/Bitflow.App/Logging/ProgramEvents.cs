@@ -5,7 +5,7 @@ namespace Bitflow.App.Logging;
 /// <summary>What the program says of itself. Event ids are stable.</summary>
 internal static partial class ProgramEvents
 {
-    [LoggerMessage(100, LogLevel.Information, "Bitflow {Version} serves {Path}: {Proxies} proxies, at most {Descriptors} descriptors")]
+    [LoggerMessage(100, LogLevel.Information, "Bitflow {Version} serves {Path} (proxies: {Proxies}, descriptors: at most {Descriptors})")]
     public static partial void Started(ILogger logger, string version, string path, int proxies, long descriptors);
 
     [LoggerMessage(101, LogLevel.Information, "draining {Open} connections, {Timeout}")]
@@ -31,6 +31,12 @@ internal static partial class ProgramEvents
 
     [LoggerMessage(108, LogLevel.Error, "{Path} was not taken on; everything is as it was")]
     public static partial void ReloadFailed(ILogger logger, string path);
+
+    [LoggerMessage(109, LogLevel.Information, "still draining: {Left} of {Open} connections are left")]
+    public static partial void StillDraining(ILogger logger, int left, int open);
+
+    [LoggerMessage(110, LogLevel.Information, "{Path}: still opening what it names: listeners, names of listeners, connection logs")]
+    public static partial void StillOpening(ILogger logger, string path);
 
     [LoggerMessage(120, LogLevel.Information, "admin server: listening on {Listener}")]
     public static partial void AdminListening(ILogger logger, Bitflow.Domain.Endpoint listener);

@@ -1,4 +1,5 @@
 using Bitflow.App.Reporting;
+using Bitflow.App.Terminal;
 using Bitflow.Domain;
 using Bitflow.Net.Proxies;
 using Microsoft.Extensions.Logging;
@@ -27,7 +28,7 @@ internal sealed class ProgramLog : IAsyncDisposable
     /// <summary>What is made at all: errors are reported even where nothing is written.</summary>
     private readonly LoggingLevelSwitch _lowest = new();
 
-    private readonly LineFormatter _lines = new();
+    private readonly LineFormatter _lines = new(Screen.ErrorsArePainted);
     private readonly SentrySink _errors = new();
     private readonly Logger _written;
     private readonly RepeatLimitSink _limited;
@@ -114,6 +115,10 @@ internal sealed class ProgramLog : IAsyncDisposable
     public void Started(string path, int proxies, long descriptors) => ProgramEvents.Started(_log, ProductVersion.Text, path, proxies, descriptors);
 
     public void Draining(int open, Duration timeout) => ProgramEvents.Draining(_log, open, timeout.IsPositive ? timeout.ToString() : "as long as it takes");
+
+    public void StillDraining(int left, int open) => ProgramEvents.StillDraining(_log, left, open);
+
+    public void StillOpening(string path) => ProgramEvents.StillOpening(_log, path);
 
     public void AdminListening(Endpoint local) => ProgramEvents.AdminListening(_log, local);
 

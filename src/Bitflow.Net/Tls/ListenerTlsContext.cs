@@ -25,6 +25,9 @@ internal sealed class ListenerTlsContext
 
     public ListenerTlsRules Rules { get; }
 
+    /// <summary>What its certificates say, in their order.</summary>
+    public IEnumerable<CertificateFacts> Certificates => _certificates.Select(static c => c.Facts);
+
     public static ListenerTlsContext Load(ListenerTls config, TlsLoading loading)
     {
         var certificates = new List<CertificateChain>();

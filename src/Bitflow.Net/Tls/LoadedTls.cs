@@ -17,13 +17,14 @@ internal sealed class LoadedTls
     /// <summary>What is wrong or doubtful. The contexts may be used if no finding is an error.</summary>
     public IReadOnlyList<TlsFinding> Findings => _findings;
 
-    public static LoadedTls Load(Config config, TimeProvider time)
+    /// <param name="onChain">Told of every certificate as it is loaded: there may be thousands.</param>
+    public static LoadedTls Load(Config config, TimeProvider time, Action? onChain = null)
     {
         var loaded = new LoadedTls();
         DateTimeOffset now = time.GetUtcNow();
         int index = 0;
         foreach (ProxyConfig proxy in config.Proxies)
-            loaded._proxies.Add(proxy.Name, ProxyTls.Load(proxy, index++, now, loaded._findings));
+            loaded._proxies.Add(proxy.Name, ProxyTls.Load(proxy, index++, now, loaded._findings, onChain));
         return loaded;
     }
 

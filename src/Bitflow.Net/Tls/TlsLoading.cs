@@ -11,7 +11,8 @@ namespace Bitflow.Net.Tls;
 /// </summary>
 /// <param name="path">Where the context stands in the configuration, `server.proxies[0].listener.tls_context` for example.</param>
 /// <param name="sniTargets">The targets' names where the policy is `sni`.</param>
-internal sealed class TlsLoading(string path, DateTimeOffset now, FSharpOption<FSharpList<string>> sniTargets, List<TlsFinding> findings)
+/// <param name="onChain">Told of every certificate that was loaded, or that could not be.</param>
+internal sealed class TlsLoading(string path, DateTimeOffset now, FSharpOption<FSharpList<string>> sniTargets, List<TlsFinding> findings, Action? onChain)
 {
     public DateTimeOffset Now { get; } = now;
 
@@ -32,6 +33,10 @@ internal sealed class TlsLoading(string path, DateTimeOffset now, FSharpOption<F
         {
             findings.Add(new TlsFinding(IsError: true, entryPath, e.Message));
             return null;
+        }
+        finally
+        {
+            onChain?.Invoke();
         }
     }
 

@@ -1,0 +1,90 @@
+module Bitflow.Spec.SummaryLaws
+
+open System
+open System.Text
+open FsCheck
+open Xunit
+open Bitflow.Domain
+
+let private lines (file: string) (certificates: CertificateFacts list) =
+    let reading = ConfigFile.Read("a.yaml", ReadOnlyMemory(Encoding.UTF8.GetBytes file))
+    if not reading.IsUsable then failwith (String.Join("\n", reading.Errors))
+    Summary.describe reading.Config (Func<string, CertificateFacts seq>(fun _ -> certificates)) |> Seq.toList
+
+let private plain =
+    "server: { proxies: [ { name: a, listener: { address: ':80' }, targets: [ { name: t, address: 'x:1' } ] } ] }"
+
+let private rich =
+    """
+application:
+  log: { level: warn, format: json }
+  metrics: { address: 127.0.0.1:8125 }
+  admin: { address: 127.0.0.1:9090 }
+  sentry_dsn: https://key@sentry.example.com/1
+  shutdown_timeout: 30s
+server:
+  proxies:
+    - name: web
+      listener:
+        address: ":443"
+        authorized_sources: [10.0.0.0/8]
+        trusted_proxies: [192.0.2.1]
+        read_timeout: 60s
+        write_timeout: 20s
+        tls_context:
+          verify_mode: strict
+          min_version: "1.2"
+          application_protocols: [h2, http/1.1]
+          certificates: [ { key: k, certificate: c, authority: a } ]
+      targets:
+        - { name: one, address: "10.0.0.1:80", connect_attempts: 3, read_timeout: 60s, write_timeout: 10s }
+        - { name: two, address: "10.0.0.2:80", proxy: "me:secret@127.0.0.1:1080", tls_context: { verify_mode: none }, read_timeout: 60s, write_timeout: 10s }
+      options:
+        connection_load_balancer: failover
+        connection_limit: 100
+        connection_lifetime: 1h
+        connection_log: /var/log/web.jsonl
+        enable_proxy_header: true
+        proxy_header_version: 2
+"""
+
+let private certificate =
+    { Names = [ "www.example.com" ]; NotBefore = DateTimeOffset.UnixEpoch; NotAfter = DateTimeOffset(2030, 5, 6, 0, 0, 0, TimeSpan.Zero); ChainBreaksAfter = 0 }
+
+[<Fact>]
+let ``what a check says of the smallest file, and of one with everything`` () =
+    Law.HoldsFor(
+        [ plain, [], [ "proxy a: :80 -> t (x:1)"; "    clients: everyone"; "    targets: the first alone"; "    timeouts: connect 10s"; "log: off" ]
+          rich,
+          [ certificate ],
+          [ "proxy web: :443 -> one (10.0.0.1:80), two (10.0.0.2:80, TLS, through SOCKS5 at 127.0.0.1:1080)"
+            "    clients: 10.0.0.0/8; at most 100 at once; announced by PROXY headers from 192.0.2.1/32"
+            "    TLS: 1.2 and 1.3; as www.example.com until 2030-05-06; client certificates required; ALPN h2, http/1.1"
+            "    targets: in this order (failover); 1 to 3 attempts each; announced by PROXY headers, version 2"
+            "    timeouts: read 1m; write 20s for clients, 10s for targets; connect 10s; lifetime 1h"
+            "    connection log: /var/log/web.jsonl"
+            "log: warn, as JSON; metrics: statsd to 127.0.0.1:8125; admin server: 127.0.0.1:9090; errors: reported to Sentry; shutdown: connections get 30s to end" ] ],
+        fun (file, certificates, expected) ->
+            let said = lines file certificates
+            if said = expected then true else failwith (String.concat "\n" said))
+
+[<Fact>]
+let ``no secret is in it`` () =
+    Law.HoldsFor([ String.concat "\n" (lines rich [ certificate ]) ], fun text -> not (text.Contains "secret") && not (text.Contains "key@"))
+
+[<Fact>]
+let ``colours are for terminals that know them, of those who want them`` () =
+    Law.Holds(fun (isTerminal: bool) (terminal: string) (noColor: string) ->
+        let expected = (isTerminal && String.IsNullOrEmpty noColor && not (String.IsNullOrEmpty terminal) && terminal <> "dumb")
+        Paint.isWelcome isTerminal terminal noColor = expected)
+    Law.HoldsFor(
+        [ true, "xterm", "", true; true, "xterm", "1", false; true, "dumb", "", false; false, "xterm", "", false ],
+        fun (isTerminal, terminal, noColor, expected) -> Paint.isWelcome isTerminal terminal noColor = expected)
+
+[<Fact>]
+let ``painting adds a colour and its end, and changes no character`` () =
+    Law.Holds(fun (text: NonNull<string>) ->
+        let strip (painted: string) = RegularExpressions.Regex.Replace(painted, "\u001b\\[[0-9]+m", "")
+        let text = text.Get.Replace("\u001b", "")
+        [ Tone.Good; Tone.Doubtful; Tone.Bad; Tone.Quiet ]
+        |> List.forall (fun tone -> strip (Paint.text tone text) = text && strip (Paint.head tone text) = text))

@@ -1,0 +1,121 @@
+module Bitflow.Spec.UsageLaws
+
+open System.IO
+open System.Text.RegularExpressions
+open Xunit
+open Bitflow.Domain
+
+let private file (path: string list) = File.ReadAllText(Path.Combine(Array.ofList (ConfigFileLaws.repository :: path)))
+
+let private pages = Usage.overview :: (Usage.commands |> List.map Usage.page)
+
+/// The spellings of a command's options, `--help` apart.
+let private spellings (command: CommandUsage) =
+    command.Options |> List.collect (fun option -> [ option.Name; option.Short ]) |> List.filter ((<>) "")
+
+let private fault (arguments: string list) =
+    match Usage.read (Usage.separate arguments) with
+    | UsageReading.Fault fault -> Usage.describe fault
+    | UsageReading.Command
+    | UsageReading.Help _ -> ""
+
+[<Fact>]
+let ``every page of help fits a terminal of 24 lines of 80 characters`` () =
+    Law.HoldsFor(pages, fun page -> (page.Split '\n').Length <= 23 && page.Split '\n' |> Array.forall (fun line -> line.Length < 80))
+
+[<Fact>]
+let ``the first screen names every command, and every page shows an example`` () =
+    Law.HoldsFor(Usage.commands, fun command -> Usage.overview.Contains $"bitflow {command.Name} " && (Usage.page command).Contains "Example:")
+
+[<Fact>]
+let ``every example is understood`` () =
+    Law.HoldsFor(
+        Usage.commands |> List.collect _.Examples,
+        fun example ->
+            let own = (example.Split([| '>'; '&' |])[0]).Trim().Split(' ') |> Array.skip 1
+            (CommandLine.parse own "").IsOk)
+
+[<Fact>]
+let ``help is found wherever it is asked for`` () =
+    Law.HoldsFor(Usage.commands, fun command ->
+        let asked arguments = Usage.read arguments = UsageReading.Help(Usage.page command)
+        asked [ command.Name; "--help" ] && asked [ command.Name; "-h" ] && asked [ "help"; command.Name ])
+
+[<Fact>]
+let ``a mistyped command, option or file is answered with what was probably meant`` () =
+    Law.HoldsFor(
+        [ [ "chekc" ], "did you mean: bitflow check"
+          [ "explian" ], "did you mean: bitflow explain"
+          [ "version" ], "did you mean: bitflow --version"
+          [ "serve"; "--config"; "x" ], "to serve, write: bitflow --config FILE"
+          [ "frobnicate" ], "bitflow --help lists them"
+          [ "--configfile"; "x" ], "did you mean --config?"
+          [ "-config"; "x" ], "did you mean --config?"
+          [ "check"; "--conf"; "x" ], "did you mean --config?"
+          [ "explain"; "--sorce"; "x" ], "did you mean --source?"
+          [ "bitflow.yaml" ], "write: bitflow --config bitflow.yaml"
+          [ "check"; "bitflow.yaml" ], "write: bitflow check --config bitflow.yaml"
+          [ "-c" ], "write: --config FILE"
+          [ "--config"; "a"; "-c"; "b" ], "--config is written twice"
+          [ "explain"; "--config"; "a" ], "needs --source ADDRESS"
+          [ "replay"; "--config=a" ], "needs --log FILE"
+          [ "diff"; "a" ], "write: bitflow diff OLD NEW"
+          [ "top" ], "write: bitflow top ADDRESS"
+          [ "schema"; "more" ], "bitflow help schema"
+          [ "" ], "empty" ],
+        fun (arguments, expected) -> (fault arguments).Contains expected)
+
+[<Fact>]
+let ``no argument is shown so that it could steer a terminal`` () =
+    Law.Holds(fun (word: string) (others: string list) ->
+        let word, others = (if isNull word then "" else word), others |> List.map (fun other -> if isNull other then "" else other)
+        fault (word :: others) |> Seq.forall (System.Char.IsControl >> not))
+
+[<Fact>]
+let ``an option with its value behind an equals sign is the option and its value`` () =
+    Law.Holds(fun (value: string) ->
+        let value = if isNull value then "" else value
+        Usage.separate [ "--config=" + value ] = [ "--config"; value ] && Usage.separate [ "--json=" + value ] = [ "--json=" + value ])
+
+[<Fact>]
+let ``the completions of each shell offer every command with its options, and no others`` () =
+    let bash, zsh, fish =
+        file [ "deploy"; "completions"; "bitflow.bash" ], file [ "deploy"; "completions"; "_bitflow" ], file [ "deploy"; "completions"; "bitflow.fish" ]
+    let names = Usage.commands |> List.map _.Name |> String.concat " "
+    let bashOffers (command: CommandUsage) =
+        let head = if command.Name = "" then "\"\"" else command.Name
+        let line = Regex.Match(bash, $@"(?m)^        {Regex.Escape head}\) words=""(?<words>[^""]*)""").Groups["words"].Value
+        let expected = spellings command @ [ "--help"; "-h" ] @ (if command.Name = "" then Usage.commands |> List.map _.Name else [])
+        Set.ofArray (line.Split ' ') = Set.ofList expected
+    /// The branch of a command: from its name to the end of the branch.
+    let zshOffers (command: CommandUsage) =
+        let branch =
+            if command.Name = "" then zsh.Substring(zsh.LastIndexOf "_arguments -C")
+            else Regex.Match(zsh, $@"(?ms)^        {command.Name}\).*?;;").Value
+        let offered = Regex.Matches(branch, @"(?<=['{,*])--?[a-zA-Z]+(?=[\[},])") |> Seq.map _.Value |> Set.ofSeq
+        offered = Set.ofList (spellings command @ [ "--help"; "-h" ])
+    let fishOffers (command: CommandUsage) =
+        let condition = if command.Name = "" then "\"not __fish_seen_subcommand_from $commands\"" else $"'__fish_seen_subcommand_from {command.Name}'"
+        let offered =
+            fish.Split '\n'
+            |> Seq.filter _.Contains($"-n {condition}")
+            |> Seq.collect (fun line ->
+                Regex.Matches(line, @" -(?<kind>[sl]) (?<name>\w+)")
+                |> Seq.map (fun option -> (if option.Groups["kind"].Value = "s" then "-" else "--") + option.Groups["name"].Value))
+            |> Set.ofSeq
+        offered = Set.ofList (spellings command)
+    Law.HoldsFor(Usage.serving :: Usage.commands, fun command -> bashOffers command && zshOffers command && fishOffers command)
+    Law.HoldsFor([ fish ], fun fish -> fish.Contains $"set -l commands {names}\n")
+    Law.HoldsFor(Usage.commands, fun command -> zsh.Contains $"    '{command.Name}:" && fish.Contains $" -a {command.Name} -d ")
+
+[<Fact>]
+let ``the manual page has every command with its options, and no others`` () =
+    let page = (file [ "deploy"; "bitflow.1" ]).Replace("\\-", "-")
+    let commands = page.Substring(page.IndexOf ".SH COMMANDS", page.IndexOf ".SH SIGNALS" - page.IndexOf ".SH COMMANDS")
+    let listed = Regex.Matches(commands, @"(?m)^\.TP\n\.B (?<name>[a-z]+)") |> Seq.map _.Groups["name"].Value |> Seq.toList
+    Law.HoldsFor([ listed ], fun listed -> listed = (Usage.commands |> List.map _.Name))
+    Law.HoldsFor(Usage.commands, fun command ->
+        let section = Regex.Match(commands, $@"(?ms)^\.TP\n\.B {command.Name}\b.*?(?=^\.TP\n\.B [a-z]|\z)").Value
+        let shown = Regex.Matches(section, @"--[a-z]+") |> Seq.map _.Value |> Set.ofSeq
+        shown = (command.Options |> List.map _.Name |> Set.ofList))
+    Law.HoldsFor(Usage.serving.Options, fun option -> page.Contains option.Name)

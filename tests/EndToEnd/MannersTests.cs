@@ -1,0 +1,145 @@
+using System.Net.Sockets;
+using System.Text.RegularExpressions;
+using Bitflow.Tests.Fixtures;
+using Xunit;
+
+namespace Bitflow.Tests.EndToEnd;
+
+/// <summary>
+/// How the program speaks: colours where somebody sees them and nowhere else, a word about what takes longer than a second, plain
+/// sentences about what was mistyped.
+/// </summary>
+public sealed partial class MannersTests : IDisposable
+{
+    private const string Usable = "server: { proxies: [ { name: web, listener: { address: '127.0.0.1:0' }, targets: [ { name: a, address: '127.0.0.1:9' } ] } ] }\n";
+
+    private readonly string _folder = Directory.CreateTempSubdirectory("bitflow-manners-").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public async Task Colours_are_for_terminals_and_for_those_who_want_them()
+    {
+        string config = Write("config.yaml", Usable);
+        string warned = Write("warned.yaml", Usable.Replace("address: '127.0.0.1:9'", "address: '127.0.0.1:9', resolve_timeout: 1s", StringComparison.Ordinal));
+        string faulty = Write("faulty.yaml", Usable.Replace("listener", "listner", StringComparison.Ordinal));
+        string cases = Write("cases.yaml", "config: config.yaml\ncases: [ { name: one, client: 10.1.2.3, expect: { target: a } } ]\n");
+        string failing = Write("failing.yaml", "config: config.yaml\ncases: [ { name: one, client: 10.1.2.3, expect: { target: b } } ]\n");
+        foreach ((string command, int status, string colour) in new[]
+        {
+            ($"check --config {config}", 0, "\x1b[32m"),
+            ($"check --config {warned}", 0, "\x1b[33mwarning:"),
+            ($"check --config {faulty}", 2, "\x1b[31m"),
+            ($"test {cases}", 0, "\x1b[32m"),
+            ($"test {failing}", 1, "\x1b[31m"),
+            ("chekc", 2, "\x1b[31mbitflow:"),
+        })
+        {
+            (int seenStatus, string seen) = await OnTerminalAsync($"{Repository.Binary} {command}");
+            Assert.Equal(status, seenStatus);
+            Assert.Contains(colour, seen, StringComparison.Ordinal);
+            Assert.DoesNotMatch(Colour(), (await OnTerminalAsync($"NO_COLOR=1 {Repository.Binary} {command}")).Output);
+            Assert.DoesNotMatch(Colour(), (await OnTerminalAsync($"TERM=dumb {Repository.Binary} {command}")).Output);
+            (_, string output, string errors) = await ChildProcess.RunAsync(Repository.Binary, command.Split(' '), environment: Terminal);
+            Assert.DoesNotContain('\x1b', output + errors);
+        }
+    }
+
+    [Theory]
+    [InlineData("", true)]
+    [InlineData("NO_COLOR=1 ", false)]
+    public async Task The_levels_of_the_log_have_colours_on_a_terminal(string variable, bool coloured)
+    {
+        string config = Write("config.yaml", "application: { log: { level: info } }\n" + Usable);
+        using var terminal = new ChildProcess("script", ["-qec", $"{variable}{Repository.Binary} --config {config}", "/dev/null"], Terminal);
+        await Eventually.IsTrueAsync(() => terminal.Output.Contains(" serves ", StringComparison.Ordinal), () => $"it serves; it said:\n{terminal.Output}");
+        Assert.Equal(coloured, terminal.Output.Contains("\x1b[32mINFO\x1b[0m proxy web: listening on 127.0.0.1:", StringComparison.Ordinal));
+        Assert.Equal(coloured, Colour().IsMatch(terminal.Output));
+    }
+
+    [Fact]
+    public async Task A_log_that_goes_into_a_file_has_none()
+    {
+        using Peer echo = Peer.Echo();
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync($"- name: web\n  listener: {{ address: '127.0.0.1:0' }}\n  targets: [ {{ name: a, address: '{echo.Address}' }} ]", environment: Terminal);
+        Assert.DoesNotContain('\x1b', bitflow.Errors);
+    }
+
+    [Fact]
+    public async Task A_drain_says_how_many_connections_are_left()
+    {
+        using Peer echo = Peer.Echo();
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync($"- name: web\n  listener: {{ address: '127.0.0.1:0' }}\n  targets: [ {{ name: a, address: '{echo.Address}' }} ]");
+        using Socket one = await SocketWords.ConnectAsync(bitflow.EndPoint());
+        using Socket two = await SocketWords.ConnectAsync(bitflow.EndPoint());
+        foreach (Socket client in new[] { one, two })
+        {
+            await client.SendAllAsync(new byte[] { 1 });
+            Assert.Single(await client.ReadExactlyAsync(1));
+        }
+
+        bitflow.Signal("TERM");
+        await bitflow.SaysAsync("still draining: 2 of 2 connections are left");
+        one.Dispose();
+        await bitflow.SaysAsync("still draining: 1 of 2 connections are left");
+        two.Dispose();
+        Assert.Equal(0, await bitflow.ExitAsync());
+    }
+
+    /// <summary>The log is a pipe that is fed until the line has been seen: however fast the machine is, the replay takes long enough.</summary>
+    [Fact]
+    public async Task A_replay_that_takes_longer_than_a_second_shows_how_far_it_is_on_a_terminal_alone()
+    {
+        string config = Write("config.yaml", Usable);
+        string log = Path.Combine(_folder, "log.jsonl");
+        await ChildProcess.RunAsync("mkfifo", [log]);
+        using var terminal = new ChildProcess("script", ["-qec", $"{Repository.Binary} replay --config {config} --log {log}", "/dev/null"], Terminal);
+        await using (FileStream pipe = new(log, FileMode.Open, FileAccess.Write))
+        {
+            await Eventually.IsTrueAsync(
+                () =>
+                {
+                    pipe.Write("{}\n"u8);
+                    pipe.Flush();
+                    return terminal.Output.Contains("connections decided again", StringComparison.Ordinal);
+                },
+                () => $"it says how far it is; it said:\n{terminal.Output}");
+        }
+
+        Assert.Equal(0, await terminal.ExitAsync());
+        Assert.Contains("connections decided again", terminal.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Files_that_cannot_be_read_are_told_apart()
+    {
+        string folder = Directory.CreateDirectory(Path.Combine(_folder, "folder")).FullName;
+        foreach (string[] command in new string[][] { ["--config", "FILE"], ["check", "--config", "FILE"], ["test", "FILE"], ["diff", "FILE", "FILE"] })
+        {
+            (int status, _, string errors) = await ChildProcess.RunAsync(Repository.Binary, command.Select(word => word.Replace("FILE", folder, StringComparison.Ordinal)));
+            Assert.Equal(2, status);
+            Assert.Contains($"{folder}: it is a directory; name a file in it", errors, StringComparison.Ordinal);
+            (status, _, errors) = await ChildProcess.RunAsync(Repository.Binary, command.Select(word => word.Replace("FILE", "nowhere.yaml", StringComparison.Ordinal)));
+            Assert.Equal(2, status);
+            Assert.Contains("nowhere.yaml: there is no such file in /", errors, StringComparison.Ordinal);
+        }
+    }
+
+    private static Dictionary<string, string> Terminal => new() { ["TERM"] = "xterm", ["NO_COLOR"] = "" };
+
+    private string Write(string name, string text)
+    {
+        string path = Path.Combine(_folder, name);
+        File.WriteAllText(path, text);
+        return path;
+    }
+
+    private static async Task<(int Status, string Output)> OnTerminalAsync(string command)
+    {
+        (int status, string output, string errors) = await ChildProcess.RunAsync("script", ["-qec", command, "/dev/null"], environment: Terminal);
+        return (status, output + errors);
+    }
+
+    [GeneratedRegex(@"\x1b\[[0-9;]*m")]
+    private static partial Regex Colour();
+}
