@@ -105,3 +105,13 @@ module IoFaults =
         | IoFault.BacklogFull -> "is full: its backlog takes no more"
         | IoFault.TlsProtocol -> "broke the TLS protocol"
         | _ -> "failed"
+
+    /// Why a call of our own failed that no peer had part in: accepting.
+    [<CompiledName "Reason">]
+    let reason (fault: IoFault) =
+        match fault with
+        | IoFault.NoDescriptors -> "this process is out of descriptors"
+        | IoFault.NoMemory -> "the kernel is out of socket memory"
+        | IoFault.NotPermitted -> "permission denied"
+        | IoFault.NoLocalAddress -> "no local port is free"
+        | fault -> $"the socket {describe fault}"

@@ -50,7 +50,8 @@ public sealed class DialTests
     [MemberData(nameof(Engines))]
     public async Task What_a_refused_client_sent_does_not_turn_its_end_into_a_reset(string engine)
     {
-        using BitflowProcess bitflow = await StartAsync(engine, $"[ {{ name: a, address: '127.0.0.1:{FreePort()}' }} ]");
+        using var down = new Refusal();
+        using BitflowProcess bitflow = await StartAsync(engine, $"[ {{ name: a, address: '{down.Address}' }} ]");
         for (int i = 0; i < 20; i++)
         {
             using Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint());
@@ -63,11 +64,12 @@ public sealed class DialTests
     [MemberData(nameof(Engines))]
     public async Task Failover_tries_the_targets_in_the_order_of_the_file(string engine)
     {
+        using var down = new Refusal();
         using Peer second = Peer.Serving(s => s.SendAllAsync("second"u8.ToArray()));
         using Peer third = Peer.Serving(s => s.SendAllAsync("third"u8.ToArray()));
         using BitflowProcess bitflow = await StartAsync(
             engine,
-            $"[ {{ name: a, address: '127.0.0.1:{FreePort()}', connect_attempts: 2 }}, {{ name: b, address: '{second.Address}' }}, {{ name: c, address: '{third.Address}' }} ]",
+            $"[ {{ name: a, address: '{down.Address}', connect_attempts: 2 }}, {{ name: b, address: '{second.Address}' }}, {{ name: c, address: '{third.Address}' }} ]",
             "connection_load_balancer: failover");
         for (int i = 0; i < 3; i++)
             Assert.Equal("second", await AnswerAsync(bitflow));
@@ -158,8 +160,9 @@ public sealed class DialTests
     [MemberData(nameof(Engines))]
     public async Task A_client_that_left_without_a_byte_begins_no_further_wait(string engine)
     {
+        using var down = new Refusal();
         using BitflowProcess bitflow = await StartAsync(
-            engine, $"[ {{ name: a, address: '127.0.0.1:{FreePort()}', connect_attempts: 10, connect_backoff: 1m }} ]");
+            engine, $"[ {{ name: a, address: '{down.Address}', connect_attempts: 10, connect_backoff: 1m }} ]");
         int descriptors = bitflow.Descriptors();
         Socket gone = await SocketWords.ConnectAsync(bitflow.EndPoint());
         await bitflow.SaysAsync("attempt 1: ");

@@ -111,16 +111,15 @@ public sealed class DrainTests
     [MemberData(nameof(Engines))]
     public async Task A_connection_that_still_dials_is_drained_too(string engine)
     {
-        int port;
-        using (var free = new Peer())
-            port = free.Port;
-        using BitflowProcess bitflow = await StartAsync(engine, $"127.0.0.1:{port}");
+        using var down = new Refusal();
+        using BitflowProcess bitflow = await StartAsync(engine, down.Address);
         using Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint());
         await client.SendAllAsync("still here"u8.ToArray());
         await bitflow.SaysAsync("attempt 2:");
         bitflow.Signal("TERM");
         await bitflow.SaysAsync("no longer listening");
-        using Peer echo = Peer.Echo(new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, port));
+        down.Dispose();
+        using Peer echo = Peer.Echo(System.Net.IPEndPoint.Parse(down.Address));
         Assert.Equal(10, (await client.ReadExactlyAsync(10)).Length);
         Assert.False(bitflow.HasExited);
         client.Dispose();

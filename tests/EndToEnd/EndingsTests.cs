@@ -104,9 +104,7 @@ public sealed class EndingsTests(ITestOutputHelper output)
             s.Reset();
         });
         using var blackhole = new Blackhole();
-        int down;
-        using (var free = new Peer())
-            down = free.Port;
+        using var down = new Refusal();
         string folder = Directory.CreateTempSubdirectory("bitflow-endings-").FullName;
         string log = Path.Combine(folder, "connections.json");
         string Proxy(string name, string target, string listener = "", string dial = "", string options = "") =>
@@ -120,8 +118,8 @@ public sealed class EndingsTests(ITestOutputHelper output)
         using BitflowProcess bitflow = await BitflowProcess.StartAsync(
             Proxy("echo", echo.Address) + Proxy("greeting", greeting.Address) + Proxy("probed", echo.Address) + Proxy("reset", echo.Address)
             + Proxy("talked", echo.Address) + Proxy("resetting", resetting.Address) + Proxy("full", echo.Address, options: ", connection_limit: 1")
-            + Proxy("closed", echo.Address, listener: ", authorized_sources: [ 10.0.0.1 ]") + Proxy("down", $"127.0.0.1:{down}")
-            + Proxy("hole", blackhole.Address, dial: ", connect_timeout: 50ms") + Proxy("left", $"127.0.0.1:{down}", dial: ", connect_attempts: 9, connect_backoff: 1m")
+            + Proxy("closed", echo.Address, listener: ", authorized_sources: [ 10.0.0.1 ]") + Proxy("down", down.Address)
+            + Proxy("hole", blackhole.Address, dial: ", connect_timeout: 50ms") + Proxy("left", down.Address, dial: ", connect_attempts: 9, connect_backoff: 1m")
             + Proxy("idle", echo.Address, listener: ", read_timeout: 200ms") + Proxy("old", echo.Address, options: ", connection_lifetime: 600ms")
             + Proxy("headed", echo.Address, listener: ", trusted_proxies: [ 127.0.0.1 ]")
             + Proxy("stalled", echo.Address, listener: ", trusted_proxies: [ 127.0.0.1 ], handshake_timeout: 50ms"),

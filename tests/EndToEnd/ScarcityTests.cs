@@ -79,6 +79,39 @@ public sealed class ScarcityTests
         Assert.Equal(0, await bitflow.ExitAsync());
     }
 
+    /// <summary>The reserve is there for logs and the runtime: who has not dialled yet will want a descriptor more, and is counted for two.</summary>
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task Clients_that_wait_before_they_dial_leave_room_for_all_their_targets(string engine)
+    {
+        const int Clients = 200;
+        using Peer echo = Peer.Echo();
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(
+            $$"""
+            - name: web
+              listener: { address: '127.0.0.1:0', trusted_proxies: [ 127.0.0.1 ], handshake_timeout: 5m }
+              targets: [ { name: a, address: '{{echo.Address}}' } ]
+            """,
+            engine: engine,
+            launcher: ["prlimit", "--nofile=256:256"]);
+        Socket[] clients = await Task.WhenAll(Enumerable.Range(0, Clients).Select(_ => SocketWords.ConnectAsync(bitflow.EndPoint())));
+        await bitflow.SaysAsync("descriptors are scarce");
+
+        // All speak at once, and are served as others leave.
+        await Task.WhenAll(clients.Select(async client =>
+        {
+            using (client)
+            {
+                await client.SendAllAsync("PROXY UNKNOWN\r\nx"u8.ToArray());
+                Assert.Single(await client.ReadExactlyAsync(1));
+            }
+        }));
+        Assert.DoesNotContain("out of descriptors", bitflow.Errors, StringComparison.Ordinal);
+        Assert.DoesNotContain(".dial.", bitflow.Errors, StringComparison.Ordinal);
+        bitflow.Signal("TERM");
+        Assert.Equal(0, await bitflow.ExitAsync());
+    }
+
     private static TimeSpan CpuTime(BitflowProcess bitflow)
     {
         using var process = Process.GetProcessById(bitflow.Id);

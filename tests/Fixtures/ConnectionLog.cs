@@ -5,7 +5,7 @@ namespace Bitflow.Tests.Fixtures;
 /// <summary>A connection log as a test reads it.</summary>
 internal static class ConnectionLog
 {
-    internal sealed record Line(string Name, string CloseReason, long FromClient, long FromTarget, double Milliseconds);
+    internal sealed record Line(long Id, string Name, string SourceIp, string CloseReason, long FromClient, long FromTarget, double Milliseconds);
 
     /// <summary>Every line that is complete; one that is no JSON object is a failure.</summary>
     public static List<Line> Read(string path)
@@ -20,7 +20,9 @@ internal static class ConnectionLog
             using var json = JsonDocument.Parse(line);
             JsonElement root = json.RootElement;
             lines.Add(new Line(
+                root.GetProperty("id").GetInt64(),
                 root.GetProperty("name").GetString()!,
+                root.GetProperty("source_ip").GetString()!,
                 root.GetProperty("close_reason").GetString()!,
                 root.GetProperty("source_sent_bytes").GetInt64(),
                 root.GetProperty("destination_receive_bytes").GetInt64(),

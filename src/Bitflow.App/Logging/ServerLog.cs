@@ -11,7 +11,7 @@ internal sealed partial class ServerLog(ILogger logger) : IServerLog
 
     public void ListenerClosed(string proxy, Endpoint local) => Closed(logger, proxy, local);
 
-    public void AcceptFailed(string proxy, Endpoint local, IoFault fault) => Failed(logger, proxy, local, IoFaults.Describe(fault));
+    public void AcceptFailed(string proxy, Endpoint local, IoFault fault) => Failed(logger, proxy, local, IoFaults.Reason(fault));
 
     public void AcceptPaused(long descriptorLimit) => Paused(logger, descriptorLimit);
 
@@ -23,8 +23,8 @@ internal sealed partial class ServerLog(ILogger logger) : IServerLog
     [LoggerMessage(201, LogLevel.Information, "proxy {Proxy}: no longer listening on {Listener}")]
     private static partial void Closed(ILogger logger, string proxy, Endpoint listener);
 
-    [LoggerMessage(202, LogLevel.Error, "proxy {Proxy}: accepting on {Listener} failed: this process {Fault}")]
-    private static partial void Failed(ILogger logger, string proxy, Endpoint listener, string fault);
+    [LoggerMessage(202, LogLevel.Error, "proxy {Proxy}: accepting on {Listener} failed: {Reason}")]
+    private static partial void Failed(ILogger logger, string proxy, Endpoint listener, string reason);
 
     [LoggerMessage(203, LogLevel.Error, "descriptors are scarce: accepting pauses until some of the {Limit} are free again; raise LimitNOFILE or ulimit -n")]
     private static partial void Paused(ILogger logger, long limit);

@@ -1,4 +1,5 @@
 using Bitflow.Domain;
+using Bitflow.Net.Dialing;
 using Bitflow.Net.Linux;
 using Bitflow.Net.Transport;
 
@@ -15,6 +16,7 @@ internal sealed class DescriptorGuard : IDisposable
     private readonly Lock _gate = new();
     private readonly HashSet<Acceptor> _acceptors = [];
     private readonly IServerLog _log;
+    private readonly Dialer _dialer;
     private readonly Timer _timer;
 
     /// <summary>An episode: accepting is held, or goes on by allowance.</summary>
@@ -22,9 +24,12 @@ internal sealed class DescriptorGuard : IDisposable
     private bool _held;
     private int _allowance;
 
-    public DescriptorGuard(IServerLog log)
+    /// <param name="log">Is told of each episode.</param>
+    /// <param name="dialer">Knows how many connections that were accepted are still to open a descriptor more.</param>
+    public DescriptorGuard(IServerLog log, Dialer dialer)
     {
         _log = log;
+        _dialer = dialer;
         Limit = Libc.DescriptorLimit();
         _timer = new Timer(static state => ((DescriptorGuard)state!).Look(), this, Timeout.Infinite, Timeout.Infinite);
     }
@@ -60,7 +65,7 @@ internal sealed class DescriptorGuard : IDisposable
             return false;
         }
 
-        if (!Admission.IsScarce(Limit, descriptor))
+        if (!Admission.IsScarce(Limit, descriptor + _dialer.Owed))
             return true;
         Pause();
         return false;
@@ -101,7 +106,7 @@ internal sealed class DescriptorGuard : IDisposable
         bool over;
         lock (_gate)
         {
-            int inUse = Libc.DescriptorsInUse();
+            int inUse = Libc.DescriptorsInUse() + _dialer.Owed;
             over = Admission.IsAmple(Limit, inUse);
             _scarce = !over;
             _allowance = Admission.Allowance(Limit, inUse);

@@ -29,7 +29,7 @@ internal sealed class Server : IDisposable
         _engine = engine;
         _observer = observer;
         _log = log;
-        _guard = new DescriptorGuard(log);
+        _guard = new DescriptorGuard(log, _dialer);
     }
 
     public ICollection<Proxy> Proxies => _proxies.Values;

@@ -122,6 +122,7 @@ internal sealed class Session : LoopTimer, IRelayObserver
     {
         var session = new Session(id, model, state, dialer, observer, client);
         state.Add(session);
+        dialer.Owe();
         session.Follow();
     }
 
@@ -451,9 +452,13 @@ internal sealed class Session : LoopTimer, IRelayObserver
         }
 
         if (wanted)
+        {
+            _dialer.Settle();
             Answer(life.Stage, Event.Connected);
-        else
-            connection.Abort();
+            return;
+        }
+
+        connection.Abort();
     }
 
     private void BeginRelay()
@@ -741,7 +746,10 @@ internal sealed class Session : LoopTimer, IRelayObserver
             return;
         _draining = null;
         Client.Close();
-        _target?.Close();
+        if (_target is null)
+            _dialer.Settle();
+        else
+            _target.Close();
         if (_life.IsCounted)
             State.Leave();
         try
