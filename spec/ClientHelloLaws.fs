@@ -80,6 +80,26 @@ let ``the protocols and versions that real clients offer are read in their order
                 (hello.ApplicationProtocols |> List.map string) = protocols && hello.Versions |> List.contains 0x0304us
             | _ -> false)
 
+[<Fact>]
+let ``the groups and the keys brought for them are read in their order, and what is malformed there refuses no hello`` () =
+    let list (groups: int list) = Hello.vector16 (groups |> List.map Hello.u16 |> Array.concat)
+    let shares (keys: (int * int) list) =
+        Hello.vector16 (keys |> List.map (fun (group, length) -> Array.append (Hello.u16 group) (Hello.vector16 (Array.zeroCreate length))) |> Array.concat)
+    Law.HoldsFor(
+        [ list [], shares [], [], []
+          list [ 0x7a7a; 0x001d; 0x0104 ], shares [ 0x001d, 32; 0x0104, 1024 ], [ 0x7a7a; 0x001d; 0x0104 ], [ 0x001d; 0x0104 ]
+          [||], [||], [], []
+          [| 0uy |], [| 0uy |], [], []
+          [| 0uy; 3uy; 0uy; 29uy; 0uy |], [| 0uy; 5uy; 0uy; 29uy; 0uy; 2uy; 7uy |], [ 29 ], []
+          list [ 29 ], Array.append (shares [ 29, 4 ]) [| 9uy |], [ 29 ], [ 29 ] ],
+        fun (groups, shares, offered, brought) ->
+            let message = Hello.message (Hello.withExtensions [ 0x000a, groups; 0x4444, [| 1uy |]; 0x0033, shares ])
+            [ [ 16_384 ]; [ 1 ]; [ 50 ] ]
+            |> List.forall (fun sizes ->
+                match parse (Hello.inRecords 0x0301 sizes message) with
+                | Parse.Done(hello, _) -> hello.Groups = List.map uint16 offered && hello.KeyShares = List.map uint16 brought
+                | _ -> false))
+
 // How the bytes come (G1, G2, CH-1, CH-6).
 
 [<Fact>]

@@ -335,7 +335,7 @@ let ``refusals that the log shows`` () =
         events |> List.fold (fun life event -> Life.advance life (at 1) event) (begin' proxy peer)
     Law.HoldsFor(
         [ run tls client [ Event.Counted true; Event.HelloMalformed ], "client.hello.protocol"
-          run tls client [ Event.Counted true; Event.HelloRefused ], "client.hello.refused"
+          run tls client [ Event.Counted true; Event.HelloRefused ValueNone ], "client.hello.refused"
           run tls client [ Event.Counted true; Event.HelloRead ValueNone; Event.HandshakeFailed true ], "client.handshake.certificate"
           run tls client [ Event.Counted true; Event.HelloRead ValueNone; Event.HandshakeFailed false ], "client.handshake.protocol"
           run (believing []) trustedPeer [ Event.Counted true; Event.HeaderMalformed ], "client.proxy_header.protocol"
@@ -343,6 +343,16 @@ let ``refusals that the log shows`` () =
           Life.advance (run (believing []) trustedPeer [ Event.Counted true ]) (at 10_000) Event.TimeUp, "client.proxy_header.handshake_timeout" ],
         fun (life, expected) -> reason life = expected && ending life = ValueSome Ending.Linger
     )
+
+[<Fact>]
+let ``the server name of a hello is kept, whether the hello was taken or refused`` () =
+    let tls = { Sample.proxy "p" with Listener = { Sample.listener with Tls = Some Sample.listenerTls } }
+    Law.Holds(fun (WrittenName written) ->
+        let name = ValueSome(Sample.serverName written)
+        [ Event.HelloRead; Event.HelloRefused ]
+        |> List.forall (fun hello ->
+            let read = Life.advance (begin' tls client) (at 0) (Event.Counted true)
+            read.ServerName.IsNone && (Life.advance read (at 1) (hello name)).ServerName = name))
 
 [<Fact>]
 let ``what Bitflow decides during the relay is a reset to both sides`` () =

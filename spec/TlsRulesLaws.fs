@@ -13,7 +13,9 @@ let private listener least protocols =
 let private hello name protocols versions : ClientHello =
     { ServerName = (match ServerName.tryCreate name with Ok n -> ValueSome n | Error _ -> ValueNone)
       ApplicationProtocols = protocols |> List.choose (AlpnName.tryOfText >> ValueOption.toOption)
-      Versions = versions }
+      Versions = versions
+      Groups = []
+      KeyShares = [] }
 
 let private answer tls names hello = ListenerTlsRules(tls, names |> Seq.map Seq.ofList).Answer hello
 let private refused answer = match answer with HelloAnswer.Refuse(alert, reason) when reason <> "" -> Some alert | _ -> None
@@ -39,6 +41,42 @@ let ``a client that offers protocols and none of the listener's is refused, one 
             match answer (listener TlsVersion.Tls13 preferred) [ [] ] (hello "a" offered [ 0x0304us ]) with
             | HelloAnswer.Serve(_, protocol) -> not isRefused && (protocol |> ValueOption.map string |> ValueOption.toOption) = chosen
             | refusal -> isRefused && refused refusal = Some TlsAlert.NoApplicationProtocol)
+
+[<Fact>]
+let ``a hello that could lead to a large finite field is refused, every other is not`` () =
+    let x25519, p256, ffdhe2048, ffdhe4096, ffdhe8192, unknown, grease = 0x1dus, 0x17us, 0x0100us, 0x0102us, 0x0104us, 0x11ecus, 0x7a7aus
+    let both = [ 0x0304us; 0x0303us ]
+    Law.HoldsFor(
+        [ both, [], [], None
+          both, [ x25519 ], [ x25519 ], None
+          // A group may be named, as long as the library is not led to it.
+          both, [ ffdhe8192; x25519 ], [ x25519 ], None
+          both, [ grease; ffdhe8192; p256 ], [], None
+          both, [ ffdhe2048; ffdhe8192 ], [], None
+          both, [ ffdhe2048 ], [ ffdhe2048 ], None
+          both, [ unknown; grease ], [ unknown ], None
+          // Alone, or where only unknown ones stand beside it, it would be asked for.
+          both, [ ffdhe8192 ], [], Some "ffdhe8192"
+          both, [ grease; unknown; ffdhe4096 ], [ unknown ], Some "ffdhe4096"
+          // A key for it is brought, wherever it stands.
+          both, [ x25519; ffdhe8192 ], [ ffdhe8192 ], Some "ffdhe8192"
+          both, [ x25519; 0x0103us ], [ x25519; 0x0103us ], Some "ffdhe6144"
+          both, [], [ ffdhe4096 ], Some "ffdhe4096"
+          // TLS 1.2 exchanges no keys so.
+          [ 0x0303us ], [ ffdhe8192 ], [ ffdhe8192 ], None ],
+        fun (versions, groups, shares, large) ->
+            let offer = { hello "a" [] versions with Groups = groups; KeyShares = shares }
+            match answer (listener TlsVersion.Tls12 []) [ [] ] offer, large with
+            | HelloAnswer.Serve _, None -> true
+            | HelloAnswer.Refuse(alert, reason), Some group -> alert = TlsAlert.HandshakeFailure && reason.Contains group
+            | _ -> false)
+
+[<Fact>]
+let ``no real client is refused for its key exchange`` () =
+    Law.HoldsFor(Hello.real.Value, fun (_, bytes) ->
+        match Hello.parse bytes with
+        | Parse.Done(hello, _) -> (KeyExchange.tryLarge hello).IsNone && (hello.Versions |> List.contains 0x0304us |> not || not hello.KeyShares.IsEmpty)
+        | _ -> false)
 
 [<Fact>]
 let ``the certificate goes with the name, whatever the protocol`` () =

@@ -226,7 +226,7 @@ type DecisionGenerators =
                 1, Gen.constant Event.HeaderMalformed
                 4, Gen.map Event.HelloRead name
                 1, Gen.constant Event.HelloMalformed
-                1, Gen.constant Event.HelloRefused
+                1, Gen.map Event.HelloRefused name
                 4, Gen.constant Event.HandshakeDone
                 1, Gen.map Event.HandshakeFailed (Gen.elements [ true; false ])
                 5, Gen.map (int64 >> Event.Ticket) (Gen.choose (0, 9))

@@ -13,7 +13,11 @@ type ClientHello =
       /// In the client's order; empty: it does not speak ALPN.
       ApplicationProtocols: AlpnName list
       /// As offered, GREASE included: `supported_versions`, or the single old version field where that is absent.
-      Versions: uint16 list }
+      Versions: uint16 list
+      /// `supported_groups`, in the client's order, GREASE included (RFC 8446 section 4.2.7).
+      Groups: uint16 list
+      /// The groups for which `key_share` brings a key already, in the client's order (RFC 8446 section 4.2.8).
+      KeyShares: uint16 list }
 
 /// The parts of a hello in which a length can be wrong.
 [<RequireQualifiedAccess>]
@@ -173,7 +177,11 @@ module ClientHello =
           mutable AlpnAt: int
           mutable AlpnLength: int
           mutable VersionsAt: int
-          mutable VersionsLength: int }
+          mutable VersionsLength: int
+          mutable GroupsAt: int
+          mutable GroupsLength: int
+          mutable SharesAt: int
+          mutable SharesLength: int }
 
     let private readServerName (c: byref<HelloCursor>) (places: byref<Places>) =
         let field = HelloField.ServerName
@@ -235,6 +243,14 @@ module ClientHello =
                 | 0x0000 -> readServerName &c &places
                 | 0x0010 -> readAlpn &c &places
                 | 0x002b -> readVersions &c &places
+                | 0x000a ->
+                    places.GroupsAt <- c.At
+                    places.GroupsLength <- length
+                    c.Skip(length, field)
+                | 0x0033 ->
+                    places.SharesAt <- c.At
+                    places.SharesLength <- length
+                    c.Skip(length, field)
                 | _ -> c.Skip(length, field)
                 c.Limit <- c.MessageEnd
 
@@ -277,6 +293,21 @@ module ClientHello =
             bytes[i] <- byte (c.U8 HelloField.Fixed)
         bytes
 
+    /// The groups in a list of them (`supported_groups`) or of keys for them (`key_share`). No route hangs on these, so
+    /// what is malformed in them is left to the TLS library, which refuses it before it calculates anything.
+    let private groups (given: ReadOnlySpan<byte>) (at: int) (length: int) (withKeys: bool) : uint16 list =
+        let field = HelloField.Extensions
+        let mutable c = HelloCursor given
+        let mutable found = []
+        c.Limit <- at + length
+        c.Skip(at, field)
+        c.U16 field |> ignore
+        while c.Going && c.At < c.Limit do
+            let group = c.U16 field
+            if withKeys then c.Skip(c.U16 field, field)
+            if c.Going then found <- uint16 group :: found
+        List.rev found
+
     let private build (given: ReadOnlySpan<byte>) (places: inref<Places>) : Result<ClientHello, HelloFault> =
         let protocols =
             let list = copy given places.AlpnAt places.AlpnLength
@@ -297,7 +328,10 @@ module ClientHello =
                 |> Array.chunkBySize 2
                 |> Array.map (fun pair -> (uint16 pair[0] <<< 8) ||| uint16 pair[1])
                 |> Array.toList
-        let hello name = { ServerName = name; ApplicationProtocols = protocols; Versions = versions }
+        let offered = groups given places.GroupsAt places.GroupsLength false
+        let shares = groups given places.SharesAt places.SharesLength true
+        let hello name =
+            { ServerName = name; ApplicationProtocols = protocols; Versions = versions; Groups = offered; KeyShares = shares }
         if places.NameLength = 0 then
             Ok(hello ValueNone)
         else

@@ -180,7 +180,7 @@ module CloseReason =
         | Cause.Lifetime -> $"connection_lifetime was over {during}"
         | Cause.Refused when reason.Phase = Phase.Admission -> "the source is not in authorized_sources"
         | Cause.Refused when reason.Phase = Phase.Hello && reason.Who = Who.Client ->
-            "the client's hello offers no TLS version or application protocol that the listener has"
+            "the client's hello offers no TLS version, application protocol or key exchange that the listener has"
         | Cause.Refused when reason.Phase = Phase.Hello -> "no target answers to the client's server name"
         | Cause.Refused -> $"{who} refused the connection {during}"
         | Cause.Unreachable -> $"{who} is unreachable"

@@ -45,7 +45,9 @@ module Forecast =
         { ServerName = client.ServerName
           ApplicationProtocols = client.AlpnOffer
           // A client of today; what older ones are told, `bitflow inspect hello` and the log say.
-          Versions = [ 0x0304us; 0x0303us ] }
+          Versions = [ 0x0304us; 0x0303us ]
+          Groups = []
+          KeyShares = [] }
 
     let private header (client: DescribedClient) : Event =
         match client.Header with
@@ -66,7 +68,7 @@ module Forecast =
                 match tls with
                 | ValueSome tls when rules.TerminatesTls ->
                     match tls.Answer(hello client) with
-                    | HelloAnswer.Refuse _ as refusal -> go (next Event.HelloRefused) (ValueSome refusal)
+                    | HelloAnswer.Refuse _ as refusal -> go (next (Event.HelloRefused client.ServerName)) (ValueSome refusal)
                     | serve -> go (next (Event.HelloRead client.ServerName)) (ValueSome serve)
                 | _ -> go (next (Event.HelloRead client.ServerName)) answer
             | Step.Handshake -> go (next Event.HandshakeDone) answer

@@ -47,8 +47,8 @@ type Event =
     | HelloRead of serverName: ServerName voption
     /// The bytes are no ClientHello that may be let through.
     | HelloMalformed
-    /// The hello is refused by the listener's rules: no common application protocol, no protocol version.
-    | HelloRefused
+    /// The hello is refused by the listener's rules: no common application protocol, no protocol version, no key exchange.
+    | HelloRefused of serverName: ServerName voption
     /// Answers `Handshake`.
     | HandshakeDone
     /// `certificate` tells a client certificate that is missing or does not verify from every other failure.
@@ -280,7 +280,8 @@ module Life =
             elif rules.TerminatesTls then toStep life Step.Handshake (handshakeDeadline life)
             else chooseTarget life now
         | Step.ReadHello, Event.HelloMalformed -> refuse { life with ClientHasSent = true } Who.Client Cause.Protocol
-        | Step.ReadHello, Event.HelloRefused -> refuse { life with ClientHasSent = true } Who.Client Cause.Refused
+        | Step.ReadHello, Event.HelloRefused serverName ->
+            refuse { life with ServerName = serverName; ClientHasSent = true } Who.Client Cause.Refused
         | Step.Handshake, Event.HandshakeDone -> chooseTarget life now
         | Step.Handshake, Event.HandshakeFailed certificate ->
             refuse life Who.Client (if certificate then Cause.Certificate else Cause.Protocol)

@@ -6,6 +6,7 @@ namespace Bitflow.Domain
 type TlsAlert =
     | UnexpectedMessage
     | RecordOverflow
+    | HandshakeFailure
     | IllegalParameter
     | DecodeError
     | ProtocolVersion
@@ -18,6 +19,7 @@ module TlsAlert =
         match alert with
         | TlsAlert.UnexpectedMessage -> 10uy
         | TlsAlert.RecordOverflow -> 22uy
+        | TlsAlert.HandshakeFailure -> 40uy
         | TlsAlert.IllegalParameter -> 47uy
         | TlsAlert.DecodeError -> 50uy
         | TlsAlert.ProtocolVersion -> 70uy
@@ -44,6 +46,7 @@ module TlsAlert =
         match alert with
         | TlsAlert.UnexpectedMessage -> "unexpected_message"
         | TlsAlert.RecordOverflow -> "record_overflow"
+        | TlsAlert.HandshakeFailure -> "handshake_failure"
         | TlsAlert.IllegalParameter -> "illegal_parameter"
         | TlsAlert.DecodeError -> "decode_error"
         | TlsAlert.ProtocolVersion -> "protocol_version"

@@ -26,10 +26,12 @@ type ListenerTlsRules(tls: ListenerTls, certificateNames: string seq seq) =
             let least = match tls.MinVersion with TlsVersion.Tls12 -> "1.2" | TlsVersion.Tls13 -> "1.3"
             HelloAnswer.Refuse(TlsAlert.ProtocolVersion, $"the client does not speak TLS {least}, the listener's min_version")
         else
-            match Alpn.choose preferred hello.ApplicationProtocols with
-            | AlpnChoice.Absent -> HelloAnswer.Serve(certificates.Choose hello.ServerName, ValueNone)
-            | AlpnChoice.Chosen protocol -> HelloAnswer.Serve(certificates.Choose hello.ServerName, ValueSome protocol)
-            | AlpnChoice.Refused ->
+            match KeyExchange.tryLarge hello, Alpn.choose preferred hello.ApplicationProtocols with
+            | ValueSome group, _ ->
+                HelloAnswer.Refuse(TlsAlert.HandshakeFailure, $"the client wants keys exchanged in {group}, which a listener does not speak")
+            | _, AlpnChoice.Absent -> HelloAnswer.Serve(certificates.Choose hello.ServerName, ValueNone)
+            | _, AlpnChoice.Chosen protocol -> HelloAnswer.Serve(certificates.Choose hello.ServerName, ValueSome protocol)
+            | _, AlpnChoice.Refused ->
                 let offer = hello.ApplicationProtocols |> List.truncate 8 |> List.map string |> String.concat ", "
                 HelloAnswer.Refuse(TlsAlert.NoApplicationProtocol, $"the client offers {offer}, none of the listener's application_protocols")
 

@@ -121,6 +121,25 @@ public sealed class TlsListenerTests
     }
 
     [Fact]
+    public async Task The_connection_log_has_the_server_name_of_a_hello_that_was_refused()
+    {
+        using Peer target = Brief();
+        string log = TestAuthority.Trusted.Write($"{Guid.NewGuid():N}.log", "");
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(
+            Proxy(target, "application_protocols: [ h2 ], " + Certificates(Server)) + $"\n  options: {{ connection_log: '{log}' }}");
+        await OpenSsl.ClientAsync(bitflow.EndPoint(), "-servername", "old.example", "-tls1_2");
+        await OpenSsl.ClientAsync(bitflow.EndPoint(), "-servername", "other.example", "-alpn", "x");
+        await OpenSsl.ClientAsync(bitflow.EndPoint(), "-servername", "costly.example", "-groups", "ffdhe8192");
+        string[] names = [];
+        await Eventually.IsTrueAsync(
+            () => (names = [.. File.ReadAllLines(log).Where(l => l.Contains("client.hello.refused", StringComparison.Ordinal)).Select(ServerName)]).Length == 3,
+            () => File.ReadAllText(log));
+        Assert.Equal(["old.example", "other.example", "costly.example"], names);
+
+        static string ServerName(string line) => System.Text.Json.JsonDocument.Parse(line).RootElement.GetProperty("sni").GetString()!;
+    }
+
+    [Fact]
     public async Task Sessions_resume_and_a_ticket_from_a_listener_that_asks_nothing_opens_no_other()
     {
         using Peer target = Brief();
@@ -181,22 +200,53 @@ public sealed class TlsListenerTests
     }
 
     [Fact]
-    public async Task A_client_certificate_that_names_a_server_which_never_answers_makes_nobody_wait()
+    public async Task Certificates_that_name_a_server_which_never_answers_make_nobody_wait_and_nothing_is_fetched()
     {
         using var silent = new Peer();
-        IssuedCertificate client = TestAuthority.Other.Issue("client.example", usage: ClientUsage, issuerUrl: $"http://{silent.Address}/issuer.cer");
-        using Peer target = Brief();
-        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(target, Verifying("strict")));
+        string url = $"http://{silent.Address}/issuer.cer";
+
+        // On every side there is one whose chain is not whole, so that somebody might want to fetch the rest of it: our own, the clients', the target's.
+        IssuedCertificate own = TestAuthority.Trusted.Issue("server.example", issuerUrl: url);
+        IssuedCertificate refused = TestAuthority.Other.Issue("refused.example", usage: ClientUsage, issuerUrl: url);
+        IssuedCertificate accepted = TestAuthority.Trusted.Issue("accepted.example", usage: ClientUsage, issuerUrl: url);
+        IssuedCertificate targets = TestAuthority.Trusted.Issue("target.example", usage: ServerUsage, issuerUrl: url);
+        using Peer target = Peer.Serving(async socket =>
+        {
+            using TestEnd end = await TestEnd.ServerAsync(socket, targets with { Chain = [] });
+            await end.SendAsync("a word\n"u8.ToArray());
+            await end.EndAsync();
+            await end.ReadToEndAsync();
+        });
+        string verifying = $"verify_mode: strict, certificates: [ {{ key: '{own.Key}', certificate: '{own.Alone}', authority: '{TestAuthority.Trusted.RootFile}' }} ]";
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(
+            $"""
+            - name: web
+              listener: {"{"} address: '127.0.0.1:0', tls_context: {"{"} {verifying} {"}"} {"}"}
+              targets: [ {"{"} name: a, address: '{target.Address}', tls_context: {"{"} server_name: target.example, certificates: [ {"{"} authority: '{TestAuthority.Trusted.IntermediateFile}' {"}"} ] {"}"} {"}"} ]
+            - name: incomplete
+              listener: {"{"} address: '127.0.0.1:0' {"}"}
+              targets: [ {"{"} name: a, address: '{target.Address}', tls_context: {"{"} server_name: target.example, certificates: [ {"{"} authority: '{TestAuthority.Trusted.RootFile}' {"}"} ] {"}"} {"}"} ]
+            """);
         long began = System.Diagnostics.Stopwatch.GetTimestamp();
         string alone = "-cert";
-        await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => OpenSsl.ClientAsync(bitflow.EndPoint(), alone, client.Alone, "-key", client.Key)));
+        await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => OpenSsl.ClientAsync(bitflow.EndPoint(), alone, refused.Alone, "-key", refused.Key)));
         await Eventually.IsTrueAsync(
             () => bitflow.Errors.Split('\n').Count(l => l.Contains("client.handshake.certificate", StringComparison.Ordinal)) == 8, "eight were refused");
+        Assert.Contains("a word", await OpenSsl.ClientAsync(bitflow.EndPoint(), OpenSsl.Showing(accepted)), StringComparison.Ordinal);
+        await bitflow.EndsWithAsync("target.relay.ended");
+        using (Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint("incomplete")))
+            Assert.Empty(await client.ReadToEndAsync());
+        await bitflow.EndsWithAsync("target.dial.certificate");
 
         // The platform would wait 15 seconds for each answer.
         Assert.InRange(System.Diagnostics.Stopwatch.GetElapsedTime(began).TotalSeconds, 0, 14);
-        Task<Socket> fetched = silent.AcceptAsync();
-        Assert.False(fetched.IsCompleted);
+
+        // What has not been asked for when the program is gone never will be; and had it been, it would be seen.
+        bitflow.Signal("TERM");
+        Assert.Equal(0, await bitflow.ExitAsync());
+        Assert.False(silent.IsWanted);
+        using Socket asking = await SocketWords.ConnectAsync(new IPEndPoint(IPAddress.Loopback, silent.Port));
+        await Eventually.IsTrueAsync(() => silent.IsWanted, "whoever connects is seen");
     }
 
     public static TheoryData<string, string, string> FirstBytes

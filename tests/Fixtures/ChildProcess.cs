@@ -61,9 +61,17 @@ internal class ChildProcess : IDisposable
         string program, IEnumerable<string> arguments, string? input = null, IReadOnlyDictionary<string, string>? environment = null, TimeSpan? patience = null)
     {
         using var child = new ChildProcess(program, arguments, environment);
-        if (input is not null)
-            await child.Input.WriteAsync(input);
-        child.Input.Close();
+        try
+        {
+            if (input is not null)
+                await child.Input.WriteAsync(input);
+            child.Input.Close();
+        }
+        catch (IOException)
+        {
+            // It ended without having read it all: what it said tells more.
+        }
+
         int status = await child.ExitAsync(patience);
         return (status, child.Output, child.Errors);
     }

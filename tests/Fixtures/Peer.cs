@@ -73,6 +73,9 @@ internal sealed class Peer : IDisposable
         }
     }
 
+    /// <summary>Whether somebody has connected whom nobody has accepted: the kernel completes a connection without us.</summary>
+    public bool IsWanted => _listener.Poll(0, SelectMode.SelectRead);
+
     public async Task<Socket> AcceptAsync() => await _listener.AcceptAsync().WaitAsync(Eventually.Patience);
 
     public void Dispose() => _listener.Dispose();

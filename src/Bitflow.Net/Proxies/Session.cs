@@ -368,7 +368,7 @@ internal sealed class Session : LoopTimer, IRelayObserver
             case HelloAnswer.Refuse refuse:
                 Failure = refuse.reason;
                 _alert = refuse.alert;
-                return Event.HelloRefused;
+                return Event.NewHelloRefused(hello.ServerName);
             case HelloAnswer.Serve serve:
                 _helloAnswer = serve;
                 break;
