@@ -1,6 +1,7 @@
 module Bitflow.Spec.ConfigRulesLaws
 
 open System
+open System.Runtime.CompilerServices
 open System.Text
 open Xunit
 open Bitflow.Domain
@@ -25,9 +26,15 @@ let private warnings (file: string list) =
     if not reading.IsUsable then failwithf "%A" (List.ofSeq reading.Errors)
     reading.Warnings |> Seq.map short |> Seq.toList
 
-/// Each file has exactly these errors, by path; a file with none is the other direction of its neighbours.
-let private holds (cases: (string list * string list) list) = Law.HoldsFor(cases, fun (file, expected) -> errors file = expected)
-let private warns (cases: (string list * string list) list) = Law.HoldsFor(cases, fun (file, expected) -> warnings file = expected)
+/// What is found in files, by path. The law that asks is the one that is listed.
+[<Sealed; AbstractClass>]
+type private Found =
+    /// Each file has exactly these errors; a file with none is the other direction of its neighbours.
+    static member Errors(cases: (string list * string list) list, [<CallerMemberName>] ?name: string, [<CallerFilePath>] ?file: string) =
+        Law.HoldsFor(cases, (fun (file, expected) -> errors file = expected), ?name = name, ?file = file)
+
+    static member Warnings(cases: (string list * string list) list, [<CallerMemberName>] ?name: string, [<CallerFilePath>] ?file: string) =
+        Law.HoldsFor(cases, (fun (file, expected) -> warnings file = expected), ?name = name, ?file = file)
 
 let private plain = "name: t, address: 'h:1'"
 let private at address = $"address: '{address}'"
@@ -42,7 +49,7 @@ let ``literal listeners overlap at one port, unless it is 0 or they are of diffe
     let apart =
         [ ":80", ":81"; ":0", ":0"; "10.0.0.1:80", "10.0.0.2:80"; "tcp4::80", "tcp6::80"; "tcp4::80", "[::1]:80"; "tcp6::80", "127.0.0.1:80"; "0.0.0.0:80", "[::1]:80"; "localhost:80", "127.0.0.1:80"; ":80", "unix:/80" ]
     let swapped = List.map (fun (a, b) -> b, a)
-    holds [
+    Found.Errors [
         for a, b in meets @ swapped meets do pair a b, [ "[1].listener.address" ]
         for a, b in apart @ swapped apart do pair a b, []
     ]
@@ -68,7 +75,7 @@ let ``the admin server is a listener among the others`` () =
 
 [<Fact>]
 let ``a Unix path is one proxy's, and a descriptor has one place`` () =
-    holds [
+    Found.Errors [
         pair "unix:/a" "unix:/a", [ "[1].listener.address" ]
         pair "unix:@a" "unix:@a", [ "[1].listener.address" ]
         pair "unix:/a" "unix:@/a", []
@@ -84,7 +91,7 @@ let ``a Unix path is one proxy's, and a descriptor has one place`` () =
 
 [<Fact>]
 let ``names are unique, those of targets in their proxy`` () =
-    holds [
+    Found.Errors [
         [ proxyNamed "a" (at ":1") [ plain ] ""; proxyNamed "a" (at ":2") [ plain ] "" ], [ "[1].name" ]
         [ proxyNamed "a" (at ":1") [ plain ] ""; proxyNamed "A" (at ":2") [ plain ] "" ], []
         [ proxyNamed "a" (at ":1") [ plain; plain ] "connection_load_balancer: failover" ], [ "[0].targets[1].name" ]
@@ -95,7 +102,7 @@ let ``names are unique, those of targets in their proxy`` () =
 let ``a listener that verifies needs an authority, and each of its certificates a key`` () =
     let tls settings = proxy (at ":1" + $", tls_context: {{{settings}}}") plain ""
     let entry = "{key: k, certificate: c}"
-    holds [
+    Found.Errors [
         tls $"certificates: [{entry}]", []
         tls "", [ "listener.tls_context" ]
         tls "certificates: []", [ "listener.tls_context" ]
@@ -112,7 +119,7 @@ let ``a listener that verifies needs an authority, and each of its certificates 
 [<Fact>]
 let ``a target's certificate has both its files or none`` () =
     let tls settings = proxy (at ":1") (plain + $", tls_context: {{{settings}}}") ""
-    holds [
+    Found.Errors [
         tls "", []
         tls "certificates: [{key: k, certificate: c}]", []
         tls "certificates: [{authority: a}]", []
@@ -122,7 +129,7 @@ let ``a target's certificate has both its files or none`` () =
 
 [<Fact>]
 let ``networks mean nothing on a Unix listener`` () =
-    holds [
+    Found.Errors [
         proxy (at "unix:/a" + ", authorized_sources: [10.0.0.1]") plain "", [ "listener.authorized_sources" ]
         proxy (at "unix:@a" + ", trusted_proxies: [10.0.0.1]") plain "", [ "listener.trusted_proxies" ]
         proxy (at "unix:/a" + ", authorized_sources: []") plain "", []
@@ -132,7 +139,7 @@ let ``networks mean nothing on a Unix listener`` () =
 
 [<Fact>]
 let ``dual stack needs targets of which a family can be chosen`` () =
-    holds [
+    Found.Errors [
         for address, isGood in [ "h:1", true; "tcp:h:1", true; "10.0.0.1:1", true; "tcp4:h:1", false; "tcp6:h:1", false; "tcp4:10.0.0.1:1", false; "unix:/a", false; "unix:@a", false; "fd:3", false ] do
             proxy (at ":1") (target address) "enable_dual_stack: on", (if isGood then [] else [ "target.address" ])
             proxy (at ":1") (target address) "enable_dual_stack: off", []
@@ -140,14 +147,14 @@ let ``dual stack needs targets of which a family can be chosen`` () =
 
 [<Fact>]
 let ``a SOCKS5 proxy is for TCP targets`` () =
-    holds [
+    Found.Errors [
         for address, isGood in [ "h:1", true; "tcp4:h:1", true; "unix:/a", false; "fd:3", false ] do
             proxy (at ":1") (target address + ", proxy: 'p:1'") "", (if isGood then [] else [ "target.proxy" ])
     ]
 
 [<Fact>]
 let ``a target that is verified has a name to verify`` () =
-    holds [
+    Found.Errors [
         for address, hasHost in [ "h:1", true; "10.0.0.1:1", true; "unix:/a", false; "fd:3", false ] do
             proxy (at ":1") (target address + ", tls_context: {}") "", (if hasHost then [] else [ "target.tls_context" ])
             proxy (at ":1") (target address + ", tls_context: {verify_mode: relaxed}") "", (if hasHost then [] else [ "target.tls_context" ])
@@ -159,7 +166,7 @@ let ``a target that is verified has a name to verify`` () =
 let ``TLS that is passed through is not wrapped again`` () =
     let terminated = at ":1" + ", tls_context: {certificates: [{key: k, certificate: c}]}"
     let tls = plain + ", tls_context: {}"
-    holds [
+    Found.Errors [
         proxy (at ":1") tls "connection_load_balancer: sni", [ "target.tls_context" ]
         proxy terminated tls "connection_load_balancer: sni", []
         proxy (at ":1") tls "connection_load_balancer: failover", []
@@ -173,7 +180,7 @@ let ``a target that no client can reach is doubted`` () =
     let file policy names =
         [ proxyNamed "a" (at ":1") (names |> List.map (fun name -> $"name: '{name}', address: 'h:1', connect_timeout: 1s")) policy ]
     let sni = "connection_load_balancer: sni"
-    warns [
+    Found.Warnings [
         file "" [ "t"; "u"; "v" ], [ "[0].targets[1]"; "[0].targets[2]" ]
         file "" [ "t" ], []
         file "connection_load_balancer: failover" [ "t"; "u" ], []
@@ -186,7 +193,7 @@ let ``a target that no client can reach is doubted`` () =
 [<Fact>]
 let ``a key that does nothing beside its neighbours is doubted`` () =
     let certificate = "certificates: [{key: k, certificate: c, authority: a}]"
-    warns [
+    Found.Warnings [
         proxy (at ":1") (plain + ", resolve_timeout: 1s") "", [ "target.resolve_timeout" ]
         proxy (at ":1") (plain + ", resolve_timeout: 1s") "enable_dual_stack: yes", []
         proxy (at ":1") (plain + ", connect_backoff: 1s") "", [ "target.connect_backoff" ]
@@ -216,7 +223,7 @@ let ``a key that does nothing beside its neighbours is doubted`` () =
 
 [<Fact>]
 let ``a read_timeout wants a write_timeout on the opposite side`` () =
-    warns [
+    Found.Warnings [
         proxy (at ":1" + ", read_timeout: 1s") plain "", [ "listener.read_timeout" ]
         proxy (at ":1" + ", read_timeout: 1s, write_timeout: 1s") plain "", [ "listener.read_timeout" ]
         proxy (at ":1" + ", read_timeout: 1s") (plain + ", write_timeout: 1s") "", []
@@ -227,7 +234,7 @@ let ``a read_timeout wants a write_timeout on the opposite side`` () =
 
 [<Fact>]
 let ``a literal target beside dual stack, host bits, and too long an interval are doubted`` () =
-    warns [
+    Found.Warnings [
         proxy (at ":1") (target "10.0.0.1:1") "enable_dual_stack: yes", [ "target.address" ]
         proxy (at ":1") (target "10.0.0.1:1") "", []
         proxy (at ":1") (target "h:1") "enable_dual_stack: yes", []
@@ -241,7 +248,7 @@ let ``a dial that may last beyond thirty seconds is doubted`` () =
     let failover = "connection_load_balancer: failover"
     let sni = "connection_load_balancer: sni"
     let slow = [ "[0].targets" ]
-    warns [
+    Found.Warnings [
         file "" [ ", connect_timeout: 30s" ], []
         file "" [ ", connect_timeout: 31s" ], slow
         file "" [ ", connect_attempts: 3" ], []

@@ -179,6 +179,7 @@ let private recorded (p: ProxyConfig) (client: DescribedClient) : ConnectionReco
         Header = (if life.FromTrustedProxy then HeaderSeen.Unknown else HeaderSeen.None)
         OpenConnections = int64 client.OpenConnections
         RoundRobinTicket = (if p.Options.LoadBalancer = Policy.RoundRobin then Some client.Ticket else None)
+        HelloRead = (life.Rules.ReadsHello && (match life.CloseReason with ValueSome { Phase = Phase.Admission } -> false | _ -> true))
         DialAttempts = life.Attempts
         Target = (if life.LastTarget < 0 then "" else p.Targets[life.LastTarget].Name)
         CloseReason = (if life.IsOver then life.CloseReason else ValueSome(CloseReason.make Who.Client Phase.Relay Cause.Ended)) }
@@ -187,14 +188,41 @@ let private judge (p: ProxyConfig) record =
     let rules = System.Func<string, Rules>(fun name -> if name = p.Name then Rules p else null)
     Replay.judge rules (System.Func<string, ListenerTlsRules>(fun _ -> ValueOption.toObj (tlsOf p))) record
 
+let private show p record =
+    match judge p record with
+    | ReplayVerdict.Same -> "same"
+    | ReplayVerdict.Refused reason -> $"refused {reason}"
+    | ReplayVerdict.Admitted target -> $"admitted {target}"
+    | ReplayVerdict.RefusedOtherwise reason -> $"otherwise {reason}"
+    | ReplayVerdict.Elsewhere target -> $"elsewhere {target}"
+    | ReplayVerdict.NoProxy -> "no proxy"
+    | ReplayVerdict.Unknowable _ -> "unknowable"
+
 [<Fact>]
 let ``under the file that it was served by, a recorded connection is decided as it was`` () =
     Law.Holds(fun (SmallProxy p) (n: int) (m: int) (openNow: int) (ticket: uint16) ->
-        // A passed-through hello without a name leaves no trace in a record.
-        let client = { client n m openNow ticket with ServerName = ValueSome(Sample.serverName "a.example") }
-        match judge p (recorded p client) with
+        match judge p (recorded p (client n m openNow ticket)) with
         | ReplayVerdict.Same -> true
         | _ -> false)
+
+[<Fact>]
+let ``a recorded client without a server name is routed again like any other, wherever its hello was read`` () =
+    let route names = { Sample.proxy "p" with Targets = List.map Sample.target names; Options = { Sample.options with LoadBalancer = Policy.Sni } }
+    let nameless = describe (Sample.ip "203.0.113.9") ValueNone 0 0L
+    let was = recorded (route [ "a.example"; "*" ]) nameless
+    let refused = recorded (route [ "a.example" ]) nameless
+    Law.HoldsFor(
+        [ route [ "*"; "a.example" ], was, "same"
+          route [ "a.example" ], was, "refused bitflow.hello.refused"
+          route [ "a.example"; "*" ], refused, "admitted *"
+          route [ "a.example" ], refused, "same"
+          // A log that does not say whether a hello was read: what it holds of one says so.
+          route [ "a.example" ], { was with HelloRead = false; ServerName = "a.example" }, "elsewhere a.example"
+          route [ "*"; "a.example" ], { was with HelloRead = false; SourceTransport = SideTransport.Tls }, "same"
+          route [ "*"; "a.example" ], { was with HelloRead = false; AlpnOffer = [ "h2" ] }, "same"
+          route [ "*"; "a.example" ], { was with HelloRead = false }, "unknowable" ],
+        fun (p, record, expected) -> show p record = expected
+    )
 
 [<Fact>]
 let ``a smaller limit, a narrower list and a lost target show in a replay`` () =
@@ -202,15 +230,6 @@ let ``a smaller limit, a narrower list and a lost target show in a replay`` () =
     let record = recorded proxy (describe (Sample.ip "203.0.113.9") ValueNone 7 0L)
     let limited n = { proxy with Options = { proxy.Options with ConnectionLimit = n } }
     let authorized network = { proxy with Listener = { proxy.Listener with AuthorizedSources = Sample.networks [ network ] } }
-    let show p record =
-        match judge p record with
-        | ReplayVerdict.Same -> "same"
-        | ReplayVerdict.Refused reason -> $"refused {reason}"
-        | ReplayVerdict.Admitted target -> $"admitted {target}"
-        | ReplayVerdict.RefusedOtherwise reason -> $"otherwise {reason}"
-        | ReplayVerdict.Elsewhere target -> $"elsewhere {target}"
-        | ReplayVerdict.NoProxy -> "no proxy"
-        | ReplayVerdict.Unknowable _ -> "unknowable"
     let refused = recorded (limited 7) (describe (Sample.ip "203.0.113.9") ValueNone 7 0L)
     Law.HoldsFor(
         [ limited 8, record, "same"

@@ -75,6 +75,7 @@ type OperatorGenerators =
             let! reason = Gen.elements [ ValueSome(CloseReason.make who phase cause); ValueNone ]
             let! attempts = Gen.choose (0, Int32.MaxValue)
             let! ticket = Gen.optionOf count
+            let! hello = Gen.elements [ true; false ]
             let! offer = few text
             let! resolved = few (Gen.zip text (few (WordGenerators.AnyIp().Generator |> Gen.map (fun (AnyIp address) -> address))))
             return
@@ -104,6 +105,7 @@ type OperatorGenerators =
                   Header = header
                   OpenConnections = counts[4]
                   RoundRobinTicket = ticket
+                  HelloRead = hello
                   AlpnOffer = offer
                   Resolved = [ for host, addresses in resolved -> { Host = host; Addresses = addresses } ] }
         }

@@ -87,6 +87,8 @@ type ConnectionRecord =
       /// Connections of the proxy that were open when this one was admitted or refused, without it.
       OpenConnections: int64
       RoundRobinTicket: int64 option
+      /// Whether a ClientHello was read, to terminate TLS or to route by it: one without a name or protocols leaves no other trace.
+      HelloRead: bool
       AlpnOffer: string list
       Resolved: Resolved list }
 
@@ -143,6 +145,7 @@ module ConnectionRecord =
           "header_destination_protocol", "`tcp4`, `tcp6` or `unix`"
           "open_connections", "Connections of the proxy already open when this one was admitted or refused"
           "round_robin_ticket", "The number that round-robin drew for it; null with every other policy"
+          "hello_read", "Whether a ClientHello was read, to terminate TLS or to route by it"
           "alpn_offer", "The protocols that the client offered by ALPN, in its order"
           "resolved", "For each name that was resolved for it: `host` and `addresses`" ]
 
@@ -208,6 +211,7 @@ module ConnectionRecord =
         match record.RoundRobinTicket with
         | Some ticket -> number "round_robin_ticket" ticket
         | None -> json.WriteNull "round_robin_ticket"
+        json.WriteBoolean("hello_read", record.HelloRead)
         json.WriteStartArray "alpn_offer"
         for name in record.AlpnOffer do
             json.WriteStringValue(JsonText.wellFormed name)
@@ -259,6 +263,11 @@ module ConnectionRecord =
         let asInt64 (element: JsonElement) =
             if element.ValueKind <> JsonValueKind.Number then ValueNone
             else match element.TryGetInt64() with | true, n -> ValueSome n | _ -> ValueNone
+        let asBoolean (element: JsonElement) =
+            match element.ValueKind with
+            | JsonValueKind.True -> ValueSome true
+            | JsonValueKind.False -> ValueSome false
+            | _ -> ValueNone
         let within low high (element: JsonElement) =
             match asInt64 element with
             | ValueSome n when n >= low && n <= high -> ValueSome(int n)
@@ -354,6 +363,7 @@ module ConnectionRecord =
              | _ -> raise (BadField "header"))
           OpenConnections = int64 "open_connections"
           RoundRobinTicket = read "round_robin_ticket" None (asInt64 >> ValueOption.map Some)
+          HelloRead = read "hello_read" false asBoolean
           AlpnOffer = read "alpn_offer" [] (asList asText)
           Resolved = read "resolved" [] (asList resolved) }
 

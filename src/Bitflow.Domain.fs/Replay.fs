@@ -62,7 +62,9 @@ module Replay =
     let private missing (rules: Rules) (tls: ListenerTlsRules) (record: ConnectionRecord) (client: DescribedClient) =
         let headerRead = match record.Header with HeaderSeen.None -> false | _ -> true
         let needsHeader = Admission.isTrustedProxy rules.Proxy.Listener client.Peer
-        let helloRead = record.SourceTransport = SideTransport.Tls || record.ServerName <> "" || not record.AlpnOffer.IsEmpty
+        // The rest is for logs that do not say it in so many words.
+        let helloRead =
+            record.HelloRead || record.SourceTransport = SideTransport.Tls || record.ServerName <> "" || not record.AlpnOffer.IsEmpty
         if needsHeader && not headerRead then Some "a PROXY header is expected of it now, and none was read then"
         elif not needsHeader && headerRead then Some "its PROXY header would be taken for the client's own bytes"
         elif rules.ReadsHello && not helloRead then Some "its hello is needed now, and none was read then"

@@ -42,6 +42,7 @@ internal static class ConnectionRecords
             header: session.Header,
             openConnections: session.OpenBefore,
             roundRobinTicket: life.Ticket < 0 ? FSharpOption<long>.None : FSharpOption<long>.Some(life.Ticket),
+            helloRead: session.HelloWasRead,
             alpnOffer: ListModule.OfSeq(session.Tls.AlpnOffer),
             resolved: Resolved(session, target));
     }

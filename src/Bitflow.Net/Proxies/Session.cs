@@ -105,6 +105,9 @@ internal sealed class Session : LoopTimer, IRelayObserver
     /// <summary>What the inbound PROXY header said.</summary>
     public HeaderSeen Header { get; private set; } = HeaderSeen.None;
 
+    /// <summary>Whether the client's hello was read, whatever became of it then.</summary>
+    public bool HelloWasRead { get; private set; }
+
     /// <summary>What TLS with the client came to; empty where there is none.</summary>
     public TlsFacts Tls { get; private set; } = TlsFacts.None;
 
@@ -362,6 +365,7 @@ internal sealed class Session : LoopTimer, IRelayObserver
 
     private Event AnswerHello(ClientHello hello)
     {
+        HelloWasRead = true;
         Tls = Tls with { AlpnOffer = [.. hello.ApplicationProtocols.Select(p => p.ToString())] };
         switch (Model.Tls.Listener?.Rules.Answer(hello))
         {
