@@ -34,6 +34,15 @@ let ``what is not understood is refused in one line, never with a stack trace`` 
     )
 
 [<Fact>]
+let ``an option may be joined to its value with an equals sign, and only the first sign divides them`` () =
+    Law.HoldsFor(
+        [ [| "--config=a=b.yaml" |], [| "--config"; "a=b.yaml" |]; [| "check"; "--config=x" |], [| "check"; "--config"; "x" |]
+          [| "replay"; "--config=x"; "--log=y" |], [| "replay"; "--config"; "x"; "--log"; "y" |]
+          [| "explain"; "--config=x"; "--source=::1"; "--open=7" |], [| "explain"; "--config"; "x"; "--source"; "::1"; "--open"; "7" |] ],
+        fun (joined, parted) -> asText (CommandLine.parse joined "") = asText (CommandLine.parse parted "") && (asText (CommandLine.parse joined "")).StartsWith "Ok"
+    )
+
+[<Fact>]
 let ``every command that the help shows is understood`` () =
     Law.HoldsFor(
         [ [| "check"; "--config"; "x" |]; [| "-t"; "--config"; "x" |]; [| "schema" |]; [| "echo"; ":80"; "unix:/x" |]; [| "diff"; "a"; "b" |]; [| "test"; "a" |]

@@ -105,6 +105,7 @@ let ``a request that cannot be meant is refused with its reason`` () =
           { request with Destination = "nonsense" }, "--destination"
           { request with Header = "nonsense" }, "--header"
           { request with ServerName = "a b" }, "--sni"
+          { request with ApplicationProtocols = [ "h2"; String.replicate 256 "x" ] }, "--alpn"
           { request with Down = [ "z" ] }, "no target z"
           { request with Open = -1 }, "--open" ],
         fun (request, fault) ->
@@ -146,6 +147,7 @@ let ``what is no file of cases is refused with a place in it`` () =
           "cases:\n  - client: 10.1.2.3\n    expect: {target: a, refused: true}\n", "3:13", "not both"
           "cases:\n  - client: nowhere\n    expect: {target: a}\n", "2:13", "nowhere"
           "cases:\n  - client: 10.1.2.3\n    open: many\n    expect: {target: a}\n", "3:11", "many"
+          "cases:\n  - client: 10.1.2.3\n    alpn: [h2, '']\n    expect: {target: a}\n", "3:11", "no protocol"
           "cases: []\n", "1:8", "at least one"
           "case: []\n", "1:1", "did you mean cases"
           "- a\n", "1:1", "mapping" ],
@@ -244,6 +246,8 @@ let ``a smaller limit, a narrower list and a lost target show in a replay`` () =
           { proxy with Listener = { proxy.Listener with TrustedProxies = Sample.networks [ "203.0.113.9" ] } }, record, "unknowable"
           // Admission refuses without header or hello, known or not.
           { limited 7 with Listener = { proxy.Listener with TrustedProxies = Sample.networks [ "203.0.113.9" ] } }, { record with Header = HeaderSeen.Unknown }, "refused bitflow.admission.limit"
+          { limited 7 with Listener = { proxy.Listener with TrustedProxies = Sample.networks [ "203.0.113.9" ] } }, record, "refused bitflow.admission.limit"
+          { authorized "10.0.0.0/8" with Listener = { (authorized "10.0.0.0/8").Listener with TrustedProxies = Sample.networks [ "203.0.113.9" ] } }, record, "unknowable"
           { authorized "10.0.0.0/8" with Options = { proxy.Options with LoadBalancer = Policy.RoundRobin } }, record, "refused bitflow.admission.refused"
           proxy, refused, "admitted a"
           authorized "10.0.0.0/8", refused, "otherwise bitflow.admission.refused"
@@ -268,6 +272,20 @@ let ``hexadecimal text is read however it was pasted`` () =
         let plain = System.Convert.ToHexString bytes
         let spaced = bytes |> Array.map (fun b -> b.ToString "x2") |> String.concat ":" |> fun text -> $" {text}\n"
         bytes.Length = 0 || (Inspect.tryHex plain = ValueSome bytes && Inspect.tryHex ("0x" + plain) = ValueSome bytes && Inspect.tryHex spaced = ValueSome bytes))
+
+[<Fact>]
+let ``a file of captured bytes may hold them as they are or as hexadecimal text, with remarks`` () =
+    let ascii (text: string) = System.Text.Encoding.ASCII.GetBytes text
+    let hex (bytes: byte array) = ascii (System.Convert.ToHexString bytes)
+    Law.HoldsFor(
+        [ Array.append (ascii "# what sent it\n") (hex "PROXY UNKNOWN\r\n"B), "PROXY UNKNOWN\r\n"B
+          Array.append (hex [| 0x16uy; 3uy; 1uy |]) "\n"B, [| 0x16uy; 3uy; 1uy |]
+          "PROXY UNKNOWN\r\n"B, "PROXY UNKNOWN\r\n"B
+          ProxyHeaderCodec.encode ProxyHeader.BinaryLocal, ProxyHeaderCodec.encode ProxyHeader.BinaryLocal
+          [| 0x16uy; 3uy; 1uy; 0uy |], [| 0x16uy; 3uy; 1uy; 0uy |]
+          [||], [||] ],
+        fun (file, bytes) -> Inspect.ofFile file = bytes
+    )
 
 [<Fact>]
 let ``what is not hexadecimal is not guessed at`` () =

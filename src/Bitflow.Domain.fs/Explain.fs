@@ -305,6 +305,11 @@ module Explain =
         | ValueSome endpoint -> Ok endpoint
         | ValueNone -> Error $"--{option} {text} is no address; write 10.1.2.3, 10.1.2.3:5000, [::1]:5000 or unix"
 
+    let private protocols (names: string list) =
+        match names |> List.tryFind (fun name -> (AlpnName.tryOfText name).IsNone) with
+        | Some name -> Error $"--alpn {Printable.ofText name} is no protocol; a name has 1 to {AlpnName.maxLength} bytes"
+        | None -> Ok(names |> List.choose (AlpnName.tryOfText >> ValueOption.toOption))
+
     /// The proxy that a request is about and the question that it means, or what is wrong with it.
     [<CompiledName "Ask">]
     let ask (config: Config) (request: ExplainRequest) : Result<struct (ProxyConfig * Question), string> =
@@ -322,13 +327,15 @@ module Explain =
                         header request.Header
                         |> Result.bind (fun header ->
                             serverName request.ServerName
-                            |> Result.map (fun name ->
-                                let client =
-                                    { Peer = peer
-                                      Local = local
-                                      Header = header
-                                      ServerName = name
-                                      AlpnOffer = request.ApplicationProtocols |> List.choose (AlpnName.tryOfText >> ValueOption.toOption)
-                                      OpenConnections = request.Open
-                                      Ticket = request.Ticket }
-                                struct (proxy, { Client = client; Down = request.Down }))))))
+                            |> Result.bind (fun name ->
+                                protocols request.ApplicationProtocols
+                                |> Result.map (fun offer ->
+                                    let client =
+                                        { Peer = peer
+                                          Local = local
+                                          Header = header
+                                          ServerName = name
+                                          AlpnOffer = offer
+                                          OpenConnections = request.Open
+                                          Ticket = request.Ticket }
+                                    struct (proxy, { Client = client; Down = request.Down })))))))

@@ -19,6 +19,20 @@ module Inspect =
             elif not (Char.IsWhiteSpace c || c = ':') then sound <- false
         if sound && digits.Length > 0 && digits.Length % 2 = 0 then ValueSome(Convert.FromHexString(string digits)) else ValueNone
 
+    /// What a file holds: its bytes, or what it says in hexadecimal text, where it is such text (lines that begin with `#`
+    /// are remarks). No hello and no PROXY header begins with bytes that could be taken for hexadecimal text.
+    [<CompiledName "OfFile">]
+    let ofFile (bytes: byte array) : byte array =
+        let isText = bytes |> Array.forall (fun b -> b < 0x80uy && (b >= 0x20uy || b = '\t'B || b = '\r'B || b = '\n'B))
+        if not isText then
+            bytes
+        else
+            (Encoding.ASCII.GetString bytes).Split '\n'
+            |> Array.filter (fun line -> not (line.StartsWith '#'))
+            |> String.concat "\n"
+            |> tryHex
+            |> ValueOption.defaultValue bytes
+
     let private lines (items: string list) = items |> List.map (fun line -> line + "\n") |> String.concat ""
 
     let private version (v: uint16) =

@@ -76,11 +76,17 @@ module Replay =
     let private compare (rules: Rules) (tls: ListenerTlsRules) (record: ConnectionRecord) : ReplayVerdict =
         let client = describedBy record
         let forecast = Forecast.untilDial rules (ValueOption.ofObj tls) client
-        let gap = missing rules tls record client
+        let isSourceKnown =
+            not (Admission.isTrustedProxy rules.Proxy.Listener client.Peer)
+            || (match record.Header with HeaderSeen.None -> false | _ -> true)
+        let isDecided =
+            match forecast.Life.CloseReason with
+            // The limit refuses before anything is read, the list of sources once the source is known.
+            | ValueSome { Phase = Phase.Admission; Cause = cause } -> cause = Cause.Limit || isSourceKnown
+            | _ -> false
+        let gap = if isDecided then None else missing rules tls record client
         match forecast.Life.Step, gap with
-        // Admission needs neither header nor hello to refuse whom no list lets in, or who is over the limit.
-        | Step.Ended(reason, _), None
-        | Step.Ended({ Phase = Phase.Admission } as reason, _), Some _ when not (Admission.isTrustedProxy rules.Proxy.Listener client.Peer) || gap.IsNone ->
+        | Step.Ended(reason, _), None ->
             if not (wasRefused record) then (if wasRouted record then ReplayVerdict.Refused reason else ReplayVerdict.Same)
             elif record.CloseReason = ValueSome reason then ReplayVerdict.Same
             else ReplayVerdict.RefusedOtherwise reason
@@ -142,7 +148,7 @@ module Replay =
     [<CompiledName "Describe">]
     let describe (s: ReplaySummary) : IReadOnlyList<string> =
         let count n what = if n > 0 then [ $"{n} {what}" ] else []
-        [| $"{s.Connections} connections"
+        [| (if s.Connections = 1 then "1 connection" else $"{s.Connections} connections")
            $"{s.Same} as before"
            yield! count s.Refused "refused that were served"
            yield! count s.OverLimit "over connection_limit that were served"
@@ -151,5 +157,5 @@ module Replay =
            yield! count s.Elsewhere "routed to another target"
            yield! count s.NoProxy "of proxies that are gone"
            yield! count s.Unknowable "that cannot be known from what was recorded"
-           yield! count s.Unreadable "lines that are no connection records" |]
+           yield! count s.Unreadable (if s.Unreadable = 1 then "line that is no connection record" else "lines that are no connection records") |]
         :> IReadOnlyList<string>

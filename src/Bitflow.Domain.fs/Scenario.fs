@@ -136,6 +136,16 @@ module Scenario =
                 reader.Wrong(node.At, "a client that is refused reaches no target: write target or refused, not both")
             read
 
+    let private offer (reader: Reader) entries : AlpnName list =
+        reader.Texts(entries, "alpn")
+        |> Option.defaultValue []
+        |> List.choose (fun text ->
+            let name = AlpnName.tryOfText text |> ValueOption.toOption
+            if name.IsNone then
+                let at = match reader.Find(entries, "alpn") with Some node -> node.At | None -> Position.Start
+                reader.Wrong(at, $"alpn: \"{text}\" is no protocol; a name has 1 to {AlpnName.maxLength} bytes")
+            name)
+
     let private readCase (reader: Reader) (node: YamlNode) : ScenarioCase =
         let entries =
             reader.Entries(node, "a case", [ "name"; "proxy"; "client"; "header"; "sni"; "alpn"; "open"; "ticket"; "alive"; "down"; "expect" ])
@@ -151,7 +161,7 @@ module Scenario =
                 match ServerName.tryCreate text with
                 | Ok name -> ValueSome(ValueSome name)
                 | Error _ -> ValueNone)
-          AlpnOffer = reader.Texts(entries, "alpn") |> Option.defaultValue [] |> List.choose (AlpnName.tryOfText >> ValueOption.toOption)
+          AlpnOffer = offer reader entries
           OpenConnections = int (min (int64 Int32.MaxValue) (reader.Number(entries, "open")))
           Ticket = reader.Number(entries, "ticket")
           Alive = reader.Texts(entries, "alive")
@@ -260,5 +270,6 @@ module Scenario =
     let report (fileName: string) (results: IReadOnlyList<ScenarioResult>) : string =
         let failed = results |> Seq.filter (fun r -> not r.Failures.IsEmpty) |> Seq.toList
         let lines = [ for result in failed do for failure in result.Failures -> Shown.line $"{fileName}:{result.Line}: {result.Name}: {failure}" ]
-        let sum = if failed.IsEmpty then $"{results.Count} cases, all as expected" else $"{results.Count} cases, {failed.Length} not as expected"
+        let cases = if results.Count = 1 then "1 case" else $"{results.Count} cases"
+        let sum = if failed.IsEmpty then $"{cases}, all as expected" else $"{cases}, {failed.Length} not as expected"
         String.concat "\n" (lines @ [ sum ]) + "\n"

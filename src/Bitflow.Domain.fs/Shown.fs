@@ -10,6 +10,7 @@ module Shown =
 
     /// One line that a terminal cannot be steered with and a log can hold: control characters and halves of
     /// characters are escaped, and the middle of a very long line is left out.
+    [<CompiledName "Line">]
     let line (text: string) =
         let shortened =
             if text.Length <= most then text

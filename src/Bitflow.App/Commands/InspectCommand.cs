@@ -9,7 +9,7 @@ internal static class InspectCommand
     {
         if (Bytes(input) is not { } bytes)
         {
-            Console.Error.WriteLine($"bitflow: {input} is neither a file nor hexadecimal text");
+            Console.Error.WriteLine($"bitflow: \"{Shown.Line(input)}\" is neither a file nor hexadecimal text");
             return ExitStatus.Unusable;
         }
 
@@ -23,7 +23,7 @@ internal static class InspectCommand
         try
         {
             if (File.Exists(input))
-                return File.ReadAllBytes(input);
+                return Inspect.OfFile(File.ReadAllBytes(input));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -18,7 +18,7 @@ internal static class ReplayCommand
         long lines = 0;
         try
         {
-            foreach (string line in File.ReadLines(logPath).Where(l => l.Length > 0))
+            foreach (string line in BoundedLines.Read(logPath).Where(l => l.Length > 0))
             {
                 lines++;
                 progress.Report(() => string.Create(CultureInfo.InvariantCulture, $"{logPath}: {lines:N0} connections decided again"));
