@@ -21,6 +21,7 @@ $(BINARY): $(SOURCES)
 	@mkdir -p bin
 	dotnet publish src/Bitflow.App -c Release -r $(OS)-$(ARCH) -o artifacts/publish -v quiet
 	@cp artifacts/publish/bitflow $@.new && mv $@.new $@
+	@ln -sf $(@F) bin/bitflow
 	@ls -l $@ | awk '{ printf "%s: %.0f MB\n", "$@", $$5 / 1048576 }'
 
 .PHONY: run

@@ -133,7 +133,7 @@ let ``the documentation's table of keys is the description's own`` () =
 
 [<Fact>]
 let ``every whole file in the documentation is a configuration without a doubt`` () =
-    let files = Regex.Matches(documentation, "```yaml\n(.*?)```", RegexOptions.Singleline) |> Seq.map (fun found -> found.Groups[1].Value) |> Seq.filter (fun text -> text.Contains "server:")
+    let files = Regex.Matches(documentation, "(?<!<!-- file: faulty.yaml -->\n)```yaml\n(.*?)```", RegexOptions.Singleline) |> Seq.map (fun found -> found.Groups[1].Value) |> Seq.filter (fun text -> text.Contains "server:")
     Law.HoldsFor(files, fun text ->
         let reading = ConfigFile.Read("example.yaml", ReadOnlyMemory(Encoding.UTF8.GetBytes text))
         if not reading.IsUsable || reading.Warnings.Count > 0 then failwithf "%A %A" (List.ofSeq reading.Errors) (List.ofSeq reading.Warnings)

@@ -7,46 +7,49 @@ namespace Bitflow.Tests.Documents;
 /// <summary>What the documents say is true: their configurations pass `check`, their links lead somewhere, their targets of make exist.</summary>
 public sealed partial class DocumentTests
 {
-    public static TheoryData<string> Documents => [.. AllDocuments()];
+    public static TheoryData<string> Documents => [.. Pages.All];
 
-    private static IEnumerable<string> AllDocuments() =>
-        new[] { "README.md", "CONTRIBUTING.md", "CHANGELOG.md" }
-            .Concat(Directory.GetFiles(Path.Combine(Repository.Root, "docs"), "*.md", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(Repository.Root, f)))
-            .Concat(Directory.GetFiles(Path.Combine(Repository.Root, "deploy"), "*.md", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(Repository.Root, f)));
+    /// <summary>Configurations beside the pages; the last stands within a ConfigMap.</summary>
+    public static TheoryData<string> Configurations => ["config.example.yaml", "deploy/config.yaml", "deploy/kubernetes/bitflow.yaml"];
 
     [Theory]
     [MemberData(nameof(Documents))]
     public async Task Every_whole_configuration_in_a_document_passes_check(string document)
     {
-        string text = await File.ReadAllTextAsync(Path.Combine(Repository.Root, document));
-        foreach (Match block in YamlBlock().Matches(text))
-        {
-            string yaml = block.Groups["yaml"].Value;
-            if (!yaml.Contains("\nserver:", StringComparison.Ordinal) && !yaml.StartsWith("server:", StringComparison.Ordinal))
-                continue;
-            string path = Path.GetTempFileName();
-            await File.WriteAllTextAsync(path, yaml);
-            (int status, _, string errors) = await ChildProcess.RunAsync(Repository.Binary, ["check", "--config", path]);
-            File.Delete(path);
-            // Files that an example names (keys, certificates, logs) exist only where it is used.
-            string[] faults = [.. errors.Split('\n', StringSplitOptions.RemoveEmptyEntries).Where(l => !l.StartsWith("warning:", StringComparison.Ordinal) && !l.Contains("/etc/", StringComparison.Ordinal))];
-            Assert.True(status == 0 || faults.Length == 0, $"{document}:\n{yaml}\n{string.Join('\n', faults)}");
-        }
+        foreach (Block block in Pages.BlocksOf(document).Where(b => b.Language == "yaml" && b.File != "faulty.yaml" && WholeConfiguration().IsMatch(b.Text)))
+            await CheckAsync(block.Place, block.Text);
+    }
+
+    [Theory]
+    [MemberData(nameof(Configurations))]
+    public async Task Every_configuration_that_is_shipped_passes_check(string file)
+    {
+        string text = Pages.TextOf(file);
+        if (text.Contains("kind: ConfigMap", StringComparison.Ordinal))
+            text = Regex.Replace(Regex.Match(text, @"config\.yaml: \|\n(?<config>(?:    .*\n|\n)+)").Groups["config"].Value, "^    ", "", RegexOptions.Multiline);
+        Assert.Matches(WholeConfiguration(), text);
+        await CheckAsync(file, text);
     }
 
     [Theory]
     [MemberData(nameof(Documents))]
-    public void Every_link_to_a_file_leads_to_one(string document)
+    public void Every_link_leads_somewhere(string document)
     {
         string folder = Path.GetDirectoryName(Path.Combine(Repository.Root, document))!;
-        string text = File.ReadAllText(Path.Combine(Repository.Root, document));
-        foreach (Match link in Link().Matches(text))
+        foreach (Match link in Link().Matches(WithoutBlocks(Pages.TextOf(document))))
         {
-            string target = link.Groups["target"].Value.Split('#')[0];
-            if (target.Length == 0 || target.Contains("://", StringComparison.Ordinal))
+            string target = link.Groups["target"].Value;
+            if (target.Contains("://", StringComparison.Ordinal))
+            {
+                Assert.True(Uri.TryCreate(target, UriKind.Absolute, out Uri? uri) && uri.Scheme == "https", $"{document} links to {target}, which is no address");
                 continue;
-            string path = Path.GetFullPath(Path.Combine(folder, target));
+            }
+
+            string[] parts = target.Split('#', 2);
+            string path = parts[0].Length == 0 ? Path.Combine(Repository.Root, document) : Path.GetFullPath(Path.Combine(folder, parts[0]));
             Assert.True(File.Exists(path) || Directory.Exists(path), $"{document} links to {target}, which is not there");
+            if (parts.Length > 1)
+                Assert.True(Anchors(File.ReadAllText(path)).Contains(parts[1]), $"{document} links to {target}: that page has no such heading");
         }
     }
 
@@ -54,18 +57,40 @@ public sealed partial class DocumentTests
     [MemberData(nameof(Documents))]
     public void Every_target_of_make_in_a_document_exists(string document)
     {
-        string makefile = File.ReadAllText(Path.Combine(Repository.Root, "Makefile"));
-        string text = File.ReadAllText(Path.Combine(Repository.Root, document));
-        foreach (Match command in MakeCommand().Matches(text))
+        string makefile = Pages.TextOf("Makefile");
+        foreach (Match command in MakeCommand().Matches(Pages.TextOf(document)))
             Assert.Contains($"\n{command.Groups["target"].Value}:", makefile, StringComparison.Ordinal);
     }
 
-    [GeneratedRegex(@"```yaml\n(?<yaml>.*?)```", RegexOptions.Singleline)]
-    private static partial Regex YamlBlock();
+    private static async Task CheckAsync(string place, string yaml)
+    {
+        string path = Path.GetTempFileName();
+        await File.WriteAllTextAsync(path, yaml);
+        (int status, _, string errors) = await ChildProcess.RunAsync(Repository.Binary, ["check", "--config", path]);
+        File.Delete(path);
+        // Files that an example names (keys, certificates, logs) exist only where it is used.
+        string[] faults = [.. errors.Split('\n', StringSplitOptions.RemoveEmptyEntries).Where(l => !l.StartsWith("warning:", StringComparison.Ordinal) && !l.Contains("/etc/", StringComparison.Ordinal))];
+        Assert.True(status == 0 || faults.Length == 0, $"{place}:\n{yaml}\n{string.Join('\n', faults)}");
+    }
+
+    /// <summary>What a heading is called in an address: in small letters, without punctuation, with hyphens for spaces.</summary>
+    private static HashSet<string> Anchors(string text) =>
+        [.. Heading().Matches(WithoutBlocks(text)).Select(h => Punctuation().Replace(h.Groups["title"].Value.Trim().ToLowerInvariant(), "").Replace(' ', '-'))];
+
+    private static string WithoutBlocks(string text) => Regex.Replace(text, "^```.*?^```$", "", RegexOptions.Singleline | RegexOptions.Multiline);
+
+    [GeneratedRegex(@"^server:", RegexOptions.Multiline)]
+    private static partial Regex WholeConfiguration();
 
     [GeneratedRegex(@"\]\((?<target>[^)\s]+)\)")]
     private static partial Regex Link();
 
-    [GeneratedRegex(@"(?:^    |`)make (?<target>[a-z][a-z-]*)", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^#+ (?<title>.+)$", RegexOptions.Multiline)]
+    private static partial Regex Heading();
+
+    [GeneratedRegex(@"[^\w\- ]")]
+    private static partial Regex Punctuation();
+
+    [GeneratedRegex(@"(?:^|`|\$ )make (?<target>[a-z][a-z-]*)", RegexOptions.Multiline)]
     private static partial Regex MakeCommand();
 }
