@@ -4,7 +4,7 @@ open Xunit
 open Bitflow.Domain
 
 let private sides = [ Side.Client; Side.Target ]
-let private events = [ RelayEvent.Ended; RelayEvent.Reset; RelayEvent.Truncated; RelayEvent.Vanished; RelayEvent.WriteFailed; RelayEvent.Broken ]
+let private events = [ RelayEvent.Ended; RelayEvent.Reset; RelayEvent.Truncated; RelayEvent.Vanished; RelayEvent.WriteFailed; RelayEvent.Broken; RelayEvent.NotTaken ]
 let private alphabet = [ for side in sides do for event in events -> side, event ]
 
 /// What a script came to: the orders given on the way (with the event that each answers), and the end with the number of
@@ -48,7 +48,8 @@ let private naive (history: (Side * RelayEvent) list) (side: Side) (event: Relay
             Choice1Of2(if side = Side.Client then RelayOrders.EndTarget else RelayOrders.EndClient)
     match event with
     | RelayEvent.Reset -> reset Cause.Reset
-    | RelayEvent.Vanished -> reset Cause.Vanished
+    | RelayEvent.Vanished
+    | RelayEvent.NotTaken -> reset Cause.Vanished
     | RelayEvent.Broken -> reset Cause.Protocol
     | RelayEvent.Truncated -> if hasEnded other && not (takesNothing side) then ends () else reset Cause.Truncated
     | RelayEvent.Ended -> if takesNothing side then reset Cause.Reset else ends ()
@@ -56,6 +57,24 @@ let private naive (history: (Side * RelayEvent) list) (side: Side) (event: Relay
         if hasEnded side || takesNothing other then reset Cause.Reset
         elif takesNothing side then Choice1Of2 RelayOrders.None
         else Choice1Of2(if side = Side.Client then RelayOrders.StopTarget else RelayOrders.StopClient)
+
+[<Fact>]
+let ``the kernel gives up on a side the same way, whether a receive or a write hears of it`` () =
+    Law.HoldsFor(
+        [ for fault in [ IoFault.TimedOut; IoFault.HostUnreachable; IoFault.NetworkUnreachable ] do
+              for pending in [ true; false ] -> fault, pending ],
+        fun (fault, pending) ->
+            RelayEvents.ofReceive fault pending = RelayEvents.ofSend fault pending
+            && RelayEvents.ofSend fault pending = (if pending then RelayEvent.NotTaken else RelayEvent.Vanished)
+    )
+
+[<Fact>]
+let ``every other failed write ends its direction alone`` () =
+    Law.HoldsFor(
+        [ for fault in [ IoFault.Reset; IoFault.Truncated; IoFault.TlsProtocol; IoFault.NoMemory; IoFault.Other ] do
+              for pending in [ true; false ] -> fault, pending ],
+        fun (fault, pending) -> RelayEvents.ofSend fault pending = RelayEvent.WriteFailed
+    )
 
 [<Fact>]
 let ``a relay goes as its rules say when they are read from the whole history`` () =

@@ -217,5 +217,6 @@ type Side =
 
 [<RequireQualifiedAccess>]
 module Side =
+    [<CompiledName "Other">]
     let other (side: Side) = if side = Side.Client then Side.Target else Side.Client
     let who (side: Side) = if side = Side.Client then Who.Client else Who.Target

@@ -106,9 +106,9 @@ public sealed class TimeoutTests
     public async Task A_half_closed_connection_in_which_nothing_moves_is_reaped(string engine)
     {
         using Relayed r = await RelayAsync(engine, listener: ", read_timeout: 800ms");
+        long last = Stopwatch.GetTimestamp();
         await r.Client.SendAllAsync("bye"u8.ToArray());
         r.Client.Shutdown(SocketShutdown.Send);
-        long last = Stopwatch.GetTimestamp();
         Assert.Equal(3, (await r.Target.ReadToEndAsync()).Length);
         Assert.Empty(await r.Client.ReadToResetAsync());
         EndedAfter(Limit, last);

@@ -20,6 +20,16 @@ public sealed class VanishedPeerTests
     {
         using var network = new NetworkNamespace(number);
         using var peer = new Peer();
+        var flows = new TaskCompletionSource();
+        using Peer flood = Peer.Serving(async s =>
+        {
+            for (int i = 0; ; i++)
+            {
+                await s.SendAllAsync(new byte[100_000]);
+                if (i == 100)
+                    flows.SetResult();
+            }
+        });
         using BitflowProcess bitflow = await BitflowProcess.StartAsync(
             $$"""
             - name: unanswered
@@ -28,6 +38,9 @@ public sealed class VanishedPeerTests
             - name: silent
               listener: {{Listener(network, ", read_timeout: 2s")}}
               targets: [ { name: a, address: '{{peer.Address}}' } ]
+            - name: full
+              listener: {{Listener(network, ", write_timeout: 1s")}}
+              targets: [ { name: a, address: '{{flood.Address}}' } ]
             """,
             engine: engine);
         using ChildProcess first = network.Start("socat", "-", $"TCP:{network.Here}:{bitflow.Port("unanswered")}");
@@ -37,6 +50,8 @@ public sealed class VanishedPeerTests
         Assert.Equal(5, (await unanswered.ReadExactlyAsync(5)).Length);
         using ChildProcess second = network.Start("socat", "-", $"TCP:{network.Here}:{bitflow.Port("silent")}");
         using Socket silent = await peer.AcceptAsync();
+        using ChildProcess third = network.Start("sh", "-c", $"socat -u TCP:{network.Here}:{bitflow.Port("full")} - >/dev/null");
+        await flows.Task.WaitAsync(Eventually.Patience);
         network.PullCable();
 
         // It fits into the kernel's queue: no write is pending, and still someone must notice.
@@ -45,6 +60,9 @@ public sealed class VanishedPeerTests
         await bitflow.EndsWithAsync("client.relay.vanished");
         Assert.Empty(await silent.ReadToResetAsync());
         await bitflow.EndsWithAsync("client.relay.read_timeout");
+
+        // Here a write is pending when the kernel gives up: its clock and that of write_timeout are one.
+        await bitflow.EndsWithAsync("client.relay.write_timeout");
     }
 
     [NetworkTheory]

@@ -9,8 +9,8 @@ using Engine = Bitflow.Net.Transport.Engine;
 namespace Bitflow.Tests.Transport;
 
 /// <summary>
-/// What timers cost and how exact they are, on the loops that connections live on: moving one allocates nothing however many are armed, those
-/// that are not due cause no turn of the loop, and none comes early.
+/// What timers cost on the loops that connections live on: moving one allocates nothing however many are armed, those that are not due cause no
+/// turn of the loop, and none comes early. How late they come is measured by the benchmark (`make bench WORKLOAD=timers`), not tested.
 /// </summary>
 public sealed class TimerCostTests
 {
@@ -74,7 +74,7 @@ public sealed class TimerCostTests
 
     [Theory]
     [MemberData(nameof(Engines))]
-    public async Task A_timer_never_comes_early_and_as_a_rule_within_ten_milliseconds(string name)
+    public async Task No_timer_comes_early_and_every_one_comes(string name)
     {
         const int Timers = 300;
         using Engine engine = Make(name);
@@ -96,9 +96,8 @@ public sealed class TimerCostTests
         }
 
         Assert.True(await Task.Run(() => all.Wait(TimeSpan.FromSeconds(30))));
-        Array.Sort(late);
-        Assert.True(late[0] >= 0, $"{-late[0]} ms early");
-        Assert.True(late[Timers / 2] <= 10, $"half of them more than {late[Timers / 2]:F1} ms late");
+        double earliest = late.Min();
+        Assert.True(earliest >= 0, $"{-earliest} ms early");
     }
 
     private static Task<T> OnLoopAsync<T>(EventLoop loop, Func<T> work)

@@ -573,7 +573,7 @@ internal sealed class Session : LoopTimer, IRelayObserver
     {
         IoFault fault = await to.EndAsync().ConfigureAwait(false);
         if (fault is not (IoFault.None or IoFault.Aborted))
-            OnRelay(side, RelayEvent.WriteFailed);
+            OnRelay(side, RelayEvents.OfSend(fault, wasPending: false));
     }
 
     /// <summary>Nobody receives from this side any more, or not yet: a reset must be seen all the same.</summary>
@@ -605,7 +605,7 @@ internal sealed class Session : LoopTimer, IRelayObserver
             return;
         }
 
-        OnRelay(side, RelayEvents.OfReceive(fault));
+        OnRelay(side, RelayEvents.OfReceive(fault, (side == Side.Client ? ClientStamps : TargetStamps).WritePending));
     }
 
     private void End(Ending ending)

@@ -113,7 +113,7 @@ internal sealed class LinuxPump : IReadyHandler
         if (got.Fault != IoFault.None)
             return Fail(got.Fault);
         if (got.IsEnd)
-            return Finish(RelayEvent.Ended);
+            return Finish(_side, RelayEvent.Ended);
         Received(got.Bytes);
         if (!Deliver(buffer.AsSpan(0, got.Bytes)))
             return false;
@@ -133,7 +133,7 @@ internal sealed class LinuxPump : IReadyHandler
         if (got.Fault != IoFault.None)
             return Fail(got.Fault);
         if (got.IsEnd)
-            return Finish(RelayEvent.Ended);
+            return Finish(_side, RelayEvent.Ended);
         Received(got.Bytes);
         if (!DrainPipe())
             return false;
@@ -161,7 +161,7 @@ internal sealed class LinuxPump : IReadyHandler
             }
 
             if (sent.Fault != IoFault.None)
-                return Finish(RelayEvent.WriteFailed);
+                return Finish(SideModule.Other(_side), RelayEvents.OfSend(sent.Fault, _held));
             Sent(sent.Bytes);
             data = data[sent.Bytes..];
         }
@@ -183,7 +183,7 @@ internal sealed class LinuxPump : IReadyHandler
             }
 
             if (sent.Fault != IoFault.None)
-                return Finish(RelayEvent.WriteFailed);
+                return Finish(SideModule.Other(_side), RelayEvents.OfSend(sent.Fault, _held));
             Sent(sent.Bytes);
         }
 
@@ -244,17 +244,17 @@ internal sealed class LinuxPump : IReadyHandler
         if (fault == IoFault.Aborted)
             Leave();
         else
-            Finish(RelayEvents.OfReceive(fault));
+            Finish(_side, RelayEvents.OfReceive(fault, _fromStamps.WritePending));
         return false;
     }
 
-    /// <summary>The last act. A failed write is the other side's doing, everything else is this side's.</summary>
-    private bool Finish(RelayEvent what)
+    /// <summary>The last act: tells what a side has done.</summary>
+    private bool Finish(Side whose, RelayEvent what)
     {
         if (_held)
             Resume();
         Leave();
-        _observer.OnRelay(what == RelayEvent.WriteFailed ? Side.Client == _side ? Side.Target : Side.Client : _side, what);
+        _observer.OnRelay(whose, what);
         return false;
     }
 

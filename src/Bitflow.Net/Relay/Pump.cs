@@ -67,15 +67,20 @@ internal sealed class Pump(Connection from, Connection to, Side side, SideStamps
             }
         }
 
-        Report(last.Value);
+        if (last == RelayEvent.Ended)
+            observer.OnRelay(side, RelayEvent.Ended);
+        else
+            observer.OnRelay(SideModule.Other(side), last.Value);
     }
 
+    /// <returns>What a failed write says of the other side.</returns>
     private async ValueTask<RelayEvent?> DeliverAsync(ReadOnlyMemory<byte> data)
     {
         while (!data.IsEmpty)
         {
             ValueTask<IoResult> sending = to.SendAsync(data);
             IoResult sent;
+            bool wasPending = !sending.IsCompletedSuccessfully;
             if (sending.IsCompletedSuccessfully)
             {
                 sent = sending.Result;
@@ -91,11 +96,13 @@ internal sealed class Pump(Connection from, Connection to, Side side, SideStamps
                 fromStamps.LastMoved = RelayClock.Released(
                     Instant.OfNanoseconds(fromStamps.LastMoved), Instant.OfNanoseconds(began), to.Loop.Now).Nanoseconds;
                 fromStamps.Held = false;
-                toStamps.WritePending = false;
+
+                // One that the kernel gave up stays pending: the other pump may be about to say of the side what it has heard.
+                toStamps.WritePending = RelayEvents.OfSend(sent.Fault, wasPending) == RelayEvent.NotTaken;
             }
 
             if (sent.Fault != IoFault.None)
-                return RelayEvent.WriteFailed;
+                return RelayEvents.OfSend(sent.Fault, wasPending);
             long now = to.Loop.Now.Nanoseconds;
             toStamps.BytesTo += sent.Bytes;
             toStamps.LastTaken = now;
@@ -106,12 +113,9 @@ internal sealed class Pump(Connection from, Connection to, Side side, SideStamps
         return null;
     }
 
-    /// <summary>A failed write is the other side's doing, everything else is this side's.</summary>
-    private void Report(RelayEvent what) => observer.OnRelay(what == RelayEvent.WriteFailed ? Side.Client == side ? Side.Target : Side.Client : side, what);
-
     private void ReportFault(IoFault fault)
     {
         if (fault != IoFault.Aborted)
-            Report(RelayEvents.OfReceive(fault));
+            observer.OnRelay(side, RelayEvents.OfReceive(fault, fromStamps.WritePending));
     }
 }
