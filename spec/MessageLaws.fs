@@ -1,0 +1,123 @@
+/// What people read: every fault has words of its own, and what a peer or a file says of itself cannot steer a terminal.
+module Bitflow.Spec.MessageLaws
+
+open System
+open System.Net
+open System.Reflection
+open FSharp.Reflection
+open Xunit
+open Bitflow.Domain
+
+let private any = BindingFlags.Public ||| BindingFlags.NonPublic
+
+/// Something of a type; of a union its first case.
+let rec private something (t: Type) : obj =
+    if t = typeof<string> then "something"
+    elif t = typeof<bool> then false
+    elif t = typeof<Duration> then Duration.OfSeconds 90L
+    elif t = typeof<IpNetwork> then
+        match IpNetwork.tryParse "10.0.0.0/8" with
+        | Ok(struct (network, _)) -> network
+        | Error e -> failwith $"%A{e}"
+    elif t = typeof<IPAddress> then IPAddress.Loopback
+    elif t.IsEnum then (Enum.GetValues t).GetValue 1
+    elif t.IsPrimitive then Convert.ChangeType(7, t)
+    elif FSharpType.IsUnion(t, any) then
+        let case = FSharpType.GetUnionCases(t, any)[0]
+        FSharpValue.MakeUnion(case, case.GetFields() |> Array.map (fun f -> something f.PropertyType), any)
+    elif FSharpType.IsRecord(t, any) then FSharpValue.MakeRecord(t, FSharpType.GetRecordFields(t, any) |> Array.map (fun f -> something f.PropertyType), any)
+    else failwith $"something of {t} is needed"
+
+let private isFault (t: Type) = FSharpType.IsUnion(t, any) && (t.Name.EndsWith "Fault" || t.Name.EndsWith "Error" || t.Name = "HelloField")
+
+/// One of every case of a fault; where it holds another fault, one of every case of that.
+let rec private everyCase (t: Type) : obj list =
+    [ for case in FSharpType.GetUnionCases(t, any) do
+          let fields = case.GetFields()
+          let rest = fields |> Array.map (fun f -> something f.PropertyType)
+          match fields |> Array.tryFindIndex (fun f -> isFault f.PropertyType) with
+          | None -> FSharpValue.MakeUnion(case, rest, any)
+          | Some at ->
+              for inner in everyCase fields[at].PropertyType do
+                  FSharpValue.MakeUnion(case, Array.updateAt at inner rest, any) ]
+
+let private every<'T> = everyCase typeof<'T> |> List.map unbox<'T>
+
+[<Fact>]
+let ``every fault is told in words of its own`` () =
+    Law.HoldsFor(
+        [ "addresses", every<AddressError> |> List.map Address.describe
+          "server names", every<ServerNameFault> |> List.map ServerName.describeFault
+          "hellos", every<HelloFault> |> List.map HelloFault.describe
+          "PROXY headers", every<ProxyHeaderFault> |> List.map ProxyHeaderFault.describe
+          "SOCKS5", every<SocksFault> |> List.map SocksFault.describe
+          "dials", every<DialFault> |> List.map DialFault.describe
+          "inherited sockets", every<SystemdSocketsError> |> List.map SystemdSockets.describe
+          "inherited sockets by name", every<NamedSocketError> |> List.map (SystemdSockets.describeNamed "web")
+          "notification", every<NotifyAddressError> |> List.map SystemdNotify.describe
+          "Sentry", every<SentryDsnError> |> List.map Sentry.describe
+          "SOCKS5 proxies", every<SocksProxyError> |> List.map SocksProxySyntax.describe
+          "YAML", every<YamlFault> |> List.map Yaml.describe
+          "configuration", every<ConfigFault> |> List.map ConfigFault.describe
+          "doubts", everyCase typeof<ConfigWarning> |> List.map (unbox<ConfigWarning> >> ConfigWarning.describe)
+          "alerts", everyCase typeof<TlsAlert> |> List.map (unbox<TlsAlert> >> TlsAlert.describe)
+          "the kernel", [ for fault in Enum.GetValues<IoFault>() -> IoFaults.describe fault ]
+          "ends", [ for cause in CloseReason.allCauses -> CloseReason.explain (CloseReason.make Who.Target Phase.Dial cause) ] ],
+        fun (_, texts) ->
+            match texts |> List.countBy id |> List.filter (fun (_, count) -> count > 1) with
+            | [] -> texts |> List.forall (fun text -> text.Length > 5)
+            | alike -> failwith $"%A{alike}"
+    )
+
+/// What `Printable` was made of, as far as it was not cut.
+let private unescaped (text: string) =
+    let rec read (rest: char list) =
+        match rest with
+        | '\\' :: 'x' :: a :: b :: rest -> Convert.ToByte($"{a}{b}", 16) :: read rest
+        | '\\' :: c :: rest -> byte c :: read rest
+        | c :: rest -> byte c :: read rest
+        | [] -> []
+    read (List.ofSeq text)
+
+[<Fact>]
+let ``a peer's words are printed in one line of ASCII, from which its bytes can be told`` () =
+    Law.Holds(fun (HostileBytes bytes) (more: byte array) ->
+        let bytes = Array.append more bytes |> Array.truncate Printable.maxCharacters
+        let text = Printable.ofBytes (ReadOnlySpan bytes)
+        text |> Seq.forall (fun c -> c >= ' ' && c <= '~') && unescaped text = List.ofArray bytes)
+
+[<Fact>]
+let ``of a peer's words the first 128 bytes are printed, and that there were more`` () =
+    Law.HoldsFor([ 0, false; 127, false; 128, false; 129, true; 100_000, true ], fun (length, isCut) ->
+        let text = Printable.ofText (String('a', length))
+        text = String('a', min length 128) + (if isCut then "…" else ""))
+
+[<Fact>]
+let ``letters stand as they are, and everything else is escaped`` () =
+    Law.HoldsFor([ "a b~", "a b~"; "\"", "\\\""; "\\", "\\\\"; "\n", "\\x0a"; "\127", "\\x7f"; "é", "\\xc3\\xa9" ], fun (text, printed) -> Printable.ofText text = printed)
+
+[<Fact>]
+let ``a message of 400 characters stands whole, of a longer one the middle is left out`` () =
+    let text length = String.init length (fun i -> string (char (int 'a' + i % 26)))
+    Law.HoldsFor([ 0; 1; 399; 400 ], fun length -> Shown.line (text length) = text length)
+    Law.HoldsFor([ 401; 402; 5_000 ], fun length ->
+        let shown, whole = Shown.line (text length), text length
+        shown = whole.Substring(0, 250) + " … " + whole.Substring(length - 150))
+
+[<Fact>]
+let ``JSON for people is indented, in the order it was made, and ends its last line`` () =
+    let json = Json.Object [ "b", Json.Array [ Json.Number 2m; Json.Boolean true ]; "a", Json.Text "é<" ]
+    Law.HoldsFor([ "{\n  \"b\": [\n    2,\n    true\n  ],\n  \"a\": \"é<\"\n}\n" ], fun text -> Json.format json = text)
+
+[<Fact>]
+let ``an end of a connection is written as its address is read`` () =
+    Law.HoldsFor(
+        [ Endpoint.OfIp(IPAddress.Parse "192.0.2.1", 80), "192.0.2.1:80"; Endpoint.OfIp(IPAddress.Parse "2001:db8::1", 80), "[2001:db8::1]:80"
+          Endpoint.Unix "", "unix"; Endpoint.Unix "/run/x", "unix:/run/x"; Endpoint.Unix "@x", "unix:@x"; Endpoint.Unknown, "unknown" ],
+        fun (endpoint, text) -> string endpoint = text
+    )
+
+[<Fact>]
+let ``ends that are written differently are different`` () =
+    let ends = [ Sample.ip "192.0.2.1"; Sample.ip "2001:db8::1"; Endpoint.OfIp(IPAddress.Parse "192.0.2.1", 1); Endpoint.Unix ""; Endpoint.Unix "/x"; Endpoint.Unknown ]
+    Law.HoldsFor(List.allPairs ends ends, fun (a, b) -> a.Equals b = (string a = string b) && not (a.Equals(string a)) && (not (a.Equals b) || hash a = hash b))
