@@ -47,7 +47,7 @@ let ``the two engines judge the kernel's answers alike`` () =
           System.Net.Sockets.SocketError.ConnectionRefused, 111; System.Net.Sockets.SocketError.HostUnreachable, 113
           System.Net.Sockets.SocketError.NetworkUnreachable, 101; System.Net.Sockets.SocketError.AccessDenied, 13
           System.Net.Sockets.SocketError.TooManyOpenSockets, 24; System.Net.Sockets.SocketError.AddressNotAvailable, 99
-          System.Net.Sockets.SocketError.NoBufferSpaceAvailable, 105; System.Net.Sockets.SocketError.WouldBlock, 11
+          System.Net.Sockets.SocketError.NoBufferSpaceAvailable, 105; System.Net.Sockets.SocketError.WouldBlock, 11; System.Net.Sockets.SocketError.OperationAborted, 125; System.Net.Sockets.SocketError.Interrupted, 125
           System.Net.Sockets.SocketError.Shutdown, 32; System.Net.Sockets.SocketError.Success, 0 ],
         fun (platform, errno) -> IoFaults.ofSocketError platform = IoFaults.ofErrno errno && (errno = 0) = (IoFaults.ofErrno errno = IoFault.None)
     )

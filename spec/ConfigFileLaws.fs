@@ -337,3 +337,42 @@ let ``the example at the root is a configuration without a doubt`` () =
     Law.HoldsFor([ "config.example.yaml" ], fun name ->
         let reading = ConfigFile.Read(name, ReadOnlyMemory(File.ReadAllBytes(Path.Combine(repository, name))))
         reading.IsUsable && reading.Warnings.Count = 0)
+
+[<Fact>]
+let ``the smallest file is served with the defaults of the design`` () =
+    Law.HoldsFor([ file "" "" "" ], fun text ->
+        let proxy = (read text).Config.Proxies.Head
+        let target = proxy.Targets.Head
+        proxy.Listener.HandshakeTimeout = Duration.OfSeconds 10L
+        && proxy.Listener.ReadTimeout.IsZero && proxy.Listener.WriteTimeout.IsZero
+        && proxy.Listener.AuthorizedSources.IsEmpty && proxy.Listener.TrustedProxies.IsEmpty && proxy.Listener.Tls.IsNone
+        && target.ConnectAttempts = 1 && target.ConnectBackoff.IsZero && target.ConnectTimeout = Duration.OfSeconds 10L
+        && target.ResolveTimeout.IsZero && target.ReadTimeout.IsZero && target.WriteTimeout.IsZero
+        && target.KeepAlive = KeepAlive.Every 15 && target.Proxy.IsNone && target.Tls.IsNone
+        && proxy.Options.ConnectionLimit = 0 && proxy.Options.ConnectionLifetime.IsZero && proxy.Options.ConnectionLog = ""
+        && proxy.Options.LoadBalancer = Policy.None && proxy.Options.ProxyHeader.IsNone && not proxy.Options.DualStack)
+    Law.HoldsFor([ file "tls_context: {certificates: [{key: k, certificate: c}]}" "tls_context: {}" "enable_proxy_header: yes" ], fun text ->
+        let proxy = (read text).Config.Proxies.Head
+        let ours, theirs = proxy.Listener.Tls.Value, proxy.Targets.Head.Tls.Value
+        ours.VerifyMode = VerifyMode.None && ours.MinVersion = TlsVersion.Tls13 && ours.ApplicationProtocols.IsEmpty
+        && theirs.VerifyMode = VerifyMode.Strict && theirs.MinVersion = TlsVersion.Tls13 && theirs.ServerName = ""
+        && proxy.Options.ProxyHeader = Some ProxyHeaderVersion.V1)
+
+[<Fact>]
+let ``zero and one attempt are the same, and a thousand is the most`` () =
+    Law.HoldsFor([ "0", Some 1; "1", Some 1; "2", Some 2; "1000", Some 1000; "1001", None ], fun (written, attempts) ->
+        config (file "" $"connect_attempts: {written}" "") |> Option.map (fun c -> c.Proxies.Head.Targets.Head.ConnectAttempts) = attempts)
+
+[<Fact>]
+let ``a fault of something that was not written stands where its nearest parent does`` () =
+    let reading = read (file "" "" "")
+    Law.HoldsFor(
+        [ "server.proxies[0].listener.tls_context.certificates[0].key", "5:9"; "server.proxies[0].targets[0].tls_context", "7:11"; "application.log", "1:1"; "file", "1:1" ],
+        fun (path, place) -> (reading.Line(path, "m")).StartsWith $"config.yaml:{place}: "
+    )
+    Law.HoldsFor([ ""; "# nothing\n" ], fun text -> (read text).Errors |> Seq.forall _.StartsWith("config.yaml:1:1: "))
+
+[<Fact>]
+let ``an address of metrics that cannot be meant is told how it is written`` () =
+    Law.HoldsFor([ "unix:/run/x"; "udp:localhost:8125"; "UDP:h:1" ], fun address ->
+        (read ($"application: {{metrics: {{address: '{address}'}}}}\n" + file "" "" "")).Errors |> Seq.exists _.Contains("is no metrics address"))

@@ -191,6 +191,16 @@ let ``a target that no client can reach is doubted`` () =
     ]
 
 [<Fact>]
+let ``why a target is never chosen is said`` () =
+    let names policy names = proxyNamed "a" (at ":1") (names |> List.map (fun name -> $"name: '{name}', address: 'h:1', connect_timeout: 1s")) policy
+    Law.HoldsFor(
+        [ names "" [ "t"; "u" ], "only the first target is used"
+          names "connection_load_balancer: sni" [ "a b" ], "no server name matches its name"
+          names "connection_load_balancer: sni" [ "a.example"; "A.example" ], "a target above has the same server name" ],
+        fun (file, reason) -> (read [ file ]).Warnings |> Seq.filter _.Contains("never chosen") |> Seq.forall _.Contains(reason)
+    )
+
+[<Fact>]
 let ``a key that does nothing beside its neighbours is doubted`` () =
     let certificate = "certificates: [{key: k, certificate: c, authority: a}]"
     Found.Warnings [

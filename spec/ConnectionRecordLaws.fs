@@ -110,3 +110,26 @@ let ``a field of another type is named`` () =
           """{"resolved":[{}]}""", "resolved"; """{"alpn_offer":[1]}""", "alpn_offer"; """{"hello_read":"yes"}""", "hello_read"; """{"dial_attempts":99999999999}""", "dial_attempts" ],
         fun (line, key) -> match ConnectionRecord.tryParse line with Error(ConnectionRecordError.BadField bad) -> bad = key | _ -> false
     )
+
+[<Fact>]
+let ``what an inbound header said is recorded as it was said`` () =
+    let v4 (text: string) = IPEndPoint.Parse text
+    let header (record: ConnectionRecord) =
+        use json = JsonDocument.Parse(ConnectionRecord.format record)
+        let text (key: string) = json.RootElement.GetProperty(key).GetString()
+        text "header", text "header_source_ip", text "header_destination_ip"
+    Law.HoldsFor(
+        [ ProxyHeader.BinaryLocal, ("local", "", ""); ProxyHeader.TextUnknown, ("unknown", "", ""); ProxyHeader.BinaryUnspecified, ("unknown", "", "")
+          ProxyHeader.TextTcp(v4 "192.0.2.1:1", v4 "192.0.2.2:2"), ("proxy", "192.0.2.1", "192.0.2.2") ],
+        fun (read, expected) -> header { sample with Header = HeaderSeen.Of read } = expected
+    )
+    Law.HoldsFor([ ("", "", "") ], fun expected -> header { sample with Header = HeaderSeen.None } = expected)
+
+[<Fact>]
+let ``half a character is written as U+FFFD, and whole ones as they are`` () =
+    Law.HoldsFor(
+        [ "\ud800", "\ufffd"; "x\ud800", "x\ufffd"; "\udc00x", "\ufffdx"; "\ud800x", "\ufffdx"; "\ud83d\ude00", "\ud83d\ude00"; "a\ud83d\ude00b", "a\ud83d\ude00b"; "", "" ],
+        fun (text, written) ->
+            use json = JsonDocument.Parse(ConnectionRecord.format { sample with Target = text })
+            json.RootElement.GetProperty("target").GetString() = written
+    )

@@ -90,3 +90,13 @@ let ``a target of the other family says which is whose`` () =
         match DialRoute.choose (target address "") true (Sample.ip client) with
         | Error(DialFault.Unresolved detail) -> detail.Contains $"is {theirs}," && detail.Contains over
         | _ -> false)
+
+[<Fact>]
+let ``of a name's addresses those of the wanted family may be used, in the resolver's order`` () =
+    Law.Holds(fun (addresses: AnyIp list) ->
+        let addresses = addresses |> List.map (fun (AnyIp address) -> address)
+        let usable family = AddressChoice.usable family (List.toArray addresses) |> Seq.toList
+        let isV4 (address: System.Net.IPAddress) = address.AddressFamily = System.Net.Sockets.AddressFamily.InterNetwork
+        usable TcpFamily.Either = addresses
+        && usable TcpFamily.V4 = List.filter isV4 addresses
+        && usable TcpFamily.V6 = List.filter (isV4 >> not) addresses)

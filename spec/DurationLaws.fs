@@ -89,3 +89,13 @@ let ``the largest whole numbers of seconds and milliseconds are exact, and one m
 [<Fact>]
 let ``no wait at all is a timer of no length`` () =
     Law.HoldsFor([ Duration.Zero, 0L; Duration.OfNanoseconds 1L, 1L; Duration.OfNanoseconds 100L, 1L; Duration.OfNanoseconds 101L, 2L ], fun (d, ticks) -> d.ToTimeSpan().Ticks = ticks)
+
+[<Fact>]
+let ``of a fraction sixteen digits count, and what they leave of a nanosecond is dropped`` () =
+    Law.Holds(fun (digits: byte array) (more: byte array) (hours: bool) ->
+        let written (digits: byte array) = digits |> Array.map (fun d -> string (d % 10uy)) |> String.concat ""
+        let first = (written digits).PadRight(16, '3').Substring(0, 16)
+        let unit = if hours then "h" else "s"
+        Duration.tryParse $"0.{first}{unit}" = Duration.tryParse $"0.{first}{written more}{unit}")
+    Law.HoldsFor([ "0.00000000000027778h", 0L; "0.0000000000002778h", 1L; "1.9999999999s", 1_999_999_999L ], fun (text, nanoseconds) ->
+        Duration.tryParse text = Ok(Duration.OfNanoseconds nanoseconds))

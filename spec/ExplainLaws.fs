@@ -99,6 +99,8 @@ let ``a request that cannot be meant is refused with its reason`` () =
           Down = []; Open = 0; Ticket = 0L; AsJson = false }
     Law.HoldsFor(
         [ request, ""
+          { request with Header = "10.9.9.9" }, ""
+          { request with Header = "local" }, ""
           { request with Proxy = "" }, "--proxy"
           { request with Proxy = "z" }, "no proxy z"
           { request with Source = "nonsense" }, "--source"
@@ -130,6 +132,7 @@ let ``a case that expects what is explained holds, and one that expects anything
         match life.CloseReason with
         | ValueSome reason ->
             run p (caseFor p peer $"refused: {reason}") && run p (caseFor p peer "refused: true")
+            && run p (caseFor p peer $"refused: {(string reason).Substring((string reason).LastIndexOf '.' + 1)}")
             && not (run p (caseFor p peer "refused: limit")) && not (run p (caseFor p peer $"target: \"{p.Targets[0].Name}\""))
         | ValueNone ->
             run p (caseFor p peer $"target: \"{p.Targets[life.LastTarget].Name}\", attempts: 1")
@@ -149,6 +152,8 @@ let ``what is no file of cases is refused with a place in it`` () =
           "cases:\n  - client: 10.1.2.3\n    open: many\n    expect: {target: a}\n", "3:11", "many"
           "cases:\n  - client: 10.1.2.3\n    alpn: [h2, '']\n    expect: {target: a}\n", "3:11", "no protocol"
           "cases: []\n", "1:8", "at least one"
+          "{}\n", "1:1", "cases is missing"
+          "cases:\n  - client: 10.1.2.3\n    open: -1\n    expect: {target: a}\n", "3:11", "-1"
           "case: []\n", "1:1", "did you mean cases"
           "- a\n", "1:1", "mapping" ],
         fun (text, place, word) -> read text |> fun file -> file.Errors |> Seq.exists (fun e -> e.StartsWith $"cases.yaml:{place}:" && e.Contains word)
@@ -345,4 +350,116 @@ let ``a case that is not as expected says what came instead, or which proxy it m
           two, "cases:\n  - {client: 10.1.2.3, proxy: z, expect: {target: a}}\n", "no proxy z"
           [ Sample.proxy "p" ], "cases:\n  - {client: 10.1.2.3, expect: {certificate: x.pem}}\n", "expected certificate x.pem, got none" ],
         fun (proxies, text, words) -> (failures proxies text).Contains words
+    )
+
+[<Fact>]
+let ``a target that a case misnames is told once, and no connection open is a number`` () =
+    let none = System.Func<string, ListenerTlsRules>(fun _ -> null)
+    let failures text = Scenario.run { Application = Sample.application; Proxies = [ Sample.proxy "p" ] } none (read text) |> Seq.collect _.Failures |> Seq.toList
+    Law.HoldsFor(
+        [ "cases:\n  - {client: 10.1.2.3, down: [z, z], expect: {target: z}}\n", 1
+          "cases:\n  - {client: 10.1.2.3, open: 0, ticket: 0, expect: {target: a}}\n", 0 ],
+        fun (text, count) -> (failures text).Length = count && (read text).Errors.Count = 0
+    )
+
+[<Fact>]
+let ``a report names each case that is not as expected, and counts`` () =
+    let result line failures : ScenarioResult = { Line = line; Name = $"case {line}"; Failures = failures }
+    Law.HoldsFor(
+        [ [ result 1 [] ], "1 case, all as expected\n"; [ result 1 []; result 2 [] ], "2 cases, all as expected\n"
+          [ result 1 []; result 2 [ "a"; "b" ] ], "f:2: case 2: a\nf:2: case 2: b\n2 cases, 1 not as expected\n" ],
+        fun (results, report) -> Scenario.report "f" (List.toArray results) = report
+    )
+
+[<Fact>]
+let ``the sum of a replay says how many fared how, and leaves out what nobody did`` () =
+    let reason = (CloseReason.tryParse "bitflow.admission.refused").Value
+    let limit = (CloseReason.tryParse "bitflow.admission.limit").Value
+    let words = Replay.describe >> List.ofSeq
+    Law.HoldsFor(
+        [ ReplayVerdict.Refused reason, [ "1 refused that were served" ]; ReplayVerdict.Refused limit, [ "1 over connection_limit that were served" ]
+          ReplayVerdict.Admitted "a", [ "1 served that were refused" ]; ReplayVerdict.RefusedOtherwise reason, [ "1 refused for another reason" ]
+          ReplayVerdict.Elsewhere "a", [ "1 routed to another target" ]; ReplayVerdict.NoProxy, [ "1 of proxies that are gone" ]
+          ReplayVerdict.Unknowable "x", [ "1 that cannot be known from what was recorded" ] ],
+        fun (verdict, rest) -> words (Replay.add Replay.none verdict) = [ "1 connection"; "0 as before" ] @ rest
+    )
+    Law.HoldsFor([ words (Replay.addUnreadable (Replay.add Replay.none ReplayVerdict.Same)) ], fun words ->
+        words = [ "1 connection"; "1 as before"; "1 line that is no connection record" ])
+
+[<Fact>]
+let ``an explanation gives the reason of each target, who is trusted, and whether it is admitted`` () =
+    let sni names = { Sample.proxy "p" with Targets = List.map Sample.target names; Options = { Sample.options with LoadBalancer = Policy.Sni } }
+    let policy policy = { Sample.proxy "p" with Targets = List.map Sample.target [ "a"; "b" ]; Options = { Sample.options with LoadBalancer = policy } }
+    let trusting = { Sample.proxy "p" with Listener = { Sample.listener with TrustedProxies = Sample.networks [ "10.1.0.0/16" ] } }
+    let narrow = { Sample.proxy "p" with Listener = { Sample.listener with AuthorizedSources = Sample.networks [ "192.0.2.0/24" ] } }
+    let text p name = Explain.text (Rules p) ValueNone (question (describe (Sample.ip "10.1.2.3") name 0 1L) [])
+    let asked name = ValueSome(Sample.serverName name)
+    Law.HoldsFor(
+        [ sni [ "a.example" ], asked "a.example", "sni: the name itself", true; sni [ "*.example" ], asked "a.example", "sni: *.example covers the name", true
+          sni [ "*" ], asked "a.example", "sni: * takes every name", true; policy Policy.Failover, ValueNone, "failover: place 2 in the file", true
+          policy Policy.RoundRobin, ValueNone, "1. b (127.0.0.1:9000): round-robin: ticket 1 of 2 targets", true; policy Policy.RoundRobin, ValueNone, "round-robin: next round the list", true
+          policy Policy.None, ValueNone, "none: the first target alone", true; trusting, ValueNone, "PROXY header: must come first: 10.1.2.3:50000 is a trusted proxy (10.1.0.0/16)", true
+          policy Policy.None, ValueNone, "PROXY header", false; narrow, ValueNone, "refused (authorized_sources: no entry matches)", true
+          narrow, ValueNone, "targets:", false; narrow, ValueNone, "dialling:", false; policy Policy.None, ValueNone, "everyone is admitted", true ],
+        fun (p, name, words, isSaid) -> (text p name).Contains words = isSaid
+    )
+    Law.HoldsFor([ narrow, "false"; trusting, "true" ], fun (p, admitted) ->
+        (Explain.json (Rules p) ValueNone (question (describe (Sample.ip "10.1.2.3") ValueNone 0 0L) [])).Contains $"\"admitted\": {admitted}")
+
+[<Fact>]
+let ``of a long schedule fifty attempts are written out and the others counted`` () =
+    let patient attempts = { Sample.proxy "p" with Targets = [ { Sample.target "a" with ConnectAttempts = attempts } ] }
+    Law.HoldsFor([ 50, 50, false; 51, 50, true; 1_000, 50, true; 3, 3, false ], fun (attempts, written, isCut) ->
+        let text = Explain.text (Rules(patient attempts)) ValueNone (question (describe (Sample.ip "10.9.9.9") ValueNone 0 0L) [])
+        (text.Split '\n' |> Array.filter (fun line -> line.Contains ": a, attempt ")).Length = written
+        && text.Contains $"{attempts} in all"
+        && text.Contains $"and {attempts - written} more" = isCut)
+
+[<Fact>]
+let ``the header that is shown is the one that would be sent`` () =
+    let announcing version tls = { Sample.proxy "p" with Listener = { Sample.listener with Tls = tls }; Options = { Sample.options with ProxyHeader = Some version } }
+    let shown p = Explain.text (Rules p) (tlsOf p) (question (describe (Sample.ip "10.9.9.9") ValueNone 0 0L) [])
+    let v2 = OutboundHeader.choose ProxyHeaderVersion.V2 (Sample.ip "10.9.9.9") (Sample.ip "10.0.0.1") None None |> ProxyHeaderCodec.encode
+    Law.HoldsFor(
+        [ announcing ProxyHeaderVersion.V1 None, "PROXY TCP4 10.9.9.9 10.0.0.1 50000 50000"
+          announcing ProxyHeaderVersion.V2 None, System.Convert.ToHexStringLower v2 + "\n"
+          announcing ProxyHeaderVersion.V2 (Some Sample.listenerTls), "cipher, version and certificate as an example" ],
+        fun (p, words) -> (shown p).Contains words
+    )
+
+/// A hello with nothing in it but a version.
+let private bareHello (version: uint16) (extensions: byte array) =
+    let u16 (n: int) = [| byte (n >>> 8); byte n |]
+    let body =
+        Array.concat [ u16 (int version); Array.zeroCreate 32; [| 0uy |]; u16 2; u16 0x1301; [| 1uy; 0uy |]; (if extensions.Length = 0 then [||] else Array.append (u16 extensions.Length) extensions) ]
+    let message = Array.concat [ [| 1uy; 0uy |]; u16 body.Length; body ]
+    Array.concat [ [| 0x16uy; 3uy; 1uy |]; u16 message.Length; message ]
+
+[<Fact>]
+let ``an inspection names the versions of a hello as people do, and what it lacks`` () =
+    let versions (offered: int list) = Array.concat [ [| 0uy; 43uy; 0uy; byte (2 * offered.Length + 1); byte (2 * offered.Length) |]; offered |> List.toArray |> Array.collect (fun v -> [| byte (v >>> 8); byte v |]) ]
+    Law.HoldsFor(
+        [ bareHello 0x0300us [||], "versions: SSL 3.0\n"; bareHello 0x0301us [||], "versions: TLS 1.0\n"; bareHello 0x0302us [||], "versions: TLS 1.1\n"
+          bareHello 0x0303us [||], "versions: TLS 1.2\n"; bareHello 0x0303us (versions [ 0x0304; 0x0303 ]), "versions: TLS 1.3, TLS 1.2\n"
+          bareHello 0x0303us (versions [ 0x7a7a; 0x0304 ]), "versions: GREASE 7a7a, TLS 1.3\n"; bareHello 0x0303us (versions [ 0x7a8a ]), "versions: 7a8a\n"
+          bareHello 0x0303us [||], "server name: none\n"; bareHello 0x0303us [||], "application protocols: none\n" ],
+        fun (bytes, line) ->
+            let struct (seen, whole) = Inspect.hello bytes
+            whole && seen.Contains line
+    )
+
+[<Fact>]
+let ``an inspection of a PROXY header says of which kind it is, and what the sender says of the client's certificate`` () =
+    let ip = System.Net.IPEndPoint.Parse "192.0.2.1:1"
+    let ssl onConnection inSession verified =
+        { ClientUsedTls = true; CertificateOnConnection = onConnection; CertificateInSession = inSession; Verified = verified; Version = Some "TLSv1.3"; CommonName = None; Cipher = None }
+    let tcp ssl = ProxyHeader.BinaryTcp(ip, ip, { ProxyTlvs.None with Ssl = Some ssl; Alpn = Some "h2"; Authority = Some "a.example" })
+    Law.HoldsFor(
+        [ tcp (ssl false false false), "client certificate: none"; tcp (ssl true false true), "client certificate: verified"; tcp (ssl false true true), "client certificate: verified"
+          tcp (ssl true true false), "client certificate: not verified"; tcp (ssl true true true), "ALPN: h2"; tcp (ssl true true true), "authority: a.example"; tcp (ssl true true true), "SSL: TLSv1.3"
+          ProxyHeader.BinaryUnix("/a", "", ProxyTlvs.None), "version 2, PROXY over a Unix socket\nsource: /a\ndestination: none"; ProxyHeader.BinaryLocal, "LOCAL"
+          ProxyHeader.BinaryUnspecified, "UNSPEC"; ProxyHeader.TextUnknown, "version 1, UNKNOWN"; tcp (ssl true true true), "version 2, PROXY over TCP" ],
+        fun (header, words) ->
+            let struct (seen, whole) = Inspect.proxyHeader (ProxyHeaderCodec.encode header)
+            whole && seen.Contains words
     )

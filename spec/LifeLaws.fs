@@ -451,3 +451,12 @@ let ``a connection whose policy draws no ticket has none`` () =
     Law.Holds(fun (SmallProxy p) (ticket: uint16) ->
         let life = toDial (begin' p client) (at 0) (ValueSome(Sample.serverName "a.example")) (int64 ticket)
         life.IsOver || life.Ticket = (if p.Options.LoadBalancer = Policy.RoundRobin then int64 ticket else -1L))
+
+[<Fact>]
+let ``once the relay runs, only what happens in it, its clocks, and Bitflow's own ends change anything`` () =
+    let relaying = Life.advance (toDial (begin' (Sample.proxy "p") client) (at 0) ValueNone 0L) (at 1) Event.Connected
+    Law.HoldsFor(
+        [ Event.Connected; Event.ClientSent; Event.ClientEnded; Event.ClientReset; Event.HelloRefused ValueNone; Event.HeaderMalformed; Event.HandshakeDone
+          Event.Ticket 3L; Event.Counted false; Event.AttemptFailed DialFault.ConnectTimeout; Event.TimeUp ],
+        fun event -> relaying.IsRelaying && obj.ReferenceEquals(Life.advance relaying (at 2) event, relaying)
+    )

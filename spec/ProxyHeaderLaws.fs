@@ -289,3 +289,25 @@ let ``what is missing of a line is the shortest that could still come`` () =
         match ProxyHeaderCodec.parseBytes (System.Text.Encoding.ASCII.GetBytes begun) with
         | Parse.NeedMore atLeast -> atLeast = rest.Length
         | _ -> false)
+
+[<Fact>]
+let ``a header's checksum counts its own four bytes as zeros, wherever they stand`` () =
+    Law.Holds(fun (bytes: byte array) (place: int) ->
+        let hole = if bytes.Length < 4 then -1 else abs (place % (bytes.Length - 3))
+        let zeroed = bytes |> Array.mapi (fun i b -> if hole >= 0 && i >= hole && i < hole + 4 then 0uy else b)
+        Crc32c.ofBytesWithHole (ReadOnlySpan bytes) hole = Crc32c.ofBytes (ReadOnlySpan zeroed))
+    Law.HoldsFor([ 0; 1; 4 ], fun hole ->
+        let bytes = Array.init 8 (fun i -> byte (i + 1))
+        let zeroed = bytes |> Array.mapi (fun i b -> if i >= hole && i < hole + 4 then 0uy else b)
+        Crc32c.ofBytesWithHole (ReadOnlySpan bytes) hole = Crc32c.ofBytes (ReadOnlySpan zeroed))
+
+[<Fact>]
+let ``headers that differ in one thing are different headers`` () =
+    let a, b = System.Net.IPEndPoint.Parse "192.0.2.1:1", System.Net.IPEndPoint.Parse "192.0.2.2:1"
+    let words = { ProxyTlvs.None with Alpn = Some "h2" }
+    let headers =
+        [ ProxyHeader.TextTcp(a, a); ProxyHeader.TextTcp(a, b); ProxyHeader.TextTcp(b, a); ProxyHeader.TextUnknown
+          ProxyHeader.BinaryTcp(a, a, ProxyTlvs.None); ProxyHeader.BinaryTcp(a, b, ProxyTlvs.None); ProxyHeader.BinaryTcp(b, a, ProxyTlvs.None); ProxyHeader.BinaryTcp(a, a, words)
+          ProxyHeader.BinaryUnix("a", "a", ProxyTlvs.None); ProxyHeader.BinaryUnix("a", "b", ProxyTlvs.None); ProxyHeader.BinaryUnix("b", "a", ProxyTlvs.None)
+          ProxyHeader.BinaryUnix("a", "a", words); ProxyHeader.BinaryUnspecified; ProxyHeader.BinaryLocal ]
+    Law.HoldsFor(List.allPairs (List.indexed headers) (List.indexed headers), fun ((i, x), (j, y)) -> x.Equals y = (i = j) && not (x.Equals "x"))

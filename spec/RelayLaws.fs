@@ -177,3 +177,16 @@ let ``what one side still says is read to its end after writing to it has failed
              | RelayStep.Finish({ Cause = Cause.Reset; Who = who }, _) -> who = Side.who side
              | _ -> false)
         | RelayStep.Finish _ -> false)
+
+[<Fact>]
+let ``what the kernel says of a failed read is an end, a truncation, a broken protocol, a vanishing, or a reset`` () =
+    Law.HoldsFor(System.Enum.GetValues<IoFault>(), fun fault ->
+        RelayEvents.ofReceive fault =
+            match fault with
+            | IoFault.None -> RelayEvent.Ended
+            | IoFault.Truncated -> RelayEvent.Truncated
+            | IoFault.TlsProtocol -> RelayEvent.Broken
+            | IoFault.TimedOut
+            | IoFault.HostUnreachable
+            | IoFault.NetworkUnreachable -> RelayEvent.Vanished
+            | _ -> RelayEvent.Reset)

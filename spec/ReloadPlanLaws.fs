@@ -125,3 +125,30 @@ let ``the words of a plan name every proxy and every address, and no secret`` ()
         (names before @ names after) |> List.forall (fun name -> text.Contains $"proxy {name}:")
         && (addresses before @ addresses after) |> List.forall (fun address -> text.Contains $"{address}:")
         && not (text.Contains "hunter2"))
+
+let private withProxies proxies =
+    { Config = { Application = Sample.application; Proxies = proxies }; Digests = Dictionary<string, string>() :> IReadOnlyDictionary<_, _> }
+
+let private logging path name : ProxyConfig = { Sample.proxy name with Options = { Sample.options with ConnectionLog = path } }
+
+[<Fact>]
+let ``a proxy's fate is found by its name, and told in its own words`` () =
+    let limited = { Sample.proxy "changed" with Options = { Sample.options with ConnectionLimit = 7 } }
+    let plan = ReloadPlan.make (withProxies [ Sample.proxy "same"; Sample.proxy "changed"; Sample.proxy "old" ]) (withProxies [ Sample.proxy "same"; limited; Sample.proxy "new" ])
+    Law.HoldsFor(
+        [ "same", ProxyFate.Kept, "kept"; "changed", ProxyFate.Replaced [ "options.connection_limit" ], "replaced (options.connection_limit)"
+          "old", ProxyFate.Stopped, "stopped"; "new", ProxyFate.Started, "started"; "nobody", ProxyFate.Kept, "" ],
+        fun (name, fate, word) ->
+            plan.FateOf name = fate && (word = "" || ReloadPlan.describe plan |> Seq.exists (fun line -> line.StartsWith $"proxy {name}: {word}"))
+    )
+
+[<Fact>]
+let ``one path of a connection log is one step, however many proxies write to it`` () =
+    let steps before after =
+        (ReloadPlan.make (withProxies before) (withProxies after)).Logs |> List.map (fun step -> step.Path, step.Fate)
+    Law.HoldsFor(
+        [ [ logging "/a" "p"; logging "/a" "q" ], [ logging "/a" "p"; logging "/a" "q" ], [ "/a", SocketFate.Kept ]
+          [], [ logging "/a" "p"; logging "/a" "q" ], [ "/a", SocketFate.Opened ]
+          [ logging "/a" "p"; logging "/a" "q" ], [ logging "" "p" ], [ "/a", SocketFate.Closed ] ],
+        fun (before, after, expected) -> steps before after = expected
+    )

@@ -59,3 +59,34 @@ let ``a sweep forgets nothing that still counts`` () =
         let now = Instant.OfNanoseconds 0L + last
         let _, swept = RepeatLimit.sweep now limit
         [ 0..3 ] |> List.forall (fun key -> passed (fst (RepeatLimit.next now key swept)) = passed (fst (RepeatLimit.next now key limit))))
+
+/// How many of so many at once pass.
+let private passing limit count =
+    [ 1..count ] |> List.mapFold (fun limit _ -> RepeatLimit.next (Instant.OfNanoseconds 0L) "failure" limit) limit |> fst |> List.filter passed |> List.length
+
+[<Fact>]
+let ``the log says the same failure ten times a second, and Sentry is told of it ten times a minute`` () =
+    Law.HoldsFor([ 9, 9; 10, 10; 11, 10; 100, 10 ], fun (count, pass) ->
+        passing (RepeatLimit.forLog ()) count = pass && passing (Sentry.eventLimit ()) count = pass)
+    let after wait limit =
+        let _, limit = [ 1..10 ] |> List.mapFold (fun limit _ -> RepeatLimit.next (Instant.OfNanoseconds 0L) "failure" limit) limit
+        fst (RepeatLimit.next (Instant.OfNanoseconds 0L + wait) "failure" limit) |> passed
+    Law.HoldsFor([ 999L, false, false; 1_000L, true, false; 59_999L, true, false; 60_000L, true, true ], fun (ms, log, sentry) ->
+        after (Duration.OfMilliseconds ms) (RepeatLimit.forLog ()) = log && after (Duration.OfMilliseconds ms) (Sentry.eventLimit ()) = sentry)
+
+[<Fact>]
+let ``a new failure is suppressed where every place is taken, and a sweep says so once`` () =
+    let now = Instant.OfNanoseconds 0L
+    let _, limit = RepeatLimit.next now "first" (RepeatLimit.create 10 second 1)
+    let verdict, limit = RepeatLimit.next now "second" limit
+    let summary, swept = RepeatLimit.sweep now limit
+    let again, _ = RepeatLimit.sweep now swept
+    Law.HoldsFor([ verdict, summary.Crowded, again.Crowded ], fun (verdict, crowded, again) -> verdict = RepeatVerdict.Suppress && crowded = 1L && again = 0L)
+
+[<Fact>]
+let ``a sweep tells of nothing that was never suppressed`` () =
+    Law.Holds(fun repeats ->
+        let verdicts, limit = play (RepeatLimit.create 3 second 100) repeats
+        let summary, _ = RepeatLimit.sweep Instant.Never limit
+        summary.Suppressed |> List.forall (fun (key, count) ->
+            count > 0L && verdicts |> List.exists (fun (_, k, verdict) -> k = key && not (passed verdict))))

@@ -57,3 +57,18 @@ let ``the state in the log is one line a proxy and one a connection`` () =
           "proxy web: connection 9 from 192.0.2.1:5 to a: relay, open for 1.5s, 1 bytes from the client, 2 from the target, server name www.example" ],
         fun (text, expected) -> text = expected
     )
+
+[<Fact>]
+let ``policies and phases are shown by the names that they have in the configuration and in close reasons`` () =
+    let policy p =
+        use json = JsonDocument.Parse(ReadOnlyMemory(StateView.proxiesJson [ { proxy "p" with Policy = p } ]))
+        json.RootElement[0].GetProperty("policy").GetString()
+    let phase p =
+        use json = JsonDocument.Parse(ReadOnlyMemory(StateView.connectionsJson [ { connection Endpoint.Unknown "" with Phase = p } ]))
+        json.RootElement[0].GetProperty("phase").GetString()
+    Law.HoldsFor([ Policy.None, "none"; Policy.Failover, "failover"; Policy.RoundRobin, "round-robin"; Policy.Sni, "sni" ], fun (p, name) -> policy p = name)
+    Law.HoldsFor(CloseReason.allPhases, fun p -> (string (CloseReason.make Who.Client p Cause.Ended)).Split('.').[1] = phase p)
+
+[<Fact>]
+let ``a page shows a thousand connections at most`` () =
+    Law.HoldsFor([ StateView.maxConnections ], fun most -> most = 1_000)

@@ -8,6 +8,14 @@ let private own = 4711
 let private read pid fds names = SystemdSockets.read own pid fds names
 
 [<Fact>]
+let ``the path of the service manager's socket has at most 107 bytes`` () =
+    Law.HoldsFor([ 106, true; 107, true; 108, false ], fun (length, isGood) ->
+        match SystemdNotify.tryAddress ("/" + String('a', length - 1)) with
+        | Some(Ok(NotifyAddress.Path path)) -> isGood && path.Length = length
+        | Some(Error(NotifyAddressError.TooLong bytes)) -> not isGood && bytes = length
+        | _ -> false)
+
+[<Fact>]
 let ``no variables make the reading of inherited sockets throw`` () =
     Law.Holds(fun (HostileText pid) (HostileText fds) (HostileText names) ->
         [ read pid fds names; read "4711" fds names; read "4711" "2" names ]

@@ -115,3 +115,14 @@ let ``who is refused at admission is counted as nothing else`` () =
         | ValueSome { Phase = Phase.Admission; Cause = (Cause.Refused | Cause.Limit) } ->
             count Tally.AcceptSuccess + count Tally.DialSuccess + count Tally.DialError + count Tally.HandshakeError + count Tally.ProtocolError = 0
         | _ -> true))
+
+[<Fact>]
+let ``a faulty PROXY header counts one protocol error, a faulty hello or handshake one handshake error, and what Bitflow cut off neither`` () =
+    Law.Holds(holds (fun count lives ->
+        let header, handshake =
+            match (List.last lives).CloseReason with
+            | ValueSome { Cause = (Cause.Probe | Cause.Shutdown | Cause.Lifetime | Cause.Fault | Cause.Exhausted) } -> 0, 0
+            | ValueSome { Phase = Phase.ProxyHeader } -> 1, 0
+            | ValueSome { Phase = (Phase.Hello | Phase.Handshake) } -> 0, 1
+            | _ -> 0, 0
+        count Tally.ProtocolError = header && count Tally.HandshakeError = handshake))

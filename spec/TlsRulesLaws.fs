@@ -166,3 +166,6 @@ let ``names that no target answers to are named, where targets are chosen by nam
     Law.HoldsFor(
         [ [ "a.example"; "x.b.example" ], 0; [ "*" ], 0; [ "*.example"; "*.b.example" ], 0; [ "a.example" ], 1; [ "x.y.b.example" ], 2; [ "b.example" ], 2 ],
         fun (targets, warnings) -> (CertificateChecks.warnings today (Some targets) facts).Length = warnings)
+    // What is no pattern answers to nobody; a name that no client can ask for is not missed.
+    Law.HoldsFor([ [ "a b" ], [ "*.b.example" ], 1; [ "a b" ], [ "not a name" ], 0; [ "c.example" ], [ "a.b.example"; "*" ], 1 ], fun (targets, names, warnings) ->
+        (CertificateChecks.warnings today (Some targets) { facts with Names = names }).Length = warnings)

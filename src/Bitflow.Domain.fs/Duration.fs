@@ -152,7 +152,7 @@ module Duration =
                 if i < text.Length && text[i] = '.' then
                     i <- i + 1
                     while i < text.Length && isDigit text[i] do
-                        // Digits beyond the sixteenth are below a nanosecond of every unit but the hour's, where they are below a millionth of one.
+                        // Digits beyond the sixteenth are less than a thousandth of a nanosecond, even of an hour.
                         if scale < 10_000_000_000_000_000UL then
                             fraction <- fraction * 10UL + (uint64 text[i] - uint64 '0')
                             scale <- scale * 10UL

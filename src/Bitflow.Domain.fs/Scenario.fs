@@ -187,7 +187,9 @@ module Scenario =
                     reader.Wrong(node.At, "cases is a list of cases, at least one")
                     []
                 | None ->
-                    if entries.Length > 0 then reader.Wrong(root.At, "cases is missing; write a list of cases")
+                    match root.Value with
+                    | YamlValue.Mapping _ -> reader.Wrong(root.At, "cases is missing; write a list of cases")
+                    | _ -> ()
                     []
             { ConfigPath = config; Cases = cases; Errors = reader.Errors }
 
