@@ -25,7 +25,7 @@ let ``an option wins over the environment, and without either the fault names bo
 [<Fact>]
 let ``what is not understood is refused in one line, never with a stack trace`` () =
     Law.HoldsFor(
-        [ [| "--nonsense" |]; [| "serve"; "x" |]; [| "echo" |]; [| "echo"; "nowhere" |]; [| "top" |]; [| "top"; "127.0.0.1" |]; [| "diff"; "one" |]
+        [ [| "--nonsense" |]; [| "serve"; "x" |]; [| "echo" |]; [| "echo"; "nowhere" |]; [| "top" |]; [| "top"; "127.0.0.1" |]; [| "top"; "127.0.0.1:0" |]; [| "top"; "fd:3" |]; [| "diff"; "one" |]
           [| "inspect"; "what" |]; [| "explain"; "--config"; "x"; "--format"; "xml"; "--source"; "::1" |]; [| "--config" |] ],
         fun arguments ->
             match CommandLine.parse arguments "" with
@@ -46,7 +46,7 @@ let ``an option may be joined to its value with an equals sign, and only the fir
 let ``every command that the help shows is understood`` () =
     Law.HoldsFor(
         [ [| "check"; "--config"; "x" |]; [| "-t"; "--config"; "x" |]; [| "schema" |]; [| "echo"; ":80"; "unix:/x" |]; [| "diff"; "a"; "b" |]; [| "test"; "a" |]
-          [| "replay"; "--config"; "a"; "--log"; "b" |]; [| "inspect"; "hello"; "16" |]; [| "top"; "127.0.0.1:9100" |]; [| "top"; "unix:/run/x" |]
+          [| "replay"; "--config"; "a"; "--log"; "b" |]; [| "inspect"; "hello"; "16" |]; [| "top"; "127.0.0.1:9100" |]; [| "top"; ":9100" |]; [| "top"; "unix:/run/x" |]
           [| "explain"; "--config"; "x"; "--proxy"; "p"; "--source"; "10.1.2.3" |] ],
         fun arguments -> match CommandLine.parse arguments "" with Ok command -> not command.IsHelp | Error _ -> false
     )

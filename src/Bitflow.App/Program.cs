@@ -1,4 +1,5 @@
 using Bitflow.App.Commands;
+using Bitflow.App.Commands.Top;
 using Bitflow.App.Terminal;
 using Bitflow.Domain;
 using Microsoft.FSharp.Core;

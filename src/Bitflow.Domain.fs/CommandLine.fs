@@ -183,10 +183,11 @@ module CommandLine =
     let private top (words: string list) : Result<Command, string> =
         match words with
         | [ text ] ->
-            Address.tryParse text
-            |> Result.bind Address.asTarget
-            |> Result.map Command.Top
-            |> Result.mapError (fun fault -> $"{text}: {Address.describe fault}")
+            match Address.tryParse text with
+            | Ok(Address.Tcp(_, _, 0)) -> Error $"{text}: {Address.describe AddressError.PortZero}"
+            | Ok(Address.Descriptor _ | Address.NamedDescriptor _) -> Error $"{text}: a descriptor of another process cannot be watched; write \"host:port\" or \"unix:/path\""
+            | Ok address -> Ok(Command.Top address)
+            | Error fault -> Error $"{text}: {Address.describe fault}"
         | _ -> Error "write: bitflow top ADDRESS, the application.admin.address of a running Bitflow"
 
     let private parseWithArgu (arguments: string[]) (variable: string) : Result<Command, string> =

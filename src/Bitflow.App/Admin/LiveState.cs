@@ -16,10 +16,17 @@ internal sealed class LiveState(Server server)
         set => _isReady = value;
     }
 
+    /// <summary>As the file has them in order; behind them those that it no longer has, while they have connections.</summary>
     public IReadOnlyList<ProxyView> Proxies()
     {
         ILookup<string, Endpoint> bound = server.Listeners.ToArray().ToLookup(static l => l.Proxy.Model.Name, static l => l.Socket.Local);
-        return [.. server.Proxies.ToArray().Select(proxy => ViewOf(proxy, bound[proxy.Model.Name]))];
+        Dictionary<string, int> places = (server.Serving?.Config.Proxies ?? []).Index().ToDictionary(static p => p.Item.Name, static p => p.Index);
+        return
+        [
+            .. server.Proxies.ToArray()
+                .OrderBy(proxy => places.GetValueOrDefault(proxy.Model.Name, int.MaxValue))
+                .Select(proxy => ViewOf(proxy, bound[proxy.Model.Name])),
+        ];
     }
 
     /// <summary>The newest connections, at most as many as the core says, newest first.</summary>

@@ -1,0 +1,106 @@
+using System.Net.Sockets;
+using System.Text.Json;
+using Bitflow.Domain;
+
+namespace Bitflow.App.Commands.Top;
+
+/// <summary>Asks an admin server, over TCP or a Unix socket.</summary>
+internal sealed class TopClient : IDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+
+    private readonly HttpClient _http;
+
+    public TopClient(Address admin)
+    {
+        string? path = admin switch
+        {
+            Address.UnixPath unix => unix.path,
+            Address.UnixAbstract name => "\0" + name.name,
+            _ => null,
+        };
+        var handler = new SocketsHttpHandler { UseProxy = false };
+        if (path is not null)
+            handler.ConnectCallback = (_, token) => ConnectAsync(path, token);
+        // Whoever listens on every address listens on this machine's own.
+        string authority = admin is Address.Tcp tcp ? $"{(tcp.host.IsAny ? "localhost" : tcp.host)}:{tcp.port}" : "localhost";
+        _http = new HttpClient(handler) { BaseAddress = new Uri($"http://{authority}/"), Timeout = Patience };
+    }
+
+    /// <exception cref="TopException">Nothing answers, or it is no admin server.</exception>
+    public async Task<TopSample> ReadAsync(CancellationToken token)
+    {
+        try
+        {
+            using HttpResponseMessage ready = await _http.GetAsync(Path("readyz"), token).ConfigureAwait(false);
+            using JsonDocument proxies = JsonDocument.Parse(await _http.GetByteArrayAsync(Path("proxies"), token).ConfigureAwait(false));
+            using JsonDocument connections = JsonDocument.Parse(await _http.GetByteArrayAsync(Path("connections"), token).ConfigureAwait(false));
+            return new TopSample(
+                Environment.TickCount64 * TimeSpan.TicksPerMillisecond,
+                ready.IsSuccessStatusCode,
+                [.. proxies.RootElement.EnumerateArray().Select(Proxy)],
+                [.. connections.RootElement.EnumerateArray().Select(Connection)]);
+        }
+        catch (OperationCanceledException) when (!token.IsCancellationRequested)
+        {
+            throw new TopException($"no answer within {Patience.TotalSeconds:F0} s");
+        }
+        catch (HttpRequestException e) when (e.InnerException is TopException known)
+        {
+            throw new TopException(known.Message, e);
+        }
+        catch (HttpRequestException e) when (e.GetBaseException() is SocketException socket)
+        {
+            throw new TopException($"cannot connect: {socket.Message}", e);
+        }
+        catch (Exception e) when (e is HttpRequestException or JsonException or InvalidOperationException or KeyNotFoundException)
+        {
+            throw new TopException("it answers, but not as an admin server", e);
+        }
+    }
+
+    public void Dispose() => _http.Dispose();
+
+    private static Uri Path(string path) => new(path, UriKind.Relative);
+
+    private static async ValueTask<Stream> ConnectAsync(string path, CancellationToken token)
+    {
+        if (path[0] != '\0' && !File.Exists(path))
+            throw new TopException("there is no such socket");
+        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), token).ConfigureAwait(false);
+            return new NetworkStream(socket, ownsSocket: true);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+
+    private static TopProxy Proxy(JsonElement proxy) => new(
+        Text(proxy, "name"),
+        string.Join(", ", proxy.GetProperty("bound").EnumerateArray().Select(static bound => bound.GetString())),
+        Text(proxy, "policy"),
+        string.Join(", ", proxy.GetProperty("targets").EnumerateArray().Select(static target => $"{Text(target, "name")} {Text(target, "address")}")),
+        proxy.GetProperty("open_connections").GetInt64(),
+        proxy.GetProperty("connection_limit").GetInt64(),
+        proxy.GetProperty("admitted").GetInt64(),
+        proxy.GetProperty("source_sent_bytes").GetInt64(),
+        proxy.GetProperty("destination_receive_bytes").GetInt64());
+
+    private static TopConnection Connection(JsonElement connection) => new(
+        connection.GetProperty("id").GetInt64(),
+        Text(connection, "name"),
+        Text(connection, "source"),
+        Text(connection, "target"),
+        Text(connection, "phase"),
+        Text(connection, "sni"),
+        TimeSpan.FromMilliseconds(connection.GetProperty("age").GetDouble()),
+        connection.GetProperty("source_sent_bytes").GetInt64(),
+        connection.GetProperty("destination_receive_bytes").GetInt64());
+
+    private static string Text(JsonElement element, string key) => element.GetProperty(key).GetString() ?? "";
+}

@@ -1,0 +1,31 @@
+using Spectre.Console;
+using Spectre.Console.Rendering;
+
+namespace Bitflow.App.Commands.Top;
+
+/// <summary>The whole terminal for a while; what stood there before comes back.</summary>
+internal static class TopTerminal
+{
+    private const string OtherScreen = "\e[?1049h\e[?25l";
+    private const string FirstScreen = "\e[?25h\e[?1049l";
+    private const string Home = "\e[H";
+    private const string ClearBelow = "\e[J";
+
+    public static void Enter() => AnsiConsole.Console.Write(new ControlCode(OtherScreen));
+
+    public static void Leave() => AnsiConsole.Console.Write(new ControlCode(FirstScreen));
+
+    /// <summary>Paints over what is there, so that nothing flickers.</summary>
+    /// <param name="screen">Makes what is to be seen in so many columns and lines.</param>
+    public static void Show(Func<int, int, IRenderable> screen)
+    {
+        // A window may have become another size.
+        int height = Math.Max(Console.WindowHeight, 3);
+        int width = Math.Max(Console.WindowWidth, 20);
+        AnsiConsole.Profile.Width = width;
+        AnsiConsole.Profile.Height = height;
+        AnsiConsole.Console.Write(new ControlCode(Home + ClearBelow));
+        // The last line stays free: a line break there would scroll.
+        AnsiConsole.Write(screen(width, height - 1));
+    }
+}

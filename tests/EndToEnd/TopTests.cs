@@ -1,0 +1,136 @@
+using System.Net.Sockets;
+using Bitflow.Tests.Fixtures;
+using Xunit;
+
+namespace Bitflow.Tests.EndToEnd;
+
+/// <summary>`bitflow top` of the built program: piped and in a terminal, over TCP and Unix, at a wrong address, and while the server goes and comes.</summary>
+public sealed class TopTests
+{
+    private static readonly Dictionary<string, string> Terminal = new() { ["TERM"] = "xterm-256color" };
+
+    private static Task<BitflowProcess> StartAsync(Peer target, string admin) => BitflowProcess.StartAsync(
+        $$"""
+        - name: "web [bold]"
+          listener: { address: '127.0.0.1:0' }
+          targets: [ { name: first, address: '{{target.Address}}' }, { name: second, address: '127.0.0.1:9' } ]
+          options: { connection_limit: 1, connection_load_balancer: failover }
+        """,
+        $"  admin: {{ address: '{admin}' }}\n");
+
+    private static async Task<Socket> ConnectAsync(BitflowProcess bitflow)
+    {
+        string line = bitflow.Errors.Split("proxy web [bold]: listening on ")[1].Split('\n')[0].Trim();
+        Socket client = await SocketWords.ConnectAsync(System.Net.IPEndPoint.Parse(line));
+        await client.SendAllAsync("hello"u8.ToArray());
+        await client.ReadExactlyAsync(5);
+        return client;
+    }
+
+    /// <summary>In a terminal of its own, of 120 columns and 30 lines.</summary>
+    private static ChildProcess InTerminal(string admin) =>
+        new("script", ["-qec", $"stty rows 30 cols 120; exec '{Repository.Binary}' top '{admin}'", "/dev/null"], Terminal);
+
+    private static string UnixPath() => Path.Combine(Path.GetTempPath(), $"bitflow-top-{Guid.NewGuid():N}.sock");
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Piped_it_prints_proxies_and_connections_once_and_ends(bool unix)
+    {
+        using Peer target = Peer.Echo();
+        using BitflowProcess bitflow = await StartAsync(target, unix ? $"unix:{UnixPath()}" : "127.0.0.1:0");
+        await bitflow.SaysAsync("admin server: listening on ");
+        using Socket client = await ConnectAsync(bitflow);
+        (int status, string output, string errors) = await ChildProcess.RunAsync(Repository.Binary, ["top", bitflow.AdminAddress()]);
+        Assert.True(status == 0 && errors.Length == 0, errors);
+        string[] lines = output.Split('\n');
+        Assert.Contains(lines, line => line.Contains("web [bold]", StringComparison.Ordinal) && line.Contains("1 of 1", StringComparison.Ordinal)
+            && line.Contains("failover", StringComparison.Ordinal) && line.Contains($"first {target.Address}, second 127.0.0.1:9", StringComparison.Ordinal));
+        Assert.Contains(lines, line => line.Contains(client.LocalEndPoint!.ToString()!, StringComparison.Ordinal) && line.Contains("relay", StringComparison.Ordinal)
+            && line.Contains("5 B", StringComparison.Ordinal));
+        Assert.DoesNotContain('\e', output);
+    }
+
+    [Fact]
+    public async Task A_wrong_address_is_a_clear_error_and_status_one()
+    {
+        string nobody;
+        using (var peer = new Peer())
+            nobody = peer.Address;
+        using Peer echo = Peer.Echo();
+        foreach ((string address, string why) in new[]
+        {
+            (nobody, "cannot connect: Connection refused"),
+            ("unix:/nowhere/admin.sock", "there is no such socket"),
+            (echo.Address, "it answers, but not as an admin server"),
+        })
+        {
+            (int status, string output, string errors) = await ChildProcess.RunAsync(Repository.Binary, ["top", address]);
+            Assert.Equal(1, status);
+            Assert.Equal("", output);
+            Assert.StartsWith($"bitflow top: {address}: {why}\n", errors, StringComparison.Ordinal);
+        }
+
+        Assert.Equal(2, (await ChildProcess.RunAsync(Repository.Binary, ["top", "fd:3"])).Status);
+    }
+
+    [Theory]
+    [InlineData("q")]
+    [InlineData("TERM")]
+    public async Task In_a_terminal_it_refreshes_until_it_is_told_to_end_and_leaves_the_terminal_as_it_was(string end)
+    {
+        using Peer target = Peer.Echo();
+        using BitflowProcess bitflow = await StartAsync(target, "127.0.0.1:0");
+        await bitflow.SaysAsync("admin server: listening on ");
+        using ChildProcess top = InTerminal(bitflow.AdminAddress());
+        await ShowsAsync(top, "0 of 1");
+        using Socket client = await ConnectAsync(bitflow);
+        await ShowsAsync(top, "1 of 1");
+        await ShowsAsync(top, client.LocalEndPoint!.ToString()!);
+        if (end == "q")
+        {
+            await top.Input.WriteAsync("q");
+            await top.Input.FlushAsync();
+        }
+        else
+        {
+            // The terminal's own child.
+            int child = int.Parse((await ChildProcess.RunAsync("ps", ["-o", "pid=", "--ppid", $"{top.Id}"])).Output.Trim(), System.Globalization.CultureInfo.InvariantCulture);
+            await ChildProcess.RunAsync("kill", ["-TERM", $"{child}"]);
+        }
+
+        Assert.Equal(0, await top.ExitAsync());
+        Assert.Contains("\e[?1049h", top.Output, StringComparison.Ordinal);
+        Assert.Contains("\e[?1049l", top.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_server_that_goes_away_is_said_and_one_that_comes_back_is_shown()
+    {
+        string admin = $"unix:{UnixPath()}";
+        using Peer target = Peer.Echo();
+        ChildProcess top;
+        using (BitflowProcess bitflow = await StartAsync(target, admin))
+        {
+            top = InTerminal(admin);
+            await ShowsAsync(top, "serves");
+            bitflow.Signal("TERM");
+            Assert.Equal(0, await bitflow.ExitAsync());
+        }
+
+        using (top)
+        {
+            await ShowsAsync(top, "is gone: there is no such socket");
+            int before = top.Output.Length;
+            using BitflowProcess next = await StartAsync(target, admin);
+            await Eventually.IsTrueAsync(() => top.Output[before..].Contains("serves", StringComparison.Ordinal), () => $"it shows the new server; it showed:\n{top.Output}");
+            await top.Input.WriteAsync("q");
+            await top.Input.FlushAsync();
+            Assert.Equal(0, await top.ExitAsync());
+        }
+    }
+
+    private static Task ShowsAsync(ChildProcess top, string text) =>
+        Eventually.IsTrueAsync(() => top.Output.Contains(text, StringComparison.Ordinal), () => $"it shows \"{text}\"; it showed:\n{top.Output}{top.Errors}");
+}
