@@ -10,6 +10,7 @@ internal static class Contenders
     [
         Bitflow("bitflow", bitflow, "auto"),
         Bitflow("bitflow-managed", bitflow, "managed"),
+        Bitflow("bitflow-observed", bitflow, "auto", isObserved: true),
         Haproxy("haproxy", "# Bytes are copied.", onlyBulk: false),
         // Splicing needs both sides plain; where it cannot be used HAProxy copies.
         Haproxy("haproxy-splice", "    option splice-auto", onlyBulk: true),
@@ -45,7 +46,17 @@ internal static class Contenders
         },
     ];
 
-    private static Contender Bitflow(string name, string program, string engine) =>
+    /// <summary>An error would be reported where nobody listens; there is none.</summary>
+    private const string Observation = """
+          sentry_dsn: http://key@127.0.0.1:9/1
+          metrics:
+            address: 127.0.0.1:{{statsd}}
+            prefix: bench
+          admin:
+            address: 127.0.0.1:{{admin}}
+        """;
+
+    private static Contender Bitflow(string name, string program, string engine, bool isObserved = false) =>
         new()
         {
             Name = name,
@@ -55,7 +66,13 @@ internal static class Contenders
             Services = Everything,
             VersionArgument = "--version",
             IsOurs = true,
-            Settings = new Dictionary<string, string> { ["engine"] = engine },
+            IsObserved = isObserved,
+            Settings = new Dictionary<string, string>
+            {
+                ["engine"] = engine,
+                ["observation"] = isObserved ? Observation : "  # Nobody watches.",
+                ["log"] = isObserved ? "connection_log: {{dir}}/connections.log" : "connection_limit: 0",
+            },
         };
 
     private static Contender Haproxy(string name, string splice, bool onlyBulk) =>

@@ -14,6 +14,7 @@ internal sealed class RunningProxy : IDisposable
     private readonly Dictionary<Service, int> ports;
     private readonly StringBuilder errors = new();
     private IReadOnlyList<int> members = [];
+    private Observers? observers;
 
     private RunningProxy(string name, Process? process, Dictionary<Service, int> ports)
     {
@@ -57,6 +58,9 @@ internal sealed class RunningProxy : IDisposable
         };
         foreach ((Service service, int port) in ports)
             values[Name(service)] = Workshop.Number(port);
+        Observers? observers = contender.IsObserved ? new Observers(arena.Ports.Next()) : null;
+        values["admin"] = Workshop.Number(observers?.AdminPort ?? 0);
+        values["statsd"] = Workshop.Number(observers?.StatsdPort ?? 0);
         string template = File.ReadAllText(Path.Combine(arena.PeersDirectory, contender.Template));
         File.WriteAllText(config, Workshop.Fill(template, values));
 
@@ -68,7 +72,7 @@ internal sealed class RunningProxy : IDisposable
             RedirectStandardOutput = true,
             WorkingDirectory = directory,
         })!;
-        var proxy = new RunningProxy(contender.Name, process, ports);
+        var proxy = new RunningProxy(contender.Name, process, ports) { observers = observers };
         process.ErrorDataReceived += proxy.Hear;
         process.OutputDataReceived += proxy.Hear;
         process.BeginErrorReadLine();
@@ -76,6 +80,7 @@ internal sealed class RunningProxy : IDisposable
         try
         {
             proxy.AwaitAnswer(arena, began);
+            observers?.Await();
             proxy.members = new ProcessTree(process.Id).Members();
             return proxy;
         }
@@ -110,6 +115,7 @@ internal sealed class RunningProxy : IDisposable
 
     public void Dispose()
     {
+        observers?.Dispose();
         if (process is null)
             return;
         IReadOnlyList<int> all = process.HasExited ? [] : new ProcessTree(process.Id).Members();

@@ -15,6 +15,11 @@ internal sealed record Comparison(
 {
     public const string Us = "bitflow";
 
+    private const string UsObserved = "bitflow-observed";
+
+    /// <summary>What statsd, a scrape a second, the connection log and Sentry may cost together.</summary>
+    private const double ObservedGoal = 1.05;
+
     /// <summary>The goal of the start is a time of its own.</summary>
     public bool GoalIsAbsolute => Metric == Metric.Start;
 
@@ -35,6 +40,20 @@ internal sealed record Comparison(
                 workload, metric, Statistics.Median(rounds), best, Statistics.Median(theirs),
                 Statistics.Median(ratios), ratios.Min(), ratios.Max(), GoalOf(workload, metric));
         }
+    }
+
+    /// <summary>Bitflow with everyone watching beside Bitflow with nobody, which is the peer here.</summary>
+    public static IEnumerable<Comparison> Observed(Workload workload, Outcome outcome)
+    {
+        if (!outcome.Contenders.TryGetValue(UsObserved, out Samples? observed) || !outcome.Contenders.TryGetValue(Us, out Samples? alone))
+            yield break;
+        if (observed.Fault is not null || alone.Fault is not null)
+            yield break;
+        List<double> ours = observed.Rounds[Metric.Cpu];
+        List<double> theirs = alone.Rounds[Metric.Cpu];
+        double[] ratios = Statistics.Ratios(ours, theirs);
+        yield return new Comparison(
+            workload, Metric.Cpu, Statistics.Median(ours), Us, Statistics.Median(theirs), Statistics.Median(ratios), ratios.Min(), ratios.Max(), ObservedGoal);
     }
 
     private static IEnumerable<Metric> Compared(Kind kind) => kind switch

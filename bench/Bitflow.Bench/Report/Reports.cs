@@ -39,11 +39,15 @@ internal static class Reports
         File.WriteAllText(Path.Combine(directory, "latest.svg"), Chart.Draw("Bitflow beside the best peer of each workload", machine, charted));
 
         string summary = Table.Summary(comparisons);
+        Comparison[] observed = [.. results.SelectMany(each => Comparison.Observed(each.Workload, each.Outcome))];
+        string watched = observed.Length == 0 ? "" :
+            "## With everyone watching\n\nstatsd, a scrape of the metrics a second, a connection log and Sentry configured, beside nothing of it.\n\n"
+            + $"{Table.Summary(observed, "all on", "all off")}\n";
         string details = string.Join("\n", results.Select(each => Table.Detail(each.Workload, each.Outcome)));
         File.WriteAllText(
             Path.Combine(directory, "latest.md"),
             $"# Bitflow beside its peers\n\nMeasured on {machine}.\nVersions: {versions}.\n\n{HowToRead}\n\n![Ratios](latest.svg)\n\n"
-            + $"## Beside the best peer\n\n{summary}\n## Everyone\n\n{details}");
+            + $"## Beside the best peer\n\n{summary}\n{watched}## Everyone\n\n{details}");
 
         UpdateReadme(Path.Combine(root, "README.md"), machine, versions, Table.Summary(charted));
     }

@@ -8,10 +8,10 @@ namespace Bitflow.Bench.Report;
 internal static class Table
 {
     /// <summary>Bitflow beside the best peer, one line a workload and metric.</summary>
-    public static string Summary(IEnumerable<Comparison> comparisons)
+    public static string Summary(IEnumerable<Comparison> comparisons, string ours = "Bitflow", string peer = "best peer")
     {
         var text = new StringBuilder();
-        text.AppendLine("| workload | measure | Bitflow | best peer | ratio | spread | goal | |");
+        text.AppendLine(CultureInfo.InvariantCulture, $"| workload | measure | {ours} | {peer} | ratio | spread | goal | |");
         text.AppendLine("|---|---|--:|--:|--:|--:|--:|---|");
         foreach (Comparison each in comparisons)
         {
