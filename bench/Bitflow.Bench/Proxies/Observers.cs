@@ -7,7 +7,7 @@ namespace Bitflow.Bench.Proxies;
 internal sealed class Observers : IDisposable
 {
     private static readonly TimeSpan ScrapeInterval = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     private readonly Socket statsd = new(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
     private readonly HttpClient scraper = new();
