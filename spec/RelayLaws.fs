@@ -179,14 +179,15 @@ let ``what one side still says is read to its end after writing to it has failed
         | RelayStep.Finish _ -> false)
 
 [<Fact>]
-let ``what the kernel says of a failed read is an end, a truncation, a broken protocol, a vanishing, or a reset`` () =
-    Law.HoldsFor(System.Enum.GetValues<IoFault>(), fun fault ->
-        RelayEvents.ofReceive fault =
+let ``what the kernel says of a failed read is an end, a truncation, a broken protocol, a reset, or a side that vanished or takes nothing`` () =
+    Law.HoldsFor(Seq.allPairs (System.Enum.GetValues<IoFault>()) [ true; false ], fun (fault, pending) ->
+        let expected =
             match fault with
             | IoFault.None -> RelayEvent.Ended
             | IoFault.Truncated -> RelayEvent.Truncated
             | IoFault.TlsProtocol -> RelayEvent.Broken
             | IoFault.TimedOut
             | IoFault.HostUnreachable
-            | IoFault.NetworkUnreachable -> RelayEvent.Vanished
-            | _ -> RelayEvent.Reset)
+            | IoFault.NetworkUnreachable -> if pending then RelayEvent.NotTaken else RelayEvent.Vanished
+            | _ -> RelayEvent.Reset
+        RelayEvents.ofReceive fault pending = expected)
