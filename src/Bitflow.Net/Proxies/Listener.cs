@@ -7,12 +7,14 @@ namespace Bitflow.Net.Proxies;
 internal sealed class Listener : IAcceptHandler
 {
     private readonly DescriptorGuard _guard;
+    private readonly MemoryGuard _memory;
     private readonly IServerLog _log;
     private volatile Proxy _proxy;
 
-    public Listener(Engine engine, ListeningSocket socket, Proxy proxy, DescriptorGuard guard, IServerLog log)
+    public Listener(Engine engine, ListeningSocket socket, Proxy proxy, DescriptorGuard guard, MemoryGuard memory, IServerLog log)
     {
         _guard = guard;
+        _memory = memory;
         _log = log;
         _proxy = proxy;
         Socket = socket;
@@ -29,7 +31,11 @@ internal sealed class Listener : IAcceptHandler
     /// <summary>A reload may give a socket that stays to another proxy.</summary>
     public void HandTo(Proxy proxy) => _proxy = proxy;
 
-    public void OnAccepted(Connection connection) => _proxy.Serve(connection);
+    public void OnAccepted(Connection connection)
+    {
+        _proxy.Serve(connection);
+        _memory.Observe();
+    }
 
     /// <summary>Each of those that wait will want a descriptor more for its target.</summary>
     public bool OnTaken(int descriptor, int waiting) => _guard.Observe(descriptor + waiting);

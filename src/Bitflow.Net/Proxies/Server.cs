@@ -16,6 +16,7 @@ internal sealed class Server : IDisposable
     private readonly IConnectionLogs _logs;
     private readonly Dialer _dialer;
     private readonly DescriptorGuard _guard;
+    private readonly MemoryGuard _memory;
     private volatile Listener[] _listeners = [];
     private readonly ConcurrentDictionary<string, Proxy> _proxies = new(StringComparer.Ordinal);
     private readonly Dictionary<string, ProxyState> _states = new(StringComparer.Ordinal);
@@ -30,6 +31,7 @@ internal sealed class Server : IDisposable
         _observer = observer;
         _log = log;
         _guard = new DescriptorGuard(log, _dialer);
+        _memory = new MemoryGuard(() => OpenConnections);
     }
 
     public ICollection<Proxy> Proxies => _proxies.Values;
@@ -123,7 +125,7 @@ internal sealed class Server : IDisposable
         var listeners = new List<Listener>(preparation.Kept.Select(static kept => kept.Listener));
         foreach ((string name, ListeningSocket socket) in preparation.Opened)
         {
-            listeners.Add(new Listener(_engine, socket, _proxies[name], _guard, _log));
+            listeners.Add(new Listener(_engine, socket, _proxies[name], _guard, _memory, _log));
             _log.Listening(name, socket.Local);
         }
 
@@ -219,6 +221,7 @@ internal sealed class Server : IDisposable
     public void Dispose()
     {
         _guard.Dispose();
+        _memory.Dispose();
         _dialer.Dispose();
         _engine.Dispose();
     }
