@@ -140,6 +140,45 @@ public sealed class TlsListenerTests
     }
 
     [Fact]
+    public async Task Sessions_of_TLS_1_2_resume_each_time_the_client_comes_back()
+    {
+        using Peer target = Brief();
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(target, "min_version: '1.2', " + Certificates(Server)));
+        string said = await OpenSsl.ClientAsync(bitflow.EndPoint(), "-tls1_2", "-reconnect");
+        Assert.Single(said.Split('\n'), l => l.StartsWith("New, TLSv1.2", StringComparison.Ordinal));
+        Assert.Equal(5, said.Split('\n').Count(l => l.StartsWith("Reused, TLSv1.2", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task TLS_on_a_plain_listener_is_bytes_like_any_other()
+    {
+        using Peer target = Brief();
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(
+            $"""
+            - name: web
+              listener: {"{ address: '127.0.0.1:0' }"}
+              targets: [ {"{"} name: a, address: '{target.Address}' {"}"} ]
+            """);
+        Assert.Contains("wrong version number", await OpenSsl.ClientAsync(bitflow.EndPoint()), StringComparison.Ordinal);
+        Assert.Contains("7 from the target", await bitflow.EndsWithAsync("target.relay.ended"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_hello_that_takes_more_than_64_KB_on_the_wire_is_refused_when_it_has()
+    {
+        using Peer target = Brief();
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(target, Certificates(Server)));
+        using Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint());
+
+        // A message of 20,000 bytes is none too long; in records of one byte each it is.
+        byte[] message = [1, 0, 0x4e, 0x20, 3, 3, .. new byte[32], 0, 0, 2, 0x13, 1, 1, 0, 0x4d, 0xf5, 0, 21, 0x4d, 0xf1, .. new byte[19_953]];
+        byte[] wire = [.. message.SelectMany(b => (byte[])[22, 3, 1, 0, 1, b])];
+        await client.SendAllAsync(wire.AsMemory(0, 66_000));
+        Assert.Equal("1503030002022F", Convert.ToHexString(await client.ReadToEndAsync()));
+        Assert.Contains("more than 65536 bytes", await bitflow.EndsWithAsync("client.hello.protocol"), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Sessions_resume_and_a_ticket_from_a_listener_that_asks_nothing_opens_no_other()
     {
         using Peer target = Brief();
@@ -172,7 +211,11 @@ public sealed class TlsListenerTests
             foreach (IssuedCertificate fine in new[] { good, plain })
                 Assert.Contains("a word", await OpenSsl.ClientAsync(bitflow.EndPoint(proxy), OpenSsl.Showing(fine)), StringComparison.Ordinal);
             foreach (IssuedCertificate bad in new[] { wrongUse, expired, foreign })
-                Assert.DoesNotContain("a word", await OpenSsl.ClientAsync(bitflow.EndPoint(proxy), OpenSsl.Showing(bad)), StringComparison.Ordinal);
+            {
+                string said = await OpenSsl.ClientAsync(bitflow.EndPoint(proxy), OpenSsl.Showing(bad));
+                Assert.DoesNotContain("a word", said, StringComparison.Ordinal);
+                Assert.DoesNotContain("SSL alert", said, StringComparison.Ordinal);
+            }
         }
 
         Assert.Contains("a word", await OpenSsl.ClientAsync(bitflow.EndPoint("relaxed")), StringComparison.Ordinal);

@@ -102,6 +102,9 @@ public sealed class TlsTargetTests
         string line = await bitflow.EndsWithAsync("target.dial.certificate");
         Assert.Contains(words, line, StringComparison.Ordinal);
         Assert.Contains("after 1 attempt", line, StringComparison.Ordinal);
+
+        // Above `debug` the connection has one line.
+        Assert.Single(bitflow.Errors.Split('\n'), l => l.Contains(" WARN proxy web: connection", StringComparison.Ordinal));
     }
 
     [Fact]
