@@ -10,7 +10,7 @@ namespace Bitflow.Tests.Transport;
 
 /// <summary>
 /// What timers cost on the loops that connections live on: moving one allocates nothing however many are armed, those that are not due cause no
-/// turn of the loop, and none comes early. How late they come is measured by the benchmark (`make bench WORKLOAD=timers`), not tested.
+/// turn of the loop, and none comes early. How late they come is measured by `bench/timers`, not tested.
 /// </summary>
 public sealed class TimerCostTests
 {
