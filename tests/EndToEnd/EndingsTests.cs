@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using System.Text.RegularExpressions;
 using Bitflow.Tests.Fixtures;
 using Xunit;
 using Xunit.Abstractions;
@@ -12,7 +13,7 @@ namespace Bitflow.Tests.EndToEnd;
 /// Thousands of connections that end in every way there is, side by side. Each leaves one line in the connection log, with the reason that
 /// was to be, and nothing else: no descriptor, no memory. BITFLOW_ENDINGS sets how many (100000 for the long run).
 /// </summary>
-public sealed class EndingsTests(ITestOutputHelper output)
+public sealed partial class EndingsTests(ITestOutputHelper output)
 {
     public static TheoryData<string> Engines => new("managed", "linux");
 
@@ -95,52 +96,19 @@ public sealed class EndingsTests(ITestOutputHelper output)
     [MemberData(nameof(Engines))]
     public async Task Whatever_way_connections_end_each_is_logged_once_for_what_it_was_and_nothing_of_it_is_left(string engine)
     {
-        using Peer echo = Peer.Echo();
-        using Peer greeting = Peer.Serving(s => s.SendAllAsync("hi"u8.ToArray()));
-        using Peer resetting = Peer.Serving(async s =>
-        {
-            await s.SendAllAsync("hi"u8.ToArray());
-            await Task.Delay(1);
-            s.Reset();
-        });
-        using var blackhole = new Blackhole();
-        using var down = new Refusal();
-        string folder = Directory.CreateTempSubdirectory("bitflow-endings-").FullName;
-        string log = Path.Combine(folder, "connections.json");
-        string Proxy(string name, string target, string listener = "", string dial = "", string options = "") =>
-            $$"""
-            - name: {{name}}
-              listener: { address: '127.0.0.1:0' {{listener}} }
-              targets: [ { name: a, address: '{{target}}' {{dial}} } ]
-              options: { connection_log: '{{log}}' {{options}} }
-
-            """;
-        using BitflowProcess bitflow = await BitflowProcess.StartAsync(
-            Proxy("echo", echo.Address) + Proxy("greeting", greeting.Address) + Proxy("probed", echo.Address) + Proxy("reset", echo.Address)
-            + Proxy("talked", echo.Address) + Proxy("resetting", resetting.Address) + Proxy("full", echo.Address, options: ", connection_limit: 1")
-            + Proxy("closed", echo.Address, listener: ", authorized_sources: [ 10.0.0.1 ]") + Proxy("down", down.Address)
-            + Proxy("hole", blackhole.Address, dial: ", connect_timeout: 50ms") + Proxy("left", down.Address, dial: ", connect_attempts: 9, connect_backoff: 1m")
-            + Proxy("idle", echo.Address, listener: ", read_timeout: 200ms") + Proxy("old", echo.Address, options: ", connection_lifetime: 600ms")
-            + Proxy("headed", echo.Address, listener: ", trusted_proxies: [ 127.0.0.1 ]")
-            + Proxy("stalled", echo.Address, listener: ", trusted_proxies: [ 127.0.0.1 ], handshake_timeout: 50ms"),
-            // What the collector may let lie before it collects depends on the machine; here it is what is held that counts.
-            environment: new Dictionary<string, string> { ["DOTNET_GCgen0size"] = "1000000" },
-            engine: engine,
-            level: "info");
-        using Socket holder = await SocketWords.ConnectAsync(bitflow.EndPoint("full"));
-        await holder.SendAllAsync("x"u8.ToArray());
-        Assert.Single(await holder.ReadExactlyAsync(1));
+        using Stage stage = await Stage.SetAsync(engine, level: "info");
+        BitflowProcess bitflow = stage.Bitflow;
+        string log = stage.Log;
 
         // What is loaded and pooled at the first use of each way is there before the count begins.
         int each = Math.Max(1, Connections / Ways.Length);
         int warmUp = Math.Max(1, each / 4);
-        Dictionary<string, IPEndPoint> at = Ways.ToDictionary(static w => w.Proxy, w => bitflow.EndPoint(w.Proxy));
         long began = Stopwatch.GetTimestamp();
-        await EndAllAsync(at, warmUp);
+        await EndAllAsync(bitflow, warmUp);
         await LoggedAsync(log, warmUp);
         int descriptors = bitflow.Descriptors();
         long resident = Resident(bitflow);
-        await EndAllAsync(at, each);
+        await EndAllAsync(bitflow, each);
         List<ConnectionLog.Line> lines = await LoggedAsync(log, warmUp + each);
         foreach (Way way in Ways)
         {
@@ -161,13 +129,146 @@ public sealed class EndingsTests(ITestOutputHelper output)
         // Nothing keeps the program but the connection that is open.
         bitflow.Signal("TERM");
         await bitflow.SaysAsync("draining 1 connections");
-        holder.Dispose();
+        stage.Holder.Dispose();
         Assert.Equal(0, await bitflow.ExitAsync());
-        Directory.Delete(folder, recursive: true);
     }
 
-    private static async Task EndAllAsync(Dictionary<string, IPEndPoint> at, int each)
+    /// <summary>The reason of a connection is one: in the log, in the connection log, in what Prometheus is shown and in what statsd is sent.</summary>
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task Whatever_way_connections_end_every_place_gives_the_same_reason(string engine)
     {
+        const int Each = 4;
+        using var receiver = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp) { ReceiveBufferSize = 1 << 20 };
+        receiver.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        using Stage stage = await Stage.SetAsync(
+            engine, level: "debug", $"  admin: {{ address: '127.0.0.1:0' }}\n  metrics: {{ address: '{receiver.LocalEndPoint}' }}\n");
+        BitflowProcess bitflow = stage.Bitflow;
+        await bitflow.SaysAsync("admin server: listening on ");
+        await EndAllAsync(bitflow, Each);
+        List<ConnectionLog.Line> lines = await LoggedAsync(stage.Log, Each);
+        await bitflow.EndsWithAsync("client.relay.ended");
+        var counts = lines.GroupBy(static l => (l.Name, l.CloseReason)).ToDictionary(static g => g.Key, static g => (long)g.Count());
+
+        // Each line by its connection's number.
+        var logged = new Dictionary<long, (string, string)>();
+        await Eventually.IsTrueAsync(
+            () => (logged = EndLine().Matches(bitflow.Errors).ToDictionary(
+                static m => long.Parse(m.Groups["id"].Value, CultureInfo.InvariantCulture), static m => (m.Groups["proxy"].Value, m.Groups["reason"].Value))).Count >= lines.Count,
+            () => $"{lines.Count} connections have a line in the log; {logged.Count} have");
+        Assert.All(lines, l => Assert.Equal((l.Name, l.CloseReason), logged[l.Id]));
+
+        using var http = new HttpClient { BaseAddress = new Uri($"http://{bitflow.AdminAddress()}") };
+        Dictionary<(string, string), long> shown = Sums(ShownClose().Matches(await http.GetStringAsync("/metrics")));
+        Assert.Equal(counts.OrderBy(static c => c.Key), shown.OrderBy(static c => c.Key));
+
+        var datagrams = new System.Text.StringBuilder();
+        byte[] datagram = new byte[65536];
+        Dictionary<(string, string), long> sent = [];
+        while (sent.Values.Sum() < lines.Count)
+        {
+            int bytes = await receiver.ReceiveAsync(datagram.AsMemory()).AsTask().WaitAsync(Eventually.Patience);
+            datagrams.Append(System.Text.Encoding.ASCII.GetString(datagram, 0, bytes)).Append('\n');
+            sent = Sums(SentClose().Matches(datagrams.ToString()));
+        }
+
+        Assert.Equal(counts.OrderBy(static c => c.Key), sent.OrderBy(static c => c.Key));
+
+        static Dictionary<(string, string), long> Sums(MatchCollection matches) => matches
+            .GroupBy(static m => (m.Groups["proxy"].Value, m.Groups["reason"].Value))
+            .ToDictionary(static g => g.Key, static g => g.Sum(static m => long.Parse(m.Groups["count"].Value, CultureInfo.InvariantCulture)));
+    }
+
+    [GeneratedRegex(@"proxy (?<proxy>\S+): connection (?<id>\d+) from [^\n]*? to \S+: (?<reason>[a-z]+\.[a-z_]+\.[a-z_]+): ")]
+    private static partial Regex EndLine();
+
+    [GeneratedRegex(@"bitflow_proxy_close_total\{proxy=""(?<proxy>[^""]+)"",listener=""[^""]*"",reason=""(?<reason>[^""]+)""\} (?<count>\d+)")]
+    private static partial Regex ShownClose();
+
+    [GeneratedRegex(@"proxy\.close:(?<count>\d+)\|c\|#proxy:(?<proxy>[^,\n]+),listener:[^,\n]+,reason:(?<reason>\S+)")]
+    private static partial Regex SentClose();
+
+    /// <summary>The program with a proxy for each way, their targets, and the one connection that fills the proxy with a limit of one.</summary>
+    private sealed class Stage : IDisposable
+    {
+        private readonly Peer _echo = Peer.Echo();
+        private readonly Peer _greeting = Peer.Serving(s => s.SendAllAsync("hi"u8.ToArray()));
+        private readonly Peer _resetting = Peer.Serving(async s =>
+        {
+            await s.SendAllAsync("hi"u8.ToArray());
+            await Task.Delay(1);
+            s.Reset();
+        });
+
+        private readonly Blackhole _blackhole = new();
+        private readonly Refusal _down = new();
+        private readonly string _folder = Directory.CreateTempSubdirectory("bitflow-endings-").FullName;
+
+        public string Log => Path.Combine(_folder, "connections.json");
+
+        public BitflowProcess Bitflow { get; private set; } = null!;
+
+        public Socket Holder { get; private set; } = null!;
+
+        public static async Task<Stage> SetAsync(string engine, string level, string application = "")
+        {
+            var stage = new Stage();
+            stage.Bitflow = await BitflowProcess.StartAsync(
+                stage.Proxies(),
+                application,
+
+                // What the collector may let lie before it collects depends on the machine; here it is what is held that counts.
+                environment: new Dictionary<string, string> { ["DOTNET_GCgen0size"] = "1000000" },
+                engine: engine,
+                level: level);
+            stage.Holder = await SocketWords.ConnectAsync(stage.Bitflow.EndPoint("full"));
+            await stage.Holder.SendAllAsync("x"u8.ToArray());
+            Assert.Single(await stage.Holder.ReadExactlyAsync(1));
+            return stage;
+        }
+
+        public void Dispose()
+        {
+            Holder.Dispose();
+            Bitflow.Dispose();
+            _echo.Dispose();
+            _greeting.Dispose();
+            _resetting.Dispose();
+            _blackhole.Dispose();
+            _down.Dispose();
+            Directory.Delete(_folder, recursive: true);
+        }
+
+        private string Proxies() =>
+            Proxy("echo", _echo.Address)
+            + Proxy("greeting", _greeting.Address)
+            + Proxy("probed", _echo.Address)
+            + Proxy("reset", _echo.Address)
+            + Proxy("talked", _echo.Address)
+            + Proxy("resetting", _resetting.Address)
+            + Proxy("full", _echo.Address, options: ", connection_limit: 1")
+            + Proxy("closed", _echo.Address, listener: ", authorized_sources: [ 10.0.0.1 ]")
+            + Proxy("down", _down.Address)
+            + Proxy("hole", _blackhole.Address, dial: ", connect_timeout: 50ms")
+            + Proxy("left", _down.Address, dial: ", connect_attempts: 9, connect_backoff: 1m")
+            + Proxy("idle", _echo.Address, listener: ", read_timeout: 200ms")
+            + Proxy("old", _echo.Address, options: ", connection_lifetime: 600ms")
+            + Proxy("headed", _echo.Address, listener: ", trusted_proxies: [ 127.0.0.1 ]")
+            + Proxy("stalled", _echo.Address, listener: ", trusted_proxies: [ 127.0.0.1 ], handshake_timeout: 50ms");
+
+        private string Proxy(string name, string target, string listener = "", string dial = "", string options = "") =>
+            $$"""
+            - name: {{name}}
+              listener: { address: '127.0.0.1:0' {{listener}} }
+              targets: [ { name: a, address: '{{target}}' {{dial}} } ]
+              options: { connection_log: '{{Log}}' {{options}} }
+
+            """;
+    }
+
+    private static async Task EndAllAsync(BitflowProcess bitflow, int each)
+    {
+        Dictionary<string, IPEndPoint> at = Ways.ToDictionary(static w => w.Proxy, w => bitflow.EndPoint(w.Proxy));
         using var atOnce = new SemaphoreSlim(120);
         await Task.WhenAll(Enumerable.Range(0, each).SelectMany(_ => Ways).Select(async way =>
         {
