@@ -5,6 +5,7 @@ using Bitflow.App.Logging;
 using Bitflow.App.Metering;
 using Bitflow.App.Reporting;
 using Bitflow.Domain;
+using Bitflow.Net.Observing;
 using Bitflow.Net.Transport;
 using Microsoft.FSharp.Core;
 
@@ -55,8 +56,10 @@ internal sealed class Observation(ProgramLog log, ConnectionLogs.ConnectionLogs 
         await ApplyAdminAsync(application.Admin?.Value.ToString(), admin).ConfigureAwait(false);
         await ApplySentryAsync(application.SentryDsn).ConfigureAwait(false);
         await ApplyStatsdAsync(application.Metrics?.Value).ConfigureAwait(false);
-        await logs.KeepOnlyAsync(config.Proxies.Select(static proxy => proxy.Options.ConnectionLog).Where(static path => path.Length > 0)).ConfigureAwait(false);
     }
+
+    /// <inheritdoc cref="ConnectionLogs.ConnectionLogs.CloseUnusedAsync"/>
+    public Task<bool> CloseUnusedLogsAsync(IReadOnlySet<IConnectionLog> named, IReadOnlySet<IConnectionLog> used) => logs.CloseUnusedAsync(named, used);
 
     /// <summary>Does what a signal asks of whoever watches: reopen the connection logs, or write the state to the log. Others mean nothing here.</summary>
     public async Task AnswerAsync(Signal signal)

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Bitflow.App.Logging;
 using Bitflow.Domain;
 using Bitflow.Net.Proxies;
@@ -9,8 +10,15 @@ namespace Bitflow.App;
 /// SIGHUP: reads the file again, opens everything new before anything switches, and leaves everything as it was where one thing fails.
 /// Starting is the same, from nothing.
 /// </summary>
+[SuppressMessage("Design", "CA1001", Justification = "It lives as long as the process.")]
 internal sealed class Reload(string path, Server server, ProgramLog log, Observation observation)
 {
+    /// <summary>How often it is looked whether a dropped connection log is still written to; also time for a connection that begins with what was before.</summary>
+    private static readonly TimeSpan LogInterval = TimeSpan.FromSeconds(1);
+
+    private CancellationTokenSource _nextReload = new();
+    private Task _closingLogs = Task.CompletedTask;
+
     public async Task RunAsync()
     {
         LoadedConfiguration? loaded = LoadedConfiguration.Load(path, out IReadOnlyList<string> problems);
@@ -22,6 +30,23 @@ internal sealed class Reload(string path, Server server, ProgramLog log, Observa
 
     /// <summary>Serves the configuration from now on, or says everything that stands in the way.</summary>
     public async Task<IReadOnlyList<string>> TakeOnAsync(LoadedConfiguration loaded)
+    {
+        // What is prepared is used by nobody yet, and must not be taken for unused.
+        await _nextReload.CancelAsync().ConfigureAwait(false);
+        await _closingLogs.ConfigureAwait(false);
+        try
+        {
+            return await SwitchToAsync(loaded).ConfigureAwait(false);
+        }
+        finally
+        {
+            _nextReload.Dispose();
+            _nextReload = new CancellationTokenSource();
+            _closingLogs = CloseUnusedLogsAsync(_nextReload.Token);
+        }
+    }
+
+    private async Task<IReadOnlyList<string>> SwitchToAsync(LoadedConfiguration loaded)
     {
         bool starts = server.Serving is null;
         Preparation? preparation;
@@ -49,5 +74,18 @@ internal sealed class Reload(string path, Server server, ProgramLog log, Observa
         if (!starts)
             log.Reloaded(path, ReloadPlanModule.Describe(preparation.Plan));
         return [];
+    }
+
+    /// <summary>Until no log is left that only connections of earlier configurations write to.</summary>
+    private async Task CloseUnusedLogsAsync(CancellationToken token)
+    {
+        bool isAnyLeft = true;
+        while (isAnyLeft)
+        {
+            await Task.Delay(LogInterval, token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (token.IsCancellationRequested)
+                return;
+            isAnyLeft = await observation.CloseUnusedLogsAsync(server.NamedLogs(), server.UsedLogs()).ConfigureAwait(false);
+        }
     }
 }

@@ -122,6 +122,115 @@ public sealed class ObservationTests
     }
 
     [Fact]
+    public async Task A_reader_that_takes_nothing_of_the_connection_log_is_felt_by_no_connection_and_what_is_lost_is_counted()
+    {
+        const int Connections = 400;
+        using Peer target = Peer.Echo();
+        string folder = Directory.CreateTempSubdirectory("bitflow-log-").FullName;
+        string fifo = Path.Combine(folder, "log");
+        Assert.Equal(0, (await ChildProcess.RunAsync("mkfifo", [fifo])).Status);
+        try
+        {
+            // Opened for reading and writing, a FIFO waits for nobody.
+            await using var reader = new FileStream(fifo, FileMode.Open, FileAccess.ReadWrite);
+            using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(target, $"connection_log: '{fifo}'"), "  admin: { address: '127.0.0.1:0' }\n");
+            for (int i = 0; i < Connections; i++)
+                await ExchangeAsync(bitflow);
+            await bitflow.SaysAsync("lines are lost until it can be written again");
+            using var http = new HttpClient { BaseAddress = new Uri($"http://{bitflow.AdminAddress()}") };
+            double dropped = 0;
+            for (int look = 0; look < 1_000 && dropped == 0; look++)
+            {
+                dropped = PrometheusReader.Find(await http.GetStringAsync("/metrics"), "bitflow_proxy_log_dropped_total", [Tuple.Create("proxy", "web")])?.Value ?? 0;
+                await Task.Delay(10);
+            }
+
+            Assert.InRange(dropped, 1, Connections);
+            bitflow.Signal("TERM");
+            Assert.Equal(0, await bitflow.ExitAsync());
+            Assert.Single(bitflow.Errors.Split('\n'), static line => line.Contains("lines are lost", StringComparison.Ordinal));
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    [Fact]
+    public async Task A_log_that_a_reload_dropped_is_closed_after_the_last_connection_that_began_with_it()
+    {
+        using Peer target = Peer.Echo();
+        string folder = Directory.CreateTempSubdirectory("bitflow-log-").FullName;
+        string dropped = Path.Combine(folder, "dropped.log");
+        string kept = Path.Combine(folder, "kept.log");
+        try
+        {
+            using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(target, $"connection_log: '{dropped}'"));
+            using Socket early = await SocketWords.ConnectAsync(bitflow.EndPoint());
+            await early.SendAllAsync("hello"u8.ToArray());
+            await early.ReadExactlyAsync(5);
+            bitflow.Rewrite(Proxy(target, $"connection_log: '{kept}'"));
+            bitflow.Signal("HUP");
+            await bitflow.SaysAsync("was read again and is in force");
+            await ExchangeAsync(bitflow);
+            await Eventually.IsTrueAsync(() => ConnectionLog.Read(kept).Count == 1, "the new log is written");
+            // Longer than a log without a connection stays open.
+            await Task.Delay(2_500);
+            Assert.True(Holds(bitflow, dropped), "the log of an open connection is open");
+            early.Shutdown(SocketShutdown.Send);
+            await early.ReadToEndAsync();
+            await Eventually.IsTrueAsync(() => !Holds(bitflow, dropped), "the dropped log is closed");
+            Assert.Equal("client.relay.ended", Assert.Single(ConnectionLog.Read(dropped)).CloseReason);
+            Assert.True(Holds(bitflow, kept));
+
+            // One that no connection began with goes by itself, and comes back when it is named again.
+            bitflow.Rewrite(Proxy(target, $"connection_log: '{dropped}'"));
+            bitflow.Signal("HUP");
+            await Eventually.IsTrueAsync(() => !Holds(bitflow, kept) && Holds(bitflow, dropped), "the logs have changed places");
+            await ExchangeAsync(bitflow);
+            await Eventually.IsTrueAsync(() => ConnectionLog.Read(dropped).Count == 2, "it is appended to");
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+
+        static bool Holds(BitflowProcess bitflow, string path) =>
+            Directory.GetFiles($"/proc/{bitflow.Id}/fd").Any(descriptor => new FileInfo(descriptor).LinkTarget == path);
+    }
+
+    [Fact]
+    public async Task The_connection_log_says_which_address_a_failed_dial_tried()
+    {
+        string nobody;
+        using (var peer = new Peer())
+            nobody = peer.Address;
+        string folder = Directory.CreateTempSubdirectory("bitflow-log-").FullName;
+        string path = Path.Combine(folder, "connections.log");
+        try
+        {
+            using BitflowProcess bitflow = await BitflowProcess.StartAsync(
+                $$"""
+                - name: web
+                  listener: { address: '127.0.0.1:0' }
+                  targets: [ { name: a, address: '{{nobody}}' } ]
+                  options: { connection_log: '{{path}}' }
+                """);
+            using Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint());
+            await Eventually.IsTrueAsync(() => ConnectionLog.Read(path).Count == 1, "the failed dial is recorded");
+            JsonElement line = JsonDocument.Parse(await File.ReadAllTextAsync(path)).RootElement;
+            Assert.Equal("target.dial.refused", line.GetProperty("close_reason").GetString());
+            Assert.Equal(nobody, $"{line.GetProperty("destination_ip").GetString()}:{line.GetProperty("destination_port").GetInt32()}");
+            Assert.Equal("tcp4", line.GetProperty("destination_protocol").GetString());
+            Assert.Equal("", line.GetProperty("destination_transport").GetString());
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    [Fact]
     public async Task The_admin_server_shows_health_readiness_proxies_connections_and_metrics()
     {
         using Peer target = Peer.Echo();

@@ -20,7 +20,7 @@ internal sealed class ConnectionLogs(IConnectionLogEvents events) : IConnectionL
             if (!_logs.TryGetValue(full, out OpenLog? log))
                 _logs.Add(full, log = new OpenLog(new ConnectionLogFile(full, events)));
             var writer = new ProxyConnectionLog(log.File, proxy);
-            log.Writers.Add(new(writer));
+            log.Writers.Add(writer);
             return writer;
         }
     }
@@ -32,14 +32,15 @@ internal sealed class ConnectionLogs(IConnectionLogEvents events) : IConnectionL
             return Task.WhenAll(_logs.Values.Select(static log => log.File.ReopenAsync()));
     }
 
-    /// <summary>
-    /// Closes the logs that the configuration no longer names, once no connection is left that began with them: their records still belong
-    /// there. Asked again at every reload.
-    /// </summary>
-    public Task KeepOnlyAsync(IEnumerable<string> paths)
+    /// <summary>Closes the logs that nobody writes to any more.</summary>
+    /// <param name="named">Those that the running configuration names.</param>
+    /// <param name="used">Those that open connections began with: their records still belong there.</param>
+    /// <returns>Whether a log stays open for the sake of such connections.</returns>
+    public async Task<bool> CloseUnusedAsync(IReadOnlySet<IConnectionLog> named, IReadOnlySet<IConnectionLog> used)
     {
-        var kept = paths.Select(Path.GetFullPath).ToHashSet(StringComparer.Ordinal);
-        return CloseAsync(log => !kept.Contains(log.File.Path) && log.IsForgotten());
+        await CloseAsync(log => !log.Keep(writer => named.Contains(writer) || used.Contains(writer))).ConfigureAwait(false);
+        lock (_gate)
+            return _logs.Values.Any(log => !log.IsAny(named.Contains));
     }
 
     public async ValueTask DisposeAsync() => await CloseAsync(static _ => true).ConfigureAwait(false);
@@ -60,13 +61,16 @@ internal sealed class ConnectionLogs(IConnectionLogEvents events) : IConnectionL
     {
         public ConnectionLogFile File { get; } = file;
 
-        /// <summary>A model holds its writer, and a connection its model: a writer that is collected has no connection left.</summary>
-        public List<WeakReference<ProxyConnectionLog>> Writers { get; } = [];
+        /// <summary>One for each proxy of each configuration that named the path.</summary>
+        public List<IConnectionLog> Writers { get; } = [];
 
-        public bool IsForgotten()
+        public bool IsAny(Predicate<IConnectionLog> writer) => Writers.Exists(writer);
+
+        /// <summary>Forgets the other writers; whether any is left.</summary>
+        public bool Keep(Predicate<IConnectionLog> writer)
         {
-            Writers.RemoveAll(static writer => !writer.TryGetTarget(out _));
-            return Writers.Count == 0;
+            Writers.RemoveAll(each => !writer(each));
+            return Writers.Count > 0;
         }
     }
 

@@ -21,6 +21,9 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
     /// <summary>The addresses that the names of the target and of its SOCKS5 proxy resolved to, for the record.</summary>
     public IReadOnlyList<IPAddress> Resolved { get; private set; } = [];
 
+    /// <summary>The address that was connected to last, whether or not it answered; unknown where it came to none.</summary>
+    public Endpoint Tried { get; private set; } = Endpoint.Unknown;
+
     public async Task<DialOutcome> RunAsync()
     {
         if (target.Config.Address is Address.Descriptor inherited)
@@ -159,6 +162,7 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
 
     private async ValueTask<DialOutcome> ConnectAsync(EndPoint remote)
     {
+        Tried = Endpoints.FromPlatform(remote);
         ValueTask<IoFault> connecting = loop.ConnectAsync(remote, target.Settings, out Connection connection);
         bool aborted;
         lock (_gate)

@@ -136,6 +136,20 @@ internal sealed class Server : IDisposable
         await CloseAsync(preparation.Dropped).ConfigureAwait(false);
     }
 
+    /// <summary>The connection logs of the running configuration.</summary>
+    public IReadOnlySet<IConnectionLog> NamedLogs() => LogsOf(_proxies.Values.Select(static proxy => proxy.Model));
+
+    /// <summary>The connection logs of the connections that are open, whichever configuration they began with.</summary>
+    public IReadOnlySet<IConnectionLog> UsedLogs()
+    {
+        ProxyState[] states;
+        lock (_states)
+            states = [.. _states.Values];
+        return LogsOf(states.SelectMany(static state => state.Sessions()).Select(static session => session.Model));
+    }
+
+    private static HashSet<IConnectionLog> LogsOf(IEnumerable<ProxyModel> models) => [.. models.Select(static model => model.Log).OfType<IConnectionLog>()];
+
     /// <summary>Stops accepting (what is queued is accepted still) and waits until every connection has ended by itself, or the token fires.</summary>
     public async Task DrainAsync(CancellationToken giveUp)
     {

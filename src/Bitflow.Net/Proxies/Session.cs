@@ -97,7 +97,7 @@ internal sealed class Session : LoopTimer, IRelayObserver
 
     public Instant EndedAt { get; private set; }
 
-    /// <summary>Where the target's end of the last connection was, as long as it is known.</summary>
+    /// <summary>Where the target's end of the connection is; where none was made, the address that was tried last, as far as one is known.</summary>
     public Endpoint TargetEndpoint { get; private set; } = Endpoint.Unknown;
 
     public IReadOnlyList<System.Net.IPAddress> Resolved { get; private set; } = [];
@@ -438,6 +438,7 @@ internal sealed class Session : LoopTimer, IRelayObserver
         _attempt = attempt;
         DialOutcome outcome = await attempt.RunAsync().ConfigureAwait(false);
         Resolved = attempt.Resolved;
+        TargetEndpoint = attempt.Tried;
         if (outcome.Connection is not { } connection)
         {
             // An attempt that was given up tells nothing new.
