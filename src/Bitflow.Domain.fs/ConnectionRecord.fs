@@ -157,7 +157,55 @@ module ConnectionRecord =
 
     let private milliseconds (duration: Duration) = decimal duration.TotalNanoseconds / 1_000_000m
 
-    let private writeEndpoint (json: Utf8JsonWriter) (ipKey: string) (portKey: string) (protocolKey: string) (endpoint: Endpoint) =
+    /// The keys, encoded once: a record has more keys than text.
+    module private Key =
+        let private key (name: string) = JsonEncodedText.Encode name
+        let name = key "name"
+        let timestamp = key "timestamp"
+        let duration = key "duration"
+        let sourceIp = key "source_ip"
+        let sourcePort = key "source_port"
+        let sourceProtocol = key "source_protocol"
+        let sourceTransport = key "source_transport"
+        let destinationIp = key "destination_ip"
+        let destinationPort = key "destination_port"
+        let destinationProtocol = key "destination_protocol"
+        let destinationTransport = key "destination_transport"
+        let sourceSentBytes = key "source_sent_bytes"
+        let destinationReceiveBytes = key "destination_receive_bytes"
+        let id = key "id"
+        let listener = key "listener"
+        let target = key "target"
+        let closeReason = key "close_reason"
+        let error = key "error"
+        let sni = key "sni"
+        let alpn = key "alpn"
+        let tlsVersion = key "tls_version"
+        let clientCertificateSubject = key "client_certificate_subject"
+        let dialDuration = key "dial_duration"
+        let dialAttempts = key "dial_attempts"
+        let configGeneration = key "config_generation"
+        let peerIp = key "peer_ip"
+        let peerPort = key "peer_port"
+        let peerProtocol = key "peer_protocol"
+        let localIp = key "local_ip"
+        let localPort = key "local_port"
+        let localProtocol = key "local_protocol"
+        let header = key "header"
+        let headerSourceIp = key "header_source_ip"
+        let headerSourcePort = key "header_source_port"
+        let headerSourceProtocol = key "header_source_protocol"
+        let headerDestinationIp = key "header_destination_ip"
+        let headerDestinationPort = key "header_destination_port"
+        let headerDestinationProtocol = key "header_destination_protocol"
+        let openConnections = key "open_connections"
+        let roundRobinTicket = key "round_robin_ticket"
+        let helloRead = key "hello_read"
+        let alpnOffer = key "alpn_offer"
+        let resolved = key "resolved"
+        let host = key "host"
+
+    let private writeEndpoint (json: Utf8JsonWriter) (ipKey: JsonEncodedText) (portKey: JsonEncodedText) (protocolKey: JsonEncodedText) (endpoint: Endpoint) =
         match endpoint with
         | Endpoint.Ip(address, port) ->
             json.WriteString(ipKey, string address)
@@ -171,55 +219,55 @@ module ConnectionRecord =
         json.WriteString(protocolKey, endpoint.Protocol)
 
     let private write (json: Utf8JsonWriter) (record: ConnectionRecord) =
-        let text (key: string) (value: string) = json.WriteString(key, JsonText.wellFormed value)
-        let number (key: string) (value: int64) = json.WriteNumber(key, value)
+        let text (key: JsonEncodedText) (value: string) = json.WriteString(key, JsonText.wellFormed value)
+        let number (key: JsonEncodedText) (value: int64) = json.WriteNumber(key, value)
         json.WriteStartObject()
-        text "name" record.Name
-        json.WriteString("timestamp", record.Timestamp.UtcDateTime.ToString("O", CultureInfo.InvariantCulture))
-        json.WriteNumber("duration", milliseconds record.Duration)
+        text Key.name record.Name
+        json.WriteString(Key.timestamp, record.Timestamp.UtcDateTime.ToString("O", CultureInfo.InvariantCulture))
+        json.WriteNumber(Key.duration, milliseconds record.Duration)
         // The reference's log has the transport behind the protocol, so each endpoint is followed by its own.
-        writeEndpoint json "source_ip" "source_port" "source_protocol" record.Source
-        text "source_transport" (transportText record.SourceTransport)
-        writeEndpoint json "destination_ip" "destination_port" "destination_protocol" record.Destination
-        text "destination_transport" (transportText record.DestinationTransport)
-        number "source_sent_bytes" record.SourceSentBytes
-        number "destination_receive_bytes" record.DestinationReceiveBytes
-        number "id" record.Id
-        text "listener" record.Listener
-        text "target" record.Target
-        text "close_reason" (match record.CloseReason with ValueSome reason -> CloseReason.text reason | ValueNone -> "")
-        text "error" record.Error
-        text "sni" record.ServerName
-        text "alpn" record.Alpn
-        text "tls_version" record.TlsVersion
-        text "client_certificate_subject" record.ClientCertificateSubject
-        json.WriteNumber("dial_duration", milliseconds record.DialDuration)
-        number "dial_attempts" (int64 record.DialAttempts)
-        number "config_generation" record.ConfigGeneration
-        writeEndpoint json "peer_ip" "peer_port" "peer_protocol" record.Peer
-        writeEndpoint json "local_ip" "local_port" "local_protocol" record.Local
+        writeEndpoint json Key.sourceIp Key.sourcePort Key.sourceProtocol record.Source
+        text Key.sourceTransport (transportText record.SourceTransport)
+        writeEndpoint json Key.destinationIp Key.destinationPort Key.destinationProtocol record.Destination
+        text Key.destinationTransport (transportText record.DestinationTransport)
+        number Key.sourceSentBytes record.SourceSentBytes
+        number Key.destinationReceiveBytes record.DestinationReceiveBytes
+        number Key.id record.Id
+        text Key.listener record.Listener
+        text Key.target record.Target
+        text Key.closeReason (match record.CloseReason with ValueSome reason -> CloseReason.text reason | ValueNone -> "")
+        text Key.error record.Error
+        text Key.sni record.ServerName
+        text Key.alpn record.Alpn
+        text Key.tlsVersion record.TlsVersion
+        text Key.clientCertificateSubject record.ClientCertificateSubject
+        json.WriteNumber(Key.dialDuration, milliseconds record.DialDuration)
+        number Key.dialAttempts (int64 record.DialAttempts)
+        number Key.configGeneration record.ConfigGeneration
+        writeEndpoint json Key.peerIp Key.peerPort Key.peerProtocol record.Peer
+        writeEndpoint json Key.localIp Key.localPort Key.localProtocol record.Local
         let header, source, destination =
             match record.Header with
             | HeaderSeen.None -> "", Endpoint.Unknown, Endpoint.Unknown
             | HeaderSeen.Local -> "local", Endpoint.Unknown, Endpoint.Unknown
             | HeaderSeen.Unknown -> "unknown", Endpoint.Unknown, Endpoint.Unknown
             | HeaderSeen.Addresses(source, destination) -> "proxy", source, destination
-        text "header" header
-        writeEndpoint json "header_source_ip" "header_source_port" "header_source_protocol" source
-        writeEndpoint json "header_destination_ip" "header_destination_port" "header_destination_protocol" destination
-        number "open_connections" record.OpenConnections
+        text Key.header header
+        writeEndpoint json Key.headerSourceIp Key.headerSourcePort Key.headerSourceProtocol source
+        writeEndpoint json Key.headerDestinationIp Key.headerDestinationPort Key.headerDestinationProtocol destination
+        number Key.openConnections record.OpenConnections
         match record.RoundRobinTicket with
-        | Some ticket -> number "round_robin_ticket" ticket
-        | None -> json.WriteNull "round_robin_ticket"
-        json.WriteBoolean("hello_read", record.HelloRead)
-        json.WriteStartArray "alpn_offer"
+        | Some ticket -> number Key.roundRobinTicket ticket
+        | None -> json.WriteNull(Key.roundRobinTicket)
+        json.WriteBoolean(Key.helloRead, record.HelloRead)
+        json.WriteStartArray(Key.alpnOffer)
         for name in record.AlpnOffer do
             json.WriteStringValue(JsonText.wellFormed name)
         json.WriteEndArray()
-        json.WriteStartArray "resolved"
+        json.WriteStartArray(Key.resolved)
         for resolved in record.Resolved do
             json.WriteStartObject()
-            text "host" resolved.Host
+            text Key.host resolved.Host
             json.WriteStartArray "addresses"
             for address in resolved.Addresses do
                 json.WriteStringValue(string address)

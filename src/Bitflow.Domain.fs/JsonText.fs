@@ -10,7 +10,8 @@ open System.Text.Json
 [<RequireQualifiedAccess>]
 module internal JsonText =
     /// Not for HTML: letters of every script stay legible in a log.
-    let options = JsonWriterOptions(Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, Indented = false)
+    /// Not checked while it is written: that what is written reads back is a law.
+    let options = JsonWriterOptions(Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, Indented = false, SkipValidation = true)
 
     /// The text with every lone surrogate replaced by U+FFFD; the writer would throw on one.
     let wellFormed (text: string) =

@@ -64,5 +64,15 @@ internal sealed class MetricFamily(Metric metric)
 
     private static string? Value(ReadOnlySpan<KeyValuePair<string, object?>> tags, int place) => place < tags.Length ? (string?)tags[place].Value : null;
 
-    private readonly record struct TagValues(string? First, string? Second, string? Third);
+    /// <summary>
+    /// Looked up for every count. The values are names of the configuration's: a few of their letters tell them apart as well as all would, and
+    /// nobody outside can make them collide.
+    /// </summary>
+    private readonly record struct TagValues(string? First, string? Second, string? Third)
+    {
+        public override int GetHashCode() => (((Hash(First) * 31) + Hash(Second)) * 31) + Hash(Third);
+
+        private static int Hash(string? value) =>
+            string.IsNullOrEmpty(value) ? 0 : (value.Length * 961) + (value[^1] * 31) + (value[value.Length / 2] * 7) + value[Math.Max(0, value.Length - 2)];
+    }
 }
