@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 using Bitflow.Domain;
-using Bitflow.Tests.Support;
+using Bitflow.Tests.Fixtures;
 using Xunit;
 
 namespace Bitflow.Tests.Dialing;
@@ -28,14 +28,14 @@ public sealed class DualStackTests
     public async Task A_client_reaches_the_address_of_its_own_family_though_its_socket_serves_both(EngineKind engine, string from)
     {
         int port = Ports.Next();
-        using var v6 = new Backend(IPAddress.IPv6Loopback, port);
-        using var v4 = new Backend(IPAddress.Loopback, port);
+        using var v6 = new Peer(IPAddress.IPv6Loopback, port);
+        using var v4 = new Peer(IPAddress.Loopback, port);
         using RunningProxies bitflow = RunningProxies.One($"both.example:{port}", engine, options: DualStack, address: ":0", names: _ => Both);
         IPAddress address = IPAddress.Parse(from);
         using Socket client = await bitflow.ConnectAsync(address);
         using Socket target = await (address.AddressFamily == AddressFamily.InterNetworkV6 ? v6 : v4).AcceptAsync();
-        await target.SayAsync("yours");
-        Assert.Equal("yours", await client.HearTextAsync(5));
+        await target.SendAllAsync("yours");
+        Assert.Equal("yours", await client.ReadTextAsync(5));
         target.Dispose();
         client.Dispose();
         Assert.Equal(2, (await bitflow.EndedAsync()).Resolved[0].Addresses.Length);
@@ -44,13 +44,13 @@ public sealed class DualStackTests
     [Fact]
     public async Task The_source_in_a_PROXY_header_decides_the_family()
     {
-        using var v6 = new Backend(IPAddress.IPv6Loopback);
+        using var v6 = new Peer(IPAddress.IPv6Loopback);
         using RunningProxies bitflow = RunningProxies.One(
             $"both.example:{v6.Port}", listener: "trusted_proxies: [\"127.0.0.1\"]\n", options: DualStack, names: _ => Both);
         using Socket client = await bitflow.ConnectAsync();
-        await client.SayAsync("PROXY TCP6 2001:db8::1 2001:db8::2 1 2\r\nhello");
+        await client.SendAllAsync("PROXY TCP6 2001:db8::1 2001:db8::2 1 2\r\nhello");
         using Socket target = await v6.AcceptAsync();
-        Assert.Equal("hello", await target.HearTextAsync(5));
+        Assert.Equal("hello", await target.ReadTextAsync(5));
     }
 
     [Fact]
@@ -70,7 +70,7 @@ public sealed class DualStackTests
     [Fact]
     public async Task A_literal_target_fails_for_clients_of_the_other_family()
     {
-        using var v4 = new Backend();
+        using var v4 = new Peer();
         using RunningProxies bitflow = RunningProxies.One(v4.Address, options: DualStack, address: ":0");
         using Socket fits = await bitflow.ConnectAsync(IPAddress.Loopback);
         using Socket target = await v4.AcceptAsync();
@@ -94,7 +94,7 @@ public sealed class DualStackTests
             options: DualStack,
             names: _ =>
             {
-                answer.Wait(Patience.Bound);
+                answer.Wait(Eventually.Patience);
                 return Both;
             });
         using Socket client = await bitflow.ConnectAsync();
@@ -115,7 +115,7 @@ public sealed class DualStackTests
             targetKeys: "connect_timeout: 200ms\n",
             names: _ =>
             {
-                answer.Wait(Patience.Bound);
+                answer.Wait(Eventually.Patience);
                 return Both;
             });
         using Socket client = await bitflow.ConnectAsync();
@@ -133,7 +133,7 @@ public sealed class DualStackTests
     {
         byte[] asked = [];
         IPAddress family = IPAddress.Parse(from);
-        using var proxy = new SocksServer(family, SocksServer.Willing(request => asked = request, s => s.SayAsync("through")));
+        using var proxy = new SocksServer(family, SocksServer.Willing(request => asked = request, s => s.SendAllAsync("through")));
         int port = IPEndPoint.Parse(proxy.Address).Port;
         var names = new ConcurrentBag<string>();
         using RunningProxies bitflow = RunningProxies.One(
@@ -147,7 +147,7 @@ public sealed class DualStackTests
                 return Both;
             });
         using Socket client = await bitflow.ConnectAsync(family);
-        Assert.Equal("through", await client.HearTextAsync(7));
+        Assert.Equal("through", await client.ReadTextAsync(7));
         Assert.Equal(Convert.FromHexString("050100" + sent.Replace(" ", "", StringComparison.Ordinal) + "01bb"), asked);
         Assert.Equal(["both.example", "proxy.example"], names.Order());
     }

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Bitflow.Net.Dialing;
-using Bitflow.Tests.Support;
+using Bitflow.Tests.Fixtures;
 using Xunit;
 
 namespace Bitflow.Tests.Dialing;
@@ -17,7 +17,7 @@ public sealed class ResolverTests
         using var resolver = new Resolver(_ =>
         {
             Interlocked.Increment(ref lookups);
-            answer.Wait(Patience.Bound);
+            answer.Wait(Eventually.Patience);
             return [IPAddress.Loopback];
         });
         Task<Resolution>[] waiting = [.. Enumerable.Range(0, 100).Select(i => resolver.ResolveAsync(i % 2 == 0 ? "a.example" : "A.Example"))];
@@ -50,7 +50,7 @@ public sealed class ResolverTests
             if (name.StartsWith("slow", StringComparison.Ordinal))
             {
                 busy.Signal();
-                answer.Wait(Patience.Bound);
+                answer.Wait(Eventually.Patience);
             }
 
             Interlocked.Decrement(ref running);
@@ -63,7 +63,7 @@ public sealed class ResolverTests
             slow.Add(resolver.ResolveAsync($"slow{i}"));
         }
 
-        Assert.True(busy.Wait(Patience.Bound));
+        Assert.True(busy.Wait(Eventually.Patience));
         Task<Resolution>[] behind = [.. Enumerable.Range(0, 50).Select(i => resolver.ResolveAsync($"later{i}"))];
         Assert.DoesNotContain(behind, task => task.IsCompleted);
         answer.Set();

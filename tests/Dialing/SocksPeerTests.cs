@@ -1,6 +1,6 @@
 using System.Net.Sockets;
 using Bitflow.Domain;
-using Bitflow.Tests.Support;
+using Bitflow.Tests.Fixtures;
 using Xunit;
 
 namespace Bitflow.Tests.Dialing;
@@ -72,16 +72,16 @@ public sealed class SocksPeerTests
     /// <summary>A target by name and one by address, with half-closes, each through the proxy.</summary>
     private static async Task ReachesAsync(string proxy)
     {
-        using var backend = new Backend();
+        using var backend = new Peer();
         foreach (string target in new[] { $"localhost:{backend.Port}", $"127.0.0.1:{backend.Port}" })
         {
             using RunningProxies bitflow = RunningProxies.One(target, targetKeys: $"proxy: \"{proxy}\"\n");
             using Socket client = await bitflow.ConnectAsync();
             using Socket there = await backend.AcceptAsync();
-            await there.SayAsync("welcome");
-            Assert.Equal("welcome", await client.HearTextAsync(7));
-            await client.SayAsync("thanks");
-            Assert.Equal("thanks", await there.HearTextAsync(6));
+            await there.SendAllAsync("welcome");
+            Assert.Equal("welcome", await client.ReadTextAsync(7));
+            await client.SendAllAsync("thanks");
+            Assert.Equal("thanks", await there.ReadTextAsync(6));
         }
     }
 }

@@ -2,7 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Bitflow.Domain;
-using Bitflow.Tests.Support;
+using Bitflow.Tests.Fixtures;
 using Xunit;
 
 namespace Bitflow.Tests.Dialing;
@@ -21,11 +21,11 @@ public sealed class SocksTests
     public async Task A_name_is_sent_unresolved_and_a_literal_as_such(string target, string address)
     {
         byte[] asked = [];
-        using var proxy = new SocksServer(SocksServer.Willing(request => asked = request, s => s.SayAsync("made it")));
+        using var proxy = new SocksServer(SocksServer.Willing(request => asked = request, s => s.SendAllAsync("made it")));
         using RunningProxies bitflow = RunningProxies.One(
             target, targetKeys: $"proxy: \"{proxy.Address}\"\n", names: name => throw new InvalidOperationException($"{name} was looked up"));
         using Socket client = await bitflow.ConnectAsync();
-        Assert.Equal("made it", await client.HearTextAsync(7));
+        Assert.Equal("made it", await client.ReadTextAsync(7));
         Assert.Equal(Convert.FromHexString("050100" + address.Replace(" ", "", StringComparison.Ordinal)), asked);
     }
 
@@ -35,18 +35,18 @@ public sealed class SocksTests
     {
         using var proxy = new SocksServer(async s =>
         {
-            await s.HearAsync(3);
-            await s.SayAsync(SocksServer.NoAuthentication);
+            await s.ReadUpToAsync(3);
+            await s.SendAllAsync(SocksServer.NoAuthentication);
             await SocksServer.RequestAsync(s);
             byte[] reply = [5, 0, 0, 3, 9, .. Encoding.ASCII.GetBytes("localhost"), 0x1f, 0x90];
-            await s.SayAsync([.. reply, .. Encoding.ASCII.GetBytes("220 ready")]);
-            Assert.Equal("QUIT", await s.HearTextAsync(4));
+            await s.SendAllAsync([.. reply, .. Encoding.ASCII.GetBytes("220 ready")]);
+            Assert.Equal("QUIT", await s.ReadTextAsync(4));
         });
         using RunningProxies bitflow = RunningProxies.One("example.com:25", engine, targetKeys: $"proxy: \"{proxy.Address}\"\n");
         using Socket client = await bitflow.ConnectAsync();
-        Assert.Equal("220 ready", await client.HearTextAsync(9));
-        await client.SayAsync("QUIT");
-        Assert.Equal("", await client.HearAllAsync());
+        Assert.Equal("220 ready", await client.ReadTextAsync(9));
+        await client.SendAllAsync("QUIT");
+        Assert.Equal("", await client.ReadTextToEndAsync());
     }
 
     [Theory]
@@ -56,23 +56,23 @@ public sealed class SocksTests
         using var proxy = new SocksServer(async s =>
         {
             s.NoDelay = true;
-            await s.HearAsync(4);
+            await s.ReadUpToAsync(4);
             await SlowlyAsync(s, SocksServer.AskForPassword);
-            await s.HearAsync(1 + 1 + 4 + 1 + 4);
+            await s.ReadUpToAsync(1 + 1 + 4 + 1 + 4);
             await SlowlyAsync(s, SocksServer.PasswordAccepted);
             await SocksServer.RequestAsync(s);
             await SlowlyAsync(s, SocksServer.Succeeded);
-            await s.SayAsync("through");
+            await s.SendAllAsync("through");
         });
         using RunningProxies bitflow = RunningProxies.One("example.com:25", engine, targetKeys: $"proxy: \"user:pass@{proxy.Address}\"\n");
         using Socket client = await bitflow.ConnectAsync();
-        Assert.Equal("through", await client.HearTextAsync(7));
+        Assert.Equal("through", await client.ReadTextAsync(7));
 
         static async Task SlowlyAsync(Socket s, byte[] bytes)
         {
             foreach (byte b in bytes)
             {
-                await s.SayAsync([b]);
+                await s.SendAllAsync([b]);
                 await Task.Delay(2);
             }
         }
@@ -85,16 +85,16 @@ public sealed class SocksTests
         byte[] words = [];
         using var proxy = new SocksServer(async s =>
         {
-            greeting = await s.HearAsync(4);
-            await s.SayAsync(SocksServer.AskForPassword);
-            words = await s.HearOnceAsync();
-            await s.SayAsync(SocksServer.PasswordAccepted);
+            greeting = await s.ReadUpToAsync(4);
+            await s.SendAllAsync(SocksServer.AskForPassword);
+            words = await s.ReadOnceAsync();
+            await s.SendAllAsync(SocksServer.PasswordAccepted);
             await SocksServer.RequestAsync(s);
-            await s.SayAsync([.. SocksServer.Succeeded, (byte)'!']);
+            await s.SendAllAsync([.. SocksServer.Succeeded, (byte)'!']);
         });
         using RunningProxies bitflow = RunningProxies.One("example.com:25", targetKeys: $"proxy: \"us%3Aer:p%40s@s@{proxy.Address}\"\n");
         using Socket client = await bitflow.ConnectAsync();
-        Assert.Equal("!", await client.HearTextAsync(1));
+        Assert.Equal("!", await client.ReadTextAsync(1));
         Assert.Equal([5, 2, 0, 2], greeting);
         Assert.Equal([1, 5, .. "us:er"u8.ToArray(), 5, .. "p@s@s"u8.ToArray()], words);
     }
@@ -106,13 +106,13 @@ public sealed class SocksTests
         string heard = "";
         using var proxy = new SocksServer(SocksServer.Willing(_ => { }, async s =>
         {
-            heard = await s.HearTextAsync(6);
-            await s.SayAsync("ok");
+            heard = await s.ReadTextAsync(6);
+            await s.SendAllAsync("ok");
         }));
         using RunningProxies bitflow = RunningProxies.One(
             "example.com:25", engine, targetKeys: $"proxy: \"{proxy.Address}\"\n", options: "enable_proxy_header: true\n");
         using Socket client = await bitflow.ConnectAsync();
-        Assert.Equal("ok", await client.HearTextAsync(2));
+        Assert.Equal("ok", await client.ReadTextAsync(2));
         Assert.Equal("PROXY ", heard);
     }
 
@@ -184,11 +184,11 @@ public sealed class SocksTests
         using var proxy = new SocksServer(
             SocksServer.AnsweringThenGone([4]),
             SocksServer.AnsweringThenGone(SocksServer.NoAuthentication, [5, 5]),
-            SocksServer.Willing(_ => { }, s => s.SayAsync("third time")));
+            SocksServer.Willing(_ => { }, s => s.SendAllAsync("third time")));
         using RunningProxies bitflow = RunningProxies.One(
             "example.com:25", engine, targetKeys: $"proxy: \"{proxy.Address}\"\nconnect_attempts: 3\nconnect_backoff: 1ms\n");
         using Socket client = await bitflow.ConnectAsync();
-        Assert.Equal("third time", await client.HearTextAsync(10));
+        Assert.Equal("third time", await client.ReadTextAsync(10));
         Assert.Equal(3, proxy.Served);
         Assert.Equal(2, bitflow.FailedAttempts.Count);
     }
@@ -206,13 +206,13 @@ public sealed class SocksTests
             async s =>
             {
                 // Never quite silent: a byte now and then must not stretch the deadline.
-                await s.HearOnceAsync();
-                await s.SayAsync(SocksServer.NoAuthentication);
-                await s.HearOnceAsync();
-                await s.SayAsync([5, 0, 0, 3, 255]);
+                await s.ReadOnceAsync();
+                await s.SendAllAsync(SocksServer.NoAuthentication);
+                await s.ReadOnceAsync();
+                await s.SendAllAsync([5, 0, 0, 3, 255]);
                 for (int i = 0; i < 255; i++)
                 {
-                    await s.SayAsync("x");
+                    await s.SendAllAsync("x");
                     await Task.Delay(50);
                 }
             },
@@ -252,7 +252,7 @@ public sealed class SocksTests
         var asked = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         using var proxy = new SocksServer(async s =>
         {
-            await s.HearAsync(3);
+            await s.ReadUpToAsync(3);
             asked.SetResult();
             gone.SetResult(await s.EndingAsync());
         });
@@ -275,7 +275,7 @@ public sealed class SocksTests
         using RunningProxies bitflow = RunningProxies.One("example.com:25", targetKeys: $"proxy: \"unix:{path}\"\n");
         using Socket client = await bitflow.ConnectAsync();
         using Socket proxy = await listener.AcceptAsync().Patiently();
-        await SocksServer.Willing(_ => { }, s => s.SayAsync("by path"))(proxy);
-        Assert.Equal("by path", await client.HearTextAsync(7));
+        await SocksServer.Willing(_ => { }, s => s.SendAllAsync("by path"))(proxy);
+        Assert.Equal("by path", await client.ReadTextAsync(7));
     }
 }

@@ -1,7 +1,6 @@
 using System.Net.Sockets;
 using System.Text;
 using Bitflow.Tests.Fixtures;
-using Bitflow.Tests.Support;
 using Xunit;
 
 namespace Bitflow.Tests.EndToEnd;

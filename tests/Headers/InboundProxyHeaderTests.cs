@@ -2,7 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Bitflow.Domain;
-using Bitflow.Tests.Support;
+using Bitflow.Tests.Fixtures;
 using Xunit;
 
 namespace Bitflow.Tests.Headers;
@@ -39,18 +39,18 @@ public sealed class InboundProxyHeaderTests
     [MemberData(nameof(Forms))]
     public async Task What_follows_the_header_is_delivered_untouched_though_it_came_in_the_same_segment(EngineKind engine, string header)
     {
-        using var backend = new Backend();
+        using var backend = new Peer();
         using RunningProxies bitflow = RunningProxies.One(backend.Address, engine, Trusted);
         using Socket client = await bitflow.ConnectAsync();
-        await client.SayAsync(header + "GET / \0\r\n");
+        await client.SendAllAsync(header + "GET / \0\r\n");
         using Socket target = await backend.AcceptAsync();
-        Assert.Equal("GET / \0\r\n", await target.HearTextAsync(9));
-        await client.SayAsync("more");
-        Assert.Equal("more", await target.HearTextAsync(4));
-        await target.SayAsync("answer");
-        Assert.Equal("answer", await client.HearTextAsync(6));
+        Assert.Equal("GET / \0\r\n", await target.ReadTextAsync(9));
+        await client.SendAllAsync("more");
+        Assert.Equal("more", await target.ReadTextAsync(4));
+        await target.SendAllAsync("answer");
+        Assert.Equal("answer", await client.ReadTextAsync(6));
         client.Shutdown(SocketShutdown.Send);
-        Assert.Equal("", await target.HearAllAsync());
+        Assert.Equal("", await target.ReadTextToEndAsync());
         target.Dispose();
         ConnectionRecord record = await bitflow.EndedAsync();
         Assert.Equal("192.0.2.1:56324", record.Source.ToString());
@@ -63,43 +63,43 @@ public sealed class InboundProxyHeaderTests
     [MemberData(nameof(Forms))]
     public async Task A_header_may_come_a_byte_at_a_time(EngineKind engine, string header)
     {
-        using var backend = new Backend();
+        using var backend = new Peer();
         using RunningProxies bitflow = RunningProxies.One(backend.Address, engine, Trusted);
         using Socket client = await bitflow.ConnectAsync();
         client.NoDelay = true;
         foreach (char c in header + "hello")
         {
-            await client.SayAsync(c.ToString());
+            await client.SendAllAsync(c.ToString());
             await Task.Yield();
         }
 
         using Socket target = await backend.AcceptAsync();
-        Assert.Equal("hello", await target.HearTextAsync(5));
+        Assert.Equal("hello", await target.ReadTextAsync(5));
     }
 
     [Theory]
     [MemberData(nameof(Engines))]
     public async Task The_server_may_speak_first_behind_the_header(EngineKind engine)
     {
-        using var backend = new Backend();
+        using var backend = new Peer();
         using RunningProxies bitflow = RunningProxies.One(backend.Address, engine, Trusted);
         using Socket client = await bitflow.ConnectAsync();
-        await client.SayAsync(V1);
+        await client.SendAllAsync(V1);
         using Socket target = await backend.AcceptAsync();
-        await target.SayAsync("220 ready");
-        Assert.Equal("220 ready", await client.HearTextAsync(9));
+        await target.SendAllAsync("220 ready");
+        Assert.Equal("220 ready", await client.ReadTextAsync(9));
     }
 
     [Theory]
     [MemberData(nameof(Engines))]
     public async Task From_anyone_else_a_header_is_plain_data(EngineKind engine)
     {
-        using var backend = new Backend();
+        using var backend = new Peer();
         using RunningProxies bitflow = RunningProxies.One(backend.Address, engine, "trusted_proxies: [\"127.0.0.9\"]\n");
         using Socket client = await bitflow.ConnectAsync();
-        await client.SayAsync(V1);
+        await client.SendAllAsync(V1);
         using Socket target = await backend.AcceptAsync();
-        Assert.Equal(V1, await target.HearTextAsync(V1.Length));
+        Assert.Equal(V1, await target.ReadTextAsync(V1.Length));
         client.Dispose();
         target.Dispose();
         Assert.Equal("127.0.0.1", ((Endpoint.Ip)(await bitflow.EndedAsync()).Source).address.ToString());
@@ -123,10 +123,10 @@ public sealed class InboundProxyHeaderTests
     [MemberData(nameof(Malformed))]
     public async Task What_is_no_header_ends_the_connection_before_anything_is_dialled(string bytes)
     {
-        using var backend = new Backend();
+        using var backend = new Peer();
         using RunningProxies bitflow = RunningProxies.One(backend.Address, listener: Trusted);
         using Socket client = await bitflow.ConnectAsync();
-        await client.SayAsync(bytes);
+        await client.SendAllAsync(bytes);
         Assert.Equal(SocketError.Success, await client.EndingAsync());
         client.Dispose();
         ConnectionRecord record = await bitflow.EndedAsync();
@@ -139,10 +139,10 @@ public sealed class InboundProxyHeaderTests
     [MemberData(nameof(Engines))]
     public async Task A_header_that_the_client_leaves_unfinished_ends_the_connection_and_is_told(EngineKind engine)
     {
-        using var backend = new Backend();
+        using var backend = new Peer();
         using RunningProxies bitflow = RunningProxies.One(backend.Address, engine, Trusted);
         using Socket client = await bitflow.ConnectAsync();
-        await client.SayAsync(V1[..20]);
+        await client.SendAllAsync(V1[..20]);
         client.Shutdown(SocketShutdown.Send);
         Assert.Equal(SocketError.Success, await client.EndingAsync());
         client.Dispose();
@@ -155,7 +155,7 @@ public sealed class InboundProxyHeaderTests
     [MemberData(nameof(Engines))]
     public async Task A_peer_that_leaves_without_a_byte_is_a_probe(EngineKind engine)
     {
-        using var backend = new Backend();
+        using var backend = new Peer();
         using RunningProxies bitflow = RunningProxies.One(backend.Address, engine, Trusted);
         (await bitflow.ConnectAsync()).Dispose();
         Assert.Equal("client.proxy_header.probe", (await bitflow.EndedAsync()).CloseReason.Value.ToString());
@@ -165,10 +165,10 @@ public sealed class InboundProxyHeaderTests
     [MemberData(nameof(Engines))]
     public async Task A_header_that_comes_late_ends_the_connection(EngineKind engine)
     {
-        using var backend = new Backend();
+        using var backend = new Peer();
         using RunningProxies bitflow = RunningProxies.One(backend.Address, engine, Trusted + "handshake_timeout: 200ms\n");
         using Socket client = await bitflow.ConnectAsync();
-        await client.SayAsync(V1[..10]);
+        await client.SendAllAsync(V1[..10]);
         Assert.Equal(SocketError.Success, await client.EndingAsync());
         client.Dispose();
         Assert.Equal("client.proxy_header.handshake_timeout", (await bitflow.EndedAsync()).CloseReason.Value.ToString());
@@ -178,16 +178,16 @@ public sealed class InboundProxyHeaderTests
     [MemberData(nameof(Engines))]
     public async Task The_deadline_of_the_header_is_gone_once_the_header_is_read(EngineKind engine)
     {
-        using var backend = new Backend();
+        using var backend = new Peer();
         using RunningProxies bitflow = RunningProxies.One(backend.Address, engine, Trusted + "handshake_timeout: 150ms\n");
         using Socket client = await bitflow.ConnectAsync();
-        await client.SayAsync(V1);
+        await client.SendAllAsync(V1);
         using Socket target = await backend.AcceptAsync();
 
         // Long past the deadline, nothing having been said.
         await Task.Delay(400);
-        await client.SayAsync("still here");
-        Assert.Equal("still here", await target.HearTextAsync(10));
+        await client.SendAllAsync("still here");
+        Assert.Equal("still here", await target.ReadTextAsync(10));
     }
 
     [Theory]
@@ -199,14 +199,14 @@ public sealed class InboundProxyHeaderTests
     [InlineData("192.0.2.0/24", "PROXY TCP6 ::ffff:192.0.2.7 ::1 1 2\r\n", true)]
     public async Task The_source_in_the_header_is_what_must_be_authorised(string authorized, string header, bool admitted)
     {
-        using var backend = new Backend();
+        using var backend = new Peer();
         using RunningProxies bitflow = RunningProxies.One(backend.Address, listener: Trusted + $"authorized_sources: [\"{authorized}\"]\n");
         using Socket client = await bitflow.ConnectAsync();
-        await client.SayAsync((header == "local" ? Binary("20 00 0000") : header) + "x");
+        await client.SendAllAsync((header == "local" ? Binary("20 00 0000") : header) + "x");
         if (admitted)
         {
             using Socket target = await backend.AcceptAsync();
-            Assert.Equal("x", await target.HearTextAsync(1));
+            Assert.Equal("x", await target.ReadTextAsync(1));
             return;
         }
 
@@ -217,7 +217,7 @@ public sealed class InboundProxyHeaderTests
     [Fact]
     public async Task A_peer_that_is_neither_trusted_nor_authorised_is_reset_at_once()
     {
-        using var backend = new Backend();
+        using var backend = new Peer();
         using RunningProxies bitflow = RunningProxies.One(
             backend.Address, listener: "trusted_proxies: [\"127.0.0.9\"]\nauthorized_sources: [\"192.0.2.0/24\"]\n");
         Assert.Equal(SocketError.ConnectionReset, await RefusalAsync(bitflow));
@@ -227,10 +227,10 @@ public sealed class InboundProxyHeaderTests
     [Fact]
     public async Task A_connection_counts_against_the_limit_while_its_header_is_awaited()
     {
-        using var backend = new Backend();
+        using var backend = new Peer();
         using RunningProxies bitflow = RunningProxies.One(backend.Address, listener: Trusted, options: "connection_limit: 1\n");
         using Socket first = await bitflow.ConnectAsync();
-        await first.SayAsync(V1[..5]);
+        await first.SendAllAsync(V1[..5]);
         await Transport.Wire.Eventually(() => Task.FromResult(bitflow.OpenConnections == 1), "the first connection is open");
         Assert.Equal(SocketError.ConnectionReset, await RefusalAsync(bitflow));
         Assert.Equal("bitflow.admission.limit", (await bitflow.EndedAsync()).CloseReason.Value.ToString());

@@ -4,7 +4,6 @@ using System.Net.Sockets;
 using System.Text;
 using Bitflow.Domain;
 using Bitflow.Tests.Fixtures;
-using Bitflow.Tests.Support;
 using Xunit;
 
 namespace Bitflow.Tests.Headers;
@@ -21,16 +20,16 @@ public sealed class OutboundProxyHeaderTests
     [MemberData(nameof(Engines))]
     public async Task The_header_comes_first_and_does_not_wait_for_the_client(EngineKind engine)
     {
-        using var backend = new Backend();
+        using var backend = new Peer();
         using RunningProxies bitflow = RunningProxies.One(backend.Address, engine, options: V1);
         using Socket client = await bitflow.ConnectAsync();
         using Socket target = await backend.AcceptAsync();
         string expected = $"PROXY TCP4 127.0.0.1 127.0.0.1 {client.Here().Port} {bitflow.Port()}\r\n";
-        Assert.Equal(expected, await target.HearTextAsync(expected.Length));
-        await target.SayAsync("I speak first");
-        Assert.Equal("I speak first", await client.HearTextAsync(13));
-        await client.SayAsync("data");
-        Assert.Equal("data", await target.HearTextAsync(4));
+        Assert.Equal(expected, await target.ReadTextAsync(expected.Length));
+        await target.SendAllAsync("I speak first");
+        Assert.Equal("I speak first", await client.ReadTextAsync(13));
+        await client.SendAllAsync("data");
+        Assert.Equal("data", await target.ReadTextAsync(4));
         client.Dispose();
         target.Dispose();
 
@@ -42,11 +41,11 @@ public sealed class OutboundProxyHeaderTests
     [MemberData(nameof(Engines))]
     public async Task Version_2_is_binary(EngineKind engine)
     {
-        using var backend = new Backend();
+        using var backend = new Peer();
         using RunningProxies bitflow = RunningProxies.One(backend.Address, engine, options: V2);
         using Socket client = await bitflow.ConnectAsync();
         using Socket target = await backend.AcceptAsync();
-        var parsed = Assert.IsType<Parse<ProxyHeader, ProxyHeaderFault>.Done>(ProxyHeaderCodec.Parse(await target.HearAsync(28)));
+        var parsed = Assert.IsType<Parse<ProxyHeader, ProxyHeaderFault>.Done>(ProxyHeaderCodec.Parse(await target.ReadUpToAsync(28)));
         var header = Assert.IsType<ProxyHeader.BinaryTcp>(parsed.value);
         Assert.Equal(client.Here(), header.source);
         Assert.Equal(client.There(), header.destination);
@@ -56,16 +55,16 @@ public sealed class OutboundProxyHeaderTests
     [MemberData(nameof(Engines))]
     public async Task Bytes_of_the_client_that_are_at_hand_share_the_segment_of_the_header(EngineKind engine)
     {
-        using var backend = new Backend();
+        using var backend = new Peer();
         using RunningProxies bitflow = RunningProxies.One(
             backend.Address, engine, listener: "trusted_proxies: [\"127.0.0.1\"]\n", options: V1);
         for (int i = 0; i < 20; i++)
         {
             using Socket client = await bitflow.ConnectAsync();
-            await client.SayAsync("PROXY TCP4 192.0.2.1 198.51.100.2 56324 443\r\nfirst words");
+            await client.SendAllAsync("PROXY TCP4 192.0.2.1 198.51.100.2 56324 443\r\nfirst words");
             using Socket target = await backend.AcceptAsync();
             Assert.Equal(
-                "PROXY TCP4 192.0.2.1 198.51.100.2 56324 443\r\nfirst words", Encoding.ASCII.GetString(await target.HearOnceAsync()));
+                "PROXY TCP4 192.0.2.1 198.51.100.2 56324 443\r\nfirst words", Encoding.ASCII.GetString(await target.ReadOnceAsync()));
         }
     }
 
@@ -73,14 +72,14 @@ public sealed class OutboundProxyHeaderTests
     [MemberData(nameof(Engines))]
     public async Task An_IPv4_client_on_a_socket_of_both_families_is_announced_as_IPv4_and_one_of_IPv6_as_IPv6(EngineKind engine)
     {
-        using var backend = new Backend();
+        using var backend = new Peer();
         using RunningProxies bitflow = RunningProxies.One(backend.Address, engine, options: V1, address: ":0");
         foreach ((IPAddress from, string family) in new[] { (IPAddress.Loopback, "TCP4 127.0.0.1 127.0.0.1"), (IPAddress.IPv6Loopback, "TCP6 ::1 ::1") })
         {
             using Socket client = await bitflow.ConnectAsync(from);
             using Socket target = await backend.AcceptAsync();
             string expected = $"PROXY {family} {client.Here().Port} {bitflow.Port()}\r\n";
-            Assert.Equal(expected, await target.HearTextAsync(expected.Length));
+            Assert.Equal(expected, await target.ReadTextAsync(expected.Length));
         }
     }
 
@@ -89,19 +88,19 @@ public sealed class OutboundProxyHeaderTests
     public async Task A_Unix_client_is_UNKNOWN_in_version_1_and_a_path_without_a_source_in_version_2(EngineKind engine)
     {
         string path = Path.Combine(PeerProcess.NewHome(), "listener.sock");
-        using var backend = new Backend();
+        using var backend = new Peer();
         using (RunningProxies bitflow = RunningProxies.One(backend.Address, engine, options: V1, address: $"unix:{path}"))
         {
             using Socket client = await bitflow.ConnectAsync();
             using Socket target = await backend.AcceptAsync();
-            Assert.Equal("PROXY UNKNOWN\r\n", await target.HearTextAsync(15));
+            Assert.Equal("PROXY UNKNOWN\r\n", await target.ReadTextAsync(15));
         }
 
         using (RunningProxies bitflow = RunningProxies.One(backend.Address, engine, options: V2, address: $"unix:{path}"))
         {
             using Socket client = await bitflow.ConnectAsync();
             using Socket target = await backend.AcceptAsync();
-            var parsed = Assert.IsType<Parse<ProxyHeader, ProxyHeaderFault>.Done>(ProxyHeaderCodec.Parse(await target.HearAsync(232)));
+            var parsed = Assert.IsType<Parse<ProxyHeader, ProxyHeaderFault>.Done>(ProxyHeaderCodec.Parse(await target.ReadUpToAsync(232)));
             Assert.Equal(ProxyHeader.NewBinaryUnix("", path, ProxyTlvs.None), parsed.value);
         }
     }
@@ -112,7 +111,7 @@ public sealed class OutboundProxyHeaderTests
     {
         IssuedCertificate own = TestAuthority.Trusted.Issue("front.example");
         IssuedCertificate client1 = TestAuthority.Trusted.Issue("client1.example", usage: "1.3.6.1.5.5.7.3.2");
-        using var backend = new Backend();
+        using var backend = new Peer();
         using RunningProxies bitflow = RunningProxies.One(
             backend.Address,
             engine,
@@ -136,8 +135,8 @@ public sealed class OutboundProxyHeaderTests
             RemoteCertificateValidationCallback = (_, shown, _, _) => shown!.GetRawCertData().AsSpan().SequenceEqual(own.Certificate.RawData),
         }).Patiently();
         using Socket target = await backend.AcceptAsync();
-        byte[] head = await target.HearAsync(16);
-        byte[] block = await target.HearAsync((head[14] << 8) | head[15]);
+        byte[] head = await target.ReadUpToAsync(16);
+        byte[] block = await target.ReadUpToAsync((head[14] << 8) | head[15]);
         var parsed = Assert.IsType<Parse<ProxyHeader, ProxyHeaderFault>.Done>(ProxyHeaderCodec.Parse([.. head, .. block]));
         var header = Assert.IsType<ProxyHeader.BinaryTcp>(parsed.value);
         Assert.Equal(socket.Here(), header.source);
@@ -149,7 +148,7 @@ public sealed class OutboundProxyHeaderTests
         Assert.Equal("client1.example", ssl.CommonName.Value);
         Assert.StartsWith("TLS_", ssl.Cipher.Value, StringComparison.Ordinal);
         await tls.WriteAsync("plain words"u8.ToArray());
-        Assert.Equal("plain words", await target.HearTextAsync(11));
+        Assert.Equal("plain words", await target.ReadTextAsync(11));
     }
 
     [Theory]
@@ -180,8 +179,8 @@ public sealed class OutboundProxyHeaderTests
             engine);
         using Socket client = await bitflow.ConnectAsync();
         using Socket target = await listener.AcceptAsync().Patiently();
-        await client.SayAsync("x");
+        await client.SendAllAsync("x");
         string expected = $"PROXY TCP4 127.0.0.1 127.0.0.1 {client.Here().Port} {bitflow.Port()}\r\nx";
-        Assert.Equal(expected, await target.HearTextAsync(expected.Length));
+        Assert.Equal(expected, await target.ReadTextAsync(expected.Length));
     }
 }

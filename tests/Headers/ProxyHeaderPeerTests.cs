@@ -5,7 +5,7 @@ using System.Security.Authentication;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Bitflow.Domain;
-using Bitflow.Tests.Support;
+using Bitflow.Tests.Fixtures;
 using Xunit;
 
 namespace Bitflow.Tests.Headers;
@@ -22,7 +22,7 @@ public sealed class ProxyHeaderPeerTests
     [InlineData("send-proxy-v2 proxy-v2-options crc32c,unique-id")]
     public async Task HAProxy_tells_us_who_its_client_is(string how)
     {
-        using var backend = new Backend();
+        using var backend = new Peer();
         using RunningProxies bitflow = RunningProxies.One(backend.Address, listener: Trusted);
         int port = Ports.Next();
         using PeerProcess haproxy = await Haproxy.StartAsync(
@@ -42,10 +42,10 @@ public sealed class ProxyHeaderPeerTests
     [Fact]
     public async Task NGINX_tells_us_who_its_client_is()
     {
-        using var backend = new Backend();
+        using var backend = new Peer();
         using RunningProxies bitflow = RunningProxies.One(backend.Address, listener: Trusted);
         int port = Ports.Next();
-        using PeerProcess nginx = await Nginx.StartAsync(
+        using PeerProcess nginx = await NginxStream.StartAsync(
             PeerProcess.NewHome(), $"server {{ listen 127.0.0.1:{port}; proxy_pass 127.0.0.1:{bitflow.Port()}; proxy_protocol on; }}", port);
         using var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         await client.ConnectAsync(IPAddress.Loopback, port).Patiently();
@@ -55,7 +55,7 @@ public sealed class ProxyHeaderPeerTests
     [Fact]
     public async Task HAProxy_tells_us_who_its_TLS_client_is_and_what_its_certificate_says()
     {
-        using var backend = new Backend();
+        using var backend = new Peer();
         using RunningProxies bitflow = RunningProxies.One(backend.Address, listener: Trusted);
         int port = Ports.Next();
         string home = PeerProcess.NewHome();
@@ -83,7 +83,7 @@ public sealed class ProxyHeaderPeerTests
         }).Patiently();
         await tls.WriteAsync("hello"u8.ToArray());
         using Socket target = await backend.AcceptAsync();
-        Assert.Equal("hello", await target.HearTextAsync(5));
+        Assert.Equal("hello", await target.ReadTextAsync(5));
         string here = socket.Client.Here().ToString();
         target.Dispose();
         socket.Dispose();
@@ -93,7 +93,7 @@ public sealed class ProxyHeaderPeerTests
     [Fact]
     public async Task A_health_check_of_HAProxy_is_a_connection_of_its_own()
     {
-        using var backend = new Backend();
+        using var backend = new Peer();
         using RunningProxies bitflow = RunningProxies.One(
             backend.Address, listener: Trusted + "authorized_sources: [\"192.0.2.0/24\"]\n");
         int port = Ports.Next();
@@ -110,8 +110,8 @@ public sealed class ProxyHeaderPeerTests
             """,
             port);
         using Socket target = await backend.AcceptAsync();
-        Assert.Equal("PING", await target.HearTextAsync(4));
-        await target.SayAsync("PONG");
+        Assert.Equal("PING", await target.ReadTextAsync(4));
+        await target.SendAllAsync("PONG");
         await target.EndingAsync();
         target.Dispose();
         Assert.True((await bitflow.EndedAsync()).Header.IsLocal);
@@ -134,8 +134,8 @@ public sealed class ProxyHeaderPeerTests
             port);
         using RunningProxies bitflow = RunningProxies.One($"127.0.0.1:{port}", options: "enable_proxy_header: true\n" + version);
         using Socket client = await bitflow.ConnectAsync();
-        await client.SayAsync("GET / HTTP/1.0\r\n\r\n");
-        Assert.Contains($"<{client.Here()} {client.There()}>", await client.HearAllAsync(), StringComparison.Ordinal);
+        await client.SendAllAsync("GET / HTTP/1.0\r\n\r\n");
+        Assert.Contains($"<{client.Here()} {client.There()}>", await client.ReadTextToEndAsync(), StringComparison.Ordinal);
     }
 
     [Theory]
@@ -147,7 +147,7 @@ public sealed class ProxyHeaderPeerTests
         using PeerProcess nginx = await StartNginxThatTellsAsync(port);
         using RunningProxies bitflow = RunningProxies.One($"127.0.0.1:{port}", options: "enable_proxy_header: true\n" + version);
         using Socket client = await bitflow.ConnectAsync();
-        Assert.Equal($"<{client.Here()} {client.There()}>", await client.HearAllAsync());
+        Assert.Equal($"<{client.Here()} {client.There()}>", await client.ReadTextToEndAsync());
     }
 
     [Theory]
@@ -169,25 +169,25 @@ public sealed class ProxyHeaderPeerTests
             front);
         using var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         await client.ConnectAsync(IPAddress.Loopback, front).Patiently();
-        Assert.Equal($"<{client.Here()} {client.There()}>", await client.HearAllAsync());
+        Assert.Equal($"<{client.Here()} {client.There()}>", await client.ReadTextToEndAsync());
     }
 
     private static Task<PeerProcess> StartNginxThatTellsAsync(int port) =>
-        Nginx.StartAsync(
+        NginxStream.StartAsync(
             PeerProcess.NewHome(),
             $"server {{ listen 127.0.0.1:{port} proxy_protocol; "
             + "return \"<$proxy_protocol_addr:$proxy_protocol_port $proxy_protocol_server_addr:$proxy_protocol_server_port>\"; }",
             port);
 
-    private static async Task ConversesAndIsRecordedAsync(Socket client, Backend backend, RunningProxies bitflow, int port)
+    private static async Task ConversesAndIsRecordedAsync(Socket client, Peer backend, RunningProxies bitflow, int port)
     {
-        await client.SayAsync("ping");
+        await client.SendAllAsync("ping");
         using Socket target = await backend.AcceptAsync();
-        Assert.Equal("ping", await target.HearTextAsync(4));
-        await target.SayAsync("pong");
-        Assert.Equal("pong", await client.HearTextAsync(4));
+        Assert.Equal("ping", await target.ReadTextAsync(4));
+        await target.SendAllAsync("pong");
+        Assert.Equal("pong", await client.ReadTextAsync(4));
         client.Shutdown(SocketShutdown.Send);
-        Assert.Equal("", await target.HearAllAsync());
+        Assert.Equal("", await target.ReadTextToEndAsync());
         target.Dispose();
         ConnectionRecord record = await bitflow.EndedAsync();
         Assert.Equal(client.Here().ToString(), record.Source.ToString());

@@ -9,7 +9,7 @@ using Bitflow.Net.Proxies;
 using Bitflow.Net.Tls;
 using Xunit;
 
-namespace Bitflow.Tests.Support;
+namespace Bitflow.Tests.Fixtures;
 
 /// <summary>Proxies from a configuration's text, running in this process on an engine of their own.</summary>
 internal sealed class RunningProxies : IDisposable
@@ -101,10 +101,10 @@ internal sealed class RunningProxies : IDisposable
 
     public void Dispose()
     {
-        _server.ResetAllAsync().Wait(Patience.Bound);
+        _server.ResetAllAsync().Wait(Eventually.Patience);
         using var atOnce = new CancellationTokenSource();
         atOnce.Cancel();
-        _server.DrainAsync(atOnce.Token).Wait(Patience.Bound);
+        _server.DrainAsync(atOnce.Token).Wait(Eventually.Patience);
         _server.Dispose();
         Assert.Empty(_observer.Faults);
     }

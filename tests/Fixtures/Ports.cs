@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 
-namespace Bitflow.Tests.Support;
+namespace Bitflow.Tests.Fixtures;
 
 /// <summary>
 /// Ports for peers that cannot bind port 0 and say which they got. From below the kernel's ephemeral range, so that no outgoing

@@ -2,7 +2,7 @@ using Bitflow.Net.Transport.Linux;
 using Bitflow.Net.Transport.Managed;
 using Engine = Bitflow.Net.Transport.Engine;
 
-namespace Bitflow.Tests.Support;
+namespace Bitflow.Tests.Fixtures;
 
 public enum EngineKind
 {

@@ -1,7 +1,7 @@
-namespace Bitflow.Tests.Support;
+namespace Bitflow.Tests.Fixtures;
 
 /// <summary>nginx in the foreground, one process.</summary>
-internal static class Nginx
+internal static class NginxStream
 {
     /// <param name="home">From <see cref="PeerProcess.NewHome"/>.</param>
     /// <param name="servers">`server { … }` blocks of the stream module.</param>

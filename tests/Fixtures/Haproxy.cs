@@ -1,4 +1,4 @@
-namespace Bitflow.Tests.Support;
+namespace Bitflow.Tests.Fixtures;
 
 /// <summary>HAProxy in the foreground.</summary>
 internal static class Haproxy

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 
-namespace Bitflow.Tests.Support;
+namespace Bitflow.Tests.Fixtures;
 
 /// <summary>
 /// A SOCKS5 proxy that says what the test tells it to, whatever it is asked, and keeps what it was told. Each connection gets the next
@@ -14,7 +14,7 @@ internal sealed class SocksServer : IDisposable
     public static readonly byte[] PasswordAccepted = [1, 0];
     public static readonly byte[] Succeeded = [5, 0, 0, 1, 0, 0, 0, 0, 0, 0];
 
-    private readonly Backend _backend;
+    private readonly Peer _backend;
     private readonly Func<Socket, Task>[] _behaviours;
     private int _served;
 
@@ -25,7 +25,7 @@ internal sealed class SocksServer : IDisposable
 
     public SocksServer(IPAddress? address, params Func<Socket, Task>[] behaviours)
     {
-        _backend = new Backend(address);
+        _backend = address is null ? new Peer() : new Peer(address);
         _behaviours = behaviours;
         _ = ServeAsync();
     }
@@ -38,10 +38,10 @@ internal sealed class SocksServer : IDisposable
     /// <summary>Greets, lets the client in, says yes, and goes on with the test's own words as the target.</summary>
     public static Func<Socket, Task> Willing(Action<byte[]> onRequest, Func<Socket, Task> target) => async socket =>
     {
-        await socket.HearAsync(3);
-        await socket.SayAsync(NoAuthentication);
+        await socket.ReadUpToAsync(3);
+        await socket.SendAllAsync(NoAuthentication);
         onRequest(await RequestAsync(socket));
-        await socket.SayAsync(Succeeded);
+        await socket.SendAllAsync(Succeeded);
         await target(socket);
     };
 
@@ -50,9 +50,9 @@ internal sealed class SocksServer : IDisposable
     {
         foreach (byte[] answer in answers)
         {
-            if ((await socket.HearOnceAsync()).Length == 0)
+            if ((await socket.ReadOnceAsync()).Length == 0)
                 return;
-            await socket.SayAsync(answer);
+            await socket.SendAllAsync(answer);
         }
 
         await socket.EndingAsync();
@@ -63,22 +63,22 @@ internal sealed class SocksServer : IDisposable
     {
         foreach (byte[] answer in answers)
         {
-            await socket.HearOnceAsync();
-            await socket.SayAsync(answer);
+            await socket.ReadOnceAsync();
+            await socket.SendAllAsync(answer);
         }
     };
 
     /// <summary>A whole request: its length depends on its address type.</summary>
     public static async Task<byte[]> RequestAsync(Socket socket)
     {
-        byte[] head = await socket.HearAsync(5);
+        byte[] head = await socket.ReadUpToAsync(5);
         int rest = head[3] switch
         {
             1 => 3 + 2,
             4 => 15 + 2,
             _ => head[4] + 2,
         };
-        return [.. head, .. await socket.HearAsync(rest)];
+        return [.. head, .. await socket.ReadUpToAsync(rest)];
     }
 
     public void Dispose() => _backend.Dispose();
