@@ -253,9 +253,15 @@ internal sealed class LinuxConnection : Connection, IEventSink
     {
         Debug.Assert(_loop.IsCurrent, "a descriptor may only be changed on the loop that closes it");
 
+        if (IsClosed || _family == Libc.FamilyUnix)
+            return;
+
+        // Now, not between two sends: turning Nagle's algorithm off sends what is held (tcp(7), TCP_NODELAY).
+        if (hold && _delays)
+            TurnDelaysOff();
+
         // Refused where the connection was reset: the next send says so.
-        if (!IsClosed && _family != Libc.FamilyUnix)
-            _ = Libc.SetOption(_descriptor, Libc.IpProtoTcp, Libc.TcpCork, hold ? 1 : 0);
+        _ = Libc.SetOption(_descriptor, Libc.IpProtoTcp, Libc.TcpCork, hold ? 1 : 0);
     }
 
     public override ValueTask<IoFault> EndAsync()
@@ -541,6 +547,11 @@ internal sealed class LinuxConnection : Connection, IEventSink
             return;
         }
 
+        TurnDelaysOff();
+    }
+
+    private void TurnDelaysOff()
+    {
         _delays = false;
 
         // Refused where the connection was reset: the send says so.
