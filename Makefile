@@ -19,6 +19,7 @@ build: $(BINARY) ## build the program: one file that needs nothing else
 
 $(BINARY): $(SOURCES)
 	@mkdir -p bin
+	@echo "building $@: a minute or two, once"
 	dotnet publish src/Bitflow.App -c Release -r $(OS)-$(ARCH) -o artifacts/publish -v quiet
 	@cp artifacts/publish/bitflow $@.new && mv $@.new $@
 	@ln -sf $(@F) bin/bitflow
