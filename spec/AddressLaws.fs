@@ -19,6 +19,18 @@ let ``every refusal of a nearly right address says what would be right`` () =
         | Error fault -> (Address.describe fault).Length > 20)
 
 [<Fact>]
+let ``listeners overlap with themselves at a port, both ways or not at all, and with every address of their family and port`` () =
+    Law.Holds(fun (a: Address) (b: Address) ->
+        Address.overlap a b = Address.overlap b a
+        && (match a with
+            | Address.Tcp(family, Host.Literal literal, port) when port <> 0 ->
+                Address.overlap a a
+                && Address.overlap a (Address.Tcp(TcpFamily.Either, Host.Any, port))
+                && not (Address.overlap a (Address.Tcp(family, Host.Literal literal, port % 65535 + 1)))
+            | Address.Tcp(_, Host.Any, port) -> Address.overlap a a = (port <> 0)
+            | _ -> not (Address.overlap a b)))
+
+[<Fact>]
 let ``a target's host is never left out and its port never 0`` () =
     Law.Holds(fun (a: Address) ->
         match Address.asTarget a with

@@ -103,6 +103,28 @@ let ``a renewed certificate in the same file replaces the proxies that name it, 
         fate plan "a" = ProxyFate.Replaced [ $"contents of {path}" ] && fate plan "b" = ProxyFate.Kept)
 
 [<Fact>]
+let ``what cannot be opened because it overlaps with what closes is said, with the way out`` () =
+    let at text = match Address.tryParse text with Ok a -> a | Error _ -> failwith text
+    let config text = ConfigSeed({ Application = Sample.application; Proxies = [ { Sample.proxy "a" with Listener = { Sample.listener with Address = at text } } ] }, [])
+    Law.HoldsFor(
+        [ "127.0.0.1:80", ":80", true
+          ":80", "127.0.0.1:80", true
+          "[::1]:80", ":80", true
+          "[::1]:80", "0.0.0.0:80", false
+          "127.0.0.1:80", "127.0.0.2:80", false
+          "127.0.0.1:80", ":81", false
+          "127.0.0.1:0", ":0", false
+          "unix:/a", ":80", false
+          ":80", ":80", false ],
+        fun (before, after, obstructed) ->
+            let plan = plan (config before) (config after)
+            let said = ReloadPlan.obstacle plan (at after)
+            (not (isNull said)) = obstructed
+            && (not obstructed || said.Contains(string (at before)))
+            && (ReloadPlan.describe plan |> Seq.exists _.Contains("cannot be opened")) = obstructed
+    )
+
+[<Fact>]
 let ``an engine changes only with a restart, and every other key of the application at once`` () =
     Law.HoldsFor(
         [ { Sample.application with Engine = Engine.Managed }, [], true

@@ -212,6 +212,24 @@ module Address =
         | Address.NamedDescriptor name -> Error(AddressError.NamedTarget name)
         | _ -> Ok address
 
+    /// What a literal listener takes: of a port and a family, one address or (an empty text) every one.
+    let taken (address: Address) =
+        match address with
+        | Address.Tcp(family, Host.Any, port) when port <> 0 ->
+            [ if family <> TcpFamily.V6 then struct (port, true), ""
+              if family <> TcpFamily.V4 then struct (port, false), "" ]
+        | Address.Tcp(_, Host.Literal literal, port) when port <> 0 ->
+            let literal = IpAddress.canonical literal
+            let isEvery = literal.Equals System.Net.IPAddress.Any || literal.Equals System.Net.IPAddress.IPv6Any
+            [ struct (port, IpAddress.isV4 literal), (if isEvery then "" else string literal) ]
+        | _ -> []
+
+    /// Whether the kernel lets only one of the two be listened on.
+    let overlap (a: Address) (b: Address) =
+        List.allPairs (taken a) (taken b)
+        |> List.exists (fun ((place, host), (otherPlace, otherHost)) ->
+            place = otherPlace && (host = otherHost || host = "" || otherHost = ""))
+
     /// What is wrong, and what would be right.
     let describe (error: AddressError) =
         match error with

@@ -80,29 +80,17 @@ module internal ConfigRules =
           for path, proxy in proxiesOf subject do
               path / "listener" / "address", proxy.Listener.Address ]
 
-    /// What a literal listener takes: of a port and a family, one address or (an empty text) every one.
-    let private taken address =
-        match address with
-        | Address.Tcp(family, Host.Any, port) when port <> 0 ->
-            [ if family <> TcpFamily.V6 then struct (port, true), ""
-              if family <> TcpFamily.V4 then struct (port, false), "" ]
-        | Address.Tcp(_, Host.Literal literal, port) when port <> 0 ->
-            let literal = IpAddress.canonical literal
-            let isEvery = literal.Equals System.Net.IPAddress.Any || literal.Equals System.Net.IPAddress.IPv6Any
-            [ struct (port, IpAddress.isV4 literal), (if isEvery then "" else string literal) ]
-        | _ -> []
-
     let private listenersDoNotOverlap subject =
         // Of each port and family: the first listener at all, and the first of every address.
         let step (firsts, hosts) (path, address) =
             let addNew key value map = if Map.containsKey key map then map else Map.add key value map
             let met =
-                taken address
+                Address.taken address
                 |> List.tryPick (fun (key, host) ->
                     if host = "" then Map.tryFind key firsts
                     else Map.tryFind (key, "") hosts |> Option.orElse (Map.tryFind (key, host) hosts))
-            let firsts = taken address |> List.fold (fun map (key, _) -> addNew key (path, address) map) firsts
-            let hosts = taken address |> List.fold (fun map place -> addNew place (path, address) map) hosts
+            let firsts = Address.taken address |> List.fold (fun map (key, _) -> addNew key (path, address) map) firsts
+            let hosts = Address.taken address |> List.fold (fun map place -> addNew place (path, address) map) hosts
             met |> Option.map (fun (otherPath, other) -> wrong path (ConfigFault.ListenersOverlap(address, other, otherPath))),
             (firsts, hosts)
         listeners subject |> List.mapFold step (Map.empty, Map.empty) |> fst |> List.choose id

@@ -60,6 +60,11 @@ type ReloadPlan =
         | Some step -> step.Fate
         | None -> ProxyFate.Kept
 
+    /// Of an address that is to be opened: one that overlaps with it and is closed by the same plan. New sockets are opened before
+    /// old ones close, so that a failure can leave everything as it was: together the two cannot be.
+    member this.InTheWayOf(address: Address) =
+        this.Sockets |> List.tryPick (fun s -> if s.Fate = SocketFate.Closed && Address.overlap s.Address address then Some s.Address else None)
+
     member this.ChangesNothing =
         this.Application.IsEmpty
         && not this.EngineNeedsRestart
@@ -200,8 +205,17 @@ module ReloadPlan =
             let what = String.concat ", " differences
             $"proxy {step.Name}: replaced ({what}); open connections keep the old settings, new ones get the new"
 
-    let private socketLine (step: SocketStep) =
+    /// Why a new listening socket cannot be had by a reload, and what to do; null where nothing of ours is in its way.
+    [<CompiledName "Obstacle">]
+    let obstacle (plan: ReloadPlan) (address: Address) : string =
+        match plan.InTheWayOf address with
+        | Some closed -> $"{closed} is listened on until the new sockets are open; take it out with one reload and bring {address} with the next, or restart"
+        | None -> null
+
+    let private socketLine (plan: ReloadPlan) (step: SocketStep) =
         match step.Fate, step.Address with
+        | SocketFate.Opened, address when (plan.InTheWayOf address).IsSome ->
+            $"listening socket {address}: cannot be opened, for {step.Proxy}, by this reload: {obstacle plan address}"
         | SocketFate.Kept, address -> $"listening socket {address}: kept open, for {step.Proxy}"
         | SocketFate.Opened, address -> $"listening socket {address}: opened, for {step.Proxy}"
         | SocketFate.Closed, (Address.Descriptor _ | Address.NamedDescriptor _ as address) ->
@@ -218,7 +232,7 @@ module ReloadPlan =
     [<CompiledName "Describe">]
     let describe (plan: ReloadPlan) : IReadOnlyList<string> =
         [| yield! plan.Proxies |> List.map proxyLine
-           yield! plan.Sockets |> List.map socketLine
+           yield! plan.Sockets |> List.map (socketLine plan)
            yield! plan.Logs |> List.map logLine
            for key in plan.Application do
                $"application.{key}: changed, in force at once"

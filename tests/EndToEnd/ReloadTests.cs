@@ -75,6 +75,22 @@ public sealed class ReloadTests
     }
 
     [Fact]
+    public async Task An_address_that_overlaps_with_one_that_closes_is_refused_with_the_way_out()
+    {
+        using Peer one = Saying("one");
+        int port;
+        using (var free = new Peer())
+            port = free.Port;
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(one.Address, listener: $"127.0.0.1:{port}"));
+        bitflow.Rewrite(Proxy(one.Address, listener: $":{port}"));
+        bitflow.Signal("HUP");
+        await bitflow.SaysAsync("everything is as it was");
+        Assert.Contains($"127.0.0.1:{port} is listened on until the new sockets are open; take it out with one reload", bitflow.Errors, StringComparison.Ordinal);
+        using Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint());
+        Assert.Equal("one", await HearAsync(client));
+    }
+
+    [Fact]
     public async Task A_dropped_listener_closes_while_its_open_connections_go_on()
     {
         using Peer one = Saying("one");

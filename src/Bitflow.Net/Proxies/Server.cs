@@ -95,7 +95,7 @@ internal sealed class Server : IDisposable
             }
             catch (ListenException e)
             {
-                faults.Add($"proxy {step.Proxy}: cannot listen on {e.Message}");
+                faults.Add($"proxy {step.Proxy}: cannot listen on {e.Message}{(ReloadPlanModule.Obstacle(plan, step.Address) is { } why ? $": {why}" : "")}");
             }
         }
 
