@@ -131,6 +131,7 @@ internal static class TopCommand
             {
                 // The terminal is gone, or the command has ended; signals remain.
             }
-        }) { IsBackground = true, Name = "keys" }.Start();
+        })
+        { IsBackground = true, Name = "keys" }.Start();
     }
 }
