@@ -354,5 +354,9 @@ let ``what is no TLS is told nothing, every other refusal has the alert that Ope
 
 [<Fact>]
 let ``an alert is one fatal, unencrypted record`` () =
-    Law.HoldsFor([ TlsAlert.UnrecognizedName, "15030300020270"; TlsAlert.NoApplicationProtocol, "15030300020278"; TlsAlert.DecodeError, "15030300020232"; TlsAlert.ProtocolVersion, "15030300020246" ], fun (alert, bytes) ->
-        TlsAlert.record alert = hex bytes)
+    Law.HoldsFor(
+        [ TlsAlert.UnrecognizedName, "15030300020270"; TlsAlert.NoApplicationProtocol, "15030300020278"; TlsAlert.DecodeError, "15030300020232"
+          TlsAlert.ProtocolVersion, "15030300020246"; TlsAlert.HandshakeFailure, "15030300020228"
+          TlsAlert.UnexpectedMessage, "1503030002020a"; TlsAlert.RecordOverflow, "15030300020216"; TlsAlert.IllegalParameter, "1503030002022f" ],
+        fun (alert, bytes) -> TlsAlert.record alert = hex bytes
+    )

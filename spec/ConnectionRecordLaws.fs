@@ -127,9 +127,20 @@ let ``what an inbound header said is recorded as it was said`` () =
 
 [<Fact>]
 let ``half a character is written as U+FFFD, and whole ones as they are`` () =
+    // Not as literals: the compiler mends them.
+    let high, low, lost = string (char 0xD800), string (char 0xDC00), string (char 0xFFFD)
     Law.HoldsFor(
-        [ "\ud800", "\ufffd"; "x\ud800", "x\ufffd"; "\udc00x", "\ufffdx"; "\ud800x", "\ufffdx"; "\ud83d\ude00", "\ud83d\ude00"; "a\ud83d\ude00b", "a\ud83d\ude00b"; "", "" ],
+        [ high, lost; "x" + high, "x" + lost; low + "x", lost + "x"; high + "x", lost + "x"; "xy" + low + "z", "xy" + lost + "z"
+          high + low, high + low; "a" + high + low + "b", "a" + high + low + "b"; high + high + low, lost + high + low; "", "" ],
         fun (text, written) ->
             use json = JsonDocument.Parse(ConnectionRecord.format { sample with Target = text })
             json.RootElement.GetProperty("target").GetString() = written
     )
+
+[<Fact>]
+let ``every port that there is can be read, and no other number`` () =
+    let port (n: int64) = ConnectionRecord.tryParse $"{{\"source_ip\":\"192.0.2.1\",\"source_protocol\":\"tcp4\",\"source_port\":{n}}}"
+    Law.HoldsFor([ -1L, false; 0L, true; 1L, true; 65_535L, true; 65_536L, false; 4_294_967_297L, false ], fun (n, isPort) ->
+        match port n with
+        | Ok read -> isPort && read.Source = Endpoint.OfIp(IPAddress.Parse "192.0.2.1", int n)
+        | Error error -> not isPort && error = ConnectionRecordError.BadField "source_port")

@@ -21,6 +21,8 @@ let ``a reset waits while bytes are unsent, for write_timeout or 5 seconds, and 
         let patience = if timeout.IsPositive then timeout else Duration.OfSeconds 5L
         let again = Farewell.drained (Farewell.beginDrain timeout start) (start + elapsed) (int unsent)
         again.IsSome = (unsent > 0uy && elapsed.TotalNanoseconds < patience.TotalNanoseconds))
+    Law.HoldsFor([ 0, 4_999, true; 0, 5_000, false; 7_000, 6_999, true; 7_000, 7_000, false ], fun (timeout, elapsed, waits) ->
+        (Farewell.drained (Farewell.beginDrain (ms timeout) start) (start + ms elapsed) 1).IsSome = waits)
 
 [<Fact>]
 let ``an empty queue is never waited for`` () =

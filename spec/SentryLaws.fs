@@ -189,3 +189,16 @@ let ``a later end of a limit is never taken back (SE-17)`` () =
 [<Fact>]
 let ``no header makes the reading of rate limits throw`` () =
     Law.Holds(fun (HostileText header) (HostileText retry) -> Sentry.isLimited start "error" (after 429 header retry) || true)
+
+[<Fact>]
+let ``of what is too long the beginning is sent: 4,096 characters of a message, the 50 innermost calls`` () =
+    let message = String.init 5_000 (fun i -> string (i % 10))
+    let frames = [ for i in 1..60 -> { Function = $"call{i}"; Module = "m"; File = ""; Line = 0; InApp = true } ]
+    let event =
+        { Id = Guid.Empty; Timestamp = wall; Release = "r"; ServerName = ""; Message = message; Template = ""; Tags = []
+          Exceptions = [ { Type = "E"; Message = "m"; Frames = frames } ]; Stack = [] }
+    let _, _, payload, _ = cut (Sentry.envelope (dsn "https://k@h/1") wall Sentry.noDiscards event)
+    let sent = payload.GetProperty("exception").GetProperty("values").[0].GetProperty("stacktrace").GetProperty "frames"
+    Law.HoldsFor([ payload.GetProperty("message").GetString() ], fun text -> text = message.Substring(0, 4_096))
+    Law.HoldsFor([ sent.GetArrayLength(), sent[0].GetProperty("function").GetString(), sent[49].GetProperty("function").GetString() ], fun seen ->
+        seen = (50, "call50", "call1"))

@@ -1,7 +1,7 @@
 // Breaks the core in plausible ways, one at a time, and shows which law notices.
 //
-//     dotnet fsi spec/mutate.fsx                 every module; writes docs/mutations.md (a quarter of an hour)
-//     dotnet fsi spec/mutate.fsx Backoff Life    these alone, printed, nothing written
+//     dotnet fsi spec/mutate.fsx                 every module; writes docs/mutations.md (ten minutes)
+//     dotnet fsi spec/mutate.fsx Backoff Life    these alone; renews their part of the page
 //     dotnet fsi spec/mutate.fsx smoke           a handful, for `make test`; needs `dotnet build -c Release spec`
 //
 // What is broken, besides what is broken by hand below:
@@ -38,28 +38,29 @@ let modules =
     [ "Duration", [ "DurationLaws" ]
       "IpNetwork", [ "IpNetworkLaws" ]
       "Address", [ "AddressLaws" ]
-      "Endpoint", [ "ConnectionRecordLaws"; "AdmissionLaws"; "AddressLaws" ]
-      "IoFault", [ "CloseReasonLaws" ]
-      "CloseReason", [ "CloseReasonLaws" ]
+      "Endpoint", [ "MessageLaws"; "ConnectionRecordLaws" ]
+      "IoFault", [ "CloseReasonLaws"; "MessageLaws" ]
+      "CloseReason", [ "CloseReasonLaws"; "MessageLaws" ]
       "ServerName", [ "ServerNameLaws" ]
-      "Printable", [ "CertificatesLaws"; "OutboundHeaderLaws" ]
-      "TlsAlert", [ "ClientHelloLaws"; "TlsRulesLaws" ]
+      "Printable", [ "MessageLaws" ]
+      "TlsAlert", [ "ClientHelloLaws"; "MessageLaws"; "TlsRulesLaws" ]
       "Alpn", [ "CertificatesLaws"; "ClientHelloLaws"; "TlsRulesLaws" ]
-      "ClientHello", [ "ClientHelloLaws" ]
+      "ClientHello", [ "ClientHelloLaws"; "MessageLaws" ]
       "Certificates", [ "CertificatesLaws"; "TlsRulesLaws" ]
       "Config", [ "ConfigSchemaLaws"; "ConfigFileLaws" ]
+      "KeyExchange", [ "TlsRulesLaws" ]
       "TlsRules", [ "TlsRulesLaws" ]
       "CertificateChecks", [ "TlsRulesLaws" ]
       "Crc32c", [ "ProxyHeaderLaws" ]
-      "ProxyHeader", [ "ProxyHeaderLaws"; "LifeLaws" ]
+      "ProxyHeader", [ "MessageLaws"; "ProxyHeaderLaws"; "LifeLaws" ]
       "ProxyHeaderText", [ "ProxyHeaderLaws" ]
       "ProxyHeaderTlvs", [ "ProxyHeaderLaws" ]
       "ProxyHeaderBinary", [ "ProxyHeaderLaws" ]
       "ProxyHeaderCodec", [ "ProxyHeaderLaws" ]
       "OutboundHeader", [ "OutboundHeaderLaws" ]
       "Socks5", [ "Socks5Laws" ]
-      "SystemdSockets", [ "SystemdLaws" ]
-      "SystemdNotify", [ "SystemdLaws" ]
+      "SystemdSockets", [ "SystemdLaws"; "MessageLaws" ]
+      "SystemdNotify", [ "SystemdLaws"; "MessageLaws" ]
       "Backoff", [ "BackoffLaws" ]
       "Balancer", [ "BalancerLaws" ]
       "DialFault", [ "DialLaws" ]
@@ -70,9 +71,11 @@ let modules =
       "RelayLife", [ "RelayLaws" ]
       "RelayClock", [ "RelayClockLaws" ]
       "Farewell", [ "FarewellLaws" ]
+      "Farewell", [ "FarewellLaws" ]
       "Life", [ "LifeLaws"; "SimulatorLaws" ]
       "ReloadPlan", [ "ReloadPlanLaws" ]
-      "CommandLine", [ "CommandLineLaws" ]
+      "Usage", [ "UsageLaws"; "CommandLineLaws" ]
+      "CommandLine", [ "CommandLineLaws"; "UsageLaws" ]
       "RepeatLimit", [ "RepeatLimitLaws" ]
       "Tally", [ "TallyLaws" ]
       "Metrics", [ "MetricsLaws"; "OperationsDocumentLaws" ]
@@ -80,18 +83,20 @@ let modules =
       "Prometheus", [ "PrometheusLaws"; "MetricsLaws" ]
       "JsonText", [ "ConnectionRecordLaws"; "StateViewLaws"; "SentryLaws" ]
       "ConnectionRecord", [ "ConnectionRecordLaws" ]
-      "Sentry", [ "SentryLaws" ]
+      "Sentry", [ "SentryLaws"; "MessageLaws"; "RepeatLimitLaws" ]
       "StateView", [ "StateViewLaws" ]
-      "Yaml", [ "YamlLaws" ]
-      "Json", [ "ExplainLaws"; "ConfigSchemaLaws" ]
-      "Shown", [ "ConfigFileLaws" ]
-      "SocksProxySyntax", [ "ConfigFileLaws" ]
-      "ConfigFault", [ "ConfigFileLaws"; "ConfigRulesLaws"; "ConfigSchemaLaws" ]
+      "Yaml", [ "YamlLaws"; "MessageLaws"; "ConfigFileLaws" ]
+      "Json", [ "MessageLaws"; "ExplainLaws"; "ConfigSchemaLaws" ]
+      "Shown", [ "MessageLaws"; "ConfigFileLaws" ]
+      "SocksProxySyntax", [ "MessageLaws"; "ConfigFileLaws" ]
+      "ConfigFault", [ "MessageLaws"; "ConfigFileLaws"; "ConfigRulesLaws"; "ConfigSchemaLaws" ]
       "ConfigKind", [ "ConfigFileLaws"; "ConfigSchemaLaws" ]
       "ConfigKeys", [ "ConfigSchemaLaws"; "ConfigFileLaws" ]
       "ConfigRules", [ "ConfigRulesLaws"; "ConfigFileLaws" ]
       "ConfigFile", [ "ConfigFileLaws" ]
       "ConfigSchema", [ "ConfigSchemaLaws" ]
+      "Summary", [ "SummaryLaws" ]
+      "Paint", [ "SummaryLaws" ]
       "Forecast", [ "ExplainLaws" ]
       "Explain", [ "ExplainLaws" ]
       "Scenario", [ "ExplainLaws" ]
@@ -105,6 +110,30 @@ let withoutDecision: (string * string) list = [ ("Parse", "a type without a func
 let equivalent: (string * string * string * string) list =
     [ "Duration", "if total < 0L then text.Append", "", "zero was written before"
       "Duration", "if total < 0L then uint64", "", "zero was written before"
+      "Duration", "override this.GetHashCode", "", "a hash may be any number"
+      "Endpoint", "hash", "", "a hash may be any number"
+      "Endpoint", "| Unknown -> 0", "", "a hash may be any number"
+      "ProxyHeader", "hash (", "", "a hash may be any number"
+      "ProxyHeader", "| TextUnknown -> 1", "", "a hash may be any number"
+      "ProxyHeader", "| BinaryUnspecified -> 2", "", "a hash may be any number"
+      "ProxyHeader", "| BinaryLocal -> 3", "", "a hash may be any number"
+      "Farewell", "min (2L * drain.Pause.TotalNanoseconds)", "", "how fast the pauses grow up to their bound is free"
+      "Life", "refuse { life with ClientHasSent = true }", "", "nothing asks what a client sent once it was refused"
+      "JsonText", "ArrayBufferWriter<byte>(512)", "", "a first size that grows"
+      "ServerName", "let mutable bad = -1", "", "every number below zero says that no byte is bad"
+      "ClientHello", "65_536 / 64", "65537 / 64", "the quotient is the same"
+      "KeyExchange", "hello.KeyShares |> List.tryFind isLarge", "", "which of several large groups is named decides nothing"
+      "KeyExchange", "hello.Groups |> List.tryFind isLarge", "", "which of several large groups is named decides nothing"
+      "ServerName", "let mutable any = -1", "", "every number below zero says that there is none"
+      "Life", "Ticket = -1L", "", "every number below zero says that none was drawn"
+      "Crc32c", "ofBytesWithHole bytes -1", "", "every offset below zero leaves the bytes as they are"
+      "CertificateChecks", "| Error _ -> false)", "", "an exact pattern is a name"
+      "CommandLine", " _ -> \"", "", "the parser of arguments asks for a text that is shown nowhere"
+      "JsonText", "let mutable sound = true", "", "the slow way comes to the same"
+      "Shown", "Array2D.zeroCreate", "", "a table with room to spare"
+      "Yaml", "measured (YamlValue.Scalar(scalar.Value, true))", "", "a stand-in in a file that is refused"
+      "ConfigKind", "YamlValue.Null -> \"nothing stands\"", "", "what is null was answered before its shape is asked for"
+      "Forecast", "let private accepted = Instant 0L", "", "only differences of instants count"
       "IpNetwork", "if first <= l then", "", "two ranges that share one address, joined or not, hold the same addresses"
       "IpNetwork", "if slash < 0 then text else", "", "before a leading slash no address was read"
       "ProxyHeaderText", "if rest.Length < full tcp6", "", "at the full keyword both ways ask for the same number of bytes" ]
@@ -148,6 +177,43 @@ let byHand =
       "Life", "dial life now -1L", "dial life now 0L"
       "Life", "(Instant.limitFrom life.AcceptedAt life.Rules.Proxy.Listener.HandshakeTimeout)", "(Instant.limitFrom life.AcceptedAt (life.Rules.Proxy.Listener.HandshakeTimeout + life.Rules.Proxy.Listener.HandshakeTimeout))"
       "Life", "toStep life Step.Relay (lifetimeEnd life)", "toStep life Step.Relay life.Deadline"
+      "Printable", "min bytes.Length maxCharacters - 1", "min bytes.Length maxCharacters - 2"
+      "Printable", "b.ToString \"x2\"", "b.ToString \"x\""
+      "Certificates", "name <> \"*\"", "name = \"*\""
+      "Certificates", "Seq.indexed names", "Seq.indexed (Seq.rev names)"
+      "Certificates", "(fun name -> index, name)", "(fun name -> 0, name)"
+      "Config", "let minVersion = TlsVersion.Tls13", "let minVersion = TlsVersion.Tls12"
+      "Crc32c", "hole >= 0 && i >= hole && i < hole + 4", "hole > 0 && i >= hole && i < hole + 4"
+      "Crc32c", "hole >= 0 && i >= hole && i < hole + 4", "hole >= 0 && i > hole && i < hole + 4"
+      "Crc32c", "hole >= 0 && i >= hole && i < hole + 4", "hole >= 0 && i >= hole && i <= hole + 4"
+      "Crc32c", "hole >= 0 && i >= hole && i < hole + 4", "hole >= 0 && i >= hole && i < hole + 3"
+      "Crc32c", "~~~crc", "crc"
+      "AddressChoice", "Seq.filter IpAddress.isV4", "Seq.filter (IpAddress.isV4 >> not)"
+      "AddressChoice", "Seq.filter IpAddress.isV4", "Seq.filter (fun _ -> true)"
+      "AddressChoice", "Seq.filter IpAddress.isV4", "Seq.truncate 1"
+      "AddressChoice", "Seq.filter (IpAddress.isV4 >> not)", "Seq.filter IpAddress.isV4"
+      "AddressChoice", "Seq.filter (IpAddress.isV4 >> not)", "Seq.filter (fun _ -> true)"
+      "OutboundHeader", "struct (Endpoint.Unix \"\", local)", "struct (peer, local)"
+      "OutboundHeader", "struct (peer, local)", "struct (local, peer)"
+      "OutboundHeader", "struct (client, connectedTo)", "struct (client, local)"
+      "OutboundHeader", "word tls.Alpn", "word tls.ServerName"
+      "OutboundHeader", "certificate |> Option.exists (fun c -> c.Verified)", "certificate.IsSome"
+      "Json", "Indented = true", "Indented = false"
+      "Json", "writer.WriteNumberValue number", "writer.WriteNumberValue(number + 1m)"
+      "Json", "writer.WriteBooleanValue value", "writer.WriteBooleanValue(not value)"
+      "Json", "List.iter write items", "List.iter write (List.rev items)"
+      "Json", "Encoding.UTF8.GetString(buffer.ToArray()) + \"\\n\"", "Encoding.UTF8.GetString(buffer.ToArray())"
+      "ConfigKeys", "max 1 attempts", "attempts"
+      "ConfigKeys", "(VerifyMode.Strict, \"verified, as `strict`\")", "(VerifyMode.None, \"verified, as `strict`\")"
+      "ConfigKeys", "(Kind.integer 0 Defaults.maxConnectAttempts)", "(Kind.integer 1 Defaults.maxConnectAttempts)"
+      "ConfigKeys", "(Defaults.connectTimeout, \"`10s`\")", "(Duration.Zero, \"`10s`\")"
+      "ConfigKeys", "(if header then Some version else None)", "(if header then None else Some version)"
+      "ConfigKeys", "(Kind.nonEmptyList (record \"a target\" target))", "(Kind.list (record \"a target\" target))"
+      "ConfigSchema", "(if key.IsList then \"[]\" else \"\")", "\"\""
+      "ConfigSchema", "under (path + \".\") key.Inner", "under path key.Inner"
+      "ConfigSchema", "(Json.Object(about @ members))", "(Json.Object members)"
+      "ConfigSchema", "Json.Text \"https://json-schema.org/draft/2020-12/schema\"", "Json.Text \"https://json-schema.org/draft-07/schema\""
+      "ConfigSchema", "marks = \"\"", "marks <> \"\""
       "Forecast", "Event.HeaderRead(Endpoint.Unknown, Endpoint.Unknown, true)", "Event.HeaderRead(Endpoint.Unknown, Endpoint.Unknown, false)"
       "Forecast", "Event.Ticket client.Ticket", "Event.Ticket(client.Ticket + 1L)"
       "Forecast", "Admission.isBelowLimit rules.ConnectionLimit client.OpenConnections", "Admission.isBelowLimit rules.ConnectionLimit (client.OpenConnections - 1)" ]
@@ -158,8 +224,8 @@ type Mutant =
       Line: int
       Was: string
       Is: string
-      /// The line with the mutant behind a switch, given the mutant's number.
-      Switched: int -> string }
+      /// The line with mutants behind switches, given the number of each and what becomes.
+      Switched: (int * string) list -> string }
 
 // -- Where a line may be broken --------------------------------------------------------------------------------------------------
 
@@ -249,7 +315,7 @@ let expressionOf (lines: string array) at =
                 balanced rest |> Option.map (fun expression -> found.Value, expression, rest.Substring expression.Length)
             else None)
 
-let switched number was is = $"(if Mutant.is {number} then ({is}) else ({was}))"
+let switched was mutants = (was, mutants) ||> List.fold (fun text (number: int, is) -> $"(if Mutant.is {number} then ({is}) else ({text}))")
 
 let conditions name (lines: string array) =
     [ for at in 0 .. lines.Length - 1 do
@@ -263,7 +329,7 @@ let conditions name (lines: string array) =
                   match neighbours |> List.tryFind (fun (from, _) -> was.Contains from) with
                   | Some(from, into) -> was.Substring(0, was.IndexOf from) + into + was.Substring(was.IndexOf from + from.Length)
                   | None -> $"not ({was})"
-              { Module = name; Line = at; Was = was; Is = is; Switched = fun n -> found.Groups["before"].Value + switched n was is + found.Groups["after"].Value } ]
+              { Module = name; Line = at; Was = was; Is = is; Switched = fun mutants -> found.Groups["before"].Value + switched was mutants + found.Groups["after"].Value } ]
 
 let caseOf (line: string) =
     let found = Regex.Match(line, @"^(?<indent>\s*)\| (?<pattern>[^""]+?) -> (?<body>.+)$")
@@ -280,10 +346,10 @@ let cases name (lines: string array) =
               match neighbour with
               | _ when isCovered ->
                   { Module = name; Line = at; Was = $"| {pattern} -> {body}"; Is = "(the case is dropped)"
-                    Switched = fun n -> $"{indent}| {pattern} when not (Mutant.is {n}) -> {body}" }
+                    Switched = fun mutants -> $"{indent}| {pattern} when not (Mutant.is {fst mutants.Head}) -> {body}" }
               | Some(otherIndent, _, other) when otherIndent = indent && other <> body && openBrackets other = 0 ->
                   { Module = name; Line = at; Was = $"| {pattern} -> {body}"; Is = $"| {pattern} -> {other}"
-                    Switched = fun n -> $"{indent}| {pattern} -> {switched n body other}" }
+                    Switched = fun mutants -> $"{indent}| {pattern} -> {switched body [ (fst mutants.Head, other) ]}" }
               | _ -> ()
           | _ -> () ]
 
@@ -293,7 +359,7 @@ let changed name (lines: string array) (change: string -> (int * int * string) l
           | Some(before, expression, after) ->
               for start, length, into in change expression do
                   let is = expression.Substring(0, start) + into + expression.Substring(start + length)
-                  { Module = name; Line = at; Was = expression; Is = is; Switched = fun n -> before + switched n expression is + after }
+                  { Module = name; Line = at; Was = expression; Is = is; Switched = fun mutants -> before + switched expression mutants + after }
           | None -> () ]
 
 let inCode (expression: string) (pattern: string) =
@@ -324,24 +390,24 @@ let hand name (lines: string array) =
                   let line = lines[at]
                   let put (text: string) = line.Substring(0, line.IndexOf was) + text + line.Substring(line.IndexOf was + was.Length)
                   let arrow, equals = was.IndexOf " -> ", was.IndexOf " = "
-                  let written n =
+                  let written (mutants: (int * string) list) =
+                      let behind start = switched (was.Substring start) (mutants |> List.map (fun (n, is: string) -> n, is.Substring start))
                       // A whole case: the switch goes behind its arrow.
-                      if was.StartsWith "| " && arrow > 0 then was.Substring(0, arrow + 4) + switched n (was.Substring(arrow + 4)) (is.Substring(is.IndexOf " -> " + 4))
-                      elif was.StartsWith "let " then was.Substring(0, equals + 3) + switched n (was.Substring(equals + 3)) (is.Substring(equals + 3))
-                      elif was.Contains "; " && equals > 0 && was.EndsWith " }" || Regex.IsMatch(was, @"^[A-Z]\w+ = ") && was.Contains "; " then
+                      if was.StartsWith "| " && arrow > 0 then was.Substring(0, arrow + 4) + behind (arrow + 4)
+                      elif was.StartsWith "let " then was.Substring(0, equals + 3) + behind (equals + 3)
+                      elif Regex.IsMatch(was, @"^[A-Z]\w+ = .*; ") then
                           // Fields of a record: the switch in the value that differs.
                           Array.zip (was.Split "; ") (is.Split "; ")
                           |> Array.map (fun (a, b) ->
                               let equals = a.IndexOf " = " + 3
+                              let value (text: string) = text.Substring(equals).TrimEnd(' ', '}')
                               if a = b then a
-                              else
-                                  let value (text: string) = text.Substring(equals).TrimEnd(' ', '}')
-                                  a.Substring(0, equals) + switched n (value a) (value b) + (if a.EndsWith " }" then " }" else ""))
+                              else a.Substring(0, equals) + switched (value a) [ (fst mutants.Head, value b) ] + (if a.EndsWith " }" then " }" else ""))
                           |> String.concat "; "
-                      else switched n was is
-                  { Module = name; Line = at; Was = was; Is = is; Switched = fun n -> put (written n) } ]
+                      else switched was mutants
+                  { Module = name; Line = at; Was = was; Is = is; Switched = written >> put } ]
 
-/// What can be broken in a module: by hand, and by the rules; one mutant a line. They take turns by kind, so that no kind has all.
+/// What can be broken in a module: by hand, and by the rules; one mutant a line, by hand several of the same text. They take turns by kind, so that no kind has all.
 let mutantsOf (name: string) =
     let lines = File.ReadAllLines(Path.Combine(root, core, name + ".fs"))
     for m, piece, _, _ in equivalent do
@@ -354,7 +420,7 @@ let mutantsOf (name: string) =
         | [] -> None
         | kinds -> kinds[at % kinds.Length] |> List.tryFind (fun m -> m.Line = at)
     let taken = byHand |> List.map _.Line |> set
-    byHand |> List.distinctBy _.Line, [ for at in 0 .. lines.Length - 1 do if not (taken.Contains at) then match ofLine at with Some m -> m | None -> () ]
+    byHand, [ for at in 0 .. lines.Length - 1 do if not (taken.Contains at) then match ofLine at with Some m -> m | None -> () ]
 
 // -- A copy of the core with every mutant in it ------------------------------------------------------------------------------------
 
@@ -400,8 +466,9 @@ let prepare () =
 let rec build (mutants: (int * Mutant) list) =
     for name, ofModule in mutants |> List.groupBy (fun (_, m) -> m.Module) do
         let lines = File.ReadAllLines(Path.Combine(root, core, name + ".fs"))
-        for number, m in ofModule do
-            lines[m.Line] <- m.Switched number
+        for _, ofLine in ofModule |> List.groupBy (fun (_, m) -> m.Line) do
+            let first = snd ofLine.Head
+            lines[first.Line] <- first.Switched(ofLine |> List.map (fun (number, m) -> number, m.Is))
         File.WriteAllLines(Path.Combine(place, core, name + ".fs"), lines)
     let status, output = run place "dotnet" $"build {core} -c Release -v q -nologo"
     if status = 0 then
@@ -416,6 +483,7 @@ let rec build (mutants: (int * Mutant) list) =
             faults
             |> List.choose (fun (name, line) ->
                 mutants |> List.filter (fun (_, m) -> m.Module = name && m.Line <= line) |> List.sortByDescending (fun (_, m) -> m.Line) |> List.tryHead)
+            |> List.collect (fun (_, guilty) -> mutants |> List.filter (fun (_, m) -> m.Module = guilty.Module && m.Line = guilty.Line))
             |> List.map fst
             |> set
         if guilty.IsEmpty then failwith $"the copy does not build:\n{output}"
@@ -496,25 +564,40 @@ let judgeAll (program: string) (mutants: (int * Mutant) list) =
 
 let cell (text: string) = "`" + text.Replace("|", "\\|") + "`"
 
-let write (results: (Mutant * string) list) =
-    let caught = results |> List.filter (fun (_, law) -> law <> "")
-    let judged = results |> List.map (fun (m, _) -> m.Module) |> List.distinct
+let page = Path.Combine(root, "docs", "mutations.md")
+
+/// The rows of each module, as the page has them.
+let written () =
+    if not (File.Exists page) then Map.empty
+    else
+        Regex.Split(File.ReadAllText page, @"^## ", RegexOptions.Multiline)
+        |> Array.map (fun part -> part.Split('\n')[0], part.Split '\n' |> Array.filter (fun l -> Regex.IsMatch(l, @"^\| \d")) |> Array.toList)
+        |> Array.filter (fun (_, rows) -> not rows.IsEmpty)
+        |> Map.ofArray
+
+/// The page, with the modules of these results renewed.
+let write (order: string list) (results: (Mutant * string) list) =
+    let row (m: Mutant, law: string) =
+        let is = if m.Is.StartsWith "(the" then m.Is else cell m.Is
+        $"""| {m.Line + 1} | {cell m.Was} | {is} | {if law = "" then "**nothing**" else law.Trim()} |"""
+    let renewed = results |> List.groupBy (fun (m, _) -> m.Module) |> List.map (fun (name, results) -> name, List.map row results)
+    let rows = (written (), renewed) ||> List.fold (fun rows (name, ofModule) -> Map.add name ofModule rows)
+    let shown = order |> List.filter rows.ContainsKey
+    let all = shown |> List.collect (fun name -> rows[name])
+    let caught = all |> List.filter (fun row -> not (row.EndsWith "| **nothing** |"))
     let text = StringBuilder()
     let line (s: string) = text.Append(s).Append('\n') |> ignore
     line "# Mutations"
     line ""
     line "Written by `dotnet fsi spec/mutate.fsx`, which breaks the core in plausible ways, one at a time, and runs the laws."
-    line $"{caught.Length} of {results.Length} mutations of {judged.Length} modules were caught; the law named is the first that failed."
-    for name in judged do
+    line $"{caught.Length} of {all.Length} mutations of {shown.Length} modules were caught; the law named is the first that failed."
+    for name in shown do
         line ""
         line $"## {name}"
         line ""
         line "| line | was | became | caught by |"
         line "|---|---|---|---|"
-        for m, law in results do
-            if m.Module = name then
-                let is = if m.Is.StartsWith "(the" then m.Is else cell m.Is
-                line $"""| {m.Line + 1} | {cell m.Was} | {is} | {if law = "" then "**nothing**" else law.Trim()} |"""
+        List.iter line rows[name]
     line ""
     line "## Not broken"
     line ""
@@ -528,7 +611,7 @@ let write (results: (Mutant * string) list) =
     for name, piece, becomes, why in equivalent do
         let into = if becomes = "" then "" else $" (with {cell becomes})"
         line $"- {name}, {cell piece}{into}: {why}."
-    File.WriteAllText(Path.Combine(root, "docs", "mutations.md"), string text)
+    File.WriteAllText(page, string text)
 
 let arguments = fsi.CommandLineArgs |> Array.skip 1 |> Array.toList
 let isSmoke = arguments = [ "smoke" ]
@@ -572,7 +655,7 @@ try
         | "" -> ()
         | law -> failwith $"without a mutant does not hold: {law}"
     let results = judgeAll program mutants
-    if arguments.IsEmpty then write results
+    if not isSmoke then write listed results
     for name in results |> List.map (fun (m, _) -> m.Module) |> List.distinct do
         let count = results |> List.filter (fun (m, _) -> m.Module = name) |> List.length
         if count < 5 && not isSmoke then printfn $"{name} has only {count} mutants"
