@@ -88,3 +88,8 @@ let ``painting adds a colour and its end, and changes no character`` () =
         let text = text.Get.Replace("\u001b", "")
         [ Tone.Good; Tone.Doubtful; Tone.Bad; Tone.Quiet ]
         |> List.forall (fun tone -> strip (Paint.text tone text) = text && strip (Paint.head tone text) = text))
+
+[<Fact>]
+let ``no two tones look alike`` () =
+    let tones = [ Tone.Good; Tone.Doubtful; Tone.Bad; Tone.Quiet ]
+    Law.HoldsFor([ tones |> List.map (fun tone -> Paint.text tone "x") ], fun painted -> List.distinct painted = painted)

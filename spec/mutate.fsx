@@ -73,6 +73,7 @@ let modules =
       "Farewell", [ "FarewellLaws" ]
       "Farewell", [ "FarewellLaws" ]
       "Life", [ "LifeLaws"; "SimulatorLaws" ]
+      "MemoryReturn", [ "MemoryReturnLaws" ]
       "ReloadPlan", [ "ReloadPlanLaws" ]
       "Usage", [ "UsageLaws"; "CommandLineLaws" ]
       "CommandLine", [ "CommandLineLaws"; "UsageLaws" ]
@@ -120,6 +121,7 @@ let equivalent: (string * string * string * string) list =
       "Farewell", "min (2L * drain.Pause.TotalNanoseconds)", "", "how fast the pauses grow up to their bound is free"
       "Life", "refuse { life with ClientHasSent = true }", "", "nothing asks what a client sent once it was refused"
       "JsonText", "ArrayBufferWriter<byte>(512)", "", "a first size that grows"
+      "Paint", "| Tone.Quiet -> 2", "3", "which look is quiet is taste; that no two look alike is a law"
       "ServerName", "let mutable bad = -1", "", "every number below zero says that no byte is bad"
       "ClientHello", "65_536 / 64", "65537 / 64", "the quotient is the same"
       "KeyExchange", "hello.KeyShares |> List.tryFind isLarge", "", "which of several large groups is named decides nothing"
