@@ -235,12 +235,7 @@ internal sealed class ManagedConnection : Connection
         try
         {
             if (_socket.AddressFamily != AddressFamily.Unix)
-            {
                 _socket.LingerState = new LingerOption(true, 0);
-
-                // Said again: where another thread is within a call on this socket, disposing shuts it down first, and the peer would see an end.
-                _socket.Close(0);
-            }
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
