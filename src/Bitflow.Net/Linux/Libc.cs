@@ -113,12 +113,9 @@ internal static unsafe partial class Libc
     /// </summary>
     public static int UnsentBytes(int descriptor)
     {
-        // tcpi_state is the first byte of struct tcp_info.
-        const int StateMask = 0xff;
-        const int StateClosed = 7;
         if (IoctlInt(descriptor, SiocOutq, out int bytes) != 0 || bytes == 0)
             return 0;
-        return GetOption(descriptor, IpProtoTcp, TcpInfo, out int info) >= 0 && (info & StateMask) == StateClosed ? 0 : bytes;
+        return IsClosed(descriptor) ? 0 : bytes;
     }
 
     [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]
@@ -280,6 +277,15 @@ internal static unsafe partial class Libc
         Answer(SetSockOptNative(descriptor, level, option, (byte*)&value, sizeof(int)));
 
     /// <summary>Reads an option of one int.</summary>
+    /// <summary>Whether TCP is through with the connection: reset, or ended by both sides.</summary>
+    public static bool IsClosed(int descriptor)
+    {
+        // tcpi_state is the first byte of struct tcp_info.
+        const int StateMask = 0xff;
+        const int StateClosed = 7;
+        return GetOption(descriptor, IpProtoTcp, TcpInfo, out int info) >= 0 && (info & StateMask) == StateClosed;
+    }
+
     public static int GetOption(int descriptor, int level, int option, out int value)
     {
         int v = 0;

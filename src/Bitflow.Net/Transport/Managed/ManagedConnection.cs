@@ -22,6 +22,9 @@ internal sealed class ManagedConnection : Connection
     private Endpoint? _local;
     private Endpoint? _remote;
     private volatile bool _reset;
+
+    /// <summary>Whether our own end was sent: after the other side's, TCP is through then.</summary>
+    private volatile bool _ended;
     private int _closed;
 
     public ManagedConnection(EventLoop loop, Socket socket)
@@ -39,29 +42,7 @@ internal sealed class ManagedConnection : Connection
 
     public override Endpoint Remote => _remote ??= Read(static s => s.RemoteEndPoint);
 
-    public override int UnsentBytes
-    {
-        get
-        {
-            if (!OperatingSystem.IsLinux() || _closed != 0)
-                return 0;
-            bool held = false;
-            try
-            {
-                _socket.SafeHandle.DangerousAddRef(ref held);
-                return Libc.UnsentBytes((int)_socket.SafeHandle.DangerousGetHandle());
-            }
-            catch (ObjectDisposedException)
-            {
-                return 0;
-            }
-            finally
-            {
-                if (held)
-                    _socket.SafeHandle.DangerousRelease();
-            }
-        }
-    }
+    public override int UnsentBytes => OperatingSystem.IsLinux() && _closed == 0 ? Ask(Libc.UnsentBytes) : 0;
 
     /// <summary>The kernel tells of a reset once; whoever asks after a receive was told must hear of it too.</summary>
     public void RememberReset() => _reset = true;
@@ -175,6 +156,7 @@ internal sealed class ManagedConnection : Connection
     {
         try
         {
+            _ended = true;
             _socket.Shutdown(SocketShutdown.Send);
             return new(IoFault.None);
         }
@@ -257,7 +239,38 @@ internal sealed class ManagedConnection : Connection
         _resetWatch?.End();
     }
 
-    private IoResult Judge(IoResult result) => result.IsEnd && _reset ? IoResult.Failed(IoFault.Reset) : result;
+    /// <summary>
+    /// The kernel tells of a reset once. Where a send on another thread heard of it, a receive meets what looks like an end; but an end leaves the
+    /// connection open for what is still to be sent.
+    /// </summary>
+    private IoResult Judge(IoResult result)
+    {
+        if (!result.IsEnd)
+            return result;
+        if (!_ended && OperatingSystem.IsLinux() && _socket.AddressFamily != AddressFamily.Unix && Ask(static d => Libc.IsClosed(d) ? 1 : 0) == 1)
+            _reset = true;
+        return _reset ? IoResult.Failed(IoFault.Reset) : result;
+    }
+
+    /// <summary>What the kernel says of the descriptor; 0 where it is closed already.</summary>
+    private int Ask(Func<int, int> question)
+    {
+        bool held = false;
+        try
+        {
+            _socket.SafeHandle.DangerousAddRef(ref held);
+            return question((int)_socket.SafeHandle.DangerousGetHandle());
+        }
+        catch (ObjectDisposedException)
+        {
+            return 0;
+        }
+        finally
+        {
+            if (held)
+                _socket.SafeHandle.DangerousRelease();
+        }
+    }
 
     private bool TakePendingError()
     {
