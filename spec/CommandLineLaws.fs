@@ -50,3 +50,24 @@ let ``every command that the help shows is understood`` () =
           [| "explain"; "--config"; "x"; "--proxy"; "p"; "--source"; "10.1.2.3" |] ],
         fun arguments -> match CommandLine.parse arguments "" with Ok command -> not command.IsHelp | Error _ -> false
     )
+
+[<Fact>]
+let ``the lists of explain may be repeated or joined by commas, and JSON is asked for in either way`` () =
+    let explained (rest: string list) =
+        match CommandLine.parse (Array.ofList ([ "explain"; "--config"; "a"; "--source"; "::1" ] @ rest)) "" with
+        | Ok(Command.Explain asked) -> asked.ApplicationProtocols, asked.Down, asked.AsJson
+        | other -> failwith $"%A{other}"
+    Law.HoldsFor(
+        [ [], ([], [], false)
+          [ "--alpn"; "h2,http/1.1"; "--down"; "a"; "--down"; "b" ], ([ "h2"; "http/1.1" ], [ "a"; "b" ], false)
+          [ "--alpn"; "h2"; "http/1.1"; "--json" ], ([ "h2"; "http/1.1" ], [], true)
+          [ "--down"; "a,,b"; "--format"; "json" ], ([], [ "a"; "b" ], true)
+          [ "--format"; "text" ], ([], [], false) ],
+        fun (rest, expected) -> explained rest = expected)
+
+[<Fact>]
+let ``a value of the wrong kind is told with the option that it was given to`` () =
+    Law.HoldsFor([ "--open", "many"; "--ticket", "next" ], fun (option, value) ->
+        match CommandLine.parse [| "explain"; "--config"; "a"; "--source"; "::1"; option; value |] "" with
+        | Error fault -> fault.Contains option && fault.Contains value
+        | Ok _ -> false)

@@ -280,6 +280,17 @@ let ``control characters are in no value`` () =
 let private metrics address = config ($"application: {{metrics: {{address: \"{address}\"}}}}\n" + file "" "" "") |> Option.bind _.Application.Metrics |> Option.map _.Address
 
 [<Fact>]
+let ``of a control character in a secret nothing is told but that it is there`` () =
+    Law.HoldsFor([ "\"https://k\\u0007@h/1\"" ], fun dsn ->
+        (onlyError ($"application:\n  sentry_dsn: {dsn}\n" + file "" "" "")) |> snd = "the value holds a control character; remove it")
+
+[<Fact>]
+let ``what stands where something else belongs is named`` () =
+    Law.HoldsFor(
+        [ "server: 5", "a plain value stands where "; "server: [ a ]", "a list stands where "; "server: { proxies: { a: b } }", "a mapping stands where " ],
+        fun (text, beginning) -> (onlyError text |> snd).StartsWith beginning)
+
+[<Fact>]
 let ``metrics go to UDP or to a Unix datagram socket`` () =
     Law.HoldsFor(
         [ "localhost:8125", Some(MetricsAddress.Udp("localhost", 8125)); "udp://10.0.0.1:1", Some(MetricsAddress.Udp("10.0.0.1", 1)); "[::1]:8125", Some(MetricsAddress.Udp("::1", 8125))

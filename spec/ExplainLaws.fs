@@ -463,3 +463,27 @@ let ``an inspection of a PROXY header says of which kind it is, and what the sen
             let struct (seen, whole) = Inspect.proxyHeader (ProxyHeaderCodec.encode header)
             whole && seen.Contains words
     )
+
+[<Fact>]
+let ``who a trusted header names is the source, and a header of local health checks names nobody`` () =
+    let p = { Sample.proxy "p" with Listener = { Sample.listener with TrustedProxies = Sample.networks [ "10.9.0.0/16" ] } }
+    let source header =
+        (Forecast.untilDial (Rules p) ValueNone { describe (Sample.ip "10.9.9.9") ValueNone 0 0L with Header = header }).Life.Source
+    Law.HoldsFor(
+        [ HeaderSeen.Addresses(Sample.ip "198.51.100.7", Sample.ip "198.51.100.8"), Sample.ip "198.51.100.7"
+          HeaderSeen.Local, Sample.ip "10.9.9.9"
+          HeaderSeen.Unknown, Sample.ip "10.9.9.9" ],
+        fun (header, expected) -> source header = expected)
+
+[<Fact>]
+let ``a client connects to the listener's address, with its own family where the listener serves both`` () =
+    let at (address: string) peer = Explain.localOf { Sample.listener with Address = (Address.tryParse address |> Result.defaultWith (fun e -> failwith $"%A{e}")) } peer
+    let ip (text: string) = Endpoint.OfIp(System.Net.IPAddress.Parse text, 80)
+    Law.HoldsFor(
+        [ "192.0.2.1:80", Sample.ip "10.1.2.3", ip "192.0.2.1"
+          "[2001:db8::1]:80", Sample.ip "10.1.2.3", ip "2001:db8::1"
+          ":80", Sample.ip "10.1.2.3", ip "0.0.0.0"
+          ":80", Sample.ip "2001:db8::7", ip "::"
+          "unix:/run/a", Endpoint.Unix "", Endpoint.Unix "/run/a"
+          "unix:@a", Endpoint.Unix "", Endpoint.Unix "@a" ],
+        fun (address, peer, expected) -> at address peer = expected)

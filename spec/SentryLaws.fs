@@ -202,3 +202,14 @@ let ``of what is too long the beginning is sent: 4,096 characters of a message, 
     Law.HoldsFor([ payload.GetProperty("message").GetString() ], fun text -> text = message.Substring(0, 4_096))
     Law.HoldsFor([ sent.GetArrayLength(), sent[0].GetProperty("function").GetString(), sent[49].GetProperty("function").GetString() ], fun seen ->
         seen = (50, "call50", "call1"))
+
+[<Fact>]
+let ``half a character is sent as U+FFFD, and none is cut in half`` () =
+    let sent (message: string) =
+        let event =
+            { Id = Guid.Empty; Timestamp = wall; Release = "r"; ServerName = ""; Message = message; Template = ""; Tags = []; Exceptions = []; Stack = [] }
+        let _, _, payload, _ = cut (Sentry.envelope (dsn "https://k@h/1") wall Sentry.noDiscards event)
+        payload.GetProperty("message").GetString()
+    Law.HoldsFor(
+        [ "\ud800b", "\ufffdb"; "a\udc00", "a\ufffd"; null, ""; String('a', 4_095) + "\ud83d\ude00", String('a', 4_095); String('a', 4_096), String('a', 4_096) ],
+        fun (message, expected) -> sent message = expected)

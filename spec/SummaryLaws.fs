@@ -93,3 +93,28 @@ let ``painting adds a colour and its end, and changes no character`` () =
 let ``no two tones look alike`` () =
     let tones = [ Tone.Good; Tone.Doubtful; Tone.Bad; Tone.Quiet ]
     Law.HoldsFor([ tones |> List.map (fun tone -> Paint.text tone "x") ], fun painted -> List.distinct painted = painted)
+
+[<Fact>]
+let ``a place at the head of a message is painted to its colon, and what has none stays as it is`` () =
+    Law.HoldsFor(
+        [ "a.yaml:1:2: no", Paint.text Tone.Bad "a.yaml:1:2:" + " no"; "warning: a: b", Paint.text Tone.Bad "warning:" + " a: b"; "plain words", "plain words"; ": odd", ": odd" ],
+        fun (line, painted) -> Paint.head Tone.Bad line = painted)
+
+[<Fact>]
+let ``what a check says of each way to choose, to try and to ask for certificates`` () =
+    let file balancer attempts listener =
+        "server: { proxies: [ { name: a, listener: { address: ':80' " + listener + " }, targets: [ { name: t, address: 'x:1', connect_attempts: " + string attempts
+        + " } ], options: { connection_load_balancer: " + balancer + " } } ] }"
+    let tls mode = ", tls_context: { verify_mode: " + mode + ", certificates: [ { key: k, certificate: c, authority: a } ] }"
+    Law.HoldsFor(
+        [ file "none" 1 "", "targets: the first alone"
+          file "failover" 2 "", "targets: in this order (failover); 2 attempts each"
+          file "round-robin" 1 "", "targets: in turn (round-robin)"
+          file "sni" 1 "", "targets: by server name, TLS passed through (sni)"
+          file "sni" 1 (tls "none"), "targets: by server name, TLS ends here (sni)"
+          file "none" 1 (tls "none"), "TLS: 1.3; as www.example.com until 2030-05-06"
+          file "none" 1 (tls "relaxed"), "TLS: 1.3; as www.example.com until 2030-05-06; client certificates verified where given"
+          file "none" 1 (tls "strict"), "TLS: 1.3; as www.example.com until 2030-05-06; client certificates required" ],
+        fun (file, expected) ->
+            let said = lines file [ certificate ]
+            if said |> List.contains ("    " + expected) then true else failwith (String.concat "\n" said))

@@ -211,7 +211,7 @@ module ConnectionRecord =
             json.WriteString(ipKey, string address)
             json.WriteNumber(portKey, port)
         | Endpoint.Unix path ->
-            json.WriteString(ipKey, JsonText.wellFormed path)
+            json.WriteString(ipKey, JsonText.orEmpty path)
             json.WriteNumber(portKey, 0)
         | Endpoint.Unknown ->
             json.WriteString(ipKey, "")
@@ -219,7 +219,7 @@ module ConnectionRecord =
         json.WriteString(protocolKey, endpoint.Protocol)
 
     let private write (json: Utf8JsonWriter) (record: ConnectionRecord) =
-        let text (key: JsonEncodedText) (value: string) = json.WriteString(key, JsonText.wellFormed value)
+        let text (key: JsonEncodedText) (value: string) = json.WriteString(key, JsonText.orEmpty value)
         let number (key: JsonEncodedText) (value: int64) = json.WriteNumber(key, value)
         json.WriteStartObject()
         text Key.name record.Name
@@ -262,7 +262,7 @@ module ConnectionRecord =
         json.WriteBoolean(Key.helloRead, record.HelloRead)
         json.WriteStartArray(Key.alpnOffer)
         for name in record.AlpnOffer do
-            json.WriteStringValue(JsonText.wellFormed name)
+            json.WriteStringValue(JsonText.orEmpty name)
         json.WriteEndArray()
         json.WriteStartArray(Key.resolved)
         for resolved in record.Resolved do

@@ -1,6 +1,5 @@
 namespace Bitflow.Domain
 
-open System
 open System.Buffers
 open System.Text
 open System.Text.Encodings.Web
@@ -13,24 +12,8 @@ module internal JsonText =
     /// Not checked while it is written: that what is written reads back is a law.
     let options = JsonWriterOptions(Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, Indented = false, SkipValidation = true)
 
-    /// The text with every lone surrogate replaced by U+FFFD; the writer would throw on one.
-    let wellFormed (text: string) =
-        if isNull text then
-            ""
-        else
-            let mutable i = 0
-            let mutable sound = true
-            while sound && i < text.Length do
-                if not (Char.IsSurrogate text[i]) then i <- i + 1
-                elif i + 1 < text.Length && Char.IsSurrogatePair(text[i], text[i + 1]) then i <- i + 2
-                else sound <- false
-            if sound then
-                text
-            else
-                let result = StringBuilder(text.Length)
-                for rune in text.EnumerateRunes() do
-                    result.Append(rune.ToString()) |> ignore
-                result.ToString()
+    /// What is not there is empty. Half a character (a lone surrogate) is U+FFFD when it is written.
+    let orEmpty (text: string) = if isNull text then "" else text
 
     /// What the function writes, as bytes.
     let bytes (write: Utf8JsonWriter -> unit) : byte array =

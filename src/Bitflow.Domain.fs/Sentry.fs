@@ -160,14 +160,12 @@ module Sentry =
     let private maxTags = 30
     let private maxTagLength = 200
 
-    /// Valid Unicode of at most so many UTF-16 units; a character is never cut in half.
+    /// At most so many UTF-16 units; a character is never cut in half.
     let private clip (most: int) (text: string) =
-        let text = if isNull text then "" else text
-        let text =
-            if text.Length <= most then text
-            elif Char.IsHighSurrogate text[most - 1] then text.Substring(0, most - 1)
-            else text.Substring(0, most)
-        JsonText.wellFormed text
+        let text = JsonText.orEmpty text
+        if text.Length <= most then text
+        elif Char.IsHighSurrogate text[most - 1] then text.Substring(0, most - 1)
+        else text.Substring(0, most)
 
     let private time (at: DateTimeOffset) =
         at.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture)

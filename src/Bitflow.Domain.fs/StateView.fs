@@ -68,7 +68,7 @@ module StateView =
     let private time (at: DateTimeOffset) =
         at.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture)
 
-    let private text (json: Utf8JsonWriter) (key: string) (value: string) = json.WriteString(key, JsonText.wellFormed value)
+    let private text (json: Utf8JsonWriter) (key: string) (value: string) = json.WriteString(key, JsonText.orEmpty value)
 
     /// A JSON array, one object a proxy.
     [<CompiledName("ProxiesJson")>]
@@ -81,7 +81,7 @@ module StateView =
                 text json "listener" proxy.Listener
                 json.WriteStartArray "bound"
                 for endpoint in proxy.Bound do
-                    json.WriteStringValue(JsonText.wellFormed (string endpoint))
+                    json.WriteStringValue(JsonText.orEmpty (string endpoint))
                 json.WriteEndArray()
                 json.WriteString("policy", policyText proxy.Policy)
                 json.WriteStartArray "targets"

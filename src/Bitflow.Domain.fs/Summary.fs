@@ -14,8 +14,6 @@ module Summary =
     let private few (most: int) (items: string list) =
         if items.Length <= most then list items else $"{list (List.truncate most items)} and {items.Length - most} more"
 
-    let private count (n: int) (noun: string) = if n = 1 then $"1 {noun}" else $"{n} {noun}s"
-
     let private version version =
         match version with
         | TlsVersion.Tls12 -> "1.2 and 1.3"
@@ -60,7 +58,7 @@ module Summary =
           | Policy.Sni -> "by server name, TLS passed through (sni)"
           match targets |> List.map _.ConnectAttempts |> List.distinct with
           | [ 1 ] -> ()
-          | [ n ] -> $"""{count n "attempt"} each"""
+          | [ n ] -> $"{n} attempts each"
           | several -> $"{List.min several} to {List.max several} attempts each"
           if options.DualStack then "of the client's family (dual stack)"
           match options.ProxyHeader with
