@@ -276,7 +276,6 @@ internal static unsafe partial class Libc
     public static int SetOption(int descriptor, int level, int option, int value) =>
         Answer(SetSockOptNative(descriptor, level, option, (byte*)&value, sizeof(int)));
 
-    /// <summary>Reads an option of one int.</summary>
     /// <summary>Whether TCP is through with the connection: reset, or ended by both sides.</summary>
     public static bool IsClosed(int descriptor)
     {
@@ -286,6 +285,7 @@ internal static unsafe partial class Libc
         return GetOption(descriptor, IpProtoTcp, TcpInfo, out int info) >= 0 && (info & StateMask) == StateClosed;
     }
 
+    /// <summary>Reads an option of one int.</summary>
     public static int GetOption(int descriptor, int level, int option, out int value)
     {
         int v = 0;
