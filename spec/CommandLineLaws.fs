@@ -71,3 +71,12 @@ let ``a value of the wrong kind is told with the option that it was given to`` (
         match CommandLine.parse [| "explain"; "--config"; "a"; "--source"; "::1"; option; value |] "" with
         | Error fault -> fault.Contains option && fault.Contains value
         | Ok _ -> false)
+
+[<Fact>]
+let ``a fault is told in the words of the help, whatever the parser of arguments would say`` () =
+    Law.HoldsFor(
+        [ [| "chekc" |]; [| "--configfile"; "x" |]; [| "explain"; "--config"; "a" |]; [| "diff"; "a" |] ],
+        fun arguments ->
+            match Usage.read (Usage.separate (List.ofArray arguments)), CommandLine.parse arguments "" with
+            | UsageReading.Fault fault, Error said -> said = Usage.describe fault
+            | _ -> false)

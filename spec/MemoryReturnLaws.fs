@@ -1,13 +1,15 @@
 module Bitflow.Spec.MemoryReturnLaws
 
-open Bitflow.Domain
-open FsCheck.FSharp
+open System
 open Xunit
+open Bitflow.Domain
 
 [<Fact>]
 let ``memory is returned only at rest, and never where a heap is so large that it would be noticed`` () =
-    Law.Holds(fun (allocated: int64) (heap: int64) ->
-        MemoryReturn.isDue allocated heap = (allocated < 524_288L && heap < 134_217_728L))
+    let rest, large = 512L * 1024L, 128L * 1024L * 1024L
+    Law.HoldsFor(
+        [ 0L, 0L, true; rest - 1L, large - 1L, true; rest, 0L, false; 0L, large, false; rest, large, false; Int64.MaxValue, 0L, false ],
+        fun (allocated, heap, due) -> MemoryReturn.isDue allocated heap = due)
 
 [<Fact>]
 let ``few more connections than at the last return are not worth a look`` () =

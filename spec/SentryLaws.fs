@@ -213,3 +213,13 @@ let ``half a character is sent as U+FFFD, and none is cut in half`` () =
     Law.HoldsFor(
         [ "\ud800b", "\ufffdb"; "a\udc00", "a\ufffd"; null, ""; String('a', 4_095) + "\ud83d\ude00", String('a', 4_095); String('a', 4_096), String('a', 4_096) ],
         fun (message, expected) -> sent message = expected)
+
+[<Fact>]
+let ``a call names its file and its line where they are known`` () =
+    let frame file line = { Function = "f"; Module = "m"; File = file; Line = line; InApp = true }
+    let event =
+        { Id = Guid.Empty; Timestamp = wall; Release = "r"; ServerName = ""; Message = "m"; Template = ""; Tags = []; Exceptions = []; Stack = [ frame "Relay.cs" 7; frame "" 0 ] }
+    let _, _, payload, _ = cut (Sentry.envelope (dsn "https://k@h/1") wall Sentry.noDiscards event)
+    let frames = payload.GetProperty("threads").GetProperty("values").[0].GetProperty("stacktrace").GetProperty "frames"
+    let places = [ for frame in frames.EnumerateArray() -> fst (frame.TryGetProperty "filename"), fst (frame.TryGetProperty "lineno") ]
+    Law.HoldsFor([ places ], fun places -> places = [ (false, false); (true, true) ])

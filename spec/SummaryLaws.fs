@@ -118,3 +118,16 @@ let ``what a check says of each way to choose, to try and to ask for certificate
         fun (file, expected) ->
             let said = lines file [ certificate ]
             if said |> List.contains ("    " + expected) then true else failwith (String.concat "\n" said))
+
+[<Fact>]
+let ``of a long list a check tells the beginning and how many more there are`` () =
+    let clients (networks: string list) =
+        let listed = String.concat ", " networks
+        lines ("server: { proxies: [ { name: a, listener: { address: ':80', authorized_sources: [ " + listed + " ] }, targets: [ { name: t, address: 'x:1' } ] } ] }") []
+        |> List.item 1
+    let networks = [ for i in 1..6 -> $"10.{i}.0.0/16" ]
+    Law.HoldsFor(
+        [ 4, "    clients: 10.1.0.0/16, 10.2.0.0/16, 10.3.0.0/16, 10.4.0.0/16"
+          5, "    clients: 10.1.0.0/16, 10.2.0.0/16, 10.3.0.0/16, 10.4.0.0/16 and 1 more"
+          6, "    clients: 10.1.0.0/16, 10.2.0.0/16, 10.3.0.0/16, 10.4.0.0/16 and 2 more" ],
+        fun (n, expected) -> clients (List.truncate n networks) = expected)
