@@ -80,3 +80,20 @@ let ``a fault is told in the words of the help, whatever the parser of arguments
             match Usage.read (Usage.separate (List.ofArray arguments)), CommandLine.parse arguments "" with
             | UsageReading.Fault fault, Error said -> said = Usage.describe fault
             | _ -> false)
+
+[<Fact>]
+let ``without --open none is open, and without --ticket the first target's turn has come`` () =
+    let asked (rest: string list) =
+        match CommandLine.parse (Array.ofList ([ "explain"; "--config"; "a"; "--source"; "::1" ] @ rest)) "" with
+        | Ok(Command.Explain asked) -> asked.Open, asked.Ticket
+        | other -> failwith $"%A{other}"
+    Law.HoldsFor([ [], (0, 0L); [ "--open"; "7" ], (7, 0L); [ "--ticket"; "3" ], (0, 3L) ], fun (rest, expected) -> asked rest = expected)
+
+[<Fact>]
+let ``an address that cannot be watched is refused for what it is`` () =
+    Law.HoldsFor(
+        [ "127.0.0.1:0", Address.describe AddressError.PortZero; "fd:3", "a descriptor of another process cannot be watched" ],
+        fun (address, why) ->
+            match CommandLine.parse [| "top"; address |] "" with
+            | Error fault -> fault.StartsWith $"{address}: " && fault.Contains why
+            | Ok _ -> false)

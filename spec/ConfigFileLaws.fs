@@ -285,6 +285,11 @@ let ``of a control character in a secret nothing is told but that it is there`` 
         (onlyError ($"application:\n  sentry_dsn: {dsn}\n" + file "" "" "")) |> snd = "the value holds a control character; remove it")
 
 [<Fact>]
+let ``a proxy without a target is refused`` () =
+    let text = "server: { proxies: [ { name: a, listener: { address: ':80' }, targets: [] } ] }"
+    Law.HoldsFor([ text ], fun text -> (onlyError text |> snd).StartsWith "the list is empty; write a target at least")
+
+[<Fact>]
 let ``what stands where something else belongs is named`` () =
     Law.HoldsFor(
         [ "server: 5", "a plain value stands where "; "server: [ a ]", "a list stands where "; "server: { proxies: { a: b } }", "a mapping stands where " ],

@@ -223,3 +223,12 @@ let ``a call names its file and its line where they are known`` () =
     let frames = payload.GetProperty("threads").GetProperty("values").[0].GetProperty("stacktrace").GetProperty "frames"
     let places = [ for frame in frames.EnumerateArray() -> fst (frame.TryGetProperty "filename"), fst (frame.TryGetProperty "lineno") ]
     Law.HoldsFor([ places ], fun places -> places = [ (false, false); (true, true) ])
+
+[<Fact>]
+let ``of a long chain of causes the five outermost are sent`` () =
+    let event =
+        { Id = Guid.Empty; Timestamp = wall; Release = "r"; ServerName = ""; Message = "m"; Template = ""; Tags = []
+          Exceptions = [ for i in 1..9 -> { Type = $"E{i}"; Message = "m"; Frames = [] } ]; Stack = [] }
+    let _, _, payload, _ = cut (Sentry.envelope (dsn "https://k@h/1") wall Sentry.noDiscards event)
+    let types = [ for value in payload.GetProperty("exception").GetProperty("values").EnumerateArray() -> value.GetProperty("type").GetString() ]
+    Law.HoldsFor([ types ], fun types -> if types = [ "E5"; "E4"; "E3"; "E2"; "E1" ] then true else failwith $"%A{types}")

@@ -53,6 +53,7 @@ let ``a mistyped command, option or file is answered with what was probably mean
           [ "-config"; "x" ], "did you mean --config?"
           [ "check"; "--conf"; "x" ], "did you mean --config?"
           [ "explain"; "--sorce"; "x" ], "did you mean --source?"
+          [ "explain"; "-jso" ], "did you mean --json?"
           [ "bitflow.yaml" ], "write: bitflow --config bitflow.yaml"
           [ "check"; "bitflow.yaml" ], "write: bitflow check --config bitflow.yaml"
           [ "-c" ], "write: --config FILE"
@@ -126,3 +127,8 @@ let ``a page shows that there are options exactly where some may be left out`` (
     Law.HoldsFor(
         [ "explain", true; "check", false; "schema", false; "replay", false; "diff", false ],
         fun (name, more) -> (first name).EndsWith " [options]" = more)
+
+[<Fact>]
+let ``an option that takes one value is shown with one, one that takes several with dots`` () =
+    let page = Usage.page (Usage.commands |> List.find (fun command -> command.Name = "explain"))
+    Law.HoldsFor([ page ], fun page -> Regex.IsMatch(page, @"--sni [A-Z]+ ") && Regex.IsMatch(page, @"--down [A-Z]+\.\.\. "))
