@@ -53,7 +53,7 @@ let ``a mistyped command, option or file is answered with what was probably mean
           [ "-config"; "x" ], "did you mean --config?"
           [ "check"; "--conf"; "x" ], "did you mean --config?"
           [ "explain"; "--sorce"; "x" ], "did you mean --source?"
-          [ "explain"; "-jso" ], "did you mean --json?"
+          [ "explain"; "-prxi"; "x" ], "did you mean --proxy?"
           [ "bitflow.yaml" ], "write: bitflow --config bitflow.yaml"
           [ "check"; "bitflow.yaml" ], "write: bitflow check --config bitflow.yaml"
           [ "-c" ], "write: --config FILE"
