@@ -127,7 +127,7 @@ internal sealed class ManagedConnection : Connection
             if (error == SocketError.Success)
                 return new(IoResult.Ok(taken));
             if (error != SocketError.WouldBlock)
-                return new(IoResult.Failed(IoFaults.OfSocketError(error)));
+                return new(IoResult.Failed(FaultOf(error)));
             _send.SetBuffer(System.Runtime.InteropServices.MemoryMarshal.AsMemory(data[..Math.Min(data.Length, PieceBytes)]));
             _send.Prepare();
             return _socket.SendAsync(_send) ? _send.PendingResult : new(_send.Outcome);
@@ -162,7 +162,7 @@ internal sealed class ManagedConnection : Connection
         }
         catch (SocketException e)
         {
-            return new(IoFaults.OfSocketError(e.SocketErrorCode));
+            return new(FaultOf(e.SocketErrorCode));
         }
         catch (ObjectDisposedException)
         {
@@ -247,10 +247,15 @@ internal sealed class ManagedConnection : Connection
     {
         if (!result.IsEnd)
             return result;
+        if (IsClosed)
+            return IoResult.Failed(IoFault.Aborted);
         if (!_ended && OperatingSystem.IsLinux() && _socket.AddressFamily != AddressFamily.Unix && Ask(static d => Libc.IsClosed(d) ? 1 : 0) == 1)
             _reset = true;
         return _reset ? IoResult.Failed(IoFault.Reset) : result;
     }
+
+    /// <summary>Closing shuts the socket down first, so that a call at work on another thread may see anything: it is our doing all the same.</summary>
+    private IoFault FaultOf(SocketError error) => IsClosed ? IoFault.Aborted : IoFaults.OfSocketError(error);
 
     /// <summary>What the kernel says of the descriptor; 0 where it is closed already.</summary>
     private int Ask(Func<int, int> question)
