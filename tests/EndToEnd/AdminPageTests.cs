@@ -76,7 +76,7 @@ public sealed class AdminPageTests
                 await Task.Delay(5);
             }
         });
-        await page.ShowsAsync("/ kB\\/s$/.test(document.querySelectorAll('#proxies tr')[0].cells[3].textContent)");
+        await page.ShowsAsync("/ [kM]B\\/s$/.test(document.querySelectorAll('#proxies tr')[0].cells[3].textContent)");
         using Socket another = await SocketWords.ConnectAsync(bitflow.EndPoint());
         await page.ShowsAsync($"{ConnectionRows} === 3 && document.title === '3 open – Bitflow'");
         await page.ScreenshotAsync(Screenshot("two-wide"));
