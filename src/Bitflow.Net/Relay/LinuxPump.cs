@@ -193,12 +193,12 @@ internal sealed class LinuxPump : IReadyHandler
     private void Received(int bytes)
     {
         _fromStamps.BytesFrom += bytes;
-        _fromStamps.LastMoved = _loop.Now.Nanoseconds;
+        _fromStamps.LastMoved = _loop.ReadClock().Nanoseconds;
     }
 
     private void Sent(int bytes)
     {
-        long now = _loop.Now.Nanoseconds;
+        long now = _loop.ReadClock().Nanoseconds;
         _toStamps.BytesTo += bytes;
         _toStamps.LastTaken = now;
         _toStamps.LastMoved = now;

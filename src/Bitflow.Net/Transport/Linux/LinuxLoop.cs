@@ -61,6 +61,12 @@ internal sealed class LinuxLoop : EventLoop
 
     public override Instant Now => IsCurrent ? _now : Clock();
 
+    /// <summary>
+    /// The time at this moment, and the loop's from here on. What a limit is counted from is stamped with it: the time at which the turn began
+    /// lies before the bytes, and the limit would end early.
+    /// </summary>
+    internal Instant ReadClock() => _now = Clock();
+
     public override bool IsCurrent => Environment.CurrentManagedThreadId == _threadId;
 
     /// <summary>Descriptors that live here. Other loops read it to share out connections; it may be a moment old.</summary>
