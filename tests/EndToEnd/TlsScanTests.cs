@@ -73,8 +73,11 @@ public sealed class TlsScanTests
         using BitflowProcess bitflow = await BitflowProcess.StartAsync(
             Proxy(target, $"min_version: '1.2', certificates: [ {TestAuthority.Trusted.Issue("server.example").Entry} ]"));
         foreach (string groups in new[] { "ffdhe4096", "ffdhe6144", "ffdhe8192", "ffdhe8192:X25519" })
+        {
             Assert.Contains("alert handshake failure", await OpenSsl.ClientAsync(bitflow.EndPoint(), "-groups", groups), StringComparison.Ordinal);
-        Assert.Contains("ffdhe4096", await bitflow.EndsWithAsync("client.hello.refused"), StringComparison.Ordinal);
+            await bitflow.EndsWithAsync("client.hello.refused", groups.Split(':')[0]);
+        }
+
         foreach ((string groups, string spoken) in new[] { ("X25519:ffdhe8192", "X25519"), ("P-521", "521 bits"), ("X448", "X448"), ("ffdhe2048", "DH, 2048 bits") })
         {
             string said = await OpenSsl.ClientAsync(bitflow.EndPoint(), "-groups", groups);

@@ -88,13 +88,13 @@ internal sealed partial class BitflowProcess : ChildProcess
     /// <summary>Where the admin server listens: `127.0.0.1:…` or a path.</summary>
     public string AdminAddress() => Errors.Split("admin server: listening on ")[1].Split('\n')[0].Trim();
 
-    /// <summary>Waits until a connection's end is logged with this reason; the line.</summary>
-    public async Task<string> EndsWithAsync(string reason)
+    /// <summary>Waits until a connection's end is logged with this reason and these words; the line. Two connections are logged in no certain order.</summary>
+    public async Task<string> EndsWithAsync(string reason, string words = "")
     {
         string? line = null;
         await Eventually.IsTrueAsync(
-            () => (line = Errors.Split('\n').FirstOrDefault(l => l.Contains($": {reason}:", StringComparison.Ordinal))) is not null,
-            () => $"a connection ends with {reason}; the log:\n{Errors}");
+            () => (line = Errors.Split('\n').FirstOrDefault(l => l.Contains($": {reason}:", StringComparison.Ordinal) && l.Contains(words, StringComparison.Ordinal))) is not null,
+            () => $"a connection ends with {reason} {words}; the log:\n{Errors}");
         return line!;
     }
 
