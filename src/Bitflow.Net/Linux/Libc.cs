@@ -49,6 +49,7 @@ internal static unsafe partial class Libc
     public const int MsgPeek = 0x2;
     public const int MsgDontWait = 0x40;
     public const int MsgNoSignal = 0x4000;
+    public const int MsgMore = 0x8000;
 
     public const int ShutWrite = 1;
 
@@ -254,14 +255,16 @@ internal static unsafe partial class Libc
         }
     }
 
-    public static int Send(int descriptor, ReadOnlySpan<byte> data)
+    /// <param name="more">Whether more follows at once, which may share a segment (MSG_MORE).</param>
+    public static int Send(int descriptor, ReadOnlySpan<byte> data, bool more = false)
     {
+        int flags = more ? MsgDontWait | MsgNoSignal | MsgMore : MsgDontWait | MsgNoSignal;
         fixed (byte* d = data)
         {
             int answer;
             do
             {
-                answer = Answer(SendNative(descriptor, d, (nuint)data.Length, MsgDontWait | MsgNoSignal));
+                answer = Answer(SendNative(descriptor, d, (nuint)data.Length, flags));
             }
             while (answer == Interrupted);
             return answer;

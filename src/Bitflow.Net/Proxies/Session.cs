@@ -384,7 +384,7 @@ internal sealed class Session : LoopTimer, IRelayObserver
     private async Task<Event?> HandshakeAsync(Life life)
     {
         TlsOutcome outcome = await Model.Tls.Listener!.AcceptAsync(Client, _preface.Take(), _helloAnswer!).ConfigureAwait(false);
-        if (outcome.Connection is { } secured)
+        if (outcome is { Connection: { } secured, Terms: { } terms })
         {
             lock (_gate)
             {
@@ -394,12 +394,12 @@ internal sealed class Session : LoopTimer, IRelayObserver
 
             if (Client != secured)
             {
-                secured.Forget();
+                outcome.Forget();
                 return null;
             }
 
-            Tls = Tls with { Version = secured.VersionText, Alpn = secured.Alpn, ClientCertificateSubject = secured.PeerSubject };
-            ClientTls = secured.Describe(life.ServerName.IsSome ? life.ServerName.Value.Text : "");
+            Tls = Tls with { Version = terms.VersionText, Alpn = terms.Alpn, ClientCertificateSubject = terms.PeerSubject };
+            ClientTls = terms.Describe(life.ServerName.IsSome ? life.ServerName.Value.Text : "");
             return Event.HandshakeDone;
         }
 

@@ -6,8 +6,8 @@ using Bitflow.Net.Transport.Linux;
 namespace Bitflow.Net.Relay;
 
 /// <summary>
-/// What <see cref="Pump"/> does, for two plain connections on one Linux loop: moved by callbacks, received into the loop's one buffer and sent
-/// at once; what does not go out is copied aside. A stream that fills the buffer is spliced through a pipe until it runs small again.
+/// What <see cref="Pump"/> does, for two connections on one Linux loop: moved by callbacks, received into the loop's one buffer and sent at once;
+/// what does not go out is copied aside. A stream between plain ones that fills the buffer is spliced through a pipe until it runs small again.
 /// </summary>
 internal sealed class LinuxPump : IReadyHandler
 {
@@ -17,8 +17,10 @@ internal sealed class LinuxPump : IReadyHandler
     /// <summary>So many small splices in a row, and the stream is copied again.</summary>
     private const int SmallSplicesBeforeCopying = 8;
 
-    private readonly LinuxConnection _from;
-    private readonly LinuxConnection _to;
+    private readonly LoopConnection _from;
+    private readonly LoopConnection _to;
+    private readonly LinuxConnection? _splicedFrom;
+    private readonly LinuxConnection? _splicedTo;
     private readonly LinuxLoop _loop;
     private readonly Side _side;
     private readonly SideStamps _fromStamps;
@@ -34,10 +36,12 @@ internal sealed class LinuxPump : IReadyHandler
     private bool _over;
 
     private LinuxPump(
-        LinuxConnection from, LinuxConnection to, LinuxLoop loop, Side side, SideStamps fromStamps, SideStamps toStamps, IRelayObserver observer)
+        LoopConnection from, LoopConnection to, LinuxLoop loop, Side side, SideStamps fromStamps, SideStamps toStamps, IRelayObserver observer)
     {
         _from = from;
         _to = to;
+        _splicedFrom = from as LinuxConnection;
+        _splicedTo = to as LinuxConnection;
         _loop = loop;
         _side = side;
         _fromStamps = fromStamps;
@@ -56,7 +60,7 @@ internal sealed class LinuxPump : IReadyHandler
         IRelayObserver observer,
         ReadOnlyMemory<byte> early)
     {
-        if (from is not LinuxConnection source || to is not LinuxConnection sink || from.Loop != to.Loop || from.Loop is not LinuxLoop { IsCurrent: true } loop)
+        if (from is not LoopConnection source || to is not LoopConnection sink || from.Loop != to.Loop || from.Loop is not LinuxLoop { IsCurrent: true } loop)
             return false;
         new LinuxPump(source, sink, loop, side, fromStamps, toStamps, observer).Begin(early);
         return true;
@@ -85,7 +89,7 @@ internal sealed class LinuxPump : IReadyHandler
         OnReadable();
     }
 
-    public void OnClosed(LinuxConnection which)
+    public void OnClosed(LoopConnection which)
     {
         // What was received before its sender went is still delivered.
         if (which == _to || !_held)
@@ -117,13 +121,13 @@ internal sealed class LinuxPump : IReadyHandler
         Received(got.Bytes);
         if (!Deliver(buffer.AsSpan(0, got.Bytes)))
             return false;
-        _busy = got.Bytes == buffer.Length && _from.MaySplice;
+        _busy = got.Bytes == buffer.Length && _from.MaySplice && _splicedTo is not null;
         return true;
     }
 
     private bool SpliceOnce()
     {
-        if (!_from.TrySplice(_pipe!, out IoResult got))
+        if (!_splicedFrom!.TrySplice(_pipe!, out IoResult got))
         {
             // Nothing more came: others may have the pipe meanwhile.
             ReturnPipe();
@@ -176,7 +180,7 @@ internal sealed class LinuxPump : IReadyHandler
     {
         while (_pipe!.Filled > 0)
         {
-            if (!_to.TrySendNow(_pipe, out IoResult sent))
+            if (!_splicedTo!.TrySendNow(_pipe, out IoResult sent))
             {
                 Hold();
                 return false;

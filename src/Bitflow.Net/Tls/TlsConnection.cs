@@ -1,16 +1,12 @@
 using System.Buffers;
 using System.Net.Security;
-using System.Security.Authentication;
-using System.Security.Cryptography.X509Certificates;
-using System.Text;
 using Bitflow.Domain;
 using Bitflow.Net.Transport;
-using Microsoft.FSharp.Core;
 
 namespace Bitflow.Net.Tls;
 
-/// <summary>TLS over another connection, whatever that is made of. The handshake is done.</summary>
-internal sealed class TlsConnection(Connection raw, SslStream ssl, ConnectionStream stream) : Connection(raw.Loop)
+/// <summary>TLS over another connection, whatever that is made of, by SslStream. The handshake is done.</summary>
+internal sealed class TlsConnection(Connection raw, SslStream ssl, ConnectionStream stream) : Connection(raw.Loop), ISecuredConnection
 {
     /// <summary>One record. A slow reader that moves is thus never mistaken for one that does not (section 3, write_timeout).</summary>
     private const int PieceBytes = 16 * 1024;
@@ -38,48 +34,6 @@ internal sealed class TlsConnection(Connection raw, SslStream ssl, ConnectionStr
 
     public override int UnsentBytes => raw.UnsentBytes;
 
-    /// <summary>`1.2` or `1.3`.</summary>
-    public string VersionText => IsTls12 ? "1.2" : "1.3";
-
-    /// <summary>The protocol agreed on; empty for none.</summary>
-    public string Alpn => Encoding.ASCII.GetString(ssl.NegotiatedApplicationProtocol.Protocol.Span);
-
-    /// <summary>The subject of the certificate that the peer showed; empty for none.</summary>
-    public string PeerSubject => ssl.RemoteCertificate?.Subject ?? "";
-
-    private bool IsTls12 => ssl.SslProtocol == SslProtocols.Tls12;
-
-    /// <summary>What a PROXY header tells of it. A certificate that was accepted from a client has been verified.</summary>
-    public TerminatedTls Describe(string serverName)
-    {
-        PresentedCertificate? presented = ssl.RemoteCertificate is X509Certificate2 certificate
-            ? new PresentedCertificate(CommonName(certificate), verified: true)
-            : null;
-        return new TerminatedTls(
-            IsTls12 ? TlsVersion.Tls12 : TlsVersion.Tls13,
-            ssl.NegotiatedCipherSuite.ToString(),
-            Alpn,
-            serverName,
-            OptionModule.OfObj(presented));
-    }
-
-    /// <summary>
-    /// The first common name of the subject and nothing in its stead (the platform's "simple name" falls back on organisations and addresses,
-    /// which an issuer may have checked less). Empty where there is none, or one that is not text.
-    /// </summary>
-    private static string CommonName(X509Certificate2 certificate)
-    {
-        const string commonName = "2.5.4.3";
-        foreach (X500RelativeDistinguishedName part in certificate.SubjectName.EnumerateRelativeDistinguishedNames(reversed: false))
-        {
-            if (!part.HasMultipleElements && part.GetSingleElementType().Value == commonName)
-                return part.GetSingleElementValue() ?? "";
-        }
-
-        return "";
-    }
-
-    /// <summary>Gives up TLS and leaves the connection beneath to whoever has it.</summary>
     public void Forget()
     {
         _closed = 1;

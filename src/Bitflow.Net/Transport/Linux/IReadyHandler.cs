@@ -12,5 +12,5 @@ internal interface IReadyHandler
     void OnWritable();
 
     /// <summary>One of the two has been closed here.</summary>
-    void OnClosed(LinuxConnection which);
+    void OnClosed(LoopConnection which);
 }

@@ -14,19 +14,15 @@ namespace Bitflow.Net.Transport.Linux;
 /// After a read that came back short the next one is not tried: a new edge will come. Not so once the kernel has reported an end, a fault or
 /// urgent data together with the bytes, since for these no further edge comes; nor on Unix sockets, where a read also stops at passed descriptors.
 /// </remarks>
-internal sealed class LinuxConnection : Connection, IEventSink
+internal sealed class LinuxConnection : LoopConnection, IEventSink
 {
     private const uint ReceiveEvents = Libc.EpollIn | Libc.EpollPri | Libc.EpollRdHup | Libc.EpollEdge;
     private const uint AllEvents = ReceiveEvents | Libc.EpollOut;
     private const uint Endings = Libc.EpollRdHup | Libc.EpollHup | Libc.EpollErr;
 
-    /// <summary>Reads that may succeed at once in one turn of the loop, so that one fast sender does not keep the others waiting.</summary>
-    private const int ReadsPerTurn = 16;
-
     /// <summary>Bytes that fit a segment on any path in use: the smallest default is 536 (RFC 9293, section 3.7.1).</summary>
     private const int SurelyOneSegment = 512;
 
-    private readonly LinuxLoop _loop;
     private readonly int _family;
     private readonly bool _inherited;
     private readonly EndPoint? _target;
@@ -50,21 +46,12 @@ internal sealed class LinuxConnection : Connection, IEventSink
     private bool _endingReported;
     private bool _peerEnded;
     private IoFault _fault;
-    private int _turn;
-    private int _turnReads;
-
-    private LoopOperation? _receive;
-    private LoopOperation? _send;
     private LoopOperation? _reset;
-    private Memory<byte> _receiveInto;
-    private ReadOnlyMemory<byte> _sendFrom;
-    private bool _receiveIsWait;
     private bool _connecting;
 
     public LinuxConnection(LinuxLoop loop, int descriptor, int family, EndPoint? target = null, bool inherited = false)
         : base(loop)
     {
-        _loop = loop;
         _descriptor = descriptor;
         _family = family;
         _target = target;
@@ -95,22 +82,15 @@ internal sealed class LinuxConnection : Connection, IEventSink
     {
         get
         {
-            Debug.Assert(_loop.IsCurrent, "a descriptor may only be asked on the loop that closes it");
+            Debug.Assert(OwnLoop.IsCurrent, "a descriptor may only be asked on the loop that closes it");
             return _descriptor >= 0 ? Libc.UnsentBytes(_descriptor) : 0;
         }
     }
 
-    /// <summary>Whether it was closed here.</summary>
-    internal bool IsClosed => _descriptor < 0;
-
-    /// <summary>Who receives from this connection by callback; then nobody calls <see cref="ReceiveAsync"/>.</summary>
-    internal IReadyHandler? Reader { get; set; }
-
-    /// <summary>Who sends to this connection by callback; then nobody calls <see cref="SendAsync"/>.</summary>
-    internal IReadyHandler? Writer { get; set; }
+    internal override bool IsClosed => _descriptor < 0;
 
     /// <summary>A splice stops at urgent data without a word, and a Unix socket gains nothing by it.</summary>
-    internal bool MaySplice => _family != Libc.FamilyUnix && !_sawUrgent;
+    internal override bool MaySplice => _family != Libc.FamilyUnix && !_sawUrgent;
 
     /// <summary>Begins to hear of a connected socket. Answers the negative errno where the kernel cannot, and the connection is closed then.</summary>
     public int Begin()
@@ -121,7 +101,7 @@ internal sealed class LinuxConnection : Connection, IEventSink
 
     public ValueTask<IoFault> ConnectAsync()
     {
-        if (!_loop.IsCurrent)
+        if (!OwnLoop.IsCurrent)
             return FromElsewhere();
         if (IsClosed)
             return new(IoFault.Aborted);
@@ -142,11 +122,11 @@ internal sealed class LinuxConnection : Connection, IEventSink
         if (answer == 0)
             return new(IoFault.None);
         _connecting = true;
-        return Operation(ref _send).BeginFault();
+        return Sending.BeginFault();
 
         async ValueTask<IoFault> FromElsewhere()
         {
-            await _loop.SwitchAsync();
+            await OwnLoop.SwitchAsync();
             return await ConnectAsync().ConfigureAwait(false);
         }
     }
@@ -174,84 +154,9 @@ internal sealed class LinuxConnection : Connection, IEventSink
         }
     }
 
-    public override ValueTask<IoFault> WaitReadableAsync()
-    {
-        if (!_loop.IsCurrent)
-            return FromElsewhere();
-        if (IsClosed)
-            return new(IoFault.Aborted);
-        if (_readable && MayReadOn())
-            return new(IoFault.None);
-        _receiveIsWait = true;
-        return Operation(ref _receive).BeginFault();
-
-        async ValueTask<IoFault> FromElsewhere()
-        {
-            await _loop.SwitchAsync();
-            return await WaitReadableAsync().ConfigureAwait(false);
-        }
-    }
-
-    public override void WakeReader()
-    {
-        if (!_loop.IsCurrent)
-        {
-            _loop.Post(WakeReader);
-            return;
-        }
-
-        if (!_receiveIsWait || _receive is not { IsPending: true } receive)
-            return;
-        receive.Settle(IoResult.Ok(0));
-        _loop.Defer(receive);
-    }
-
-    public override ValueTask<IoResult> ReceiveAsync(Memory<byte> buffer)
-    {
-        if (!_loop.IsCurrent)
-            return FromElsewhere(buffer);
-        if (IsClosed)
-            return new(IoResult.Failed(IoFault.Aborted));
-        if ((_readable || _untried) && !buffer.IsEmpty && MayReadOn() && TryReceive(buffer.Span, out IoResult result))
-            return new(result);
-        if (_readable && buffer.IsEmpty)
-            return new(IoResult.Ok(0));
-
-        // An empty buffer asks for readiness alone, as on the platform's streams.
-        _receiveIsWait = buffer.IsEmpty;
-        _receiveInto = buffer;
-        return Operation(ref _receive).BeginResult();
-
-        async ValueTask<IoResult> FromElsewhere(Memory<byte> into)
-        {
-            await _loop.SwitchAsync();
-            return await ReceiveAsync(into).ConfigureAwait(false);
-        }
-    }
-
-    public override ValueTask<IoResult> SendAsync(ReadOnlyMemory<byte> data)
-    {
-        if (!_loop.IsCurrent)
-            return FromElsewhere(data);
-        if (IsClosed)
-            return new(IoResult.Failed(IoFault.Aborted));
-        if (_writable && TrySend(data.Span, out IoResult result))
-            return new(result);
-        _sendFrom = data;
-        ValueTask<IoResult> pending = Operation(ref _send).BeginResult();
-        WatchWritable();
-        return pending;
-
-        async ValueTask<IoResult> FromElsewhere(ReadOnlyMemory<byte> from)
-        {
-            await _loop.SwitchAsync();
-            return await SendAsync(from).ConfigureAwait(false);
-        }
-    }
-
     public override void HoldSegment(bool hold)
     {
-        Debug.Assert(_loop.IsCurrent, "a descriptor may only be changed on the loop that closes it");
+        Debug.Assert(OwnLoop.IsCurrent, "a descriptor may only be changed on the loop that closes it");
 
         if (IsClosed || _family == Libc.FamilyUnix)
             return;
@@ -266,7 +171,7 @@ internal sealed class LinuxConnection : Connection, IEventSink
 
     public override ValueTask<IoFault> EndAsync()
     {
-        if (!_loop.IsCurrent)
+        if (!OwnLoop.IsCurrent)
             return FromElsewhere();
         if (IsClosed)
             return new(IoFault.Aborted);
@@ -275,14 +180,14 @@ internal sealed class LinuxConnection : Connection, IEventSink
 
         async ValueTask<IoFault> FromElsewhere()
         {
-            await _loop.SwitchAsync();
+            await OwnLoop.SwitchAsync();
             return await EndAsync().ConfigureAwait(false);
         }
     }
 
     public override Readiness Look()
     {
-        Debug.Assert(_loop.IsCurrent, "a descriptor may only be asked on the loop that closes it");
+        Debug.Assert(OwnLoop.IsCurrent, "a descriptor may only be asked on the loop that closes it");
         if (IsClosed)
             return Readiness.Reset;
 
@@ -304,31 +209,31 @@ internal sealed class LinuxConnection : Connection, IEventSink
 
     public override ValueTask<IoFault> WaitResetAsync()
     {
-        if (!_loop.IsCurrent)
+        if (!OwnLoop.IsCurrent)
             return FromElsewhere();
         if (IsClosed)
             return new(IoFault.Aborted);
-        return _fault != IoFault.None ? new(_fault) : Operation(ref _reset).BeginFault();
+        return _fault != IoFault.None ? new(_fault) : (_reset ??= new LoopOperation()).BeginFault();
 
         async ValueTask<IoFault> FromElsewhere()
         {
-            await _loop.SwitchAsync();
+            await OwnLoop.SwitchAsync();
             return await WaitResetAsync().ConfigureAwait(false);
         }
     }
 
     public override void SetUserTimeout(Duration timeout)
     {
-        Debug.Assert(_loop.IsCurrent, "a descriptor may only be changed on the loop that closes it");
+        Debug.Assert(OwnLoop.IsCurrent, "a descriptor may only be changed on the loop that closes it");
         if (timeout.IsPositive && !IsClosed && _family != Libc.FamilyUnix)
             LinuxLoop.SetUserTimeout(_descriptor, timeout);
     }
 
     public override void Abort()
     {
-        if (!_loop.IsCurrent)
+        if (!OwnLoop.IsCurrent)
         {
-            _loop.Post(Abort);
+            OwnLoop.Post(Abort);
             return;
         }
 
@@ -343,9 +248,9 @@ internal sealed class LinuxConnection : Connection, IEventSink
 
     public override void Close()
     {
-        if (!_loop.IsCurrent)
+        if (!OwnLoop.IsCurrent)
         {
-            _loop.Post(Close);
+            OwnLoop.Post(Close);
             return;
         }
 
@@ -354,15 +259,10 @@ internal sealed class LinuxConnection : Connection, IEventSink
         int descriptor = _descriptor;
         _descriptor = -1;
         if (_registered)
-            _loop.Unregister(descriptor, _number, _inherited);
+            OwnLoop.Unregister(descriptor, _number, _inherited);
         _ = Libc.Close(descriptor);
-        Abandon(_receive);
-        Abandon(_send);
         Abandon(_reset);
-        _receiveInto = default;
-        _sendFrom = default;
-        Reader?.OnClosed(this);
-        Writer?.OnClosed(this);
+        AnnounceClosed();
     }
 
     public void OnEvents(uint events)
@@ -394,34 +294,17 @@ internal sealed class LinuxConnection : Connection, IEventSink
         }
 
         if (_readable)
-        {
-            if (Reader is { } reader)
-                reader.OnReadable();
-            else if (_receive is { IsPending: true } receive)
-                FinishReceive(receive);
-        }
-
-        if (!_writable || IsClosed)
-            return;
-        if (Writer is { } writer)
-        {
-            writer.OnWritable();
-        }
-        else if (_send is { IsPending: true } send && TrySend(_sendFrom.Span, out IoResult sent))
-        {
-            _sendFrom = default;
-            send.Complete(sent);
-        }
+            AnnounceReadable();
+        if (_writable && !IsClosed)
+            AnnounceWritable();
     }
-
-    private static LoopOperation Operation(ref LoopOperation? operation) => operation ??= new LoopOperation();
 
     private void FinishConnect(uint events)
     {
         if ((events & (Libc.EpollOut | Libc.EpollErr | Libc.EpollHup)) == 0)
             return;
         _connecting = false;
-        LoopOperation connect = _send!;
+        LoopOperation connect = Sending;
 
         // A connection that was accepted and reset before we looked: what it sent first is there to be received, and then the reset.
         if (_fault is IoFault.None or IoFault.Reset)
@@ -435,27 +318,14 @@ internal sealed class LinuxConnection : Connection, IEventSink
         connect.CompleteDeferred();
     }
 
-    private void FinishReceive(LoopOperation receive)
-    {
-        if (_receiveIsWait)
-        {
-            receive.Complete(IoResult.Ok(0));
-        }
-        else if (TryReceive(_receiveInto.Span, out IoResult result))
-        {
-            _receiveInto = default;
-            receive.Complete(result);
-        }
-    }
-
     /// <summary>
-    /// Whether a receive may find something, and this connection may go on receiving in this turn. A client's first bytes often come with its
-    /// connection, and are received before epoll has told of them.
+    /// A client's first bytes often come with its connection, and are received before epoll has told of them.
     /// </summary>
-    internal bool MayReceiveNow() => (_readable || _untried) && !IsClosed && MayReadOn();
+    internal override bool MayHaveBytes => _readable || _untried;
 
-    /// <summary>Receives without waiting; false when there is nothing.</summary>
-    internal bool TryReceive(Span<byte> buffer, out IoResult result)
+    protected override bool HasSomething() => _readable;
+
+    internal override bool TryReceive(Span<byte> buffer, out IoResult result)
     {
         int answer = Libc.Receive(_descriptor, buffer);
         if (answer > 0 && answer < buffer.Length && !_shortReadsProveNothing)
@@ -470,10 +340,12 @@ internal sealed class LinuxConnection : Connection, IEventSink
         return Received(pipe.Fill(_descriptor), out result);
     }
 
-    /// <summary>Sends without waiting, and hears of it when there is room again; false when there is none now.</summary>
-    internal bool TrySendNow(ReadOnlySpan<byte> data, out IoResult result)
+    internal override bool TrySendNow(ReadOnlySpan<byte> data, out IoResult result) => TrySendNow(data, more: false, out result);
+
+    /// <param name="more">Whether more follows at once, so that the kernel need not hurry.</param>
+    internal bool TrySendNow(ReadOnlySpan<byte> data, bool more, out IoResult result)
     {
-        if (_writable && TrySend(data, out result))
+        if (_writable && TrySend(data, more, out result))
             return true;
         WatchWritable();
         result = default;
@@ -521,11 +393,11 @@ internal sealed class LinuxConnection : Connection, IEventSink
         return true;
     }
 
-    private bool TrySend(ReadOnlySpan<byte> data, out IoResult result)
+    private bool TrySend(ReadOnlySpan<byte> data, bool more, out IoResult result)
     {
         if (_delays)
             BeforeSend(data.Length);
-        int answer = Libc.Send(_descriptor, data);
+        int answer = Libc.Send(_descriptor, data, more);
         if (answer >= 0 && answer < data.Length)
         {
             _writable = false;
@@ -580,24 +452,7 @@ internal sealed class LinuxConnection : Connection, IEventSink
         return true;
     }
 
-    /// <summary>Whether this connection may go on reading in this turn; where it may not, the loop comes back to it in the next.</summary>
-    private bool MayReadOn()
-    {
-        if (_turn != _loop.TurnNumber)
-        {
-            _turn = _loop.TurnNumber;
-            _turnReads = 0;
-        }
-
-        if (_turnReads < ReadsPerTurn)
-        {
-            _turnReads++;
-            return true;
-        }
-
-        _loop.ComeBackTo(this);
-        return false;
-    }
+    internal override void ComeBack() => OnEvents(0);
 
     /// <summary>
     /// From the first time that the kernel took less than it was given: most connections never need it, and without it an accepted one causes no
@@ -610,13 +465,13 @@ internal sealed class LinuxConnection : Connection, IEventSink
         _watchesWritable = true;
 
         // Changing a registration that exists needs nothing that could run out.
-        int answer = _loop.Change(_descriptor, AllEvents, _number);
+        int answer = OwnLoop.Change(_descriptor, AllEvents, _number);
         Debug.Assert(answer >= 0, "the descriptor is registered");
     }
 
     private int Register(uint events)
     {
-        int answer = _loop.Register(_descriptor, this, events, out _number);
+        int answer = OwnLoop.Register(_descriptor, this, events, out _number);
         _registered = answer >= 0;
         if (!_registered)
             Close();
@@ -644,21 +499,13 @@ internal sealed class LinuxConnection : Connection, IEventSink
         if (_reset is { IsPending: true } reset)
         {
             reset.Settle(IoResult.Failed(_fault));
-            _loop.Defer(reset);
+            OwnLoop.Defer(reset);
         }
-    }
-
-    private void Abandon(LoopOperation? operation)
-    {
-        if (operation is not { IsPending: true })
-            return;
-        operation.Settle(IoResult.Failed(IoFault.Aborted));
-        _loop.Defer(operation);
     }
 
     private Endpoint ReadLocal()
     {
-        Debug.Assert(_loop.IsCurrent, "a descriptor may only be asked on the loop that closes it");
+        Debug.Assert(OwnLoop.IsCurrent, "a descriptor may only be asked on the loop that closes it");
         Span<byte> address = stackalloc byte[SocketAddresses.MaxBytes];
         int bytes = IsClosed ? 0 : Libc.LocalAddress(_descriptor, address);
         return SocketAddresses.Read(address[..Math.Max(bytes, 0)]);
@@ -670,7 +517,7 @@ internal sealed class LinuxConnection : Connection, IEventSink
             return SocketAddresses.Read(((ReadOnlySpan<byte>)_acceptedFrom)[.._acceptedFromBytes]);
         if (_target is not null)
             return Endpoints.FromPlatform(_target);
-        Debug.Assert(_loop.IsCurrent, "a descriptor may only be asked on the loop that closes it");
+        Debug.Assert(OwnLoop.IsCurrent, "a descriptor may only be asked on the loop that closes it");
         Span<byte> address = stackalloc byte[SocketAddresses.MaxBytes];
         int bytes = IsClosed ? 0 : Libc.RemoteAddress(_descriptor, address);
         return SocketAddresses.Read(address[..Math.Max(bytes, 0)]);

@@ -35,8 +35,8 @@ internal sealed class LinuxLoop : EventLoop
     private readonly LoopWatch _watch = new();
     private List<LoopOperation> _deferred = [];
     private List<LoopOperation> _completing = [];
-    private List<LinuxConnection> _again = [];
-    private List<LinuxConnection> _resuming = [];
+    private List<LoopConnection> _again = [];
+    private List<LoopConnection> _resuming = [];
     private Instant _now;
     private int _threadId;
     private int _asleep;
@@ -204,7 +204,7 @@ internal sealed class LinuxLoop : EventLoop
     internal void Defer(LoopOperation operation) => _deferred.Add(operation);
 
     /// <summary>Comes back to a connection in the next turn, without an event: it had its share of this one and is not done.</summary>
-    internal void ComeBackTo(LinuxConnection connection) => _again.Add(connection);
+    internal void ComeBackTo(LoopConnection connection) => _again.Add(connection);
 
     /// <summary>Closes what still lives here and ends the thread. Returns when it has ended, or does not come back from a callback.</summary>
     internal void Stop()
@@ -313,10 +313,10 @@ internal sealed class LinuxLoop : EventLoop
 
         while (_resuming.Count > 0)
         {
-            LinuxConnection connection = _resuming[^1];
+            LoopConnection connection = _resuming[^1];
             _resuming.RemoveAt(_resuming.Count - 1);
             _watch.Begin();
-            connection.OnEvents(0);
+            connection.ComeBack();
             _watch.End(connection);
         }
     }

@@ -1,0 +1,67 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace Bitflow.Net.Tls;
+
+/// <summary>
+/// The way from the TLS library to the connection beneath (BIO_meth_new(3)): it asks for bytes and hands out records, which are received and sent
+/// without waiting.
+/// </summary>
+internal static unsafe class ConnectionBio
+{
+    private static readonly nint Method = Make();
+
+    /// <summary>One that asks this connection, for as long as the handle lives.</summary>
+    /// <returns>Zero where the library has no memory.</returns>
+    public static nint New(GCHandle connection)
+    {
+        nint bio = Method == 0 ? 0 : OpenSsl.NewBio(Method);
+        if (bio == 0)
+            return 0;
+        OpenSsl.SetBioData(bio, GCHandle.ToIntPtr(connection));
+        OpenSsl.SetBioReady(bio, 1);
+        return bio;
+    }
+
+    private static nint Make()
+    {
+        fixed (byte* name = "bitflow connection\0"u8)
+        {
+            nint method = OpenSsl.NewBioMethod(OpenSsl.NewBioType(), name);
+            return method != 0
+                && OpenSsl.SetBioRead(method, &Read) == 1
+                && OpenSsl.SetBioWrite(method, &Write) == 1
+                && OpenSsl.SetBioControl(method, &Control) == 1
+                ? method
+                : 0;
+        }
+    }
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static int Read(nint bio, byte* into, int bytes)
+    {
+        OpenSsl.ClearBioFlags(bio, OpenSsl.AllRetries);
+        int received = Connection(bio).ReceiveRecords(new Span<byte>(into, bytes));
+        if (received > 0)
+            return received;
+        OpenSsl.SetBioFlags(bio, OpenSsl.ReadLater);
+        return -1;
+    }
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static int Write(nint bio, byte* from, int bytes)
+    {
+        OpenSsl.ClearBioFlags(bio, OpenSsl.AllRetries);
+        int sent = Connection(bio).SendRecords(new ReadOnlySpan<byte>(from, bytes));
+        if (sent > 0)
+            return sent;
+        OpenSsl.SetBioFlags(bio, OpenSsl.WriteLater);
+        return -1;
+    }
+
+    /// <summary>Nothing is held back, so that flushing has nothing to do; of the rest there is nothing.</summary>
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static nint Control(nint bio, int command, nint argument, nint pointer) => command == OpenSsl.Flush ? 1 : 0;
+
+    private static LoopTlsConnection Connection(nint bio) => Unsafe.As<LoopTlsConnection>(GCHandle.FromIntPtr(OpenSsl.BioData(bio)).Target!);
+}
