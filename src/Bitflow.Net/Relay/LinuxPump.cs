@@ -194,11 +194,8 @@ internal sealed class LinuxPump : IReadyHandler
         return true;
     }
 
-    private void Received(int bytes)
-    {
-        _fromStamps.BytesFrom += bytes;
-        _fromStamps.LastMoved = _loop.ReadClock().Nanoseconds;
-    }
+    /// <summary>When they moved is stamped with what becomes of them, sent or held, a moment later.</summary>
+    private void Received(int bytes) => _fromStamps.BytesFrom += bytes;
 
     private void Sent(int bytes)
     {
@@ -206,6 +203,8 @@ internal sealed class LinuxPump : IReadyHandler
         _toStamps.BytesTo += bytes;
         _toStamps.LastTaken = now;
         _toStamps.LastMoved = now;
+        if (!_held)
+            _fromStamps.LastMoved = now;
     }
 
     private void Keep(ReadOnlySpan<byte> data)
@@ -227,7 +226,8 @@ internal sealed class LinuxPump : IReadyHandler
         if (_held)
             return;
         _held = true;
-        _heldSince = _loop.Now.Nanoseconds;
+        _heldSince = _loop.ReadClock().Nanoseconds;
+        _fromStamps.LastMoved = _heldSince;
         _toStamps.LastTaken = _heldSince;
         _toStamps.WritePending = true;
         _fromStamps.Held = true;

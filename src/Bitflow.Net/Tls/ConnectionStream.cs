@@ -62,9 +62,8 @@ internal sealed class ConnectionStream(Connection raw, ReadOnlyMemory<byte> earl
         _byRecord = false;
         if (_staging is null)
             return;
-        _early = _early.IsEmpty ? default : _early.ToArray();
-        ArrayPool<byte>.Shared.Return(_staging);
-        _staging = null;
+        _early = _early.ToArray();
+        ReturnStaging();
     }
 
     public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
@@ -113,15 +112,32 @@ internal sealed class ConnectionStream(Connection raw, ReadOnlyMemory<byte> earl
             count = _boundary.Take(_early.Span[..count]);
         _early[..count].CopyTo(buffer);
         _early = _early[count..];
+
+        // A peer that goes on when it pleases holds nothing meanwhile.
+        if (_early.IsEmpty)
+        {
+            _early = default;
+            ReturnStaging();
+        }
+
         return count;
     }
 
+    /// <summary>Called when a wait is over: there is something.</summary>
     private async ValueTask<int> StageAsync(Memory<byte> buffer)
     {
-        _staging ??= ArrayPool<byte>.Shared.Rent(StagingBytes);
+        _staging = ArrayPool<byte>.Shared.Rent(StagingBytes);
         int received = await ReceiveAsync(_staging).ConfigureAwait(false);
         _early = _staging.AsMemory(0, received);
         return TakeEarly(buffer);
+    }
+
+    private void ReturnStaging()
+    {
+        if (_staging is null)
+            return;
+        ArrayPool<byte>.Shared.Return(_staging);
+        _staging = null;
     }
 
     private async ValueTask<int> ReceiveAsync(Memory<byte> buffer)
