@@ -5,7 +5,7 @@ using System.Runtime.InteropServices;
 namespace Bitflow.Net.Linux;
 
 /// <summary>
-/// Every native call of Bitflow. Numbers are those of Linux on x86-64 and arm64, which agree in what is used here.
+/// Every system call of Bitflow's own. Numbers are those of Linux on x86-64 and arm64, which agree in what is used here.
 /// </summary>
 /// <remarks>
 /// Calls of the data path answer as the kernel does: zero or more, or the negative errno, which is cheaper than

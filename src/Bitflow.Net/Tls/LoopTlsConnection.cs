@@ -96,6 +96,7 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
         }
 
         OpenSsl.AddMode(ssl, OpenSsl.PartialWrite | OpenSsl.MovingWrites | OpenSsl.ReleaseBuffers);
+        OpenSsl.ClearMode(ssl, OpenSsl.AutoRetry);
         _ = OpenSsl.AddOptions(ssl, OpenSsl.NoRenegotiation);
         OpenSsl.SetReadAhead(ssl, 1);
         OpenSsl.SetReadBuffer(ssl, ReadBufferBytes);
@@ -327,6 +328,10 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
         {
             _receiveFault = _rawReceiveFault;
             _dry = _receiveFault == IoFault.None;
+
+            // It has read what was no data, a ticket or a KeyUpdate: who sends nothing else does not get the loop for itself.
+            if (_dry && why == OpenSsl.WantRead && (!_early.IsEmpty || _raw.MayHaveBytes))
+                OwnLoop.ComeBackTo(this);
         }
         else
         {

@@ -24,6 +24,9 @@ internal static unsafe partial class OpenSsl
     /// <summary>The record buffers (two of 16 KB) are given back whenever they are empty.</summary>
     public const nint ReleaseBuffers = 0x10;
 
+    /// <summary>A read goes on until it has data, whatever else it had to read for it.</summary>
+    public const nint AutoRetry = 0x4;
+
     /// <summary>Hands are shaken once: who asks again (TLS 1.2) is told no_renegotiation.</summary>
     public const ulong NoRenegotiation = 1ul << 30;
 
@@ -38,6 +41,7 @@ internal static unsafe partial class OpenSsl
     private const string Ssl = "libssl.so.3";
     private const string Crypto = "libcrypto.so.3";
     private const int SetMode = 33;
+    private const int UnsetMode = 78;
 
     private static readonly FieldInfo? Context = typeof(SslStream).GetField("_securityContext", BindingFlags.Instance | BindingFlags.NonPublic);
 
@@ -54,6 +58,8 @@ internal static unsafe partial class OpenSsl
             : null;
 
     public static void AddMode(nint ssl, nint mode) => _ = Control(ssl, SetMode, mode, 0);
+
+    public static void ClearMode(nint ssl, nint mode) => _ = Control(ssl, UnsetMode, mode, 0);
 
     /// <summary>
     /// Forgets what was recorded on this thread: SSL_get_error(3) looks at it. Looking first costs less than clearing the sixteen empty places.
