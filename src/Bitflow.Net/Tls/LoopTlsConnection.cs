@@ -27,6 +27,13 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
     private readonly nint _ssl;
     private GCHandle _self;
     private bool _moreFollows;
+
+    /// <summary>
+    /// What the library was given in this receive, and whether it asked for more than its share. Records without data (a peer may send new keys without
+    /// end) bring it back for the next ones, and the loop would never see the end of that.
+    /// </summary>
+    private int _given;
+    private bool _wantsMore;
     private ReadOnlyMemory<byte> _early;
     private IoFault _rawReceiveFault;
     private IoFault _rawSendFault;
@@ -65,6 +72,9 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
 
     internal override bool MayHaveBytes => !_dry;
 
+    /// <summary>The `SSL`; not to be used once this is closed.</summary>
+    internal nint Library => _ssl;
+
     /// <summary>Whether neither the peer's end nor a fault has come.</summary>
     private bool GoesOn => _receiveFault == IoFault.None && !_ended;
 
@@ -72,7 +82,7 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
     /// <param name="early">What came after the handshake's last record, and was not shown to the stream.</param>
     public static LoopTlsConnection? TryTakeOver(LinuxConnection raw, SslStream stream, ReadOnlyMemory<byte> early)
     {
-        if (raw.Loop is not LinuxLoop { IsCurrent: true } loop || OpenSsl.TryFind(stream) is not { } handle)
+        if (raw.IsClosed || raw.Loop is not LinuxLoop { IsCurrent: true } loop || OpenSsl.TryFind(stream) is not { } handle)
             return null;
         nint ssl = handle.DangerousGetHandle();
         bool isOurs = stream.IsServer && OpenSsl.Share(ssl) == 1;
@@ -105,7 +115,13 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
         return made;
     }
 
-    public void Forget() => Release();
+    public void Forget()
+    {
+        if (OwnLoop.IsCurrent)
+            Release();
+        else
+            OwnLoop.Post(Release);
+    }
 
     public override ValueTask<IoFault> WaitResetAsync() => _raw.WaitResetAsync();
 
@@ -209,12 +225,17 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
     {
         if (!IsClosed)
             OnReadable();
+
+        // A send or an end may wait for the rest of a message, which may be here by now.
+        if (!IsClosed)
+            OnWritable();
     }
 
     /// <summary>As many records as there are and there is room for: what is sent on in one piece costs one call.</summary>
     internal override unsafe bool TryReceive(Span<byte> buffer, out IoResult result)
     {
         int received = 0;
+        Grant();
         fixed (byte* into = buffer)
         {
             while (received < buffer.Length && MayRead())
@@ -246,6 +267,7 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
         }
 
         int answer;
+        Grant();
         _moreFollows = data.Length > RecordBytes;
         OpenSsl.ClearErrors();
         fixed (byte* from = data)
@@ -259,6 +281,9 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
 
         if (_rawSendFault == IoFault.None && OpenSsl.WhyNot(_ssl, answer) is OpenSsl.WantWrite or OpenSsl.WantRead)
         {
+            // What comes next from beneath announces room as well; what is there already must be come back to.
+            if (_wantsMore)
+                OwnLoop.ComeBackTo(this);
             result = default;
             return false;
         }
@@ -271,17 +296,22 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
     /// <summary>For the library: what has come, and 0 where nothing has. Ends and faults are kept.</summary>
     internal int ReceiveRecords(Span<byte> into)
     {
+        _wantsMore = _given >= ReadBufferBytes;
+        if (_wantsMore)
+            return 0;
         if (!_early.IsEmpty)
         {
             int count = Math.Min(into.Length, _early.Length);
             _early.Span[..count].CopyTo(into);
             _early = _early[count..];
+            _given += count;
             return count;
         }
 
         if (_rawReceiveFault != IoFault.None || _raw.IsClosed || !_raw.MayHaveBytes || !_raw.TryReceive(into, out IoResult received))
             return 0;
         _rawReceiveFault = received.IsEnd ? IoFault.Truncated : received.Fault;
+        _given += received.Bytes;
         return received.Bytes;
     }
 
@@ -300,12 +330,20 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
 
     private bool MayRead() => GoesOn && !_dry && !_released;
 
+    /// <summary>Lets the library receive as much as one call of it may.</summary>
+    private void Grant()
+    {
+        _given = 0;
+        _wantsMore = false;
+    }
+
     /// <summary>Whether a byte can be received.</summary>
     private unsafe bool Peek()
     {
         if (!MayRead())
             return false;
         byte one;
+        Grant();
         OpenSsl.ClearErrors();
         int answer = OpenSsl.Peek(_ssl, &one, 1);
         if (answer > 0)
@@ -327,10 +365,12 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
         {
             _receiveFault = _rawReceiveFault;
             _dry = _receiveFault == IoFault.None;
+            if (_dry && _wantsMore)
+                OwnLoop.ComeBackTo(this);
         }
         else
         {
-            _faultDetail = OpenSsl.TakeError();
+            NoteDetail();
             _receiveFault = IoFault.TlsProtocol;
         }
     }
@@ -338,13 +378,23 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
     private void NoteSendFault()
     {
         if (_rawSendFault == IoFault.None)
-            _faultDetail = OpenSsl.TakeError();
+            NoteDetail();
         _sendFault = _rawSendFault == IoFault.None ? IoFault.TlsProtocol : _rawSendFault;
+    }
+
+    /// <summary>The first fault is the cause; the library has no words, or misleading ones, for what follows from it.</summary>
+    private void NoteDetail()
+    {
+        string words = OpenSsl.TakeError();
+        if (_faultDetail.Length == 0)
+            _faultDetail = words;
     }
 
     /// <summary>True once close_notify is with the kernel, or will not be.</summary>
     private bool TrySendEnd()
     {
+        if (IsInMessage())
+            return false;
         OpenSsl.ClearErrors();
         int answer = OpenSsl.Shutdown(_ssl);
         if (answer < 0 && _rawSendFault == IoFault.None && OpenSsl.WhyNot(_ssl, answer) is OpenSsl.WantWrite)
@@ -353,6 +403,18 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
         if (answer < 0 || _rawSendFault != IoFault.None)
             NoteSendFault();
         return true;
+    }
+
+    /// <summary>
+    /// Whether the rest of a message (a ticket in several records) must come first: until then the library refuses to end. What comes next from beneath
+    /// announces room as well.
+    /// </summary>
+    private bool IsInMessage()
+    {
+        if (!OpenSsl.IsInMessage(_ssl))
+            return false;
+        _ = Peek();
+        return GoesOn && _sendFault == IoFault.None && OpenSsl.IsInMessage(_ssl);
     }
 
     /// <summary>
