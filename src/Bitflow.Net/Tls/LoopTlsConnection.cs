@@ -65,14 +65,20 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
 
     internal override bool MayHaveBytes => !_dry;
 
+    /// <summary>The `SSL`; not to be used once this is closed.</summary>
+    internal nint Library => _ssl;
+
     /// <summary>Whether neither the peer's end nor a fault has come.</summary>
     private bool GoesOn => _receiveFault == IoFault.None && !_ended;
+
+    /// <summary>Whether something has come that the library has not asked for yet.</summary>
+    private bool MoreIsHere => !_early.IsEmpty || _raw.MayHaveBytes;
 
     /// <summary>Takes the stream's part from here on; null where that cannot be, and the stream goes on.</summary>
     /// <param name="early">What came after the handshake's last record, and was not shown to the stream.</param>
     public static LoopTlsConnection? TryTakeOver(LinuxConnection raw, SslStream stream, ReadOnlyMemory<byte> early)
     {
-        if (raw.Loop is not LinuxLoop { IsCurrent: true } loop || OpenSsl.TryFind(stream) is not { } handle)
+        if (raw.IsClosed || raw.Loop is not LinuxLoop { IsCurrent: true } loop || OpenSsl.TryFind(stream) is not { } handle)
             return null;
         nint ssl = handle.DangerousGetHandle();
         bool isOurs = stream.IsServer && OpenSsl.Share(ssl) == 1;
@@ -106,7 +112,13 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
         return made;
     }
 
-    public void Forget() => Release();
+    public void Forget()
+    {
+        if (OwnLoop.IsCurrent)
+            Release();
+        else
+            OwnLoop.Post(Release);
+    }
 
     public override ValueTask<IoFault> WaitResetAsync() => _raw.WaitResetAsync();
 
@@ -210,6 +222,10 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
     {
         if (!IsClosed)
             OnReadable();
+
+        // A send or an end may wait for the rest of a message, which may be here by now.
+        if (!IsClosed)
+            OnWritable();
     }
 
     /// <summary>As many records as there are and there is room for: what is sent on in one piece costs one call.</summary>
@@ -258,8 +274,12 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
             return true;
         }
 
-        if (_rawSendFault == IoFault.None && OpenSsl.WhyNot(_ssl, answer) is OpenSsl.WantWrite or OpenSsl.WantRead)
+        int why = OpenSsl.WhyNot(_ssl, answer);
+        if (_rawSendFault == IoFault.None && why is OpenSsl.WantWrite or OpenSsl.WantRead)
         {
+            // What comes next from beneath announces room as well; what is there already must be come back to.
+            if (why == OpenSsl.WantRead && MoreIsHere)
+                OwnLoop.ComeBackTo(this);
             result = default;
             return false;
         }
@@ -330,12 +350,12 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
             _dry = _receiveFault == IoFault.None;
 
             // It has read what was no data, a ticket or a KeyUpdate: who sends nothing else does not get the loop for itself.
-            if (_dry && why == OpenSsl.WantRead && (!_early.IsEmpty || _raw.MayHaveBytes))
+            if (_dry && why == OpenSsl.WantRead && MoreIsHere)
                 OwnLoop.ComeBackTo(this);
         }
         else
         {
-            _faultDetail = OpenSsl.TakeError();
+            NoteDetail();
             _receiveFault = IoFault.TlsProtocol;
         }
     }
@@ -343,13 +363,23 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
     private void NoteSendFault()
     {
         if (_rawSendFault == IoFault.None)
-            _faultDetail = OpenSsl.TakeError();
+            NoteDetail();
         _sendFault = _rawSendFault == IoFault.None ? IoFault.TlsProtocol : _rawSendFault;
+    }
+
+    /// <summary>The first fault is the cause; the library has no words, or misleading ones, for what follows from it.</summary>
+    private void NoteDetail()
+    {
+        string words = OpenSsl.TakeError();
+        if (_faultDetail.Length == 0)
+            _faultDetail = words;
     }
 
     /// <summary>True once close_notify is with the kernel, or will not be.</summary>
     private bool TrySendEnd()
     {
+        if (IsInMessage())
+            return false;
         OpenSsl.ClearErrors();
         int answer = OpenSsl.Shutdown(_ssl);
         if (answer < 0 && _rawSendFault == IoFault.None && OpenSsl.WhyNot(_ssl, answer) is OpenSsl.WantWrite)
@@ -358,6 +388,18 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
         if (answer < 0 || _rawSendFault != IoFault.None)
             NoteSendFault();
         return true;
+    }
+
+    /// <summary>
+    /// Whether the rest of a message (a ticket in several records) must come first: until then the library refuses to end. What comes next from beneath
+    /// announces room as well.
+    /// </summary>
+    private bool IsInMessage()
+    {
+        if (!OpenSsl.IsInMessage(_ssl))
+            return false;
+        _ = Peek();
+        return GoesOn && _sendFault == IoFault.None && OpenSsl.IsInMessage(_ssl);
     }
 
     /// <summary>

@@ -70,10 +70,13 @@ internal static unsafe partial class OpenSsl
             ClearAll();
     }
 
-    /// <summary>What the library recorded of the failure just seen, in the words that SslStream has for it; its record is empty afterwards.</summary>
+    /// <summary>
+    /// What the library recorded of the failure just seen, in the words that SslStream has for it: the last record is the TLS part's, those before it are
+    /// of the parts beneath. Its record is empty afterwards.
+    /// </summary>
     public static string TakeError()
     {
-        nuint code = GetError();
+        nuint code = PeekLastError();
         ClearErrors();
         if (code == 0)
             return "the TLS library gave no reason";
@@ -93,6 +96,9 @@ internal static unsafe partial class OpenSsl
 
     [LibraryImport(Ssl, EntryPoint = "SSL_shutdown")]
     public static partial int Shutdown(nint ssl);
+
+    /// <summary>Whether a message of the handshake, a late one such as a ticket, is half here or half out; also after a failure.</summary>
+    public static bool IsInMessage(nint ssl) => InInit(ssl) != 0;
 
     [LibraryImport(Ssl, EntryPoint = "SSL_get_error")]
     public static partial int WhyNot(nint ssl, int answer);
@@ -161,6 +167,9 @@ internal static unsafe partial class OpenSsl
     [LibraryImport(Crypto, EntryPoint = "BIO_clear_flags")]
     public static partial void ClearBioFlags(nint bio, int flags);
 
+    [LibraryImport(Ssl, EntryPoint = "SSL_in_init")]
+    private static partial int InInit(nint ssl);
+
     [LibraryImport(Ssl, EntryPoint = "SSL_ctrl")]
     private static partial nint Control(nint ssl, int command, nint argument, nint pointer);
 
@@ -170,8 +179,8 @@ internal static unsafe partial class OpenSsl
     [LibraryImport(Crypto, EntryPoint = "ERR_peek_error")]
     private static partial nuint PeekError();
 
-    [LibraryImport(Crypto, EntryPoint = "ERR_get_error")]
-    private static partial nuint GetError();
+    [LibraryImport(Crypto, EntryPoint = "ERR_peek_last_error")]
+    private static partial nuint PeekLastError();
 
     [LibraryImport(Crypto, EntryPoint = "ERR_error_string_n")]
     private static partial void ErrorText(nuint code, byte* into, nuint bytes);

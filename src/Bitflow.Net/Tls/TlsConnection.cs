@@ -169,7 +169,9 @@ internal sealed class TlsConnection(Connection raw, SslStream ssl, ConnectionStr
         try
         {
             int bytes = await ssl.ReadAsync(buffer).ConfigureAwait(false);
-            return buffer.IsEmpty ? IoResult.Ok(0) : JudgeReceive(bytes);
+            if (buffer.IsEmpty)
+                return stream.ReadFault == IoFault.Aborted ? IoResult.Failed(IoFault.Aborted) : IoResult.Ok(0);
+            return JudgeReceive(bytes);
         }
         catch (Exception e)
         {
@@ -248,7 +250,10 @@ internal sealed class TlsConnection(Connection raw, SslStream ssl, ConnectionStr
     {
         if (_closed != 0 || e is ObjectDisposedException)
             return IoFault.Aborted;
-        _faultDetail = TlsOutcome.Words(e);
+
+        // The first fault is the cause; what the library says of those that follow from it only misleads.
+        if (_faultDetail.Length == 0)
+            _faultDetail = TlsOutcome.Words(e);
         return IoFault.TlsProtocol;
     }
 
