@@ -76,7 +76,9 @@ internal sealed class SecuredWire : IDisposable
             {
                 await peer.AuthenticateAsServerAsync(new SslServerAuthenticationOptions
                 {
-                    ServerCertificateContext = ContextOf(Server), EnabledSslProtocols = version, ClientCertificateRequired = true,
+                    ServerCertificateContext = ContextOf(Server),
+                    EnabledSslProtocols = version,
+                    ClientCertificateRequired = true,
                 });
             }
 
