@@ -53,6 +53,24 @@ public sealed class TlsTargetTests
     }
 
     [Fact]
+    public async Task The_second_connection_to_a_target_resumes_the_session_of_the_first()
+    {
+        int port = Ports.Next();
+        using PeerProcess target = await PeerProcess.StartAsync(
+            PeerProcess.NewHome(), "openssl", ["s_server", "-accept", $"127.0.0.1:{port}", "-cert", Good.Alone, "-key", Good.Key, "-cert_chain", Good.File, "-www"], port);
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(To($"127.0.0.1:{port}", "server_name: target.example, " + Authority));
+        Assert.Contains("New, TLSv1.3", await PageAsync(), StringComparison.Ordinal);
+        Assert.Contains("Reused, TLSv1.3", await PageAsync(), StringComparison.Ordinal);
+
+        async Task<string> PageAsync()
+        {
+            using Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint());
+            await client.SendAllAsync("GET / HTTP/1.0\r\n\r\n"u8.ToArray());
+            return Encoding.ASCII.GetString(await client.ReadToEndAsync());
+        }
+    }
+
+    [Fact]
     public async Task A_target_with_the_right_name_and_a_chain_to_the_authority_is_used()
     {
         string? name = null;

@@ -20,16 +20,17 @@ internal sealed class SecuredWire : IDisposable
     private static readonly IssuedCertificate Client = TestAuthority.Trusted.Issue("client.example");
 
     private readonly Wire _wire;
+    private readonly Wire _secured;
 
     private SecuredWire(Wire wire, Connection connection, SslStream peer, PeerStream beneath)
     {
         _wire = wire;
-        Connection = connection;
+        _secured = new Wire(connection, wire.Peer);
         Peer = peer;
         Beneath = beneath;
     }
 
-    public Connection Connection { get; }
+    public Connection Connection => _secured.Connection;
 
     /// <summary>The connection under the one under test.</summary>
     public Connection Raw => _wire.Connection;
@@ -118,31 +119,20 @@ internal sealed class SecuredWire : IDisposable
         SslStreamCertificateContext.Create(certificate.Certificate, [.. certificate.Chain], offline: true);
 
     /// <summary>Runs on the connection's loop what may only be asked there.</summary>
-    public Task<T> OnLoop<T>(Func<Connection, T> ask) => _wire.OnLoop(_ => ask(Connection));
+    public Task<T> OnLoop<T>(Func<Connection, T> ask) => _secured.OnLoop(ask);
 
-    public Task<IoFault> Readable() => Connection.WaitReadableAsync().AsTask().WaitAsync(Wire.Patience);
+    public Task<IoFault> Readable() => _secured.Readable();
 
-    public Task<IoResult> Receive(byte[] buffer) => Connection.ReceiveAsync(buffer).AsTask().WaitAsync(Wire.Patience);
+    public Task<IoResult> Receive(byte[] buffer) => _secured.Receive(buffer);
 
-    public Task<IoResult> Send(ReadOnlyMemory<byte> data) => Connection.SendAsync(data).AsTask().WaitAsync(Wire.Patience);
+    public Task<IoResult> Send(ReadOnlyMemory<byte> data) => _secured.Send(data);
 
     public Task<IoFault> SendAll(ReadOnlyMemory<byte> data) => Connection.SendAllAsync(data).AsTask().WaitAsync(Wire.Patience);
 
-    public Task<IoFault> End() => Connection.EndAsync().AsTask().WaitAsync(Wire.Patience);
+    public Task<IoFault> End() => _secured.End();
 
     /// <summary>Receives until the end or a fault; answers the bytes and how it ended.</summary>
-    public async Task<(byte[] Bytes, IoFault Ending)> ReceiveAll(int bufferBytes = 4096)
-    {
-        using var all = new MemoryStream();
-        byte[] buffer = new byte[bufferBytes];
-        while (true)
-        {
-            IoResult got = await Receive(buffer);
-            if (got.Fault != IoFault.None || got.IsEnd)
-                return (all.ToArray(), got.Fault);
-            all.Write(buffer, 0, got.Bytes);
-        }
-    }
+    public Task<(byte[] Bytes, IoFault Ending)> ReceiveAll(int bufferBytes = 4096) => _secured.ReceiveAll(bufferBytes);
 
     /// <summary>So many bytes and not one more.</summary>
     public async Task<byte[]> ReceiveExactly(int count)

@@ -14,7 +14,7 @@ internal sealed class Wire : IDisposable
 
     public static readonly SocketSettings NoSettings = new(0, Duration.Zero);
 
-    private Wire(Connection connection, Socket peer)
+    public Wire(Connection connection, Socket peer)
     {
         Connection = connection;
         Peer = peer;

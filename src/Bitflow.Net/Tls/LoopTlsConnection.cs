@@ -296,7 +296,7 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
         {
             int count = Math.Min(into.Length, _early.Length);
             _early.Span[..count].CopyTo(into);
-            _early = _early[count..];
+            _early = count < _early.Length ? _early[count..] : default;
             return count;
         }
 
