@@ -61,12 +61,13 @@ public sealed class LimitTests
             $$"""
             - name: web
               listener: { address: '127.0.0.1:0' }
-              targets: [ { name: a, address: '{{blackhole.Address}}', connect_timeout: 500ms } ]
+              targets: [ { name: a, address: '{{blackhole.Address}}', connect_timeout: 3s } ]
               options: { connection_limit: 1 }
             """,
             engine: engine);
+        int idle = bitflow.Descriptors();
         using Socket dialling = await SocketWords.ConnectAsync(bitflow.EndPoint());
-        await Eventually.IsTrueAsync(() => bitflow.Descriptors() > 0, "it runs");
+        await Eventually.IsTrueAsync(() => bitflow.Descriptors() >= idle + 2, "the client is in, and its target is dialled");
         Assert.False((await TryAsync(bitflow)).In);
         Assert.Empty(await dialling.ReadToEndAsync());
         dialling.Dispose();
