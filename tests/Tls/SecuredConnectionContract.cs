@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Security.Authentication;
 using Bitflow.Domain;
 using Bitflow.Net.Linux;
@@ -92,7 +93,7 @@ public sealed class LinuxSecuredConnectionContract() : SecuredConnectionContract
         wire.Beneath.Keep();
         await wire.PeerSend("x"u8.ToArray());
         byte[] records = wire.Beneath.Take();
-        int first = new RecordBoundary().Take(records);
+        int first = 5 + BinaryPrimitives.ReadUInt16BigEndian(records.AsSpan(3));
         Assert.Equal(5 + 512 + 1 + 16, first);
         await wire.PeerSocket.SendAsync(records.AsMemory(0, first));
         await Wire.Eventually(

@@ -1,5 +1,6 @@
 using System.Net.Security;
 using System.Net.Sockets;
+using System.Reflection;
 using System.Runtime.InteropServices;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
@@ -8,6 +9,7 @@ using Bitflow.Net.Tls;
 using Bitflow.Net.Transport;
 using Bitflow.Tests.Fixtures;
 using Bitflow.Tests.Transport;
+using Microsoft.FSharp.Core;
 using Xunit;
 using Engine = Bitflow.Net.Transport.Engine;
 
@@ -18,6 +20,9 @@ internal sealed class SecuredWire : IDisposable
 {
     private static readonly IssuedCertificate Server = TestAuthority.Trusted.Issue("server.example");
     private static readonly IssuedCertificate Client = TestAuthority.Trusted.Issue("client.example");
+
+    /// <summary>The `SSL` beneath an SslStream.</summary>
+    private static readonly FieldInfo Context = typeof(SslStream).GetField("_securityContext", BindingFlags.Instance | BindingFlags.NonPublic)!;
 
     private readonly Wire _wire;
     private readonly Wire _secured;
@@ -62,7 +67,7 @@ internal sealed class SecuredWire : IDisposable
         prepare?.Invoke(beneath);
         var peer = new SslStream(beneath, leaveInnerStreamOpen: false, (_, _, _, _) => true);
         Task shaking = PeerShakesAsync();
-        TlsOutcome outcome = isServer ? await AcceptAsync(wire, version) : await ConnectAsync(wire, version);
+        TlsOutcome outcome = isServer ? await AcceptAsync(wire) : await ConnectAsync(wire);
         Assert.Equal("", outcome.Detail);
         await shaking.WaitAsync(Wire.Patience);
         return new SecuredWire(wire, outcome.Connection!, peer, beneath);
@@ -90,29 +95,36 @@ internal sealed class SecuredWire : IDisposable
     }
 
     /// <summary>As a session does it: the hello has been read before, together with whatever came with it.</summary>
-    private static async Task<TlsOutcome> AcceptAsync(Wire wire, SslProtocols version)
+    private static async Task<TlsOutcome> AcceptAsync(Wire wire)
     {
         byte[] hello = new byte[4096];
         int read = (await wire.Receive(hello)).Bytes;
-        var options = new SslServerAuthenticationOptions { ServerCertificateContext = ContextOf(Server), EnabledSslProtocols = version, AllowRenegotiation = false };
-        return await TlsOutcome.OfHandshakeAsync(wire.Connection, hello.AsMemory(0, read), ssl => ssl.AuthenticateAsServerAsync(options), () => null)
-            .WaitAsync(Wire.Patience);
+        var answer = (HelloAnswer.Serve)HelloAnswer.NewServe(0, FSharpValueOption<AlpnName>.None);
+        return await Contexts().Listener!.AcceptAsync(wire.Connection, hello.AsMemory(0, read), answer).WaitAsync(Wire.Patience);
     }
 
-    private static async Task<TlsOutcome> ConnectAsync(Wire wire, SslProtocols version)
-    {
-        var options = new SslClientAuthenticationOptions
-        {
-            TargetHost = "server.example",
-            EnabledSslProtocols = version,
-            AllowRenegotiation = false,
+    private static Task<TlsOutcome> ConnectAsync(Wire wire) => Contexts().Targets[0]!.ConnectAsync(wire.Connection).WaitAsync(Wire.Patience);
 
-            // A session that goes on has fewer flights of the handshake.
-            AllowTlsResume = false,
-            ClientCertificateContext = ContextOf(Client),
-            RemoteCertificateValidationCallback = (_, _, _, _) => true,
-        };
-        return await TlsOutcome.OfHandshakeAsync(wire.Connection, default, ssl => ssl.AuthenticateAsClientAsync(options), () => null).WaitAsync(Wire.Patience);
+    /// <summary>Made anew each time: a session that goes on has fewer flights of the handshake.</summary>
+    private static ProxyTls Contexts()
+    {
+        Config config = RunningProxies.Read(
+            $$"""
+            server:
+              proxies:
+              - name: secured
+                listener: { address: '127.0.0.1:0', tls_context: { min_version: '1.2', certificates: [ {{Server.Entry}} ] } }
+                targets:
+                - name: a
+                  address: '127.0.0.1:1'
+                  tls_context:
+                    min_version: '1.2'
+                    server_name: server.example
+                    certificates: [ {{Client.Entry}}, { authority: '{{TestAuthority.Trusted.RootFile}}' } ]
+            """);
+        var loaded = LoadedTls.Load(config, TimeProvider.System);
+        Assert.Empty(loaded.Findings);
+        return loaded.Of(config.Proxies[0]);
     }
 
     private static SslStreamCertificateContext ContextOf(IssuedCertificate certificate) =>
@@ -195,8 +207,7 @@ internal sealed class SecuredWire : IDisposable
     /// <summary>Asks the peer's library itself for what SslStream has no word for. Only while the peer neither reads nor writes.</summary>
     public T OfPeersLibrary<T>(Func<nint, T> ask)
     {
-        SafeHandle handle = Bitflow.Net.Tls.OpenSsl.TryFind(Peer)!;
-        Assert.NotNull(handle);
+        var handle = (SafeHandle)Context.GetValue(Peer)!;
         T answer = ask(handle.DangerousGetHandle());
         GC.KeepAlive(handle);
         return answer;
