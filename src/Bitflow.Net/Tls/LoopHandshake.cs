@@ -30,6 +30,12 @@ internal sealed class LoopHandshake : IReadyHandler
     /// <summary>The protocol that a server has settled on by its rules; empty for none.</summary>
     public ReadOnlySpan<byte> Protocol => _wishes.Protocol.Span;
 
+    /// <summary>
+    /// Whether what is sent now are tickets alone (TLS 1.3), which nobody waits for: they may share a segment with what comes next, or go when the kernel has
+    /// waited for that long enough (200 ms).
+    /// </summary>
+    public bool IsGivingTickets => OpenSsl.StateOf(_ssl) == OpenSsl.SendingTicket;
+
     /// <param name="raw">The connection beneath; where the handshake fails, it is the caller's to close.</param>
     /// <param name="context">What is shown.</param>
     /// <param name="wishes">What else is settled before.</param>

@@ -26,6 +26,7 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
     private bool _receiveNeedsRoom;
     private bool _endSent;
     private bool _endPending;
+    private bool _closeFollows;
 
     /// <param name="link">Between the library and the connection beneath.</param>
     /// <param name="loop">Of that connection.</param>
@@ -93,6 +94,12 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
         }
     }
 
+    public override ValueTask<IoFault> EndBeforeCloseAsync()
+    {
+        _closeFollows = true;
+        return EndAsync();
+    }
+
     public override Readiness Look()
     {
         Debug.Assert(OwnLoop.IsCurrent, "a connection may only be asked on its loop");
@@ -131,6 +138,7 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
 
         if (_released)
             return;
+        _closeFollows = true;
         if (!_endSent && !_raw.IsClosed)
             _ = TrySendEnd();
         Release();
@@ -303,7 +311,9 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
         if (IsInMessage())
             return false;
         OpenSsl.ClearErrors();
+        _link.MoreFollows = _closeFollows;
         int answer = OpenSsl.Shutdown(_ssl);
+        _link.MoreFollows = false;
         if (answer < 0 && _link.SendFault == IoFault.None && OpenSsl.WhyNot(_ssl, answer) is OpenSsl.WantWrite)
             return false;
         _endSent = true;

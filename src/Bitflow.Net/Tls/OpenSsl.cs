@@ -33,6 +33,9 @@ internal static unsafe partial class OpenSsl
     /// <summary>Hands are shaken once: who asks again (TLS 1.2) is told no_renegotiation.</summary>
     public const ulong NoRenegotiation = 1ul << 30;
 
+    /// <summary>A server sends a ticket; in TLS 1.2 more follows in the same flight.</summary>
+    public const int SendingTicket = 33;
+
     /// <summary>Versions on the wire (RFC 8446 section 4.1.2).</summary>
     public const int Tls12 = 0x0303;
     public const int Tls13 = 0x0304;
@@ -247,6 +250,10 @@ internal static unsafe partial class OpenSsl
 
     [LibraryImport(Ssl, EntryPoint = "SSL_do_handshake")]
     public static partial int Handshake(nint ssl);
+
+    /// <summary>The message of the handshake at hand (OSSL_HANDSHAKE_STATE).</summary>
+    [LibraryImport(Ssl, EntryPoint = "SSL_get_state")]
+    public static partial int StateOf(nint ssl);
 
     [LibraryImport(Ssl, EntryPoint = "SSL_set_verify")]
     public static partial void SetVerify(nint ssl, int mode, nint callback);

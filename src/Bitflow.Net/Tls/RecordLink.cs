@@ -88,7 +88,7 @@ internal sealed class RecordLink(LinuxConnection raw, ReadOnlyMemory<byte> early
     {
         if (SendFault != IoFault.None || raw.IsClosed)
             return from.Length;
-        if (!raw.TrySendNow(from, MoreFollows, out IoResult sent))
+        if (!raw.TrySendNow(from, MoreFollows || Handshake is { IsGivingTickets: true }, out IoResult sent))
             return 0;
         SendFault = sent.Fault;
         return sent.Fault == IoFault.None ? sent.Bytes : from.Length;
