@@ -43,12 +43,13 @@ internal sealed class HandshakeWishes
     private void BeServer(nint ssl)
     {
         OpenSsl.BeServer(ssl);
-        if (Judge is null)
-            return;
 
         // A session begun at a listener that asks nobody must not open one that does (TLS-22).
-        _ = OpenSsl.AddOptions(ssl, OpenSsl.NoTicket);
-        _ = OpenSsl.SetTickets(ssl, 0);
+        if (Judge is not null)
+            _ = OpenSsl.AddOptions(ssl, OpenSsl.NoTicket);
+
+        // One, where the library gives two: who comes back with it is given the next.
+        _ = OpenSsl.SetTickets(ssl, Judge is null ? 1u : 0u);
     }
 
     private void BeClient(nint ssl)
