@@ -9,7 +9,6 @@ using Bitflow.Net.Tls;
 using Bitflow.Net.Transport;
 using Bitflow.Tests.Fixtures;
 using Bitflow.Tests.Transport;
-using Microsoft.FSharp.Core;
 using Xunit;
 using Engine = Bitflow.Net.Transport.Engine;
 
@@ -67,7 +66,7 @@ internal sealed class SecuredWire : IDisposable
         prepare?.Invoke(beneath);
         var peer = new SslStream(beneath, leaveInnerStreamOpen: false, (_, _, _, _) => true);
         Task shaking = PeerShakesAsync();
-        TlsOutcome outcome = isServer ? await AcceptAsync(wire) : await ConnectAsync(wire);
+        TlsOutcome outcome = await Handshake.ShakeAsync(wire, isServer, Server, Client);
         Assert.Equal("", outcome.Detail);
         await shaking.WaitAsync(Wire.Patience);
         return new SecuredWire(wire, outcome.Connection!, peer, beneath);
@@ -92,39 +91,6 @@ internal sealed class SecuredWire : IDisposable
             if (withPeer is not null)
                 await withPeer(peer, beneath);
         }
-    }
-
-    /// <summary>As a session does it: the hello has been read before, together with whatever came with it.</summary>
-    private static async Task<TlsOutcome> AcceptAsync(Wire wire)
-    {
-        byte[] hello = new byte[4096];
-        int read = (await wire.Receive(hello)).Bytes;
-        var answer = (HelloAnswer.Serve)HelloAnswer.NewServe(0, FSharpValueOption<AlpnName>.None);
-        return await Contexts().Listener!.AcceptAsync(wire.Connection, hello.AsMemory(0, read), answer).WaitAsync(Wire.Patience);
-    }
-
-    private static Task<TlsOutcome> ConnectAsync(Wire wire) => Contexts().Targets[0]!.ConnectAsync(wire.Connection).WaitAsync(Wire.Patience);
-
-    /// <summary>Made anew each time: a session that goes on has fewer flights of the handshake.</summary>
-    private static ProxyTls Contexts()
-    {
-        Config config = RunningProxies.Read(
-            $$"""
-            server:
-              proxies:
-              - name: secured
-                listener: { address: '127.0.0.1:0', tls_context: { min_version: '1.2', certificates: [ {{Server.Entry}} ] } }
-                targets:
-                - name: a
-                  address: '127.0.0.1:1'
-                  tls_context:
-                    min_version: '1.2'
-                    server_name: server.example
-                    certificates: [ {{Client.Entry}}, { authority: '{{TestAuthority.Trusted.RootFile}}' } ]
-            """);
-        var loaded = LoadedTls.Load(config, TimeProvider.System);
-        Assert.Empty(loaded.Findings);
-        return loaded.Of(config.Proxies[0]);
     }
 
     private static SslStreamCertificateContext ContextOf(IssuedCertificate certificate) =>
@@ -243,6 +209,9 @@ internal sealed class PeerStream(Socket socket) : NetworkStream(socket, ownsSock
     /// <summary>How many writes go out before the others are kept.</summary>
     public int KeepsAfter { get; set; } = int.MaxValue;
 
+    /// <summary>What a read waits for.</summary>
+    public Task MayRead { get; set; } = Task.CompletedTask;
+
     /// <summary>Whether every byte is sent by itself.</summary>
     public bool Dribbles { get; set; }
 
@@ -302,6 +271,7 @@ internal sealed class PeerStream(Socket socket) : NetworkStream(socket, ownsSock
         int read;
         try
         {
+            await MayRead;
             read = await base.ReadAsync(buffer, cancellationToken);
         }
         finally

@@ -72,7 +72,7 @@ internal sealed unsafe class OpenSslContext : SafeHandleZeroOrMinusOneIsInvalid
         UseKeyOf(context, leaf);
         foreach (X509Certificate2 issuer in chain)
             Demand((int)OpenSsl.AddToChain(context, issuer.RawDataMemory.Span), "a certificate of the chain");
-        byte[] tickets = HKDF.DeriveKey(HashAlgorithmName.SHA256, TicketSecret, OpenSsl.TicketKeyBytes, info: leaf.RawData);
+        byte[] tickets = HKDF.DeriveKey(HashAlgorithmName.SHA256, TicketSecret, OpenSsl.TicketKeyBytes, info: leaf.GetCertHash(HashAlgorithmName.SHA256));
         Demand((int)OpenSsl.SealTicketsWith(context, tickets), "the keys of its tickets");
         CryptographicOperations.ZeroMemory(tickets);
         return context;
