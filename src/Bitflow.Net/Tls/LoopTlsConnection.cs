@@ -94,9 +94,11 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
         }
     }
 
+    /// <remarks>Where the peer's end has not come, the kernel may answer the close with a reset, and drop what waits for its segment: then not this way.</remarks>
     public override ValueTask<IoFault> EndBeforeCloseAsync()
     {
-        _closeFollows = true;
+        if (OwnLoop.IsCurrent)
+            _closeFollows = _ended;
         return EndAsync();
     }
 
@@ -138,7 +140,6 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
 
         if (_released)
             return;
-        _closeFollows = true;
         if (!_endSent && !_raw.IsClosed)
             _ = TrySendEnd();
         Release();
