@@ -46,6 +46,7 @@ internal sealed class TestAuthority
     /// <summary>Issues a certificate, by the intermediate; its file holds the chain up to that.</summary>
     /// <param name="name">A DNS name or an address, the certificate's first; also its common name.</param>
     /// <param name="moreNames">How many names there are besides, beneath it: they make it large.</param>
+    /// <param name="subject">Instead of the name.</param>
     public IssuedCertificate Issue(
         string name,
         bool rsa = false,
@@ -53,10 +54,11 @@ internal sealed class TestAuthority
         string? usage = null,
         TimeSpan? validFor = null,
         string? issuerUrl = null,
-        int moreNames = 0)
+        int moreNames = 0,
+        X500DistinguishedName? subject = null)
     {
         using AsymmetricAlgorithm key = rsa ? RSA.Create(2048) : ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var subject = new X500DistinguishedName($"CN={name}");
+        subject ??= new X500DistinguishedName($"CN={name}");
         CertificateRequest request = key is RSA rsaKey
             ? new(subject, rsaKey, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1)
             : new(subject, (ECDsa)key, HashAlgorithmName.SHA256);

@@ -1,6 +1,7 @@
 using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
 using Bitflow.Domain;
 using Bitflow.Net.Linux;
 using Bitflow.Net.Tls;
@@ -27,6 +28,69 @@ public sealed class LinuxHandshakeContract() : HandshakeContract(new LinuxEngine
         await Wire.Eventually(() => Task.FromResult(wire.Beneath.BytesRead > handshake), "the ticket has come");
         wire.Connection.Close();
         await reading;
+    }
+
+    /// <summary>The library asks about a certificate when a session begins; it may have expired when the session is resumed.</summary>
+    [Theory]
+    [InlineData(SslProtocols.Tls12)]
+    [InlineData(SslProtocols.Tls13)]
+    public async Task A_resumed_session_is_judged_again_and_forgotten_where_its_certificate_will_no_longer_do(SslProtocols version)
+    {
+        string? refusal = null;
+        var judged = new List<string>();
+        using OpenSslContext context = OpenSslContext.ShowingNothing();
+        var wishes = new HandshakeWishes
+        {
+            IsServer = false,
+            Least = TlsVersion.Tls12,
+            Session = new ResumableSession(),
+            Judge = (shown, sent) =>
+            {
+                judged.Add($"{shown?.Subject} and {sent.Count}");
+                return refusal;
+            },
+        };
+        IssuedCertificate server = TestAuthority.Trusted.Issue("server.example");
+        var shows = SslStreamCertificateContext.Create(server.Certificate, [.. server.Chain], offline: true);
+
+        Assert.False(await IsResumedAsync());
+        Assert.True(await IsResumedAsync());
+        refusal = "it has expired";
+        Assert.Null(await IsResumedAsync());
+        refusal = null;
+        Assert.False(await IsResumedAsync());
+        Assert.Equal(Enumerable.Repeat("CN=server.example and 1", 4), judged);
+
+        async Task<bool?> IsResumedAsync()
+        {
+            using Wire wire = await Wire.ConnectedAsync(Engine, Family.Tcp4);
+            using var peer = new SslStream(new PeerStream(wire.Peer), leaveInnerStreamOpen: false);
+            Task answering = AnswerAsync(peer);
+            TlsOutcome outcome = await LoopHandshake.RunAsync((LinuxConnection)wire.Connection, context, wishes, default).WaitAsync(Wire.Patience);
+            if (outcome.Connection is not LoopTlsConnection made)
+            {
+                Assert.True(outcome.IsCertificate);
+                Assert.Equal("it has expired", outcome.Detail);
+                wire.Connection.Abort();
+                await answering.WaitAsync(Wire.Patience).ContinueWith(static _ => { }, TaskScheduler.Default);
+                return null;
+            }
+
+            var secured = new Wire(made, wire.Peer);
+            bool resumed = await secured.OnLoop(c => Bitflow.Net.Tls.OpenSsl.IsResumed(((LoopTlsConnection)c).Library));
+
+            // With the answer come the tickets.
+            Assert.Equal(1, (await secured.Receive(new byte[1])).Bytes);
+            await answering.WaitAsync(Wire.Patience);
+            made.Close();
+            return resumed;
+        }
+
+        async Task AnswerAsync(SslStream peer)
+        {
+            await peer.AuthenticateAsServerAsync(new SslServerAuthenticationOptions { ServerCertificateContext = shows, EnabledSslProtocols = version });
+            await peer.WriteAsync("x"u8.ToArray());
+        }
     }
 }
 
@@ -120,6 +184,25 @@ public abstract class HandshakeContract : IDisposable
         byte[] received = new byte[10];
         Assert.Equal(1, (await outcome.Connection!.ReceiveAsync(received).AsTask().WaitAsync(Wire.Patience)).Bytes);
         outcome.Connection.Abort();
+    }
+
+    /// <summary>A `*` is no character of a PrintableString; the names that count are the alternative ones.</summary>
+    [Fact]
+    public async Task A_certificate_that_verifies_will_do_though_its_common_name_is_not_text()
+    {
+        byte[] name = [0x13, 16, .. "*.server.example"u8];
+        byte[] type = [0x06, 3, 0x55, 4, 3];
+        byte[] subject = [0x30, 27, 0x31, 25, 0x30, 23, .. type, .. name];
+        IssuedCertificate odd = TestAuthority.Trusted.Issue("server.example", subject: new X500DistinguishedName(subject));
+        using Wire wire = await MakeAsync(isServer: false);
+        Task<TlsOutcome> shaking = Handshake.ShakeAsync(wire, isServer: false, Server, Client);
+        using var peer = new SslStream(new PeerStream(wire.Peer), leaveInnerStreamOpen: false);
+        var shows = SslStreamCertificateContext.Create(odd.Certificate, [.. odd.Chain], offline: true);
+        await peer.AuthenticateAsServerAsync(new SslServerAuthenticationOptions { ServerCertificateContext = shows }).WaitAsync(Wire.Patience);
+        TlsOutcome outcome = await shaking;
+        Assert.Equal("", outcome.Detail);
+        Assert.Equal("", outcome.Terms!.Presented!.CommonName);
+        outcome.Connection!.Abort();
     }
 
     private Task<Wire> MakeAsync(bool isServer) => isServer ? Wire.AcceptedAsync(Engine, Family.Tcp4) : Wire.ConnectedAsync(Engine, Family.Tcp4);

@@ -112,13 +112,28 @@ internal sealed class LoopHandshake : IReadyHandler
         }
 
         _link.Handshake = null;
-        if (_isDone && !raw.IsClosed)
+        if (_isDone && !raw.IsClosed && IsStillAccepted())
             return new(new LoopTlsConnection(_link, _loop, _ssl), TlsTerms.Of(_ssl, _peer), IoFault.None, false, "");
         _link.Free(_ssl);
         if (_refusal is not null)
             return TlsOutcome.Failed(IoFault.None, isCertificate: true, _refusal);
         IoFault fault = waited != IoFault.None ? waited : _link.ReceiveFault != IoFault.None ? _link.ReceiveFault : _link.SendFault;
         return TlsOutcome.Failed(fault, isCertificate: false, _detail);
+    }
+
+    /// <summary>
+    /// A session that is resumed shows no certificate, and the library does not ask about it. What was shown when it began may have expired since, or its
+    /// authority may have gone.
+    /// </summary>
+    private bool IsStillAccepted()
+    {
+        if (_wishes.Judge is null || !OpenSsl.IsResumed(_ssl))
+            return true;
+        OpenSsl.ShowPeer(_ssl, (certificate, sent) => _ = Accepts(certificate, sent));
+        if (_refusal is null)
+            return true;
+        _wishes.Session?.Forget();
+        return false;
     }
 
     private void GoOn()

@@ -25,7 +25,7 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
     private bool _released;
     private bool _receiveNeedsRoom;
     private bool _endSent;
-    private bool _endPending;
+    private Task<IoFault>? _ending;
     private bool _closeFollows;
 
     /// <param name="link">Between the library and the connection beneath.</param>
@@ -82,10 +82,12 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
             return FromElsewhere();
         if (IsClosed)
             return new(IoFault.Aborted);
+        if (_ending is not null)
+            return new(_ending);
         if (_endSent || TrySendEnd())
             return new(_sendFault);
-        _endPending = true;
-        return Sending.BeginFault();
+        _ending = Sending.BeginFault().AsTask();
+        return new(_ending);
 
         async ValueTask<IoFault> FromElsewhere()
         {
@@ -159,15 +161,10 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
             OnReadable();
         if (IsClosed)
             return;
-        if (!_endPending)
-        {
+        if (_ending is null)
             AnnounceWritable();
-        }
-        else if (TrySendEnd())
-        {
-            _endPending = false;
+        else if (!_endSent && TrySendEnd())
             Sending.Complete(IoResult.Failed(_sendFault));
-        }
     }
 
     /// <summary>The connection beneath was closed by its loop.</summary>
@@ -234,6 +231,14 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
         }
 
         int why = OpenSsl.WhyNot(_ssl, answer);
+        if (why == OpenSsl.WantRead && _link.ReceiveFault != IoFault.None)
+        {
+            // The rest of a message that must come first never will.
+            _sendFault = _link.ReceiveFault;
+            result = IoResult.Failed(_sendFault);
+            return true;
+        }
+
         if (_link.SendFault == IoFault.None && why is OpenSsl.WantWrite or OpenSsl.WantRead)
         {
             // What comes next from beneath announces room as well; what is there already must be come back to.
@@ -332,7 +337,7 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
         if (!OpenSsl.IsInMessage(_ssl))
             return false;
         _ = Peek();
-        return GoesOn && _sendFault == IoFault.None && OpenSsl.IsInMessage(_ssl);
+        return GoesOn && _link.ReceiveFault == IoFault.None && _sendFault == IoFault.None && OpenSsl.IsInMessage(_ssl);
     }
 
     private void Release()

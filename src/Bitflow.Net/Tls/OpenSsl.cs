@@ -164,6 +164,19 @@ internal static unsafe partial class OpenSsl
         return encoded;
     }
 
+    /// <summary>Whether hands were shaken for a session that had been before.</summary>
+    public static bool IsResumed(nint ssl) => SessionReused(ssl) == 1;
+
+    /// <summary>Has somebody look at what the peer showed when its session began: its own certificate, and all that it sent.</summary>
+    public static void ShowPeer(nint ssl, Action<nint, nint> look)
+    {
+        nint certificate = PeerCertificate(ssl);
+        if (certificate == 0)
+            return;
+        look(certificate, PeerChain(ssl));
+        FreeCertificate(certificate);
+    }
+
     /// <summary>Whether the failure just recorded is that the peer had to show a certificate, and did not.</summary>
     public static bool IsWantOfCertificate() => ((int)PeekLastError() & ReasonMask) == NoCertificate;
 
@@ -386,6 +399,16 @@ internal static unsafe partial class OpenSsl
 
     [LibraryImport(Crypto, EntryPoint = "X509_STORE_CTX_get_ex_data")]
     private static partial nint VerificationData(nint verification, int index);
+
+    [LibraryImport(Ssl, EntryPoint = "SSL_session_reused")]
+    private static partial int SessionReused(nint ssl);
+
+    /// <summary>To be freed.</summary>
+    [LibraryImport(Ssl, EntryPoint = "SSL_get1_peer_certificate")]
+    private static partial nint PeerCertificate(nint ssl);
+
+    [LibraryImport(Ssl, EntryPoint = "SSL_get_peer_cert_chain")]
+    private static partial nint PeerChain(nint ssl);
 
     [LibraryImport(Crypto, EntryPoint = "OPENSSL_sk_num")]
     private static partial int Count(nint stack);

@@ -27,7 +27,7 @@ internal sealed class RecordLink(LinuxConnection raw, ReadOnlyMemory<byte> early
     public bool MoreFollows { get; set; }
 
     /// <summary>Whether something has come that the library has not asked for yet.</summary>
-    public bool MoreIsHere => !_early.IsEmpty || raw.MayHaveBytes;
+    public bool MoreIsHere => ReceiveFault == IoFault.None && (!_early.IsEmpty || raw.MayHaveBytes);
 
     /// <summary>Whom the library asks while hands are shaken.</summary>
     public LoopHandshake? Handshake { get; set; }

@@ -13,18 +13,10 @@ internal sealed class ResumableSession
     }
 
     /// <summary>Takes an owner's part in it.</summary>
-    public void Keep(nint session)
-    {
-        nint before;
-        lock (_gate)
-        {
-            before = _session;
-            _session = session;
-        }
+    public void Keep(nint session) => Replace(session);
 
-        if (before != 0)
-            OpenSsl.FreeSession(before);
-    }
+    /// <summary>Offers none from here on, until there is another.</summary>
+    public void Forget() => Replace(0);
 
     /// <summary>Has a client offer it, where there is one.</summary>
     public void OfferTo(nint ssl)
@@ -35,5 +27,18 @@ internal sealed class ResumableSession
             if (_session != 0)
                 _ = OpenSsl.Resume(ssl, _session);
         }
+    }
+
+    private void Replace(nint session)
+    {
+        nint before;
+        lock (_gate)
+        {
+            before = _session;
+            _session = session;
+        }
+
+        if (before != 0)
+            OpenSsl.FreeSession(before);
     }
 }

@@ -1,5 +1,6 @@
 using System.Net.Security;
 using System.Security.Authentication;
+using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using Bitflow.Domain;
@@ -34,8 +35,24 @@ internal sealed record TlsTerms(TlsVersion Version, TlsCipherSuite CipherSuite, 
         isTls12 ? TlsVersion.Tls12 : TlsVersion.Tls13,
         suite,
         protocol.IsEmpty ? "" : Encoding.ASCII.GetString(protocol),
-        peer?.Subject ?? "",
-        peer is null ? null : new PresentedCertificate(CommonName(peer), verified: true));
+        peer is null ? "" : Text(peer, static p => p.Subject),
+        peer is null ? null : new PresentedCertificate(Text(peer, CommonName), verified: true));
+
+    /// <summary>
+    /// Names are of no meaning for the connection itself: a certificate that verifies may hold one that is not of the kind that it says it is (a `*` in
+    /// a PrintableString, X.680 section 41.4), and is told of as if it held none.
+    /// </summary>
+    private static string Text(X509Certificate2 certificate, Func<X509Certificate2, string> read)
+    {
+        try
+        {
+            return read(certificate);
+        }
+        catch (CryptographicException)
+        {
+            return "";
+        }
+    }
 
     /// <summary>
     /// The first common name of the subject and nothing in its stead (the platform's "simple name" falls back on organisations and addresses,
