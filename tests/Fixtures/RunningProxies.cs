@@ -35,13 +35,19 @@ internal sealed class RunningProxies : IDisposable
 
     public int OpenConnections => _server.OpenConnections;
 
+    /// <summary>A configuration that is in order.</summary>
+    public static Config Read(string yaml)
+    {
+        ConfigReading reading = ConfigFile.Read("test.yaml", Encoding.UTF8.GetBytes(yaml));
+        Assert.True(reading.IsUsable, string.Join('\n', reading.Errors));
+        return reading.Config;
+    }
+
     /// <param name="yaml">A whole configuration; listeners on port 0 get a port of their own.</param>
     /// <param name="names">What names resolve to; the machine's own resolver where it is left out.</param>
     public static RunningProxies Start(string yaml, EngineKind engine = EngineKind.Linux, Func<string, IPAddress[]>? names = null)
     {
-        ConfigReading reading = ConfigFile.Read("test.yaml", Encoding.UTF8.GetBytes(yaml));
-        Assert.True(reading.IsUsable, string.Join('\n', reading.Errors));
-        var running = new RunningProxies(reading.Config, engine, names is null ? new Resolver() : new Resolver(names));
+        var running = new RunningProxies(Read(yaml), engine, names is null ? new Resolver() : new Resolver(names));
         Assert.Empty(running.Problems);
         return running;
     }

@@ -44,17 +44,21 @@ internal sealed class TestAuthority
     public string IntermediateFile { get; }
 
     /// <summary>Issues a certificate, by the intermediate; its file holds the chain up to that.</summary>
-    /// <param name="name">A DNS name or an address, the certificate's only one; also its common name.</param>
+    /// <param name="name">A DNS name or an address, the certificate's first; also its common name.</param>
+    /// <param name="moreNames">How many names there are besides, beneath it: they make it large.</param>
+    /// <param name="subject">Instead of the name.</param>
     public IssuedCertificate Issue(
         string name,
         bool rsa = false,
         bool traditionalKey = false,
         string? usage = null,
         TimeSpan? validFor = null,
-        string? issuerUrl = null)
+        string? issuerUrl = null,
+        int moreNames = 0,
+        X500DistinguishedName? subject = null)
     {
         using AsymmetricAlgorithm key = rsa ? RSA.Create(2048) : ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var subject = new X500DistinguishedName($"CN={name}");
+        subject ??= new X500DistinguishedName($"CN={name}");
         CertificateRequest request = key is RSA rsaKey
             ? new(subject, rsaKey, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1)
             : new(subject, (ECDsa)key, HashAlgorithmName.SHA256);
@@ -63,6 +67,8 @@ internal sealed class TestAuthority
             names.AddIpAddress(ip);
         else
             names.AddDnsName(name);
+        for (int i = 0; i < moreNames; i++)
+            names.AddDnsName($"{i}.{name}");
         request.CertificateExtensions.Add(names.Build());
         if (usage is not null)
             request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid(usage)], critical: false));

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Security.Authentication;
 using Bitflow.Domain;
 using Bitflow.Net.Linux;
@@ -75,11 +76,31 @@ public sealed class LinuxSecuredConnectionContract() : SecuredConnectionContract
         byte[] rest = await HalfATicket(wire);
         Task<IoFault> ending = wire.End();
         Assert.Equal(Readiness.Quiet, await wire.OnLoop(c => c.Look()));
-        Assert.False(ending.IsCompleted);
+        Task<IoFault> again = wire.End();
+        Assert.Equal(Readiness.Quiet, await wire.OnLoop(c => c.Look()));
+        Assert.False(ending.IsCompleted || again.IsCompleted);
         await wire.PeerSocket.SendAsync(rest);
         Assert.Equal(IoFault.None, await ending);
+        Assert.Equal(IoFault.None, await again);
         Assert.True((await wire.PeerReceiveAll()).IsEnd);
         Assert.Equal("x"u8.ToArray(), await wire.ReceiveExactly(1));
+    }
+
+    /// <summary>Whoever waits for the other half would wait for ever, and a loop that comes back to it would do nothing else.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task What_half_a_ticket_holds_back_is_over_when_the_peer_ends_without_the_other_half(bool sends)
+    {
+        using SecuredWire wire = await SecuredWire.MakeAsync(Engine, isServer: false, SslProtocols.Tls13);
+        await HalfATicket(wire);
+        Task<IoFault> held = sends ? wire.SendAll("question"u8.ToArray()) : wire.End();
+        Assert.Equal(Readiness.Quiet, await wire.OnLoop(c => c.Look()));
+        Assert.False(held.IsCompleted);
+        wire.PeerSocket.Shutdown(System.Net.Sockets.SocketShutdown.Send);
+        IoFault fault = await held;
+        Assert.True(!sends || fault != IoFault.None, "what was to be sent cannot have been");
+        Assert.Equal(IoFault.Truncated, (await wire.Receive(new byte[1])).Fault);
     }
 
     /// <summary>Sends the first record of a ticket that takes several, and answers the others, with one byte of data behind them.</summary>
@@ -92,7 +113,7 @@ public sealed class LinuxSecuredConnectionContract() : SecuredConnectionContract
         wire.Beneath.Keep();
         await wire.PeerSend("x"u8.ToArray());
         byte[] records = wire.Beneath.Take();
-        int first = new RecordBoundary().Take(records);
+        int first = 5 + BinaryPrimitives.ReadUInt16BigEndian(records.AsSpan(3));
         Assert.Equal(5 + 512 + 1 + 16, first);
         await wire.PeerSocket.SendAsync(records.AsMemory(0, first));
         await Wire.Eventually(

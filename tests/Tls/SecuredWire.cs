@@ -1,5 +1,6 @@
 using System.Net.Security;
 using System.Net.Sockets;
+using System.Reflection;
 using System.Runtime.InteropServices;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
@@ -18,6 +19,9 @@ internal sealed class SecuredWire : IDisposable
 {
     private static readonly IssuedCertificate Server = TestAuthority.Trusted.Issue("server.example");
     private static readonly IssuedCertificate Client = TestAuthority.Trusted.Issue("client.example");
+
+    /// <summary>The `SSL` beneath an SslStream.</summary>
+    private static readonly FieldInfo Context = typeof(SslStream).GetField("_securityContext", BindingFlags.Instance | BindingFlags.NonPublic)!;
 
     private readonly Wire _wire;
     private readonly Wire _secured;
@@ -62,7 +66,7 @@ internal sealed class SecuredWire : IDisposable
         prepare?.Invoke(beneath);
         var peer = new SslStream(beneath, leaveInnerStreamOpen: false, (_, _, _, _) => true);
         Task shaking = PeerShakesAsync();
-        TlsOutcome outcome = isServer ? await AcceptAsync(wire, version) : await ConnectAsync(wire, version);
+        TlsOutcome outcome = await Handshake.ShakeAsync(wire, isServer, Server, Client);
         Assert.Equal("", outcome.Detail);
         await shaking.WaitAsync(Wire.Patience);
         return new SecuredWire(wire, outcome.Connection!, peer, beneath);
@@ -87,32 +91,6 @@ internal sealed class SecuredWire : IDisposable
             if (withPeer is not null)
                 await withPeer(peer, beneath);
         }
-    }
-
-    /// <summary>As a session does it: the hello has been read before, together with whatever came with it.</summary>
-    private static async Task<TlsOutcome> AcceptAsync(Wire wire, SslProtocols version)
-    {
-        byte[] hello = new byte[4096];
-        int read = (await wire.Receive(hello)).Bytes;
-        var options = new SslServerAuthenticationOptions { ServerCertificateContext = ContextOf(Server), EnabledSslProtocols = version, AllowRenegotiation = false };
-        return await TlsOutcome.OfHandshakeAsync(wire.Connection, hello.AsMemory(0, read), ssl => ssl.AuthenticateAsServerAsync(options), () => null)
-            .WaitAsync(Wire.Patience);
-    }
-
-    private static async Task<TlsOutcome> ConnectAsync(Wire wire, SslProtocols version)
-    {
-        var options = new SslClientAuthenticationOptions
-        {
-            TargetHost = "server.example",
-            EnabledSslProtocols = version,
-            AllowRenegotiation = false,
-
-            // A session that goes on has fewer flights of the handshake.
-            AllowTlsResume = false,
-            ClientCertificateContext = ContextOf(Client),
-            RemoteCertificateValidationCallback = (_, _, _, _) => true,
-        };
-        return await TlsOutcome.OfHandshakeAsync(wire.Connection, default, ssl => ssl.AuthenticateAsClientAsync(options), () => null).WaitAsync(Wire.Patience);
     }
 
     private static SslStreamCertificateContext ContextOf(IssuedCertificate certificate) =>
@@ -195,8 +173,7 @@ internal sealed class SecuredWire : IDisposable
     /// <summary>Asks the peer's library itself for what SslStream has no word for. Only while the peer neither reads nor writes.</summary>
     public T OfPeersLibrary<T>(Func<nint, T> ask)
     {
-        SafeHandle handle = Bitflow.Net.Tls.OpenSsl.TryFind(Peer)!;
-        Assert.NotNull(handle);
+        var handle = (SafeHandle)Context.GetValue(Peer)!;
         T answer = ask(handle.DangerousGetHandle());
         GC.KeepAlive(handle);
         return answer;
@@ -231,6 +208,9 @@ internal sealed class PeerStream(Socket socket) : NetworkStream(socket, ownsSock
 
     /// <summary>How many writes go out before the others are kept.</summary>
     public int KeepsAfter { get; set; } = int.MaxValue;
+
+    /// <summary>What a read waits for.</summary>
+    public Task MayRead { get; set; } = Task.CompletedTask;
 
     /// <summary>Whether every byte is sent by itself.</summary>
     public bool Dribbles { get; set; }
@@ -291,6 +271,7 @@ internal sealed class PeerStream(Socket socket) : NetworkStream(socket, ownsSock
         int read;
         try
         {
+            await MayRead;
             read = await base.ReadAsync(buffer, cancellationToken);
         }
         finally

@@ -25,12 +25,14 @@ internal sealed class Wire : IDisposable
     public Socket Peer { get; }
 
     /// <summary>The engine accepts.</summary>
-    public static async Task<Wire> AcceptedAsync(Engine engine, Family family)
+    public static async Task<Wire> AcceptedAsync(Engine engine, Family family, int? peerReceiveBuffer = null)
     {
         ListeningSocket listening = Listen(family);
         var accepted = new AcceptedConnections();
         Acceptor acceptor = engine.Accept(listening, accepted);
         Socket peer = NewSocket(family);
+        if (peerReceiveBuffer is { } bytes)
+            peer.ReceiveBufferSize = bytes;
         await peer.ConnectAsync(EndPointOf(listening));
         Connection connection = await accepted.NextAsync();
         await acceptor.StopAsync().WaitAsync(Patience);

@@ -678,8 +678,8 @@ internal sealed class Session : LoopTimer, IRelayObserver
         async Task EndBothAsync()
         {
             // One after the other is begun before either is waited for: a slow side must not hold up the other.
-            Task<IoFault> clientEnds = Client.IsTls ? Client.EndAsync().AsTask() : Task.FromResult(IoFault.None);
-            Task<IoFault> targetEnds = _target!.IsTls ? _target.EndAsync().AsTask() : Task.FromResult(IoFault.None);
+            Task<IoFault> clientEnds = Client.EndBeforeCloseAsync().AsTask();
+            Task<IoFault> targetEnds = _target!.EndBeforeCloseAsync().AsTask();
             await Task.WhenAll(clientEnds, targetEnds).ConfigureAwait(false);
             Client.Loop.Disarm(this);
             Release();

@@ -53,6 +53,17 @@ internal sealed class Authorities
         return Finding(chain, system, isForName);
     }
 
+    /// <summary>Judges a certificate by the chain that it and what was sent with it make.</summary>
+    public PeerFinding Examine(X509Certificate2? certificate, X509Certificate2Collection sent, bool isForName)
+    {
+        if (certificate is null)
+            return Examine(null, (X509Chain?)null, isForName);
+        using var chain = new X509Chain { ChainPolicy = NewPolicy() };
+        chain.ChainPolicy.ExtraStore.AddRange(sent);
+        chain.Build(certificate);
+        return Examine(certificate, chain, isForName);
+    }
+
     private PeerFinding Finding(X509Chain chain, bool system, bool isForName)
     {
         var problems = new List<string>();

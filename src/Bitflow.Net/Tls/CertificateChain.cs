@@ -1,5 +1,6 @@
 using System.Formats.Asn1;
 using System.Net.Security;
+using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Bitflow.Domain;
 using Microsoft.FSharp.Collections;
@@ -9,13 +10,18 @@ namespace Bitflow.Net.Tls;
 /// <summary>A certificate that Bitflow shows, with its key and the chain of its file; made once a configuration.</summary>
 internal sealed class CertificateChain
 {
-    private CertificateChain(SslStreamCertificateContext context, CertificateFacts facts)
+    private CertificateChain(SslStreamCertificateContext context, OpenSslContext? library, CertificateFacts facts)
     {
         Context = context;
+        Library = library;
         Facts = facts;
     }
 
+    /// <summary>For the platform.</summary>
     public SslStreamCertificateContext Context { get; }
+
+    /// <summary>For the TLS library itself; null where it is not there.</summary>
+    public OpenSslContext? Library { get; }
 
     public CertificateFacts Facts { get; }
 
@@ -32,7 +38,20 @@ internal sealed class CertificateChain
         all.RemoveAt(0);
 
         // Offline: nothing is ever fetched, neither missing issuers nor OCSP answers (section 5, f).
-        return new CertificateChain(SslStreamCertificateContext.Create(leaf, all, offline: true), facts);
+        SslStreamCertificateContext context = SslStreamCertificateContext.Create(leaf, all, offline: true);
+        return new CertificateChain(context, OpenSsl.IsAvailable ? LibraryOf(context, files) : null, facts);
+    }
+
+    private static OpenSslContext LibraryOf(SslStreamCertificateContext context, CertificateFiles files)
+    {
+        try
+        {
+            return OpenSslContext.Showing(context.TargetCertificate, context.IntermediateCertificates);
+        }
+        catch (CryptographicException e)
+        {
+            throw new TlsFileException($"{files.Certificate}: {e.Message}", e);
+        }
     }
 
     private static int FindBreak(X509Certificate2Collection all)
@@ -57,7 +76,7 @@ internal sealed class CertificateChain
             {
                 return [.. names.EnumerateDnsNames()];
             }
-            catch (Exception e) when (e is AsnContentException or System.Security.Cryptography.CryptographicException)
+            catch (Exception e) when (e is AsnContentException or CryptographicException)
             {
                 // It names nothing that could be matched; it can still be the first.
                 return [];

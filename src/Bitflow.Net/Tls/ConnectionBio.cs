@@ -11,14 +11,14 @@ internal static unsafe class ConnectionBio
 {
     private static readonly nint Method = Make();
 
-    /// <summary>One that asks this connection, for as long as the handle lives.</summary>
+    /// <summary>One that asks this link, for as long as the handle lives.</summary>
     /// <returns>Zero where the library has no memory.</returns>
-    public static nint New(GCHandle connection)
+    public static nint New(GCHandle link)
     {
         nint bio = Method == 0 ? 0 : OpenSsl.NewBio(Method);
         if (bio == 0)
             return 0;
-        OpenSsl.SetBioData(bio, GCHandle.ToIntPtr(connection));
+        OpenSsl.SetBioData(bio, GCHandle.ToIntPtr(link));
         OpenSsl.SetBioReady(bio, 1);
         return bio;
     }
@@ -41,7 +41,7 @@ internal static unsafe class ConnectionBio
     private static int Read(nint bio, byte* into, int bytes)
     {
         OpenSsl.ClearBioFlags(bio, OpenSsl.AllRetries);
-        int received = Connection(bio).ReceiveRecords(new Span<byte>(into, bytes));
+        int received = RecordLink.OfBio(bio).Receive(new Span<byte>(into, bytes));
         if (received > 0)
             return received;
         OpenSsl.SetBioFlags(bio, OpenSsl.ReadLater);
@@ -52,7 +52,7 @@ internal static unsafe class ConnectionBio
     private static int Write(nint bio, byte* from, int bytes)
     {
         OpenSsl.ClearBioFlags(bio, OpenSsl.AllRetries);
-        int sent = Connection(bio).SendRecords(new ReadOnlySpan<byte>(from, bytes));
+        int sent = RecordLink.OfBio(bio).Send(new ReadOnlySpan<byte>(from, bytes));
         if (sent > 0)
             return sent;
         OpenSsl.SetBioFlags(bio, OpenSsl.WriteLater);
@@ -62,6 +62,4 @@ internal static unsafe class ConnectionBio
     /// <summary>Nothing is held back, so that flushing has nothing to do; of the rest there is nothing.</summary>
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static nint Control(nint bio, int command, nint argument, nint pointer) => command == OpenSsl.Flush ? 1 : 0;
-
-    private static LoopTlsConnection Connection(nint bio) => Unsafe.As<LoopTlsConnection>(GCHandle.FromIntPtr(OpenSsl.BioData(bio)).Target!);
 }

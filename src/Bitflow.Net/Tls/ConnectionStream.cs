@@ -1,4 +1,3 @@
-using System.Buffers;
 using Bitflow.Domain;
 using Bitflow.Net.Transport;
 
@@ -9,27 +8,14 @@ namespace Bitflow.Net.Tls;
 /// thrown: a read then finds the end of the stream, a write goes nowhere, and whoever called SslStream asks here what it was.
 /// </summary>
 /// <remarks>SslStream says 0 for close_notify and for a raw end alike; only the stream beneath can tell truncation from an end (END-2).</remarks>
-/// <param name="early">What was read before it.</param>
-/// <param name="byRecord">
-/// Whether one TLS record at a time is shown, so that what follows the handshake's last is still here when it is done.
-/// </param>
-internal sealed class ConnectionStream(Connection raw, ReadOnlyMemory<byte> early, bool byRecord) : Stream
+internal sealed class ConnectionStream(Connection raw, ReadOnlyMemory<byte> early) : Stream
 {
-    /// <summary>Most of what a peer sends at once while hands are shaken.</summary>
-    private const int StagingBytes = 16 * 1024;
-
     private ReadOnlyMemory<byte> _early = early;
-    private bool _byRecord = byRecord;
-    private RecordBoundary _boundary;
-    private byte[]? _staging;
 
     /// <summary>Why nothing more comes from the peer; <see cref="IoFault.Truncated"/> for the raw end of the stream.</summary>
     public IoFault ReadFault { get; private set; }
 
     public IoFault WriteFault { get; private set; }
-
-    /// <summary>What has come and was not shown yet.</summary>
-    public ReadOnlyMemory<byte> Unread => _early;
 
     public ShutdownTurn Turn { get; } = new();
 
@@ -50,20 +36,16 @@ internal sealed class ConnectionStream(Connection raw, ReadOnlyMemory<byte> earl
     public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         if (!_early.IsEmpty)
-            return new(TakeEarly(buffer));
+        {
+            int count = Math.Min(buffer.Length, _early.Length);
+            _early[..count].CopyTo(buffer);
+            _early = _early[count..];
+            return new(count);
+        }
+
         if (ReadFault != IoFault.None)
             return new(0);
-        return buffer.IsEmpty ? WaitAsync() : _byRecord ? StageAsync(buffer) : ReceiveAsync(buffer);
-    }
-
-    /// <summary>To be called when hands are shaken: nothing is held for it any more, and whatever comes is shown from here on.</summary>
-    public void EndHandshake()
-    {
-        _byRecord = false;
-        if (_staging is null)
-            return;
-        _early = _early.ToArray();
-        ReturnStaging();
+        return buffer.IsEmpty ? WaitAsync() : ReceiveAsync(buffer);
     }
 
     public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
@@ -103,41 +85,6 @@ internal sealed class ConnectionStream(Connection raw, ReadOnlyMemory<byte> earl
         ReadFault = await raw.WaitReadableAsync().ConfigureAwait(false);
         Turn.EnterRead();
         return 0;
-    }
-
-    private int TakeEarly(Memory<byte> buffer)
-    {
-        int count = Math.Min(buffer.Length, _early.Length);
-        if (_byRecord)
-            count = _boundary.Take(_early.Span[..count]);
-        _early[..count].CopyTo(buffer);
-        _early = _early[count..];
-
-        // A peer that goes on when it pleases holds nothing meanwhile.
-        if (_early.IsEmpty)
-        {
-            _early = default;
-            ReturnStaging();
-        }
-
-        return count;
-    }
-
-    /// <summary>Called when a wait is over: there is something.</summary>
-    private async ValueTask<int> StageAsync(Memory<byte> buffer)
-    {
-        _staging = ArrayPool<byte>.Shared.Rent(StagingBytes);
-        int received = await ReceiveAsync(_staging).ConfigureAwait(false);
-        _early = _staging.AsMemory(0, received);
-        return TakeEarly(buffer);
-    }
-
-    private void ReturnStaging()
-    {
-        if (_staging is null)
-            return;
-        ArrayPool<byte>.Shared.Return(_staging);
-        _staging = null;
     }
 
     private async ValueTask<int> ReceiveAsync(Memory<byte> buffer)

@@ -3,6 +3,7 @@ using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 using Bitflow.Domain;
 using Bitflow.Net.Transport;
+using Bitflow.Net.Transport.Linux;
 using Microsoft.FSharp.Collections;
 using Microsoft.FSharp.Core;
 
@@ -14,12 +15,15 @@ internal sealed class ListenerTlsContext
     private readonly ListenerTls _config;
     private readonly CertificateChain[] _certificates;
     private readonly Authorities _authorities;
+    private readonly Func<X509Certificate2?, X509Certificate2Collection, string?>? _judge;
 
     private ListenerTlsContext(ListenerTls config, CertificateChain[] certificates, Authorities authorities)
     {
         _config = config;
         _certificates = certificates;
         _authorities = authorities;
+        if (!config.VerifyMode.IsNone)
+            _judge = (shown, sent) => Refusal(authorities.Examine(shown, sent, isForName: true));
         Rules = new ListenerTlsRules(config, certificates.Select(c => c.Facts.Names));
     }
 
@@ -48,13 +52,31 @@ internal sealed class ListenerTlsContext
 
     /// <summary>Shakes hands as the rules have settled it. Never throws: whatever the peer's bytes cause is in the outcome (TLS-21).</summary>
     /// <param name="early">The bytes of the hello, from the first; they are replayed, not read twice.</param>
-    public async Task<TlsOutcome> AcceptAsync(Connection raw, ReadOnlyMemory<byte> early, HelloAnswer.Serve answer)
+    public Task<TlsOutcome> AcceptAsync(Connection raw, ReadOnlyMemory<byte> early, HelloAnswer.Serve answer)
+    {
+        CertificateChain certificate = _certificates[answer.certificate];
+        return raw is LinuxConnection own && certificate.Library is { } library
+            ? LoopHandshake.RunAsync(own, library, Wishes(answer), early)
+            : AcceptByPlatformAsync(raw, early, certificate, answer);
+    }
+
+    private HandshakeWishes Wishes(HelloAnswer.Serve answer) => new()
+    {
+        IsServer = true,
+        Least = _config.MinVersion,
+        Protocol = answer.protocol.IsSome ? answer.protocol.Value.Bytes.ToArray() : default,
+        Judge = _judge,
+        MustShow = _config.VerifyMode.IsStrict,
+    };
+
+    private async Task<TlsOutcome> AcceptByPlatformAsync(
+        Connection raw, ReadOnlyMemory<byte> early, CertificateChain certificate, HelloAnswer.Serve answer)
     {
         string? refusal = null;
-        bool asks = !_config.VerifyMode.IsNone;
+        bool asks = _judge is not null;
         var options = new SslServerAuthenticationOptions
         {
-            ServerCertificateContext = _certificates[answer.certificate].Context,
+            ServerCertificateContext = certificate.Context,
             EnabledSslProtocols = TlsProtocols.From(_config.MinVersion),
             AllowRenegotiation = false,
             ClientCertificateRequired = asks,
@@ -68,15 +90,20 @@ internal sealed class ListenerTlsContext
             options.ApplicationProtocols = [new SslApplicationProtocol(answer.protocol.Value.Bytes.ToArray())];
         if (asks)
         {
-            options.RemoteCertificateValidationCallback = (_, certificate, chain, _) =>
+            options.RemoteCertificateValidationCallback = (_, shown, chain, _) =>
             {
-                FSharpValueOption<string> verdict =
-                    PeerCertificate.ClientRefusal(_config.VerifyMode, _authorities.Examine(certificate, chain, isForName: true));
-                refusal = verdict.IsSome ? verdict.Value : null;
+                refusal = Refusal(_authorities.Examine(shown, chain, isForName: true));
                 return refusal is null;
             };
         }
 
         return await TlsOutcome.OfHandshakeAsync(raw, early, ssl => ssl.AuthenticateAsServerAsync(options), () => refusal).ConfigureAwait(false);
+    }
+
+    /// <summary>Why a client is refused, as <see cref="PeerCertificate"/> has it.</summary>
+    private string? Refusal(PeerFinding finding)
+    {
+        FSharpValueOption<string> verdict = PeerCertificate.ClientRefusal(_config.VerifyMode, finding);
+        return verdict.IsSome ? verdict.Value : null;
     }
 }

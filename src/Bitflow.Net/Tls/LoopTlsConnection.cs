@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using System.Net.Security;
-using System.Runtime.InteropServices;
 using Bitflow.Domain;
 using Bitflow.Net.Transport;
 using Bitflow.Net.Transport.Linux;
@@ -8,28 +6,17 @@ using Bitflow.Net.Transport.Linux;
 namespace Bitflow.Net.Tls;
 
 /// <summary>
-/// TLS over a connection of a Linux loop. SslStream has shaken hands and judged the certificates; the records are made and read by the same
-/// library without it, straight between the connection beneath and whoever moves the bytes.
+/// TLS over a connection of a Linux loop, once hands are shaken: the library makes and reads the records where the bytes are moved, straight between the
+/// connection beneath and whoever moves them.
 /// </summary>
-/// <remarks>Faults and ends beneath are kept from the library, which would answer them with alerts: it is told to come again, and they are looked up here.</remarks>
 internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IReadyHandler
 {
-    /// <summary>Room for one record of 16 KB, its header and what seals it: what is longer goes out as several.</summary>
-    private const int RecordBytes = 16 * 1024;
-
-    /// <summary>Four records at a time: received in one call, and sent on in one.</summary>
-    private const int ReadBufferBytes = 4 * (RecordBytes + 256 + 5);
+    /// <summary>The plain text of one record: what is longer goes out as several.</summary>
+    public const int RecordBytes = 16 * 1024;
 
     private readonly LinuxConnection _raw;
-
-    /// <summary>Kept where it must hear of sessions that can be resumed; what a server needs of it ends with the handshake.</summary>
-    private readonly SslStream? _stream;
+    private readonly RecordLink _link;
     private readonly nint _ssl;
-    private GCHandle _self;
-    private bool _moreFollows;
-    private ReadOnlyMemory<byte> _early;
-    private IoFault _rawReceiveFault;
-    private IoFault _rawSendFault;
     private IoFault _receiveFault;
     private IoFault _sendFault;
     private string _faultDetail = "";
@@ -38,15 +25,20 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
     private bool _released;
     private bool _receiveNeedsRoom;
     private bool _endSent;
-    private bool _endPending;
+    private Task<IoFault>? _ending;
+    private bool _closeFollows;
 
-    private LoopTlsConnection(LinuxConnection raw, LinuxLoop loop, SslStream? stream, nint ssl, ReadOnlyMemory<byte> early)
+    /// <param name="link">Between the library and the connection beneath.</param>
+    /// <param name="loop">Of that connection.</param>
+    /// <param name="ssl">Freed with this.</param>
+    public LoopTlsConnection(RecordLink link, LinuxLoop loop, nint ssl)
         : base(loop)
     {
-        _raw = raw;
-        _stream = stream;
+        _link = link;
+        _raw = link.Raw;
         _ssl = ssl;
-        _early = early;
+        _raw.Reader = this;
+        _raw.Writer = this;
     }
 
     public override Endpoint Local => _raw.Local;
@@ -71,47 +63,6 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
     /// <summary>Whether neither the peer's end nor a fault has come.</summary>
     private bool GoesOn => _receiveFault == IoFault.None && !_ended;
 
-    /// <summary>Whether something has come that the library has not asked for yet.</summary>
-    private bool MoreIsHere => !_early.IsEmpty || _raw.MayHaveBytes;
-
-    /// <summary>Takes the stream's part from here on; null where that cannot be, and the stream goes on.</summary>
-    /// <param name="early">What came after the handshake's last record, and was not shown to the stream.</param>
-    public static LoopTlsConnection? TryTakeOver(LinuxConnection raw, SslStream stream, ReadOnlyMemory<byte> early)
-    {
-        if (raw.IsClosed || raw.Loop is not LinuxLoop { IsCurrent: true } loop || OpenSsl.TryFind(stream) is not { } handle)
-            return null;
-        nint ssl = handle.DangerousGetHandle();
-        bool isOurs = stream.IsServer && OpenSsl.Share(ssl) == 1;
-        var made = new LoopTlsConnection(raw, loop, isOurs ? null : stream, ssl, early);
-        made._self = GCHandle.Alloc(made);
-        nint bio = ConnectionBio.New(made._self);
-        if (bio == 0)
-        {
-            made._self.Free();
-            if (isOurs)
-                OpenSsl.Free(ssl);
-            return null;
-        }
-
-        OpenSsl.SetBio(ssl, bio, bio);
-        if (isOurs)
-        {
-            // As it goes it records an end, quietly.
-            stream.Dispose();
-            OpenSsl.SetEnds(ssl, 0);
-        }
-
-        OpenSsl.AddMode(ssl, OpenSsl.PartialWrite | OpenSsl.MovingWrites | OpenSsl.ReleaseBuffers);
-        OpenSsl.ClearMode(ssl, OpenSsl.AutoRetry);
-        _ = OpenSsl.AddOptions(ssl, OpenSsl.NoRenegotiation);
-        OpenSsl.SetReadAhead(ssl, 1);
-        OpenSsl.SetReadBuffer(ssl, ReadBufferBytes);
-        OpenSsl.SetQuietShutdown(ssl, 0);
-        raw.Reader = made;
-        raw.Writer = made;
-        return made;
-    }
-
     public void Forget()
     {
         if (OwnLoop.IsCurrent)
@@ -131,16 +82,26 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
             return FromElsewhere();
         if (IsClosed)
             return new(IoFault.Aborted);
+        if (_ending is not null)
+            return new(_ending);
         if (_endSent || TrySendEnd())
             return new(_sendFault);
-        _endPending = true;
-        return Sending.BeginFault();
+        _ending = Sending.BeginFault().AsTask();
+        return new(_ending);
 
         async ValueTask<IoFault> FromElsewhere()
         {
             await OwnLoop.SwitchAsync();
             return await EndAsync().ConfigureAwait(false);
         }
+    }
+
+    /// <remarks>Where the peer's end has not come, the kernel may answer the close with a reset, and drop what waits for its segment: then not this way.</remarks>
+    public override ValueTask<IoFault> EndBeforeCloseAsync()
+    {
+        if (OwnLoop.IsCurrent)
+            _closeFollows = _ended;
+        return EndAsync();
     }
 
     public override Readiness Look()
@@ -200,15 +161,10 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
             OnReadable();
         if (IsClosed)
             return;
-        if (!_endPending)
-        {
+        if (_ending is null)
             AnnounceWritable();
-        }
-        else if (TrySendEnd())
-        {
-            _endPending = false;
+        else if (!_endSent && TrySendEnd())
             Sending.Complete(IoResult.Failed(_sendFault));
-        }
     }
 
     /// <summary>The connection beneath was closed by its loop.</summary>
@@ -263,22 +219,30 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
         }
 
         int answer;
-        _moreFollows = data.Length > RecordBytes;
+        _link.MoreFollows = data.Length > RecordBytes;
         OpenSsl.ClearErrors();
         fixed (byte* from = data)
             answer = OpenSsl.Write(_ssl, from, data.Length);
-        _moreFollows = false;
-        if (_rawSendFault == IoFault.None && answer > 0)
+        _link.MoreFollows = false;
+        if (_link.SendFault == IoFault.None && answer > 0)
         {
             result = IoResult.Ok(answer);
             return true;
         }
 
         int why = OpenSsl.WhyNot(_ssl, answer);
-        if (_rawSendFault == IoFault.None && why is OpenSsl.WantWrite or OpenSsl.WantRead)
+        if (why == OpenSsl.WantRead && _link.ReceiveFault != IoFault.None)
+        {
+            // The rest of a message that must come first never will.
+            _sendFault = _link.ReceiveFault;
+            result = IoResult.Failed(_sendFault);
+            return true;
+        }
+
+        if (_link.SendFault == IoFault.None && why is OpenSsl.WantWrite or OpenSsl.WantRead)
         {
             // What comes next from beneath announces room as well; what is there already must be come back to.
-            if (why == OpenSsl.WantRead && MoreIsHere)
+            if (why == OpenSsl.WantRead && _link.MoreIsHere)
                 OwnLoop.ComeBackTo(this);
             result = default;
             return false;
@@ -287,34 +251,6 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
         NoteSendFault();
         result = IoResult.Failed(_sendFault);
         return true;
-    }
-
-    /// <summary>For the library: what has come, and 0 where nothing has. Ends and faults are kept.</summary>
-    internal int ReceiveRecords(Span<byte> into)
-    {
-        if (!_early.IsEmpty)
-        {
-            int count = Math.Min(into.Length, _early.Length);
-            _early.Span[..count].CopyTo(into);
-            _early = count < _early.Length ? _early[count..] : default;
-            return count;
-        }
-
-        if (_rawReceiveFault != IoFault.None || _raw.IsClosed || !_raw.MayHaveBytes || !_raw.TryReceive(into, out IoResult received))
-            return 0;
-        _rawReceiveFault = received.IsEnd ? IoFault.Truncated : received.Fault;
-        return received.Bytes;
-    }
-
-    /// <summary>For the library: how many of these bytes went out, 0 where there is no room. After a fault they go nowhere.</summary>
-    internal int SendRecords(ReadOnlySpan<byte> from)
-    {
-        if (_rawSendFault != IoFault.None || _raw.IsClosed)
-            return from.Length;
-        if (!_raw.TrySendNow(from, _moreFollows, out IoResult sent))
-            return 0;
-        _rawSendFault = sent.Fault;
-        return sent.Fault == IoFault.None ? sent.Bytes : from.Length;
     }
 
     protected override bool HasSomething() => Peek() || !GoesOn;
@@ -346,11 +282,11 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
         }
         else if (why is OpenSsl.WantRead or OpenSsl.WantWrite)
         {
-            _receiveFault = _rawReceiveFault;
+            _receiveFault = _link.ReceiveFault;
             _dry = _receiveFault == IoFault.None;
 
             // It has read what was no data, a ticket or a KeyUpdate: who sends nothing else does not get the loop for itself.
-            if (_dry && why == OpenSsl.WantRead && MoreIsHere)
+            if (_dry && why == OpenSsl.WantRead && _link.MoreIsHere)
                 OwnLoop.ComeBackTo(this);
         }
         else
@@ -362,9 +298,9 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
 
     private void NoteSendFault()
     {
-        if (_rawSendFault == IoFault.None)
+        if (_link.SendFault == IoFault.None)
             NoteDetail();
-        _sendFault = _rawSendFault == IoFault.None ? IoFault.TlsProtocol : _rawSendFault;
+        _sendFault = _link.SendFault == IoFault.None ? IoFault.TlsProtocol : _link.SendFault;
     }
 
     /// <summary>The first fault is the cause; the library has no words, or misleading ones, for what follows from it.</summary>
@@ -381,11 +317,13 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
         if (IsInMessage())
             return false;
         OpenSsl.ClearErrors();
+        _link.MoreFollows = _closeFollows;
         int answer = OpenSsl.Shutdown(_ssl);
-        if (answer < 0 && _rawSendFault == IoFault.None && OpenSsl.WhyNot(_ssl, answer) is OpenSsl.WantWrite)
+        _link.MoreFollows = false;
+        if (answer < 0 && _link.SendFault == IoFault.None && OpenSsl.WhyNot(_ssl, answer) is OpenSsl.WantWrite)
             return false;
         _endSent = true;
-        if (answer < 0 || _rawSendFault != IoFault.None)
+        if (answer < 0 || _link.SendFault != IoFault.None)
             NoteSendFault();
         return true;
     }
@@ -399,13 +337,9 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
         if (!OpenSsl.IsInMessage(_ssl))
             return false;
         _ = Peek();
-        return GoesOn && _sendFault == IoFault.None && OpenSsl.IsInMessage(_ssl);
+        return GoesOn && _link.ReceiveFault == IoFault.None && _sendFault == IoFault.None && OpenSsl.IsInMessage(_ssl);
     }
 
-    /// <summary>
-    /// Frees what the library holds, with both ends on record: it sends nothing any more (whoever is beneath may be somebody else's), and a session
-    /// is good for resumption only then.
-    /// </summary>
     private void Release()
     {
         if (_released)
@@ -413,12 +347,6 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
         _released = true;
         _raw.Reader = null;
         _raw.Writer = null;
-        OpenSsl.SetQuietShutdown(_ssl, 1);
-        OpenSsl.SetEnds(_ssl, OpenSsl.BothEnded);
-        if (_stream is null)
-            OpenSsl.Free(_ssl);
-        else
-            _stream.Dispose();
-        _self.Free();
+        _link.Free(_ssl);
     }
 }

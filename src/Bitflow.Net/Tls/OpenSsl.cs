@@ -1,15 +1,12 @@
-using System.Net.Security;
-using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using System.Security.Cryptography;
 using System.Text;
 
 namespace Bitflow.Net.Tls;
 
 /// <summary>
-/// Every call of Bitflow's own to the TLS library that SslStream itself speaks through: OpenSSL 3. Made on the loop of the connection alone; the
-/// library bears one thread for each `SSL`.
+/// Every call of Bitflow's own to the TLS library: OpenSSL 3, which SslStream speaks through too. An `SSL` bears one thread: it is used on the loop of its
+/// connection alone.
 /// </summary>
 internal static unsafe partial class OpenSsl
 {
@@ -27,8 +24,32 @@ internal static unsafe partial class OpenSsl
     /// <summary>A read goes on until it has data, whatever else it had to read for it.</summary>
     public const nint AutoRetry = 0x4;
 
+    /// <summary>No tickets are given, and none are taken.</summary>
+    public const ulong NoTicket = 1ul << 14;
+
+    /// <summary>The server's order of cipher suites decides.</summary>
+    public const ulong ServerPreference = 1ul << 22;
+
     /// <summary>Hands are shaken once: who asks again (TLS 1.2) is told no_renegotiation.</summary>
     public const ulong NoRenegotiation = 1ul << 30;
+
+    /// <summary>A server sends a ticket; in TLS 1.2 more follows in the same flight.</summary>
+    public const int SendingTicket = 33;
+
+    /// <summary>Versions on the wire (RFC 8446 section 4.1.2).</summary>
+    public const int Tls12 = 0x0303;
+    public const int Tls13 = 0x0304;
+
+    /// <summary>The peer is asked for a certificate; a client that shows none is refused where it must.</summary>
+    public const int VerifyPeer = 0x1;
+    public const int MustShow = 0x2;
+
+    /// <summary>What a refused certificate is refused with: the peer hears bad_certificate.</summary>
+    public const int CertificateRejected = 28;
+
+    /// <summary>An answer to ALPN: this one; none.</summary>
+    public const int Chosen = 0;
+    public const int NoneChosen = 3;
 
     /// <summary>close_notify was sent, and it was received.</summary>
     public const int BothEnded = 0x1 | 0x2;
@@ -42,24 +63,122 @@ internal static unsafe partial class OpenSsl
     private const string Crypto = "libcrypto.so.3";
     private const int SetMode = 33;
     private const int UnsetMode = 78;
+    private const int SetReadAhead = 41;
+    private const int SetCacheMode = 44;
+    private const int SetHostName = 55;
+    private const int SetTicketKeys = 59;
+    private const int ChainCertificate = 89;
+    private const int SetMinVersion = 123;
 
-    private static readonly FieldInfo? Context = typeof(SslStream).GetField("_securityContext", BindingFlags.Instance | BindingFlags.NonPublic);
+    /// <summary>Cached for clients alone, and only in the hands of who hears of them.</summary>
+    private const int ClientsCache = 0x1 | 0x300;
 
-    /// <summary>Whether the library under these names is the very one that SslStream uses.</summary>
+    /// <summary>A peer without a certificate where one is a must (SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE).</summary>
+    private const int NoCertificate = 199;
+    private const int ReasonMask = 0x7fffff;
+
+    /// <summary>At the end of the program other threads may still be at work: nothing is torn down (OPENSSL_INIT_NO_ATEXIT).</summary>
+    private const ulong NoExitHandler = 0x80000;
+
+    /// <summary>Whether the library is there.</summary>
     public static bool IsAvailable { get; } = Look();
 
-    /// <summary>
-    /// The `SSL` beneath a stream that has shaken hands, none where it is not what is expected. It is a private field of SslStream's: every use has a
-    /// way to go on without.
-    /// </summary>
-    public static SafeHandle? TryFind(SslStream stream) =>
-        IsAvailable && Context!.GetValue(stream) is SafeHandle { IsInvalid: false, IsClosed: false } handle && handle.GetType().Name == "SafeSslHandle"
-            ? handle
-            : null;
+    /// <summary>Bytes of the keys that tickets are sealed with: a name of 16, and two keys of 32.</summary>
+    public static int TicketKeyBytes => 80;
 
-    public static void AddMode(nint ssl, nint mode) => _ = Control(ssl, SetMode, mode, 0);
+    public static void AddContextMode(OpenSslContext context, nint mode) => _ = ContextControl(context, SetMode, mode, null);
 
-    public static void ClearMode(nint ssl, nint mode) => _ = Control(ssl, UnsetMode, mode, 0);
+    public static void ClearContextMode(OpenSslContext context, nint mode) => _ = ContextControl(context, UnsetMode, mode, null);
+
+    /// <summary>As many bytes are received at once as there is room for, not a record's head first.</summary>
+    public static void ReadAhead(OpenSslContext context) => _ = ContextControl(context, SetReadAhead, 1, null);
+
+    public static void CacheForClients(OpenSslContext context) => _ = ContextControl(context, SetCacheMode, ClientsCache, null);
+
+    /// <returns>1, or 0 where that failed.</returns>
+    public static nint SealTicketsWith(OpenSslContext context, ReadOnlySpan<byte> keys)
+    {
+        fixed (byte* bytes = keys)
+            return ContextControl(context, SetTicketKeys, keys.Length, bytes);
+    }
+
+    /// <summary>One more certificate of the chain, in DER.</summary>
+    /// <returns>1, or 0 where that failed.</returns>
+    public static nint AddToChain(OpenSslContext context, ReadOnlySpan<byte> certificate)
+    {
+        fixed (byte* bytes = certificate)
+        {
+            byte* from = bytes;
+            nint read = ReadCertificate(0, &from, certificate.Length);
+            if (read == 0)
+                return 0;
+            nint answer = ContextControl(context, ChainCertificate, 1, (void*)read);
+            FreeCertificate(read);
+            return answer;
+        }
+    }
+
+    /// <returns>1, or 0 where that failed.</returns>
+    public static nint SetLeast(nint ssl, int version) => Control(ssl, SetMinVersion, version, null);
+
+    /// <summary>The server name to ask for, without a zero at its end.</summary>
+    public static nint AskFor(nint ssl, ReadOnlySpan<byte> name)
+    {
+        Span<byte> text = stackalloc byte[name.Length + 1];
+        name.CopyTo(text);
+        text[^1] = 0;
+        fixed (byte* bytes = text)
+            return Control(ssl, SetHostName, 0, bytes);
+    }
+
+    /// <summary>The cipher suite agreed on, by its number (RFC 8446, appendix B.4); 0 for none.</summary>
+    public static ushort CipherSuite(nint ssl) => CurrentCipher(ssl) is var cipher && cipher == 0 ? (ushort)0 : CipherNumber(cipher);
+
+    /// <summary>The protocol agreed on (RFC 7301); empty for none.</summary>
+    public static ReadOnlySpan<byte> Protocol(nint ssl)
+    {
+        byte* name;
+        uint bytes;
+        SelectedProtocol(ssl, &name, &bytes);
+        return new ReadOnlySpan<byte>(name, (int)bytes);
+    }
+
+    /// <summary>The `SSL` that a chain is being verified for.</summary>
+    public static nint OfVerification(nint verification) => VerificationData(verification, VerificationIndex());
+
+    /// <summary>The certificates that the peer sent, in their order; its own is the first.</summary>
+    public static int CountOf(nint stack) => stack == 0 ? 0 : Count(stack);
+
+    /// <summary>A certificate in DER.</summary>
+    public static byte[] Encode(nint certificate)
+    {
+        int bytes = Write(certificate, null);
+        byte[] encoded = new byte[Math.Max(bytes, 0)];
+        fixed (byte* into = encoded)
+        {
+            byte* at = into;
+            if (bytes > 0)
+                _ = Write(certificate, &at);
+        }
+
+        return encoded;
+    }
+
+    /// <summary>Whether hands were shaken for a session that had been before.</summary>
+    public static bool IsResumed(nint ssl) => SessionReused(ssl) == 1;
+
+    /// <summary>Has somebody look at what the peer showed when its session began: its own certificate, and all that it sent.</summary>
+    public static void ShowPeer(nint ssl, Action<nint, nint> look)
+    {
+        nint certificate = PeerCertificate(ssl);
+        if (certificate == 0)
+            return;
+        look(certificate, PeerChain(ssl));
+        FreeCertificate(certificate);
+    }
+
+    /// <summary>Whether the failure just recorded is that the peer had to show a certificate, and did not.</summary>
+    public static bool IsWantOfCertificate() => ((int)PeekLastError() & ReasonMask) == NoCertificate;
 
     /// <summary>
     /// Forgets what was recorded on this thread: SSL_get_error(3) looks at it. Looking first costs less than clearing the sixteen empty places.
@@ -71,7 +190,7 @@ internal static unsafe partial class OpenSsl
     }
 
     /// <summary>
-    /// What the library recorded of the failure just seen, in the words that SslStream has for it: the last record is the TLS part's, those before it are
+    /// What the library recorded of the failure just seen, in its words: the last record is the TLS part's, those before it are
     /// of the parts beneath. Its record is empty afterwards.
     /// </summary>
     public static string TakeError()
@@ -84,6 +203,109 @@ internal static unsafe partial class OpenSsl
         ErrorText(code, text, 256);
         return Encoding.ASCII.GetString(MemoryMarshal.CreateReadOnlySpanFromNullTerminated(text));
     }
+
+    /// <summary>For either side: which, each connection says.</summary>
+    [LibraryImport(Ssl, EntryPoint = "TLS_method")]
+    public static partial nint EitherSide();
+
+    [LibraryImport(Ssl, EntryPoint = "SSL_CTX_new")]
+    public static partial nint NewContext(nint method);
+
+    [LibraryImport(Ssl, EntryPoint = "SSL_CTX_free")]
+    public static partial void FreeContext(nint context);
+
+    [LibraryImport(Ssl, EntryPoint = "SSL_CTX_set_options")]
+    public static partial ulong AddContextOptions(OpenSslContext context, ulong options);
+
+    /// <summary>How much may be received at once, in bytes; matters only when reading ahead.</summary>
+    [LibraryImport(Ssl, EntryPoint = "SSL_CTX_set_default_read_buffer_len")]
+    public static partial void SetReadBuffer(OpenSslContext context, nuint bytes);
+
+    /// <summary>The suites of TLS 1.2 and their order.</summary>
+    [LibraryImport(Ssl, EntryPoint = "SSL_CTX_set_cipher_list", StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int SetSuites(OpenSslContext context, string suites);
+
+    [LibraryImport(Ssl, EntryPoint = "SSL_CTX_get_ciphers")]
+    public static partial nint Suites(OpenSslContext context);
+
+    /// <summary>Which sessions belong together: a server that asks for certificates must say.</summary>
+    [LibraryImport(Ssl, EntryPoint = "SSL_CTX_set_session_id_context")]
+    public static partial int SetSessionContext(OpenSslContext context, byte* name, uint bytes);
+
+    [LibraryImport(Ssl, EntryPoint = "SSL_CTX_use_certificate_ASN1")]
+    public static partial int UseCertificate(OpenSslContext context, int bytes, ReadOnlySpan<byte> encoded);
+
+    /// <param name="kind">The algorithm's number (EVP_PKEY_RSA, EVP_PKEY_EC).</param>
+    /// <param name="context">Whose certificate it belongs to.</param>
+    /// <param name="encoded">In the algorithm's own form: PKCS #1, SEC 1.</param>
+    /// <param name="bytes">Of it.</param>
+    [LibraryImport(Ssl, EntryPoint = "SSL_CTX_use_PrivateKey_ASN1")]
+    public static partial int UseKey(int kind, OpenSslContext context, ReadOnlySpan<byte> encoded, nint bytes);
+
+    [LibraryImport(Ssl, EntryPoint = "SSL_CTX_set_alpn_select_cb")]
+    public static partial void OnProtocols(
+        OpenSslContext context, delegate* unmanaged[Cdecl]<nint, byte**, byte*, byte*, uint, nint, int> select, nint argument);
+
+    [LibraryImport(Ssl, EntryPoint = "SSL_CTX_set_cert_verify_callback")]
+    public static partial void OnCertificates(OpenSslContext context, delegate* unmanaged[Cdecl]<nint, nint, int> verify, nint argument);
+
+    [LibraryImport(Ssl, EntryPoint = "SSL_CTX_sess_set_new_cb")]
+    public static partial void OnSession(OpenSslContext context, delegate* unmanaged[Cdecl]<nint, nint, int> keep);
+
+    [LibraryImport(Ssl, EntryPoint = "SSL_new")]
+    public static partial nint New(OpenSslContext context);
+
+    [LibraryImport(Ssl, EntryPoint = "SSL_set_accept_state")]
+    public static partial void BeServer(nint ssl);
+
+    [LibraryImport(Ssl, EntryPoint = "SSL_set_connect_state")]
+    public static partial void BeClient(nint ssl);
+
+    [LibraryImport(Ssl, EntryPoint = "SSL_do_handshake")]
+    public static partial int Handshake(nint ssl);
+
+    /// <summary>The message of the handshake at hand (OSSL_HANDSHAKE_STATE).</summary>
+    [LibraryImport(Ssl, EntryPoint = "SSL_get_state")]
+    public static partial int StateOf(nint ssl);
+
+    [LibraryImport(Ssl, EntryPoint = "SSL_set_verify")]
+    public static partial void SetVerify(nint ssl, int mode, nint callback);
+
+    /// <summary>How many tickets follow a full handshake of TLS 1.3.</summary>
+    [LibraryImport(Ssl, EntryPoint = "SSL_set_num_tickets")]
+    public static partial int SetTickets(nint ssl, nuint count);
+
+    /// <summary>What a client offers, each with its length in front (RFC 7301 section 3.1).</summary>
+    /// <returns>0, or else it failed.</returns>
+    [LibraryImport(Ssl, EntryPoint = "SSL_set_alpn_protos")]
+    public static partial int Offer(nint ssl, ReadOnlySpan<byte> protocols, uint bytes);
+
+    /// <summary>The session to resume, if the server will; it gains an owner.</summary>
+    [LibraryImport(Ssl, EntryPoint = "SSL_set_session")]
+    public static partial int Resume(nint ssl, nint session);
+
+    [LibraryImport(Ssl, EntryPoint = "SSL_SESSION_free")]
+    public static partial void FreeSession(nint session);
+
+    [LibraryImport(Ssl, EntryPoint = "SSL_version")]
+    public static partial int VersionOf(nint ssl);
+
+    [LibraryImport(Ssl, EntryPoint = "SSL_get_rbio")]
+    public static partial nint BioOf(nint ssl);
+
+    /// <summary>The peer's own certificate, of a chain that is being verified.</summary>
+    [LibraryImport(Crypto, EntryPoint = "X509_STORE_CTX_get0_cert")]
+    public static partial nint LeafOf(nint verification);
+
+    /// <summary>What the peer sent, of a chain that is being verified.</summary>
+    [LibraryImport(Crypto, EntryPoint = "X509_STORE_CTX_get0_untrusted")]
+    public static partial nint SentOf(nint verification);
+
+    [LibraryImport(Crypto, EntryPoint = "X509_STORE_CTX_set_error")]
+    public static partial void SetVerdict(nint verification, int error);
+
+    [LibraryImport(Crypto, EntryPoint = "OPENSSL_sk_value")]
+    public static partial nint Item(nint stack, int index);
 
     [LibraryImport(Ssl, EntryPoint = "SSL_read")]
     public static partial int Read(nint ssl, byte* into, int bytes);
@@ -110,26 +332,13 @@ internal static unsafe partial class OpenSsl
     [LibraryImport(Ssl, EntryPoint = "SSL_set_options")]
     public static partial ulong AddOptions(nint ssl, ulong options);
 
-    /// <summary>As many bytes are received at once as there is room for, not a record's head first.</summary>
-    [LibraryImport(Ssl, EntryPoint = "SSL_set_read_ahead")]
-    public static partial void SetReadAhead(nint ssl, int yes);
-
     /// <summary>Whether an end is recorded only, and not sent.</summary>
     [LibraryImport(Ssl, EntryPoint = "SSL_set_quiet_shutdown")]
     public static partial void SetQuietShutdown(nint ssl, int yes);
 
-    /// <summary>How much may be received at once, in bytes; matters only when reading ahead.</summary>
-    [LibraryImport(Ssl, EntryPoint = "SSL_set_default_read_buffer_len")]
-    public static partial void SetReadBuffer(nint ssl, nuint bytes);
-
     /// <summary>Which ends are on record: those in <see cref="BothEnded"/>.</summary>
     [LibraryImport(Ssl, EntryPoint = "SSL_set_shutdown")]
     public static partial void SetEnds(nint ssl, int ends);
-
-    /// <summary>One owner more, who frees it as well.</summary>
-    /// <returns>1, or 0 where that failed.</returns>
-    [LibraryImport(Ssl, EntryPoint = "SSL_up_ref")]
-    public static partial int Share(nint ssl);
 
     [LibraryImport(Ssl, EntryPoint = "SSL_free")]
     public static partial void Free(nint ssl);
@@ -171,7 +380,50 @@ internal static unsafe partial class OpenSsl
     private static partial int InInit(nint ssl);
 
     [LibraryImport(Ssl, EntryPoint = "SSL_ctrl")]
-    private static partial nint Control(nint ssl, int command, nint argument, nint pointer);
+    private static partial nint Control(nint ssl, int command, nint argument, void* pointer);
+
+    [LibraryImport(Ssl, EntryPoint = "SSL_CTX_ctrl")]
+    private static partial nint ContextControl(OpenSslContext context, int command, nint argument, void* pointer);
+
+    [LibraryImport(Ssl, EntryPoint = "SSL_get_current_cipher")]
+    private static partial nint CurrentCipher(nint ssl);
+
+    [LibraryImport(Ssl, EntryPoint = "SSL_CIPHER_get_protocol_id")]
+    private static partial ushort CipherNumber(nint cipher);
+
+    [LibraryImport(Ssl, EntryPoint = "SSL_get0_alpn_selected")]
+    private static partial void SelectedProtocol(nint ssl, byte** name, uint* bytes);
+
+    [LibraryImport(Ssl, EntryPoint = "SSL_get_ex_data_X509_STORE_CTX_idx")]
+    private static partial int VerificationIndex();
+
+    [LibraryImport(Crypto, EntryPoint = "X509_STORE_CTX_get_ex_data")]
+    private static partial nint VerificationData(nint verification, int index);
+
+    [LibraryImport(Ssl, EntryPoint = "SSL_session_reused")]
+    private static partial int SessionReused(nint ssl);
+
+    /// <summary>To be freed.</summary>
+    [LibraryImport(Ssl, EntryPoint = "SSL_get1_peer_certificate")]
+    private static partial nint PeerCertificate(nint ssl);
+
+    [LibraryImport(Ssl, EntryPoint = "SSL_get_peer_cert_chain")]
+    private static partial nint PeerChain(nint ssl);
+
+    [LibraryImport(Crypto, EntryPoint = "OPENSSL_sk_num")]
+    private static partial int Count(nint stack);
+
+    [LibraryImport(Crypto, EntryPoint = "d2i_X509")]
+    private static partial nint ReadCertificate(nint into, byte** from, nint bytes);
+
+    [LibraryImport(Crypto, EntryPoint = "i2d_X509")]
+    private static partial int Write(nint certificate, byte** into);
+
+    [LibraryImport(Crypto, EntryPoint = "X509_free")]
+    private static partial void FreeCertificate(nint certificate);
+
+    [LibraryImport(Ssl, EntryPoint = "OPENSSL_init_ssl")]
+    private static partial int Begin(ulong options, nint settings);
 
     [LibraryImport(Crypto, EntryPoint = "ERR_clear_error")]
     private static partial void ClearAll();
@@ -185,20 +437,14 @@ internal static unsafe partial class OpenSsl
     [LibraryImport(Crypto, EntryPoint = "ERR_error_string_n")]
     private static partial void ErrorText(nuint code, byte* into, nuint bytes);
 
-    [LibraryImport(Crypto, EntryPoint = "OpenSSL_version_num")]
-    private static partial nuint Version();
-
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static bool Look()
     {
         try
         {
-            return OperatingSystem.IsLinux()
-                && Context is not null
-                && NativeLibrary.TryLoad(Ssl, out _)
-                && Version() == (nuint)SafeEvpPKeyHandle.OpenSslVersion;
+            return OperatingSystem.IsLinux() && Begin(NoExitHandler, 0) == 1;
         }
-        catch (Exception e) when (e is DllNotFoundException or EntryPointNotFoundException or PlatformNotSupportedException)
+        catch (Exception e) when (e is DllNotFoundException or EntryPointNotFoundException)
         {
             return false;
         }

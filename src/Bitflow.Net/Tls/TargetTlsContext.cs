@@ -1,7 +1,10 @@
+using System.Net;
 using System.Net.Security;
 using System.Security.Cryptography.X509Certificates;
+using System.Text;
 using Bitflow.Domain;
 using Bitflow.Net.Transport;
+using Bitflow.Net.Transport.Linux;
 using Microsoft.FSharp.Core;
 
 namespace Bitflow.Net.Tls;
@@ -14,14 +17,18 @@ internal sealed class TargetTlsContext
     private readonly SslStreamCertificateContext? _certificate;
     private readonly Authorities _authorities;
     private readonly List<SslApplicationProtocol>? _protocols;
+    private readonly OpenSslContext? _library;
+    private readonly HandshakeWishes _wishes;
 
-    private TargetTlsContext(TargetTls config, string name, SslStreamCertificateContext? certificate, Authorities authorities)
+    private TargetTlsContext(TargetTls config, string name, CertificateChain? shown, Authorities authorities)
     {
         _config = config;
         _name = name;
-        _certificate = certificate;
+        _certificate = shown?.Context;
+        _library = shown is not null ? shown.Library : OpenSsl.IsAvailable ? OpenSslContext.ShowingNothing() : null;
         _authorities = authorities;
         _protocols = config.ApplicationProtocols.IsEmpty ? null : [.. config.ApplicationProtocols.Select(p => new SslApplicationProtocol(p))];
+        _wishes = Wishes();
     }
 
     public static TargetTlsContext Load(TargetConfig target, TargetTls config, TlsLoading loading)
@@ -39,11 +46,16 @@ internal sealed class TargetTlsContext
             loading.Authorities(files, path, authorities);
         }
 
-        return new TargetTlsContext(config, TargetName.Of(target, config), shown?.Context, Tls.Authorities.OfTarget(authorities));
+        return new TargetTlsContext(config, TargetName.Of(target, config), shown, Tls.Authorities.OfTarget(authorities));
     }
 
     /// <summary>Shakes hands. Never throws: whatever the peer's bytes cause is in the outcome.</summary>
-    public async Task<TlsOutcome> ConnectAsync(Connection raw)
+    public Task<TlsOutcome> ConnectAsync(Connection raw) =>
+        raw is LinuxConnection own && _library is { } library
+            ? LoopHandshake.RunAsync(own, library, _wishes, default)
+            : ConnectByPlatformAsync(raw);
+
+    private async Task<TlsOutcome> ConnectByPlatformAsync(Connection raw)
     {
         string? refusal = null;
         var options = new SslClientAuthenticationOptions
@@ -60,12 +72,32 @@ internal sealed class TargetTlsContext
                 if (_config.VerifyMode.IsNone)
                     return true;
                 bool isForName = !errors.HasFlag(SslPolicyErrors.RemoteCertificateNameMismatch);
-                FSharpValueOption<string> verdict =
-                    PeerCertificate.TargetRefusal(_config.VerifyMode, _name, _authorities.Examine(certificate, chain, isForName));
-                refusal = verdict.IsSome ? verdict.Value : null;
+                refusal = Refusal(_authorities.Examine(certificate, chain, isForName));
                 return refusal is null;
             },
         };
         return await TlsOutcome.OfHandshakeAsync(raw, default, ssl => ssl.AuthenticateAsClientAsync(options), () => refusal).ConfigureAwait(false);
     }
+
+    /// <summary>Why the target is refused, as <see cref="PeerCertificate"/> has it.</summary>
+    private string? Refusal(PeerFinding finding)
+    {
+        FSharpValueOption<string> verdict = PeerCertificate.TargetRefusal(_config.VerifyMode, _name, finding);
+        return verdict.IsSome ? verdict.Value : null;
+    }
+
+    private string? Judge(X509Certificate2? shown, X509Certificate2Collection sent) =>
+        Refusal(_authorities.Examine(shown, sent, isForName: _name.Length > 0 && shown is not null && shown.MatchesHostname(_name)));
+
+    private HandshakeWishes Wishes() => new()
+    {
+        IsServer = false,
+        Least = _config.MinVersion,
+        Judge = _config.VerifyMode.IsNone ? null : Judge,
+        Offer = _protocols is null ? default : _protocols.SelectMany(static p => p.Protocol.ToArray().Prepend((byte)p.Protocol.Length)).ToArray(),
+
+        // Addresses are no server names (RFC 6066 section 3).
+        ServerName = IPAddress.TryParse(_name, out _) ? default : Encoding.ASCII.GetBytes(_name),
+        Session = new ResumableSession(),
+    };
 }

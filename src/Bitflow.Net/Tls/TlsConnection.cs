@@ -98,6 +98,8 @@ internal sealed class TlsConnection(Connection raw, SslStream ssl, ConnectionStr
         }
     }
 
+    public override ValueTask<IoFault> EndBeforeCloseAsync() => EndAsync();
+
     /// <summary>Sends close_notify; said twice, it is sent once.</summary>
     public override ValueTask<IoFault> EndAsync()
     {

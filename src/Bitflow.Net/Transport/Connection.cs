@@ -81,6 +81,11 @@ internal abstract class Connection
     /// <summary>Ends the sending direction (shutdown(SHUT_WR), or close_notify); receiving goes on.</summary>
     public abstract ValueTask<IoFault> EndAsync();
 
+    /// <summary>
+    /// Sends what an end needs before a close, which follows at once and may share its segment: close_notify. Nothing where the close says it all.
+    /// </summary>
+    public virtual ValueTask<IoFault> EndBeforeCloseAsync() => new(IoFault.None);
+
     /// <summary>What a receive would find now, without consuming it.</summary>
     public abstract Readiness Look();
 

@@ -204,7 +204,13 @@ internal sealed class LinuxLoop : EventLoop
     internal void Defer(LoopOperation operation) => _deferred.Add(operation);
 
     /// <summary>Comes back to a connection in the next turn, without an event: it had its share of this one and is not done.</summary>
-    internal void ComeBackTo(LoopConnection connection) => _again.Add(connection);
+    internal void ComeBackTo(LoopConnection connection)
+    {
+        if (connection.IsComeBackTo)
+            return;
+        connection.IsComeBackTo = true;
+        _again.Add(connection);
+    }
 
     /// <summary>Closes what still lives here and ends the thread. Returns when it has ended, or does not come back from a callback.</summary>
     internal void Stop()
@@ -315,6 +321,7 @@ internal sealed class LinuxLoop : EventLoop
         {
             LoopConnection connection = _resuming[^1];
             _resuming.RemoveAt(_resuming.Count - 1);
+            connection.IsComeBackTo = false;
             _watch.Begin();
             connection.ComeBack();
             _watch.End(connection);

@@ -25,6 +25,9 @@ internal abstract class LoopConnection(LinuxLoop loop) : Connection(loop)
     /// <summary>Who sends to this connection by callback; then nobody calls <see cref="SendAsync"/>.</summary>
     internal IReadyHandler? Writer { get; set; }
 
+    /// <summary>For the loop: whether it will come back to this connection in its next turn.</summary>
+    internal bool IsComeBackTo { get; set; }
+
     /// <summary>Whether it was closed here.</summary>
     internal abstract bool IsClosed { get; }
 

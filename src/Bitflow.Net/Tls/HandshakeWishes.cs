@@ -1,0 +1,66 @@
+using System.Security.Cryptography.X509Certificates;
+using Bitflow.Domain;
+
+namespace Bitflow.Net.Tls;
+
+/// <summary>What is settled before hands are shaken on a Linux loop.</summary>
+internal sealed class HandshakeWishes
+{
+    public required bool IsServer { get; init; }
+
+    public required TlsVersion Least { get; init; }
+
+    /// <summary>Why the peer's certificate is refused, its own and what it sent with it; null: it is accepted. None where nobody asks.</summary>
+    public Func<X509Certificate2?, X509Certificate2Collection, string?>? Judge { get; init; }
+
+    /// <summary>Whether a client must show a certificate.</summary>
+    public bool MustShow { get; init; }
+
+    /// <summary>The protocol that a server has settled on; empty for none.</summary>
+    public ReadOnlyMemory<byte> Protocol { get; init; }
+
+    /// <summary>What a client offers, each with its length in front; empty for nothing.</summary>
+    public ReadOnlyMemory<byte> Offer { get; init; }
+
+    /// <summary>The server name that a client asks for; empty for none.</summary>
+    public ReadOnlyMemory<byte> ServerName { get; init; }
+
+    /// <summary>Where a client's sessions are kept.</summary>
+    public ResumableSession? Session { get; init; }
+
+    /// <summary>Tells the library, before the first byte.</summary>
+    public void Tell(nint ssl)
+    {
+        // Refused only where the library was built without these versions; the handshake says so then.
+        _ = OpenSsl.SetLeast(ssl, Least.IsTls12 ? OpenSsl.Tls12 : OpenSsl.Tls13);
+        OpenSsl.SetVerify(ssl, Judge is null ? 0 : OpenSsl.VerifyPeer | (MustShow ? OpenSsl.MustShow : 0), 0);
+        if (IsServer)
+            BeServer(ssl);
+        else
+            BeClient(ssl);
+    }
+
+    private void BeServer(nint ssl)
+    {
+        OpenSsl.BeServer(ssl);
+
+        // A session begun at a listener that asks nobody must not open one that does (TLS-22).
+        if (Judge is not null)
+            _ = OpenSsl.AddOptions(ssl, OpenSsl.NoTicket);
+
+        // One, where the library gives two: who comes back with it is given the next.
+        _ = OpenSsl.SetTickets(ssl, Judge is null ? 1u : 0u);
+    }
+
+    private void BeClient(nint ssl)
+    {
+        OpenSsl.BeClient(ssl);
+
+        // What the configuration's rules let through is no longer than the library takes: what fails here fails for want of memory, and shows.
+        if (!ServerName.IsEmpty)
+            _ = OpenSsl.AskFor(ssl, ServerName.Span);
+        if (!Offer.IsEmpty)
+            _ = OpenSsl.Offer(ssl, Offer.Span, (uint)Offer.Length);
+        Session?.OfferTo(ssl);
+    }
+}

@@ -1,0 +1,165 @@
+using System.Security.Cryptography.X509Certificates;
+using Bitflow.Domain;
+using Bitflow.Net.Transport;
+using Bitflow.Net.Transport.Linux;
+
+namespace Bitflow.Net.Tls;
+
+/// <summary>Hands shaken on a Linux loop, by the TLS library itself; it goes on whenever there are bytes, or room, beneath.</summary>
+internal sealed class LoopHandshake : IReadyHandler
+{
+    private readonly LoopOperation _waiting = new();
+    private readonly LinuxLoop _loop;
+    private readonly RecordLink _link;
+    private readonly nint _ssl;
+    private readonly HandshakeWishes _wishes;
+    private bool _needsRoom;
+    private bool _isDone;
+    private string _detail = "the connection broke off";
+    private string? _refusal;
+    private X509Certificate2? _peer;
+
+    private LoopHandshake(LinuxLoop loop, RecordLink link, nint ssl, HandshakeWishes wishes)
+    {
+        _loop = loop;
+        _link = link;
+        _ssl = ssl;
+        _wishes = wishes;
+    }
+
+    /// <summary>The protocol that a server has settled on by its rules; empty for none.</summary>
+    public ReadOnlySpan<byte> Protocol => _wishes.Protocol.Span;
+
+    /// <summary>
+    /// Whether what is sent now are tickets alone (TLS 1.3), which nobody waits for: they may share a segment with what comes next, or go when the kernel has
+    /// waited for that long enough (200 ms).
+    /// </summary>
+    public bool IsGivingTickets => OpenSsl.StateOf(_ssl) == OpenSsl.SendingTicket;
+
+    /// <param name="raw">The connection beneath; where the handshake fails, it is the caller's to close.</param>
+    /// <param name="context">What is shown.</param>
+    /// <param name="wishes">What else is settled before.</param>
+    /// <param name="early">What was read before, and comes first.</param>
+    public static async Task<TlsOutcome> RunAsync(LinuxConnection raw, OpenSslContext context, HandshakeWishes wishes, ReadOnlyMemory<byte> early)
+    {
+        await raw.Loop.SwitchAsync();
+        if (raw.IsClosed)
+            return TlsOutcome.Failed(IoFault.Aborted, isCertificate: false, "");
+        var link = new RecordLink(raw, early) { Session = wishes.Session };
+        nint ssl = OpenSsl.New(context);
+        if (ssl == 0 || !link.TryLink(ssl))
+        {
+            OpenSsl.Free(ssl);
+            return TlsOutcome.Failed(IoFault.None, isCertificate: false, OpenSsl.TakeError());
+        }
+
+        wishes.Tell(ssl);
+        return await new LoopHandshake((LinuxLoop)raw.Loop, link, ssl, wishes).RunAsync().ConfigureAwait(false);
+    }
+
+    public void OnReadable() => GoOn();
+
+    public void OnWritable()
+    {
+        if (_needsRoom)
+            GoOn();
+    }
+
+    public void OnClosed(LoopConnection which)
+    {
+        if (!_waiting.IsPending)
+            return;
+        _waiting.Settle(IoResult.Failed(IoFault.Aborted));
+        _loop.Defer(_waiting);
+    }
+
+    /// <summary>For the library: whether the peer's certificate will do.</summary>
+    /// <param name="certificate">Its own.</param>
+    /// <param name="sent">All that it sent, its own among them.</param>
+    public bool Accepts(nint certificate, nint sent)
+    {
+        if (_wishes.Judge is not { } judge)
+            return true;
+        try
+        {
+            _peer = X509CertificateLoader.LoadCertificate(OpenSsl.Encode(certificate));
+            var others = new X509Certificate2Collection();
+            for (int i = 1; i < OpenSsl.CountOf(sent); i++)
+                others.Add(X509CertificateLoader.LoadCertificate(OpenSsl.Encode(OpenSsl.Item(sent, i))));
+            _refusal = judge(_peer, others);
+        }
+        catch (Exception e)
+        {
+            // A peer's certificate can make the platform throw nearly anything (TLS-21), and nothing may pass through the library.
+            _refusal = TlsOutcome.Words(e);
+        }
+
+        return _refusal is null;
+    }
+
+    private async Task<TlsOutcome> RunAsync()
+    {
+        LinuxConnection raw = _link.Raw;
+        _link.Handshake = this;
+        IoFault waited = IoFault.None;
+        if (!IsOver())
+        {
+            raw.Reader = this;
+            raw.Writer = this;
+            waited = await _waiting.BeginFault().ConfigureAwait(false);
+            raw.Reader = null;
+            raw.Writer = null;
+        }
+
+        _link.Handshake = null;
+        if (_isDone && !raw.IsClosed && IsStillAccepted())
+            return new(new LoopTlsConnection(_link, _loop, _ssl), TlsTerms.Of(_ssl, _peer), IoFault.None, false, "");
+        _link.Free(_ssl);
+        if (_refusal is not null)
+            return TlsOutcome.Failed(IoFault.None, isCertificate: true, _refusal);
+        IoFault fault = waited != IoFault.None ? waited : _link.ReceiveFault != IoFault.None ? _link.ReceiveFault : _link.SendFault;
+        return TlsOutcome.Failed(fault, isCertificate: false, _detail);
+    }
+
+    /// <summary>
+    /// A session that is resumed shows no certificate, and the library does not ask about it. What was shown when it began may have expired since, or its
+    /// authority may have gone.
+    /// </summary>
+    private bool IsStillAccepted()
+    {
+        if (_wishes.Judge is null || !OpenSsl.IsResumed(_ssl))
+            return true;
+        OpenSsl.ShowPeer(_ssl, (certificate, sent) => _ = Accepts(certificate, sent));
+        if (_refusal is null)
+            return true;
+        _wishes.Session?.Forget();
+        return false;
+    }
+
+    private void GoOn()
+    {
+        if (_waiting.IsPending && IsOver())
+            _waiting.Complete(IoResult.Ok(0));
+    }
+
+    /// <summary>Goes on as far as what has come allows; answers whether hands are shaken, or never will be.</summary>
+    private bool IsOver()
+    {
+        OpenSsl.ClearErrors();
+        int answer = OpenSsl.Handshake(_ssl);
+        if (answer == 1)
+        {
+            _isDone = _link.SendFault == IoFault.None;
+            return true;
+        }
+
+        int why = OpenSsl.WhyNot(_ssl, answer);
+        _needsRoom = why == OpenSsl.WantWrite;
+        if (why is OpenSsl.WantRead or OpenSsl.WantWrite)
+            return _link.ReceiveFault != IoFault.None || _link.SendFault != IoFault.None;
+        if (OpenSsl.IsWantOfCertificate())
+            _refusal = _wishes.Judge?.Invoke(null, []);
+        _detail = OpenSsl.TakeError();
+        return true;
+    }
+}

@@ -1,0 +1,154 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Microsoft.Win32.SafeHandles;
+
+namespace Bitflow.Net.Tls;
+
+/// <summary>
+/// What the connections that show one certificate have in common (`SSL_CTX`), made once a configuration. In the midst of a handshake the library asks
+/// through it whoever shakes hands.
+/// </summary>
+internal sealed unsafe class OpenSslContext : SafeHandleZeroOrMinusOneIsInvalid
+{
+    /// <summary>Four records at a time: received in one call, and sent on in one.</summary>
+    private const int ReadBufferBytes = 4 * (LoopTlsConnection.RecordBytes + 256 + 5);
+
+    private const int RsaKey = 6;
+    private const int EcKey = 408;
+
+    /// <summary>What the platform offers on Linux: keys that are never used twice, and no cipher older than AES.</summary>
+    private const string OurSuites =
+        "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-AES128-GCM-SHA256:"
+        + "ECDHE-ECDSA-AES256-SHA384:ECDHE-ECDSA-AES128-SHA256:ECDHE-RSA-AES256-SHA384:ECDHE-RSA-AES128-SHA256";
+
+    /// <summary>
+    /// What the keys of tickets are made of, as long as the process lives: a ticket is good for every listener that shows the same certificate (TLS-22),
+    /// and outlives a reload.
+    /// </summary>
+    private static readonly byte[] TicketSecret = RandomNumberGenerator.GetBytes(32);
+
+    private static readonly bool MachineHasSuites = LookForSuites();
+
+    /// <exception cref="CryptographicException">There is no memory.</exception>
+    public OpenSslContext()
+        : base(ownsHandle: true)
+    {
+        SetHandle(OpenSsl.NewContext(OpenSsl.EitherSide()));
+        if (IsInvalid)
+            throw Refused("no memory for a context");
+    }
+
+    /// <summary>One that shows nothing: a client's.</summary>
+    /// <exception cref="CryptographicException">The library refuses; the message says why.</exception>
+    public static OpenSslContext ShowingNothing()
+    {
+        var context = new OpenSslContext();
+        if (!MachineHasSuites)
+            Demand(OpenSsl.SetSuites(context, OurSuites), "the cipher suites");
+        _ = OpenSsl.AddContextOptions(context, OpenSsl.NoRenegotiation | OpenSsl.ServerPreference);
+        OpenSsl.AddContextMode(context, OpenSsl.PartialWrite | OpenSsl.MovingWrites | OpenSsl.ReleaseBuffers);
+        OpenSsl.ClearContextMode(context, OpenSsl.AutoRetry);
+        OpenSsl.ReadAhead(context);
+        OpenSsl.SetReadBuffer(context, ReadBufferBytes);
+        OpenSsl.CacheForClients(context);
+        OpenSsl.OnProtocols(context, &ChooseProtocol, 0);
+        OpenSsl.OnCertificates(context, &Verify, 0);
+        OpenSsl.OnSession(context, &KeepSession);
+        fixed (byte* name = "bitflow"u8)
+            Demand(OpenSsl.SetSessionContext(context, name, 7), "the name of its sessions");
+        return context;
+    }
+
+    /// <summary>One that shows a certificate, to clients or to a server that asks.</summary>
+    /// <param name="leaf">With its key, RSA or ECDSA.</param>
+    /// <param name="chain">What is sent with it.</param>
+    /// <exception cref="CryptographicException">The library refuses; the message says why.</exception>
+    public static OpenSslContext Showing(X509Certificate2 leaf, IEnumerable<X509Certificate2> chain)
+    {
+        OpenSslContext context = ShowingNothing();
+        Demand(OpenSsl.UseCertificate(context, leaf.RawDataMemory.Length, leaf.RawDataMemory.Span), "the certificate");
+        UseKeyOf(context, leaf);
+        foreach (X509Certificate2 issuer in chain)
+            Demand((int)OpenSsl.AddToChain(context, issuer.RawDataMemory.Span), "a certificate of the chain");
+        byte[] tickets = HKDF.DeriveKey(HashAlgorithmName.SHA256, TicketSecret, OpenSsl.TicketKeyBytes, info: leaf.GetCertHash(HashAlgorithmName.SHA256));
+        Demand((int)OpenSsl.SealTicketsWith(context, tickets), "the keys of its tickets");
+        CryptographicOperations.ZeroMemory(tickets);
+        return context;
+    }
+
+    protected override bool ReleaseHandle()
+    {
+        OpenSsl.FreeContext(handle);
+        return true;
+    }
+
+    private static void UseKeyOf(OpenSslContext context, X509Certificate2 leaf)
+    {
+        using RSA? rsa = leaf.GetRSAPrivateKey();
+        using ECDsa? ec = leaf.GetECDsaPrivateKey();
+        byte[] key = rsa?.ExportRSAPrivateKey() ?? ec!.ExportECPrivateKey();
+        int answer = OpenSsl.UseKey(rsa is null ? EcKey : RsaKey, context, key, key.Length);
+        CryptographicOperations.ZeroMemory(key);
+        Demand(answer, "the key");
+    }
+
+    /// <summary>Whether the machine's administrator has chosen the suites (`CipherString` of openssl.cnf): then they stay.</summary>
+    private static bool LookForSuites()
+    {
+        using var context = new OpenSslContext();
+        List<nint> before = Suites(context);
+        Demand(OpenSsl.SetSuites(context, "DEFAULT"), "its own cipher suites");
+        return !before.SequenceEqual(Suites(context));
+    }
+
+    private static List<nint> Suites(OpenSslContext context)
+    {
+        nint stack = OpenSsl.Suites(context);
+        return [.. Enumerable.Range(0, OpenSsl.CountOf(stack)).Select(i => OpenSsl.Item(stack, i))];
+    }
+
+    private static void Demand(int answer, string what)
+    {
+        if (answer != 1)
+            throw Refused(what);
+    }
+
+    private static CryptographicException Refused(string what) => new($"the TLS library refuses {what}: {OpenSsl.TakeError()}");
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static int ChooseProtocol(nint ssl, byte** chosen, byte* chosenBytes, byte* offer, uint offerBytes, nint argument)
+    {
+        // The rules have chosen among the very same names; what the library gets must outlive the handshake, as its own copy of them does.
+        ReadOnlySpan<byte> protocol = RecordLink.Of(ssl).Handshake is { } handshake ? handshake.Protocol : default;
+        for (uint at = 0; at < offerBytes; at += 1u + offer[at])
+        {
+            if (protocol.IsEmpty || !protocol.SequenceEqual(new ReadOnlySpan<byte>(offer + at + 1, (int)Math.Min(offer[at], offerBytes - at - 1))))
+                continue;
+            *chosen = offer + at + 1;
+            *chosenBytes = offer[at];
+            return OpenSsl.Chosen;
+        }
+
+        return OpenSsl.NoneChosen;
+    }
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static int Verify(nint verification, nint argument)
+    {
+        if (RecordLink.Of(OpenSsl.OfVerification(verification)).Handshake is { } handshake && handshake.Accepts(OpenSsl.LeafOf(verification), OpenSsl.SentOf(verification)))
+            return 1;
+        OpenSsl.SetVerdict(verification, OpenSsl.CertificateRejected);
+        return 0;
+    }
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static int KeepSession(nint ssl, nint session)
+    {
+        if (RecordLink.Of(ssl).Session is not { } keeper)
+            return 0;
+        keeper.Keep(session);
+        return 1;
+    }
+}

@@ -1,0 +1,96 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Bitflow.Domain;
+using Bitflow.Net.Transport;
+using Bitflow.Net.Transport.Linux;
+
+namespace Bitflow.Net.Tls;
+
+/// <summary>
+/// What lies between the TLS library and the connection beneath: it receives and sends without waiting, and keeps ends and faults from the library, which
+/// would answer them with alerts. The library is told to come again, and whoever called it looks here.
+/// </summary>
+/// <param name="early">What was read before, and comes first.</param>
+internal sealed class RecordLink(LinuxConnection raw, ReadOnlyMemory<byte> early)
+{
+    private ReadOnlyMemory<byte> _early = early;
+    private GCHandle _self;
+
+    public LinuxConnection Raw => raw;
+
+    /// <summary>Why nothing more comes; <see cref="IoFault.Truncated"/> for the raw end of the stream, which close_notify should have come before.</summary>
+    public IoFault ReceiveFault { get; private set; }
+
+    public IoFault SendFault { get; private set; }
+
+    /// <summary>Whether more is sent at once, so that the kernel need not hurry.</summary>
+    public bool MoreFollows { get; set; }
+
+    /// <summary>Whether something has come that the library has not asked for yet.</summary>
+    public bool MoreIsHere => ReceiveFault == IoFault.None && (!_early.IsEmpty || raw.MayHaveBytes);
+
+    /// <summary>Whom the library asks while hands are shaken.</summary>
+    public LoopHandshake? Handshake { get; set; }
+
+    /// <summary>Who keeps the sessions that a server gives.</summary>
+    public ResumableSession? Session { get; init; }
+
+    public static RecordLink Of(nint ssl) => OfBio(OpenSsl.BioOf(ssl));
+
+    public static RecordLink OfBio(nint bio) => Unsafe.As<RecordLink>(GCHandle.FromIntPtr(OpenSsl.BioData(bio)).Target!);
+
+    /// <summary>Lets the library send and receive here, until it is freed. False where it has no memory.</summary>
+    public bool TryLink(nint ssl)
+    {
+        _self = GCHandle.Alloc(this);
+        nint bio = ConnectionBio.New(_self);
+        if (bio == 0)
+        {
+            _self.Free();
+            return false;
+        }
+
+        OpenSsl.SetBio(ssl, bio, bio);
+        return true;
+    }
+
+    /// <summary>
+    /// Frees what the library holds, with both ends on record: it sends nothing any more (whoever is beneath may be somebody else's), and a session
+    /// is good for resumption only then.
+    /// </summary>
+    public void Free(nint ssl)
+    {
+        OpenSsl.SetQuietShutdown(ssl, 1);
+        OpenSsl.SetEnds(ssl, OpenSsl.BothEnded);
+        OpenSsl.Free(ssl);
+        _self.Free();
+    }
+
+    /// <summary>For the library: what has come, and 0 where nothing has.</summary>
+    public int Receive(Span<byte> into)
+    {
+        if (!_early.IsEmpty)
+        {
+            int count = Math.Min(into.Length, _early.Length);
+            _early.Span[..count].CopyTo(into);
+            _early = count < _early.Length ? _early[count..] : default;
+            return count;
+        }
+
+        if (ReceiveFault != IoFault.None || raw.IsClosed || !raw.MayHaveBytes || !raw.TryReceive(into, out IoResult received))
+            return 0;
+        ReceiveFault = received.IsEnd ? IoFault.Truncated : received.Fault;
+        return received.Bytes;
+    }
+
+    /// <summary>For the library: how many of these bytes went out, 0 where there is no room. After a fault they go nowhere.</summary>
+    public int Send(ReadOnlySpan<byte> from)
+    {
+        if (SendFault != IoFault.None || raw.IsClosed)
+            return from.Length;
+        if (!raw.TrySendNow(from, MoreFollows || Handshake is { IsGivingTickets: true }, out IoResult sent))
+            return 0;
+        SendFault = sent.Fault;
+        return sent.Fault == IoFault.None ? sent.Bytes : from.Length;
+    }
+}

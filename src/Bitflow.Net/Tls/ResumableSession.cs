@@ -1,0 +1,44 @@
+namespace Bitflow.Net.Tls;
+
+/// <summary>The session that a target gave last (RFC 8446 section 2.2), for its next connection to resume. Used from every loop.</summary>
+internal sealed class ResumableSession
+{
+    private readonly Lock _gate = new();
+    private nint _session;
+
+    ~ResumableSession()
+    {
+        if (_session != 0)
+            OpenSsl.FreeSession(_session);
+    }
+
+    /// <summary>Takes an owner's part in it.</summary>
+    public void Keep(nint session) => Replace(session);
+
+    /// <summary>Offers none from here on, until there is another.</summary>
+    public void Forget() => Replace(0);
+
+    /// <summary>Has a client offer it, where there is one.</summary>
+    public void OfferTo(nint ssl)
+    {
+        lock (_gate)
+        {
+            // One that the library has found unfit is not offered; the handshake is a full one then.
+            if (_session != 0)
+                _ = OpenSsl.Resume(ssl, _session);
+        }
+    }
+
+    private void Replace(nint session)
+    {
+        nint before;
+        lock (_gate)
+        {
+            before = _session;
+            _session = session;
+        }
+
+        if (before != 0)
+            OpenSsl.FreeSession(before);
+    }
+}

@@ -1,0 +1,53 @@
+using Bitflow.Domain;
+using Bitflow.Net.Tls;
+using Bitflow.Tests.Fixtures;
+using Bitflow.Tests.Transport;
+using Microsoft.FSharp.Core;
+using Xunit;
+
+namespace Bitflow.Tests.Tls;
+
+/// <summary>Our side of a handshake, by the TLS contexts of a configuration.</summary>
+internal static class Handshake
+{
+    /// <param name="wire">Between both.</param>
+    /// <param name="isServer">Whether our side is the server's.</param>
+    /// <param name="server">What we show as a server.</param>
+    /// <param name="client">What we show as a client.</param>
+    public static Task<TlsOutcome> ShakeAsync(Wire wire, bool isServer, IssuedCertificate server, IssuedCertificate client)
+    {
+        // Made anew each time: a session that goes on has fewer flights.
+        ProxyTls contexts = Contexts(server, client);
+        return (isServer ? AcceptAsync(wire, contexts.Listener!) : contexts.Targets[0]!.ConnectAsync(wire.Connection)).WaitAsync(Wire.Patience);
+    }
+
+    /// <summary>As a session does it: the hello has been read before, together with whatever came with it.</summary>
+    private static async Task<TlsOutcome> AcceptAsync(Wire wire, ListenerTlsContext context)
+    {
+        byte[] hello = new byte[4096];
+        int read = (await wire.Receive(hello)).Bytes;
+        return await context.AcceptAsync(
+            wire.Connection, hello.AsMemory(0, read), (HelloAnswer.Serve)HelloAnswer.NewServe(0, FSharpValueOption<AlpnName>.None));
+    }
+
+    private static ProxyTls Contexts(IssuedCertificate server, IssuedCertificate client)
+    {
+        Config config = RunningProxies.Read(
+            $$"""
+            server:
+              proxies:
+              - name: secured
+                listener: { address: '127.0.0.1:0', tls_context: { min_version: '1.2', certificates: [ {{server.Entry}} ] } }
+                targets:
+                - name: a
+                  address: '127.0.0.1:1'
+                  tls_context:
+                    min_version: '1.2'
+                    server_name: server.example
+                    certificates: [ {{client.Entry}}, { authority: '{{TestAuthority.Trusted.RootFile}}' } ]
+            """);
+        var loaded = LoadedTls.Load(config, TimeProvider.System);
+        Assert.Empty(loaded.Findings);
+        return loaded.Of(config.Proxies[0]);
+    }
+}

@@ -1,0 +1,236 @@
+using System.Net.Security;
+using System.Net.Sockets;
+using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
+using Bitflow.Domain;
+using Bitflow.Net.Linux;
+using Bitflow.Net.Tls;
+using Bitflow.Net.Transport.Linux;
+using Bitflow.Net.Transport.Managed;
+using Bitflow.Tests.Fixtures;
+using Bitflow.Tests.Transport;
+using Xunit;
+using Engine = Bitflow.Net.Transport.Engine;
+
+namespace Bitflow.Tests.Tls;
+
+public sealed class ManagedHandshakeContract() : HandshakeContract(new ManagedEngine());
+
+public sealed class LinuxHandshakeContract() : HandshakeContract(new LinuxEngine(loops: 2))
+{
+    /// <summary>A ticket may share a segment with the first data: where there is none, it goes by itself.</summary>
+    [Fact]
+    public async Task A_client_gets_its_ticket_though_nothing_follows_it()
+    {
+        using SecuredWire wire = await SecuredWire.MakeAsync(Engine, isServer: true, SslProtocols.Tls13);
+        int handshake = wire.Beneath.BytesRead;
+        Task reading = wire.PeerReceiveAll();
+        await Wire.Eventually(() => Task.FromResult(wire.Beneath.BytesRead > handshake), "the ticket has come");
+        wire.Connection.Close();
+        await reading;
+    }
+
+    /// <summary>The library asks about a certificate when a session begins; it may have expired when the session is resumed.</summary>
+    [Theory]
+    [InlineData(SslProtocols.Tls12)]
+    [InlineData(SslProtocols.Tls13)]
+    public async Task A_resumed_session_is_judged_again_and_forgotten_where_its_certificate_will_no_longer_do(SslProtocols version)
+    {
+        string? refusal = null;
+        var judged = new List<string>();
+        using OpenSslContext context = OpenSslContext.ShowingNothing();
+        var wishes = new HandshakeWishes
+        {
+            IsServer = false,
+            Least = TlsVersion.Tls12,
+            Session = new ResumableSession(),
+            Judge = (shown, sent) =>
+            {
+                judged.Add($"{shown?.Subject} and {sent.Count}");
+                return refusal;
+            },
+        };
+        IssuedCertificate server = TestAuthority.Trusted.Issue("server.example");
+        var shows = SslStreamCertificateContext.Create(server.Certificate, [.. server.Chain], offline: true);
+
+        Assert.False(await IsResumedAsync());
+        Assert.True(await IsResumedAsync());
+        refusal = "it has expired";
+        Assert.Null(await IsResumedAsync());
+        refusal = null;
+        Assert.False(await IsResumedAsync());
+        Assert.Equal(Enumerable.Repeat("CN=server.example and 1", 4), judged);
+
+        async Task<bool?> IsResumedAsync()
+        {
+            using Wire wire = await Wire.ConnectedAsync(Engine, Family.Tcp4);
+            using var peer = new SslStream(new PeerStream(wire.Peer), leaveInnerStreamOpen: false);
+            Task answering = AnswerAsync(peer);
+            TlsOutcome outcome = await LoopHandshake.RunAsync((LinuxConnection)wire.Connection, context, wishes, default).WaitAsync(Wire.Patience);
+            if (outcome.Connection is not LoopTlsConnection made)
+            {
+                Assert.True(outcome.IsCertificate);
+                Assert.Equal("it has expired", outcome.Detail);
+                wire.Connection.Abort();
+                await answering.WaitAsync(Wire.Patience).ContinueWith(static _ => { }, TaskScheduler.Default);
+                return null;
+            }
+
+            var secured = new Wire(made, wire.Peer);
+            bool resumed = await secured.OnLoop(c => Bitflow.Net.Tls.OpenSsl.IsResumed(((LoopTlsConnection)c).Library));
+
+            // With the answer come the tickets.
+            Assert.Equal(1, (await secured.Receive(new byte[1])).Bytes);
+            await answering.WaitAsync(Wire.Patience);
+            made.Close();
+            return resumed;
+        }
+
+        async Task AnswerAsync(SslStream peer)
+        {
+            await peer.AuthenticateAsServerAsync(new SslServerAuthenticationOptions { ServerCertificateContext = shows, EnabledSslProtocols = version });
+            await peer.WriteAsync("x"u8.ToArray());
+        }
+    }
+}
+
+/// <summary>What a handshake owes whose peer is unkind, over each engine.</summary>
+public abstract class HandshakeContract : IDisposable
+{
+    private const int SendBuffer = 7;
+
+    private static readonly IssuedCertificate Server = TestAuthority.Trusted.Issue("server.example");
+    private static readonly IssuedCertificate Client = TestAuthority.Trusted.Issue("client.example");
+
+    private protected HandshakeContract(Engine engine) => Engine = engine;
+
+    private protected Engine Engine { get; }
+
+    public void Dispose()
+    {
+        Engine.Dispose();
+        GC.SuppressFinalize(this);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_peer_that_ends_in_the_midst_of_it_is_truncation(bool isServer)
+    {
+        using Wire wire = await MakeAsync(isServer);
+        Task<TlsOutcome> shaking = await BeginAsync(wire, isServer);
+        wire.Peer.Shutdown(SocketShutdown.Send);
+        await FailsAsync(shaking, IoFault.Truncated);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_peer_that_resets_in_the_midst_of_it_is_a_reset(bool isServer)
+    {
+        using Wire wire = await MakeAsync(isServer);
+        Task<TlsOutcome> shaking = await BeginAsync(wire, isServer);
+        wire.Peer.LingerState = new LingerOption(true, 0);
+        wire.Peer.Close();
+        await FailsAsync(shaking, IoFault.Reset);
+    }
+
+    [Theory]
+    [InlineData(true, true)]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    [InlineData(false, false)]
+    public async Task When_the_connection_is_closed_in_the_midst_of_it_it_ends_as_aborted(bool isServer, bool abort)
+    {
+        using Wire wire = await MakeAsync(isServer);
+        Task<TlsOutcome> shaking = await BeginAsync(wire, isServer);
+        if (abort)
+            wire.Connection.Abort();
+        else
+            wire.Connection.Close();
+        await FailsAsync(shaking, IoFault.Aborted);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Noise_in_the_midst_of_it_breaks_the_protocol_and_the_reason_is_told(bool isServer)
+    {
+        using Wire wire = await MakeAsync(isServer);
+        Task<TlsOutcome> shaking = await BeginAsync(wire, isServer);
+        await wire.Peer.SendAllAsync("GET / HTTP/1.0\r\n\r\n"u8.ToArray());
+        await FailsAsync(shaking, IoFault.None);
+        Assert.NotEmpty((await shaking).Detail);
+    }
+
+    /// <summary>The certificate is larger than what the kernels of both sides take of it before it is read.</summary>
+    [Fact]
+    public async Task A_handshake_that_finds_no_room_goes_on_when_there_is_some()
+    {
+        IssuedCertificate large = TestAuthority.Trusted.Issue("server.example", moreNames: 3_000);
+        using Wire wire = await Wire.AcceptedAsync(Engine, Family.Tcp4, peerReceiveBuffer: 4096);
+        Assert.Equal(0, await wire.OnLoop(static c => Libc.SetOption(c.Descriptor, Libc.SolSocket, SendBuffer, 1)));
+        var reads = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var peer = new SslStream(new PeerStream(wire.Peer) { MayRead = reads.Task }, leaveInnerStreamOpen: false, (_, _, _, _) => true);
+        Task peerShakes = peer.AuthenticateAsClientAsync("server.example");
+        Task<TlsOutcome> shaking = Handshake.ShakeAsync(wire, isServer: true, large, Client);
+        await Wire.Eventually(() => wire.OnLoop(static c => c.UnsentBytes > 0), "what is sent waits for room");
+        Assert.False(shaking.IsCompleted);
+        reads.SetResult();
+        await peerShakes.WaitAsync(Wire.Patience);
+        TlsOutcome outcome = await shaking;
+        Assert.Equal("", outcome.Detail);
+        await peer.WriteAsync("x"u8.ToArray());
+        byte[] received = new byte[10];
+        Assert.Equal(1, (await outcome.Connection!.ReceiveAsync(received).AsTask().WaitAsync(Wire.Patience)).Bytes);
+        outcome.Connection.Abort();
+    }
+
+    /// <summary>A `*` is no character of a PrintableString; the names that count are the alternative ones.</summary>
+    [Fact]
+    public async Task A_certificate_that_verifies_will_do_though_its_common_name_is_not_text()
+    {
+        byte[] name = [0x13, 16, .. "*.server.example"u8];
+        byte[] type = [0x06, 3, 0x55, 4, 3];
+        byte[] subject = [0x30, 27, 0x31, 25, 0x30, 23, .. type, .. name];
+        IssuedCertificate odd = TestAuthority.Trusted.Issue("server.example", subject: new X500DistinguishedName(subject));
+        using Wire wire = await MakeAsync(isServer: false);
+        Task<TlsOutcome> shaking = Handshake.ShakeAsync(wire, isServer: false, Server, Client);
+        using var peer = new SslStream(new PeerStream(wire.Peer), leaveInnerStreamOpen: false);
+        var shows = SslStreamCertificateContext.Create(odd.Certificate, [.. odd.Chain], offline: true);
+        await peer.AuthenticateAsServerAsync(new SslServerAuthenticationOptions { ServerCertificateContext = shows }).WaitAsync(Wire.Patience);
+        TlsOutcome outcome = await shaking;
+        Assert.Equal("", outcome.Detail);
+        Assert.Equal("", outcome.Terms!.Presented!.CommonName);
+        outcome.Connection!.Abort();
+    }
+
+    private Task<Wire> MakeAsync(bool isServer) => isServer ? Wire.AcceptedAsync(Engine, Family.Tcp4) : Wire.ConnectedAsync(Engine, Family.Tcp4);
+
+    /// <summary>Goes on until the peer has had our first flight, and sent no second of its own.</summary>
+    private static async Task<Task<TlsOutcome>> BeginAsync(Wire wire, bool isServer)
+    {
+        Task<TlsOutcome> shaking = Handshake.ShakeAsync(wire, isServer, Server, Client);
+        if (isServer)
+        {
+            var silent = new PeerStream(wire.Peer) { KeepsAfter = 1 };
+            var peer = new SslStream(silent, leaveInnerStreamOpen: true, (_, _, _, _) => true);
+            await peer.AuthenticateAsClientAsync("server.example").WaitAsync(Wire.Patience);
+        }
+        else
+        {
+            Assert.NotEqual(0, await wire.Peer.ReceiveAsync(new byte[4096]).WaitAsync(Wire.Patience));
+        }
+
+        Assert.False(shaking.IsCompleted);
+        return shaking;
+    }
+
+    private static async Task FailsAsync(Task<TlsOutcome> shaking, IoFault raw)
+    {
+        TlsOutcome outcome = await shaking;
+        Assert.Null(outcome.Connection);
+        Assert.Equal(raw, outcome.Raw);
+        Assert.False(outcome.IsCertificate);
+    }
+}
