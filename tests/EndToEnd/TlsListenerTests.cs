@@ -160,7 +160,9 @@ public sealed class TlsListenerTests
               targets: [ {"{"} name: a, address: '{target.Address}' {"}"} ]
             """);
         Assert.Contains("wrong version number", await OpenSsl.ClientAsync(bitflow.EndPoint()), StringComparison.Ordinal);
-        Assert.Contains("7 from the target", await bitflow.EndsWithAsync("target.relay.ended"), StringComparison.Ordinal);
+
+        // Who ends first, the target that has said its word or the client that does not understand it, is left open.
+        await bitflow.SaysAsync("7 from the target");
     }
 
     [Fact]
