@@ -34,6 +34,7 @@ public sealed class TlsCheckTests
     [InlineData("no certificate in it", "it holds no certificate")]
     [InlineData("encrypted key", "encrypted")]
     [InlineData("garbage", "cannot be read")]
+    [InlineData("too weak", "ee key too small; renew it with a key of 2048 bits (RSA) or 256 (ECDSA)")]
     public async Task A_file_that_cannot_be_used_is_named_by_check_and_start_alike(string flaw, string words)
     {
         string certificate = Good.File, key = Good.Key;
@@ -56,6 +57,10 @@ public sealed class TlsCheckTests
                 break;
             case "encrypted key":
                 key = TestAuthority.Trusted.Write("encrypted.key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END ENCRYPTED PRIVATE KEY-----");
+                break;
+            case "too weak":
+                IssuedCertificate weak = TestAuthority.Trusted.Issue("weak.example", rsa: true, rsaBits: 1024);
+                (certificate, key) = (weak.File, weak.Key);
                 break;
             default:
                 certificate = TestAuthority.Trusted.Write("garbage.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----");

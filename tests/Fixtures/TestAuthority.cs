@@ -55,9 +55,10 @@ internal sealed class TestAuthority
         TimeSpan? validFor = null,
         string? issuerUrl = null,
         int moreNames = 0,
-        X500DistinguishedName? subject = null)
+        X500DistinguishedName? subject = null,
+        int rsaBits = 2048)
     {
-        using AsymmetricAlgorithm key = rsa ? RSA.Create(2048) : ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        using AsymmetricAlgorithm key = rsa ? RSA.Create(rsaBits) : ECDsa.Create(ECCurve.NamedCurves.nistP256);
         subject ??= new X500DistinguishedName($"CN={name}");
         CertificateRequest request = key is RSA rsaKey
             ? new(subject, rsaKey, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1)

@@ -50,7 +50,7 @@ internal sealed class CertificateChain
         }
         catch (CryptographicException e)
         {
-            throw new TlsFileException($"{files.Certificate}: {e.Message}", e);
+            throw new TlsFileException($"{files.Certificate}: {e.Message}; renew it with a key of 2048 bits (RSA) or 256 (ECDSA), signed by SHA-256", e);
         }
     }
 
