@@ -77,6 +77,12 @@ type internal MappingBuilder() =
           Retired = a.Retired @ b.Retired
           Make = fun site entries -> a.Make site entries, b.Make site entries }
 
+    /// Pairs alone would nest as deep as a mapping has keys: more than eleven levels are left to be compiled at every start.
+    member _.MergeSources3(a: Fields<'A>, b: Fields<'B>, c: Fields<'C>) : Fields<'A * 'B * 'C> =
+        { Keys = a.Keys @ b.Keys @ c.Keys
+          Retired = a.Retired @ b.Retired @ c.Retired
+          Make = fun site entries -> a.Make site entries, b.Make site entries, c.Make site entries }
+
     member _.BindReturn(fields: Fields<'A>, make: 'A -> 'B) : Fields<'B> =
         { Keys = fields.Keys
           Retired = fields.Retired

@@ -172,8 +172,9 @@ module Duration =
                         match unitNanoseconds unit with
                         | ValueNone -> Error(DurationError.UnknownUnit unit)
                         | ValueSome nanoseconds ->
-                            let part = UInt128.op_Implicit fraction * UInt128.op_Implicit nanoseconds / UInt128.op_Implicit scale
-                            terms i (saturatingAdd total (saturatingAdd (saturatingMultiply whole nanoseconds) (UInt128.op_Explicit part: uint64)))
+                            // Exact: sixteen digits of a fraction and thirteen of an hour are 29, as many as a decimal holds of these.
+                            let part = uint64 (decimal fraction * decimal nanoseconds / decimal scale)
+                            terms i (saturatingAdd total (saturatingAdd (saturatingMultiply whole nanoseconds) part))
         if start = text.Length then Error(if text = "" then DurationError.Empty else DurationError.NotANumber)
         elif text.Substring start = "0" then Ok Duration.Zero
         else terms start 0UL

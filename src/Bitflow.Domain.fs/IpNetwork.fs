@@ -18,12 +18,7 @@ module IpAddress =
 
     let isV4 (address: IPAddress) = address.AddressFamily = AddressFamily.InterNetwork
 
-    let internal toUInt128 (address: IPAddress) : UInt128 =
-        let bytes = address.GetAddressBytes()
-        let mutable value = UInt128.Zero
-        for b in bytes do
-            value <- (value <<< 8) ||| UInt128.op_Implicit b
-        value
+    let bits address = if isV4 address then 32 else 128
 
     let private isDecimalByte (part: string) =
         part.Length >= 1
@@ -74,25 +69,31 @@ type IpNetworkError =
     | PrefixLengthNotANumber of text: string
     | PrefixLengthTooLong of length: string * most: int
 
+/// From one address to another, both included, as bytes in network order.
+[<NoEquality; NoComparison>]
+type internal AddressRange =
+    { First: byte[]
+      Last: byte[] }
+
+    static member Compare(a: byte[], b: byte[]) = ReadOnlySpan<byte>(a).SequenceCompareTo(ReadOnlySpan<byte> b)
+
 [<RequireQualifiedAccess>]
 module IpNetwork =
-    let private mask (bits: int) (length: int) : UInt128 =
-        if length = 0 then UInt128.Zero
-        else (UInt128.MaxValue <<< (128 - length)) >>> (128 - bits)
-
-    let private ofUInt128 bits (value: UInt128) =
-        IPAddress(Array.init (bits / 8) (fun i -> UInt128.op_Explicit (value >>> (bits - 8 - 8 * i)) : byte))
+    /// The bits of one byte of an address, counted from 0, that belong to a prefix.
+    let private mask (length: int) (position: int) =
+        match length - 8 * position with
+        | bits when bits >= 8 -> 0xFFuy
+        | bits when bits <= 0 -> 0uy
+        | bits -> ~~~(0xFFuy >>> bits)
 
     /// The network of an address and a prefix length, and whether bits of the host part were set (and dropped).
     let create (address: IPAddress) (length: int) : struct (IpNetwork * bool) =
         let mapped = address.AddressFamily = AddressFamily.InterNetworkV6 && address.IsIPv4MappedToIPv6 && length >= 96
         let length = if mapped then length - 96 else length
         let address = if mapped then address.MapToIPv4() else IPAddress(address.GetAddressBytes())
-        let bits = if IpAddress.isV4 address then 32 else 128
-        let length = max 0 (min bits length)
-        let value = IpAddress.toUInt128 address
-        let kept = value &&& mask bits length
-        struct ({ Network = ofUInt128 bits kept; Length = length }, kept <> value)
+        let length = max 0 (min (IpAddress.bits address) length)
+        let network = IPAddress(address.GetAddressBytes() |> Array.mapi (fun i b -> b &&& mask length i))
+        struct ({ Network = network; Length = length }, not (network.Equals address))
 
     /// `10.0.0.0/8`, `2001:db8::/32`, or a single address. The flag says that host bits were set.
     let tryParse (text: string) : Result<struct (IpNetwork * bool), IpNetworkError> =
@@ -102,7 +103,7 @@ module IpNetwork =
         match IpAddress.tryParse host with
         | ValueNone -> Error(IpNetworkError.NotAnAddress host)
         | ValueSome address ->
-            let bits = if IpAddress.isV4 address then 32 else 128
+            let bits = IpAddress.bits address
             if slash < 0 then
                 Ok(create address bits)
             else
@@ -117,38 +118,40 @@ module IpNetwork =
     let contains (network: IpNetwork) (address: IPAddress) =
         let address = IpAddress.canonical address
         address.AddressFamily = network.Network.AddressFamily
-        && (let bits = if IpAddress.isV4 address then 32 else 128
-            IpAddress.toUInt128 address &&& mask bits network.Length = IpAddress.toUInt128 network.Network)
+        && (let bytes, prefix = address.GetAddressBytes(), network.Network.GetAddressBytes()
+            let mutable i = 0
+            while i < bytes.Length && bytes[i] &&& mask network.Length i = prefix[i] do
+                i <- i + 1
+            i = bytes.Length)
 
-    let internal firstAndLast (network: IpNetwork) : struct (UInt128 * UInt128) =
-        let bits = if IpAddress.isV4 network.Network then 32 else 128
-        let first = IpAddress.toUInt128 network.Network
-        struct (first, first ||| (mask bits network.Length ^^^ mask bits bits))
+    let internal range (network: IpNetwork) : AddressRange =
+        let first = network.Network.GetAddressBytes()
+        { First = first; Last = first |> Array.mapi (fun i b -> b ||| ~~~(mask network.Length i)) }
 
 /// Many networks as one question. Overlapping networks are joined into ranges when the set is made, so that a
 /// membership test is one binary search however long the list was.
 [<Sealed>]
-type IpNetworkSet private (networks: IpNetwork list, v4: struct (UInt128 * UInt128)[], v6: struct (UInt128 * UInt128)[]) =
-    static let join (networks: IpNetwork seq) =
-        let ranges = networks |> Seq.map IpNetwork.firstAndLast |> Seq.sortBy (fun (struct (first, _)) -> first)
-        let joined = ResizeArray()
-        for struct (first, last) in ranges do
-            if joined.Count > 0 then
-                let struct (f, l) = joined[joined.Count - 1]
-                if first <= l then joined[joined.Count - 1] <- struct (f, max l last)
-                else joined.Add(struct (first, last))
+type IpNetworkSet private (networks: IpNetwork list, v4: AddressRange[], v6: AddressRange[]) =
+    static let join (networks: IpNetwork list) =
+        let ranges = networks |> List.map IpNetwork.range |> List.sortWith (fun a b -> AddressRange.Compare(a.First, b.First))
+        let joined = ResizeArray<AddressRange>()
+        for range in ranges do
+            if joined.Count > 0 && AddressRange.Compare(range.First, joined[joined.Count - 1].Last) <= 0 then
+                let before = joined[joined.Count - 1]
+                if AddressRange.Compare(range.Last, before.Last) > 0 then
+                    joined[joined.Count - 1] <- { before with Last = range.Last }
             else
-                joined.Add(struct (first, last))
+                joined.Add range
         joined.ToArray()
 
-    static let search (ranges: struct (UInt128 * UInt128)[]) (value: UInt128) =
+    static let search (ranges: AddressRange[]) (address: byte[]) =
         let mutable low, high = 0, ranges.Length - 1
         let mutable found = false
         while not found && low <= high do
             let middle = (low + high) / 2
-            let struct (first, last) = ranges[middle]
-            if value < first then high <- middle - 1
-            elif value > last then low <- middle + 1
+            let range = ranges[middle]
+            if AddressRange.Compare(address, range.First) < 0 then high <- middle - 1
+            elif AddressRange.Compare(address, range.Last) > 0 then low <- middle + 1
             else found <- true
         found
 
@@ -162,7 +165,7 @@ type IpNetworkSet private (networks: IpNetwork list, v4: struct (UInt128 * UInt1
 
     member _.Contains(address: IPAddress) =
         let address = IpAddress.canonical address
-        search (if IpAddress.isV4 address then v4 else v6) (IpAddress.toUInt128 address)
+        search (if IpAddress.isV4 address then v4 else v6) (address.GetAddressBytes())
 
     /// The first network of the list, in file order, that holds the address: for explanations, not for the data path.
     member _.FirstMatch(address: IPAddress) = networks |> List.tryFind (fun n -> IpNetwork.contains n address)

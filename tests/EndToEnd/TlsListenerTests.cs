@@ -95,6 +95,20 @@ public sealed class TlsListenerTests
         Assert.Contains(" 0 s:CN = server.example", await OpenSsl.ClientAsync(bitflow.EndPoint(), "-noservername"), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_chain_in_disorder_is_sent_in_order_and_without_its_root()
+    {
+        string file = TestAuthority.Trusted.Write(
+            "root-first.pem",
+            File.ReadAllText(Server.Alone) + File.ReadAllText(TestAuthority.Trusted.RootFile) + File.ReadAllText(TestAuthority.Trusted.IntermediateFile));
+        using Peer target = Brief();
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(target, $"certificates: [ {{ key: '{Server.Key}', certificate: '{file}' }} ]"));
+        string said = await OpenSsl.ClientAsync(bitflow.EndPoint(), "-showcerts");
+        Assert.Contains(" 0 s:CN = server.example", said, StringComparison.Ordinal);
+        Assert.Contains(" 1 s:CN = trusted intermediate", said, StringComparison.Ordinal);
+        Assert.DoesNotContain(" 2 s:", said, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData(true, true)]
     [InlineData(true, false)]

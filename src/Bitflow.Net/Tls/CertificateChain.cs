@@ -10,15 +10,19 @@ namespace Bitflow.Net.Tls;
 /// <summary>A certificate that Bitflow shows, with its key and the chain of its file; made once a configuration.</summary>
 internal sealed class CertificateChain
 {
-    private CertificateChain(SslStreamCertificateContext context, OpenSslContext? library, CertificateFacts facts)
+    private readonly Lazy<SslStreamCertificateContext> _context;
+
+    private CertificateChain(Lazy<SslStreamCertificateContext> context, OpenSslContext? library, CertificateFacts facts)
     {
-        Context = context;
+        _context = context;
         Library = library;
         Facts = facts;
     }
 
-    /// <summary>For the platform.</summary>
-    public SslStreamCertificateContext Context { get; }
+    /// <summary>
+    /// For the platform, which reads all the machine's authorities to make it (15 to 25 ms): where the TLS library is there, not before it is needed.
+    /// </summary>
+    public SslStreamCertificateContext Context => _context.Value;
 
     /// <summary>For the TLS library itself; null where it is not there.</summary>
     public OpenSslContext? Library { get; }
@@ -38,15 +42,18 @@ internal sealed class CertificateChain
         all.RemoveAt(0);
 
         // Offline: nothing is ever fetched, neither missing issuers nor OCSP answers (section 5, f).
-        SslStreamCertificateContext context = SslStreamCertificateContext.Create(leaf, all, offline: true);
-        return new CertificateChain(context, OpenSsl.IsAvailable ? LibraryOf(context, files) : null, facts);
+        var context = new Lazy<SslStreamCertificateContext>(() => SslStreamCertificateContext.Create(leaf, all, offline: true));
+        if (OpenSsl.IsAvailable)
+            return new CertificateChain(context, LibraryOf(leaf, all, files), facts);
+        _ = context.Value;
+        return new CertificateChain(context, null, facts);
     }
 
-    private static OpenSslContext LibraryOf(SslStreamCertificateContext context, CertificateFiles files)
+    private static OpenSslContext LibraryOf(X509Certificate2 leaf, X509Certificate2Collection others, CertificateFiles files)
     {
         try
         {
-            return OpenSslContext.Showing(context.TargetCertificate, context.IntermediateCertificates);
+            return OpenSslContext.Showing(leaf, IssuersOf(leaf, others));
         }
         catch (CryptographicException e)
         {
@@ -54,11 +61,30 @@ internal sealed class CertificateChain
         }
     }
 
+    /// <summary>
+    /// Each the issuer of the one before, as peers expect them (RFC 8446, section 4.4.2), whatever their order in the file. An authority that issued
+    /// itself is left out: a peer has it, or does not trust it.
+    /// </summary>
+    private static IEnumerable<X509Certificate2> IssuersOf(X509Certificate2 leaf, X509Certificate2Collection others)
+    {
+        List<X509Certificate2> left = [.. others.Where(static c => !IsIssuer(c, of: c))];
+        X509Certificate2 last = leaf;
+        while (left.Find(c => IsIssuer(c, of: last)) is { } issuer)
+        {
+            left.Remove(issuer);
+            yield return issuer;
+            last = issuer;
+        }
+    }
+
+    private static bool IsIssuer(X509Certificate2 issuer, X509Certificate2 of) =>
+        issuer.SubjectName.RawData.AsSpan().SequenceEqual(of.IssuerName.RawData);
+
     private static int FindBreak(X509Certificate2Collection all)
     {
         for (int i = 1; i < all.Count; i++)
         {
-            if (!all[i - 1].IssuerName.RawData.AsSpan().SequenceEqual(all[i].SubjectName.RawData))
+            if (!IsIssuer(all[i], of: all[i - 1]))
                 return i;
         }
 

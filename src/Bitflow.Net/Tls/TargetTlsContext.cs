@@ -14,7 +14,7 @@ internal sealed class TargetTlsContext
 {
     private readonly TargetTls _config;
     private readonly string _name;
-    private readonly SslStreamCertificateContext? _certificate;
+    private readonly CertificateChain? _shown;
     private readonly Authorities _authorities;
     private readonly List<SslApplicationProtocol>? _protocols;
     private readonly OpenSslContext? _library;
@@ -24,7 +24,7 @@ internal sealed class TargetTlsContext
     {
         _config = config;
         _name = name;
-        _certificate = shown?.Context;
+        _shown = shown;
         _library = shown is not null ? shown.Library : OpenSsl.IsAvailable ? OpenSslContext.ShowingNothing() : null;
         _authorities = authorities;
         _protocols = config.ApplicationProtocols.IsEmpty ? null : [.. config.ApplicationProtocols.Select(p => new SslApplicationProtocol(p))];
@@ -64,7 +64,7 @@ internal sealed class TargetTlsContext
             EnabledSslProtocols = TlsProtocols.From(_config.MinVersion),
             AllowRenegotiation = false,
             ApplicationProtocols = _protocols,
-            ClientCertificateContext = _certificate,
+            ClientCertificateContext = _shown?.Context,
             CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
             CertificateChainPolicy = _authorities.NewPolicy(),
             RemoteCertificateValidationCallback = (_, certificate, chain, errors) =>
