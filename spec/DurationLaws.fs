@@ -97,5 +97,11 @@ let ``of a fraction sixteen digits count, and what they leave of a nanosecond is
         let first = (written digits).PadRight(16, '3').Substring(0, 16)
         let unit = if hours then "h" else "s"
         Duration.tryParse $"0.{first}{unit}" = Duration.tryParse $"0.{first}{written more}{unit}")
-    Law.HoldsFor([ "0.00000000000027778h", 0L; "0.0000000000002778h", 1L; "1.9999999999s", 1_999_999_999L ], fun (text, nanoseconds) ->
+    Law.HoldsFor([ "0.00000000000027778h", 0L; "0.0000000000002778h", 1L; "1.9999999999s", 1_999_999_999L; "0.9999999999999999h", 3_599_999_999_999L ], fun (text, nanoseconds) ->
         Duration.tryParse text = Ok(Duration.OfNanoseconds nanoseconds))
+
+[<Fact>]
+let ``a duration and an instant equal none but their like`` () =
+    Law.Holds(fun (nanoseconds: int) ->
+        let number = int64 nanoseconds
+        not ((Duration.OfNanoseconds number).Equals(box (Instant number))) && not ((Instant number).Equals(box (Duration.OfNanoseconds number))))
