@@ -67,11 +67,12 @@ internal static class Program
         [
             .. present.Where(each => each.Services.Contains(workload.Service)
                 && (!each.OnlyBulk || workload is { Kind: Kind.Download or Kind.Upload, Tls: false })
+                && (!each.OnlyShort || workload is { Kind: Kind.Requests or Kind.Hello, ConnectsEach: true, Tls: false })
                 && (!each.IsObserved || workload is { Kind: Kind.Requests, Tls: false })),
         ];
         // Starting knows no other service; whoever serves TLS alone is started as that.
         if (workload.Kind == Kind.Start)
-            entered = [.. present.Where(each => !each.OnlyBulk && !each.IsObserved)];
+            entered = [.. present.Where(each => !each.OnlyBulk && !each.OnlyShort && !each.IsObserved)];
         var results = new Dictionary<string, Samples>();
         double pace = 0;
         switch (workload.Kind)

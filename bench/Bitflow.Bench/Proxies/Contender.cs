@@ -24,6 +24,9 @@ internal sealed record Contender
     /// <summary>Whether it enters only where streams are carried in bulk.</summary>
     public bool OnlyBulk { get; init; }
 
+    /// <summary>Whether it enters only where connections carry a request each, in the clear.</summary>
+    public bool OnlyShort { get; init; }
+
     /// <summary>Whether everyone watches it: statsd, a scrape a second, connection log, Sentry. It enters where requests are answered in the clear.</summary>
     public bool IsObserved { get; init; }
 

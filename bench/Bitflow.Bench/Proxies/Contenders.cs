@@ -14,14 +14,9 @@ internal static class Contenders
         Haproxy("haproxy", "# Bytes are copied.", onlyBulk: false),
         // Splicing needs both sides plain; where it cannot be used HAProxy copies.
         Haproxy("haproxy-splice", "    option splice-auto", onlyBulk: true),
-        new()
-        {
-            Name = "nginx",
-            Program = "nginx",
-            Arguments = "-p {{dir}} -c {{config}} -e stderr",
-            Template = "nginx.conf",
-            Services = Everything,
-        },
+        Nginx("nginx", halfClose: "off", onlyShort: false),
+        // What everyone else here does, and nginx does only when told: one side's end is passed on, and the other side's is awaited.
+        Nginx("nginx-half-close", halfClose: "on", onlyShort: true),
         new()
         {
             Name = "hitch",
@@ -85,5 +80,17 @@ internal static class Contenders
             Services = Everything,
             OnlyBulk = onlyBulk,
             Settings = new Dictionary<string, string> { ["splice"] = splice },
+        };
+
+    private static Contender Nginx(string name, string halfClose, bool onlyShort) =>
+        new()
+        {
+            Name = name,
+            Program = "nginx",
+            Arguments = "-p {{dir}} -c {{config}} -e stderr",
+            Template = "nginx.conf",
+            Services = Everything,
+            OnlyShort = onlyShort,
+            Settings = new Dictionary<string, string> { ["half.close"] = halfClose },
         };
 }
