@@ -18,7 +18,8 @@ module IpAddress =
 
     let isV4 (address: IPAddress) = address.AddressFamily = AddressFamily.InterNetwork
 
-    let bits address = if isV4 address then 32 else 128
+    /// 32 or 128: the bits of an address of this family.
+    let bits (address: IPAddress) = if isV4 address then 32 else 128
 
     let private isDecimalByte (part: string) =
         part.Length >= 1

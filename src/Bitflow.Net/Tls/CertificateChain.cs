@@ -20,7 +20,7 @@ internal sealed class CertificateChain
     }
 
     /// <summary>
-    /// For the platform, which reads all the machine's authorities to make it (15 to 25 ms): where the TLS library is there, not before it is needed.
+    /// For the platform, which reads all the machine's authorities to make it (tens of milliseconds): where the TLS library is there, not before it is needed.
     /// </summary>
     public SslStreamCertificateContext Context => _context.Value;
 
