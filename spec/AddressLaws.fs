@@ -50,10 +50,18 @@ let ``the forms of the design are read`` () =
           "tcp6:[::]:443", Address.Tcp(TcpFamily.V6, Host.Any, 443)
           "tcp6::443", Address.Tcp(TcpFamily.V6, Host.Any, 443)
           "unix:/run/x.sock", Address.UnixPath "/run/x.sock"
-          "unix:@x", Address.UnixAbstract "x"
+          "unix:@x//y", Address.UnixAbstract "x//y"
           "fd:3", Address.Descriptor 3
           "fd:web", Address.NamedDescriptor "web" ],
         fun (text, address) -> Address.tryParse text = Ok address)
+
+[<Fact>]
+let ``spare slashes make no other path of it`` () =
+    Law.Holds(fun (a: Address) ->
+        match a with
+        | Address.UnixPath path -> Address.tryParse ("unix:" + path.Replace("/", "///")) = Ok a
+        | _ -> true)
+    Law.HoldsFor([ "unix:///run//x.sock", "unix:/run/x.sock" ], fun (text, same) -> Address.tryParse text = Address.tryParse same)
 
 [<Fact>]
 let ``two readings of one text do not exist: loose forms are refused`` () =

@@ -43,6 +43,19 @@ let ``a certificate that does not verify and a used-up descriptor are not tried 
             else next.Place = 0 && next.Attempt = 2)
 
 [<Fact>]
+let ``another address is asked for only where the SOCKS5 proxy could not reach this one, not where it will have nothing of us`` () =
+    Law.Holds(fun (fault: DialFault) ->
+        DialFault.anotherAddressMayDo fault = (match fault with DialFault.Socks(SocksFault.Refused _) -> true | _ -> false))
+    Law.HoldsFor(
+        [ SocksFault.Refused 1uy, true
+          SocksFault.Refused 4uy, true
+          SocksFault.NoAcceptableMethod, false
+          SocksFault.CredentialsRefused 1uy, false
+          SocksFault.Version 4uy, false
+          SocksFault.Ended "the request", false ],
+        fun (fault, another) -> DialFault.anotherAddressMayDo (DialFault.Socks fault) = another)
+
+[<Fact>]
 let ``the longest time to give up is every timeout and every wait, and none is longer than no timeout at all`` () =
     Law.Holds(fun (SmallProxy p) ->
         let targets = List.toArray p.Targets

@@ -156,8 +156,12 @@ module Address =
             | ValueNone -> Error(AddressError.NotAPort(rest.Substring 1))
             | ValueSome port -> build host port
 
+    /// Several slashes are one to the kernel (path_resolution(7)): two spellings of a path must not look like two sockets.
+    let rec private withoutSpareSlashes (path: string) =
+        if path.Contains "//" then withoutSpareSlashes (path.Replace("//", "/")) else path
+
     let private unix (rest: string) =
-        let name = if rest.StartsWith '@' then rest.Substring 1 else rest
+        let name = if rest.StartsWith '@' then rest.Substring 1 else withoutSpareSlashes rest
         let bytes = Encoding.UTF8.GetByteCount name
         if name = "" then Error AddressError.EmptyPath
         elif bytes > maxUnixPathBytes || (rest.StartsWith '@' && bytes + 1 > 108) then Error(AddressError.PathTooLong bytes)

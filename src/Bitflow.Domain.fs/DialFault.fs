@@ -31,6 +31,14 @@ module DialFault =
         | DialFault.UsedUp -> false
         | _ -> true
 
+    /// Whether another address of the target's name may do where this one did not: the SOCKS5 proxy answered, and could not or would not
+    /// connect to it (RFC 1928 section 6). A proxy that breaks the protocol, or will not have us, does so for every address.
+    [<CompiledName "AnotherAddressMayDo">]
+    let anotherAddressMayDo (fault: DialFault) =
+        match fault with
+        | DialFault.Socks(SocksFault.Refused _) -> true
+        | _ -> false
+
     let private causeOfIo (fault: IoFault) =
         match fault with
         | IoFault.Refused

@@ -6,7 +6,7 @@ open System.Net
 [<RequireQualifiedAccess; NoComparison>]
 type SocksRequest =
     | Ask of destination: SocksDestination
-    /// The name is resolved here, and its first address of that family asked for (dual stack).
+    /// The name is resolved here, and its addresses of that family asked for, one after the other (dual stack).
     | Resolve of host: string * port: int * family: TcpFamily
 
 /// Where an attempt connects to, and what it asks for once it is there.

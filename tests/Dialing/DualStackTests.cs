@@ -126,6 +126,49 @@ public sealed class DualStackTests
         Assert.Equal("target.dial.connect_timeout", record.CloseReason.Value.ToString());
     }
 
+    [Fact]
+    public async Task An_address_that_a_SOCKS5_proxy_cannot_reach_is_followed_by_the_next()
+    {
+        var asked = new ConcurrentQueue<byte>();
+        byte[] hostUnreachable = [5, 4, 0, 1, 0, 0, 0, 0, 0, 0];
+        using var proxy = new SocksServer(
+            async s =>
+            {
+                await s.ReadUpToAsync(3);
+                await s.SendAllAsync(SocksServer.NoAuthentication);
+                asked.Enqueue((await SocksServer.RequestAsync(s))[7]);
+                await s.SendAllAsync(hostUnreachable);
+            },
+            SocksServer.Willing(request => asked.Enqueue(request[7]), s => s.SendAllAsync("through")));
+        using RunningProxies bitflow = RunningProxies.One(
+            "many.example:443",
+            targetKeys: $"proxy: \"{proxy.Address}\"\n",
+            options: DualStack,
+            names: _ => [IPAddress.Parse("192.0.2.1"), IPAddress.IPv6Loopback, IPAddress.Parse("192.0.2.2"), IPAddress.Parse("192.0.2.3")]);
+        using Socket client = await bitflow.ConnectAsync();
+        Assert.Equal("through", await client.ReadTextAsync(7));
+        Assert.Equal([(byte)1, (byte)2], asked.ToArray());
+        client.Dispose();
+        Assert.Equal(1, (await bitflow.EndedAsync()).DialAttempts);
+    }
+
+    [Fact]
+    public async Task A_SOCKS5_proxy_that_reaches_no_address_is_asked_for_each_once()
+    {
+        using var proxy = new SocksServer(SocksServer.AnsweringThenGone(SocksServer.NoAuthentication, [5, 5, 0, 1, 0, 0, 0, 0, 0, 0]));
+        using RunningProxies bitflow = RunningProxies.One(
+            "many.example:443",
+            targetKeys: $"proxy: \"{proxy.Address}\"\nconnect_attempts: 1\n",
+            options: DualStack,
+            names: _ => [IPAddress.Parse("192.0.2.1"), IPAddress.Parse("192.0.2.2")]);
+        using Socket client = await bitflow.ConnectAsync();
+        await client.EndingAsync();
+        client.Dispose();
+        ConnectionRecord record = await bitflow.EndedAsync();
+        Assert.Equal("target.dial.refused", record.CloseReason.Value.ToString());
+        Assert.Equal(2, proxy.Served);
+    }
+
     [Theory]
     [InlineData("127.0.0.1", "01 7f000001")]
     [InlineData("::1", "04 00000000000000000000000000000001")]

@@ -485,7 +485,7 @@ public abstract class ConnectionContract : IDisposable
     public async Task Settings_reach_the_sockets_of_both_sides()
     {
         using Wire accepted = await Wire.AcceptedAsync(_engine, Family.Tcp4);
-        Assert.Equal((1, 1, 15, 15), await accepted.OnLoop(c => Options(c.Descriptor)));
+        await Wire.Eventually(async () => await accepted.OnLoop(c => Options(c.Descriptor)) == (1, 1, 15, 15), "the accepted one has keep-alive");
         using var listener = Wire.NewSocket(Family.Tcp4);
         listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         listener.Listen(1);
@@ -496,22 +496,40 @@ public abstract class ConnectionContract : IDisposable
         // A first segment is never held back; whatever comes after it must not be either.
         Assert.Equal(IoFault.None, await connection.SendAllAsync("a"u8.ToArray()));
         Assert.Equal(IoFault.None, await connection.SendAllAsync("b"u8.ToArray()));
-        Assert.Equal((1, 1, 7, 7), Options(descriptor));
+        Assert.Equal(1, Option(descriptor, 6, 1));
         Assert.Equal(1500, Option(descriptor, 6, 18));
+        await Wire.Eventually(() => Task.FromResult(Options(descriptor) == (1, 1, 7, 7)), "the connected one has keep-alive");
         connection.Abort();
         Assert.Equal(IoFault.None, await _engine.Loops[0].ConnectAsync(listener.LocalEndPoint!, settings, out connection));
         Assert.Equal(IoFault.None, await connection.SendAllAsync(new byte[3000]));
         Assert.Equal(1, Option(connection.Descriptor, 6, 1));
         connection.Abort();
+    }
 
-        static (int NoDelay, int KeepAlive, int Idle, int Interval) Options(int descriptor) =>
-            (Option(descriptor, 6, 1), Option(descriptor, 1, 9), Option(descriptor, 6, 4), Option(descriptor, 6, 5));
-
-        static int Option(int descriptor, int level, int option)
+    [Fact]
+    public async Task Keep_alive_is_for_those_that_were_to_have_it_and_live()
+    {
+        using var listener = Wire.NewSocket(Family.Tcp4);
+        listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        listener.Listen(1000);
+        var living = new List<(Connection Connection, bool KeepsAlive)>();
+        for (int i = 0; i < 600; i++)
         {
-            Assert.True(Net.Linux.Libc.GetOption(descriptor, level, option, out int value) >= 0);
-            return value;
+            bool keepsAlive = i % 2 == 0;
+            var settings = new SocketSettings(keepsAlive ? 7 : 0, Duration.Zero);
+            Assert.Equal(IoFault.None, await _engine.Loops[0].ConnectAsync(listener.LocalEndPoint!, settings, out Connection connection));
+
+            // Every third is over at once, and its descriptor goes to the next.
+            if (i % 3 == 0)
+                connection.Abort();
+            else
+                living.Add((connection, keepsAlive));
         }
+
+        await Wire.Eventually(
+            () => Task.FromResult(living.TrueForAll(l => !l.KeepsAlive || Options(l.Connection.Descriptor).KeepAlive == 1)), "those that were to have it have it");
+        Assert.All(living, l => Assert.Equal(l.KeepsAlive ? 1 : 0, Options(l.Connection.Descriptor).KeepAlive));
+        living.ForEach(l => l.Connection.Abort());
     }
 
     [Fact]
@@ -586,4 +604,13 @@ public abstract class ConnectionContract : IDisposable
 
     private Task<IoFault> Connect(EndPoint to) =>
         _engine.Loops[0].ConnectAsync(to, Wire.NoSettings, out _).AsTask().WaitAsync(Wire.Patience);
+
+    private static (int NoDelay, int KeepAlive, int Idle, int Interval) Options(int descriptor) =>
+        (Option(descriptor, 6, 1), Option(descriptor, 1, 9), Option(descriptor, 6, 4), Option(descriptor, 6, 5));
+
+    private static int Option(int descriptor, int level, int option)
+    {
+        Assert.True(Net.Linux.Libc.GetOption(descriptor, level, option, out int value) >= 0);
+        return value;
+    }
 }

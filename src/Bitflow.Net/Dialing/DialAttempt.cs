@@ -73,20 +73,35 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
     private async Task<DialOutcome> ConnectThroughProxyAsync(DialRoute route, SocksRequest request)
     {
         Task<Lookup> hop = LookUpHopAsync(route);
-        SocksDestination destination;
+        IReadOnlyList<SocksDestination> destinations;
         if (request is SocksRequest.Resolve name)
         {
             Lookup found = await LookUpAsync(name.host, name.family, route.ResolveTimeout).ConfigureAwait(false);
             if (found.Fault is { } unresolved)
                 return DialOutcome.Failed(unresolved);
-            destination = SocksDestination.NewIp(found.Addresses[0], name.port);
+            destinations = [.. found.Addresses.Select(address => SocksDestination.NewIp(address, name.port))];
         }
         else
         {
-            destination = ((SocksRequest.Ask)request).destination;
+            destinations = [((SocksRequest.Ask)request).destination];
         }
 
-        DialOutcome outcome = await ConnectToAsync(route, await hop.ConfigureAwait(false)).ConfigureAwait(false);
+        Lookup proxy = await hop.ConfigureAwait(false);
+        DialOutcome outcome = default;
+        foreach (SocksDestination destination in destinations)
+        {
+            // A connection an address: a proxy that has said no closes (RFC 1928, section 6).
+            outcome = await ConnectThroughProxyAsync(route, proxy, destination).ConfigureAwait(false);
+            if (outcome.Fault is not { } fault || !DialFaultModule.AnotherAddressMayDo(fault))
+                return outcome;
+        }
+
+        return outcome;
+    }
+
+    private async Task<DialOutcome> ConnectThroughProxyAsync(DialRoute route, Lookup proxy, SocksDestination destination)
+    {
+        DialOutcome outcome = await ConnectToAsync(route, proxy).ConfigureAwait(false);
         if (outcome.Connection is not { } connection)
         {
             return outcome.Fault is DialFault.Connect connecting

@@ -43,10 +43,10 @@ internal sealed class ListeningSocket
     public bool IsTcp => Local is Endpoint.Ip;
 
     /// <summary>
-    /// Whether accepted sockets come with no delay and keep-alive set, which Linux copies from the listener. An inherited listener had
-    /// clients in its queue before we could set anything.
+    /// Whether accepted sockets come with no delay set, which Linux copies from the listener. An inherited listener had clients in its queue
+    /// before we could set anything.
     /// </summary>
-    public bool ClientsInheritSettings { get; private init; }
+    public bool ClientsInheritNoDelay { get; private init; }
 
     /// <summary>Binds an address; a name is resolved now and every address of it is bound.</summary>
     /// <param name="address">What to listen on.</param>
@@ -140,7 +140,6 @@ internal sealed class ListeningSocket
         if (v6)
             socket.DualMode = tcp.host.IsAny && tcp.family.IsEither;
         socket.NoDelay = true;
-        SocketSettings.SetKeepAlive(socket, Defaults.keepAliveSeconds);
         try
         {
             return Bind(socket, new IPEndPoint(ip, tcp.port), tcp);
@@ -308,7 +307,7 @@ internal sealed class ListeningSocket
             else
                 socket = BindPath(socket, endpoint, address);
             socket.Listen(Backlog);
-            return new ListeningSocket(socket, address, path) { ClientsInheritSettings = OperatingSystem.IsLinux() };
+            return new ListeningSocket(socket, address, path) { ClientsInheritNoDelay = OperatingSystem.IsLinux() };
         }
         catch (SocketException e)
         {

@@ -18,9 +18,6 @@ internal sealed class LinuxAcceptor : Acceptor
     /// <summary>After a failed call: long enough not to spin, short enough not to be noticed.</summary>
     private static readonly Duration PauseAfterFault = Duration.OfMilliseconds(50);
 
-    /// <summary>Keep-alive of accepted clients, section 2 of the design.</summary>
-    private static readonly SocketSettings ClientSettings = new(Defaults.keepAliveSeconds, Duration.Zero);
-
     private readonly LinuxLoop[] _loops;
     private readonly ListeningSocket _listening;
     private readonly int _listener;
@@ -86,10 +83,10 @@ internal sealed class LinuxAcceptor : Acceptor
 
     private bool Take(LinuxLoop here, int descriptor, ReadOnlySpan<byte> from)
     {
-        if (_family != Libc.FamilyUnix && !_listening.ClientsInheritSettings)
-            LinuxLoop.Configure(descriptor, ClientSettings);
+        if (_family != Libc.FamilyUnix && !_listening.ClientsInheritNoDelay)
+            LinuxLoop.SetNoDelay(descriptor);
         LinuxLoop home = Home(here);
-        var connection = new LinuxConnection(home, descriptor, _family, from, _local);
+        var connection = new LinuxConnection(home, descriptor, _family, from, _local, Defaults.keepAliveSeconds);
         bool more = _handler.OnTaken(descriptor, Volatile.Read(ref _waiting));
         if (home == here)
         {

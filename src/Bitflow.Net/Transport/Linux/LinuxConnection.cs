@@ -25,6 +25,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
 
     private readonly int _family;
     private readonly bool _inherited;
+    private readonly int _keepAliveSeconds;
     private readonly EndPoint? _target;
     private AddressBytes _acceptedFrom;
     private int _acceptedFromBytes;
@@ -49,20 +50,22 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
     private LoopOperation? _reset;
     private bool _connecting;
 
-    public LinuxConnection(LinuxLoop loop, int descriptor, int family, EndPoint? target = null, bool inherited = false)
+    /// <param name="keepAliveSeconds">Idle time and interval of TCP keep-alive; 0 is off.</param>
+    public LinuxConnection(LinuxLoop loop, int descriptor, int family, EndPoint? target = null, int keepAliveSeconds = 0, bool inherited = false)
         : base(loop)
     {
         _descriptor = descriptor;
         _family = family;
         _target = target;
         _delays = target is IPEndPoint;
+        _keepAliveSeconds = family == Libc.FamilyUnix ? 0 : keepAliveSeconds;
         _inherited = inherited;
         _shortReadsProveNothing = family == Libc.FamilyUnix;
     }
 
     /// <summary>An accepted connection; its address is kept as the kernel wrote it until someone asks.</summary>
-    public LinuxConnection(LinuxLoop loop, int descriptor, int family, ReadOnlySpan<byte> from, Endpoint? local)
-        : this(loop, descriptor, family)
+    public LinuxConnection(LinuxLoop loop, int descriptor, int family, ReadOnlySpan<byte> from, Endpoint? local, int keepAliveSeconds)
+        : this(loop, descriptor, family, keepAliveSeconds: keepAliveSeconds)
     {
         _local = local;
         if (from.Length > AddressBytes.Length)
@@ -227,6 +230,14 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
         Debug.Assert(OwnLoop.IsCurrent, "a descriptor may only be changed on the loop that closes it");
         if (timeout.IsPositive && !IsClosed && _family != Libc.FamilyUnix)
             LinuxLoop.SetUserTimeout(_descriptor, timeout);
+    }
+
+    /// <summary>Refused where the connection was reset: its next use says so.</summary>
+    internal void TurnKeepAliveOn()
+    {
+        _ = Libc.SetOption(_descriptor, Libc.IpProtoTcp, Libc.TcpKeepIdle, _keepAliveSeconds);
+        _ = Libc.SetOption(_descriptor, Libc.IpProtoTcp, Libc.TcpKeepInterval, _keepAliveSeconds);
+        _ = Libc.SetOption(_descriptor, Libc.SolSocket, Libc.SoKeepAlive, 1);
     }
 
     public override void Abort()
@@ -475,6 +486,8 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
         _registered = answer >= 0;
         if (!_registered)
             Close();
+        else if (_keepAliveSeconds > 0)
+            OwnLoop.KeepAliveLater(_number);
         return answer;
     }
 

@@ -31,6 +31,7 @@ internal sealed class LinuxLoop : EventLoop
     private readonly SafeFileHandle _wakeOwner;
     private readonly TimerQueue _timers = new();
     private readonly SinkTable _sinks = new();
+    private readonly LateKeepAlive _keepAlive;
     private readonly ConcurrentQueue<Action> _posted = new();
     private readonly LoopWatch _watch = new();
     private List<LoopOperation> _deferred = [];
@@ -47,6 +48,7 @@ internal sealed class LinuxLoop : EventLoop
     public LinuxLoop(int index, int loops, ILogger logger)
     {
         _logger = logger;
+        _keepAlive = new LateKeepAlive(this, _sinks);
         Pipes = new PipePool(loops);
         _now = Clock();
         _epoll = Checked(Libc.EpollCreate(), "epoll_create1");
@@ -118,9 +120,9 @@ internal sealed class LinuxLoop : EventLoop
             return new(IoFaults.OfErrno(-descriptor));
         }
 
-        if (family != Libc.FamilyUnix)
-            KeepAlive(descriptor, settings);
-        var made = new LinuxConnection(this, descriptor, family, remote);
+        if (settings.UserTimeout.IsPositive && family != Libc.FamilyUnix)
+            SetUserTimeout(descriptor, settings.UserTimeout);
+        var made = new LinuxConnection(this, descriptor, family, remote, settings.KeepAliveSeconds);
         connection = made;
         return made.ConnectAsync();
     }
@@ -131,7 +133,12 @@ internal sealed class LinuxLoop : EventLoop
         if (Libc.GetOption(descriptor, Libc.SolSocket, Libc.SoDomain, out int family) < 0)
             family = Libc.FamilyUnix;
         if (family != Libc.FamilyUnix)
-            Configure(descriptor, settings);
+        {
+            SetNoDelay(descriptor);
+            if (settings.UserTimeout.IsPositive)
+                SetUserTimeout(descriptor, settings.UserTimeout);
+        }
+
         int flags = Libc.Fcntl(descriptor, Libc.FGetFl, 0);
         if (flags < 0
             || Libc.Fcntl(descriptor, Libc.FSetFl, flags | Libc.NonBlocking) < 0
@@ -140,7 +147,7 @@ internal sealed class LinuxLoop : EventLoop
             return new DeadConnection(this);
         }
 
-        var adopted = new LinuxConnection(this, descriptor, family, inherited: true);
+        var adopted = new LinuxConnection(this, descriptor, family, keepAliveSeconds: settings.KeepAliveSeconds, inherited: true);
         if (IsCurrent)
             _ = adopted.Begin();
         else
@@ -148,26 +155,8 @@ internal sealed class LinuxLoop : EventLoop
         return adopted;
     }
 
-    /// <summary>Sets what a TCP socket gets before it is used. A fault means that it was reset already: its first use says so.</summary>
-    internal static void Configure(int descriptor, in SocketSettings settings)
-    {
-        _ = Libc.SetOption(descriptor, Libc.IpProtoTcp, Libc.TcpNoDelay, 1);
-        KeepAlive(descriptor, settings);
-    }
-
-    /// <summary>What watches over a peer that may vanish.</summary>
-    private static void KeepAlive(int descriptor, in SocketSettings settings)
-    {
-        if (settings.KeepAliveSeconds > 0)
-        {
-            _ = Libc.SetOption(descriptor, Libc.SolSocket, Libc.SoKeepAlive, 1);
-            _ = Libc.SetOption(descriptor, Libc.IpProtoTcp, Libc.TcpKeepIdle, settings.KeepAliveSeconds);
-            _ = Libc.SetOption(descriptor, Libc.IpProtoTcp, Libc.TcpKeepInterval, settings.KeepAliveSeconds);
-        }
-
-        if (settings.UserTimeout.IsPositive)
-            SetUserTimeout(descriptor, settings.UserTimeout);
-    }
+    /// <summary>On a TCP socket, before it is used. A fault means that it was reset already: its first use says so.</summary>
+    internal static void SetNoDelay(int descriptor) => _ = Libc.SetOption(descriptor, Libc.IpProtoTcp, Libc.TcpNoDelay, 1);
 
     internal static void SetUserTimeout(int descriptor, Duration timeout)
     {
@@ -187,6 +176,9 @@ internal sealed class LinuxLoop : EventLoop
         Load = _sinks.Count;
         return answer;
     }
+
+    /// <summary>Turns a registered connection's keep-alive on if it lives long enough.</summary>
+    internal void KeepAliveLater(ulong number) => _keepAlive.Add(number);
 
     internal int Change(int descriptor, uint events, ulong number) => Libc.EpollCtl(_epoll, Libc.EpollCtlMod, descriptor, events, number);
 
