@@ -2,6 +2,7 @@ using System.Net.Sockets;
 using System.Threading.Channels;
 using Bitflow.Domain;
 using Bitflow.Net.Relay;
+using Bitflow.Net.Transport;
 using Bitflow.Net.Transport.Linux;
 using Bitflow.Net.Transport.Managed;
 using Bitflow.Tests.Transport;
@@ -12,7 +13,38 @@ namespace Bitflow.Tests.Relay;
 
 public sealed class ManagedPumpContract() : PumpContract(new ManagedEngine());
 
-public sealed class LinuxPumpContract() : PumpContract(new LinuxEngine(loops: 1));
+public sealed class LinuxPumpContract() : PumpContract(new LinuxEngine(loops: 1))
+{
+    /// <summary>As with a server that answers and closes: a segment less on its way to every client.</summary>
+    [Fact]
+    public async Task An_end_that_came_with_the_last_bytes_goes_on_with_them()
+    {
+        using var pumping = await BeginAsync();
+        using var busy = new ManualResetEventSlim();
+        Task<int> meanwhile = pumping.Client.OnLoop(_ =>
+        {
+            busy.Wait(Wire.Patience);
+            return 0;
+        });
+        await pumping.Client.Peer.SendAsync("all there is"u8.ToArray());
+        pumping.Client.Peer.Shutdown(SocketShutdown.Send);
+        int before = SegmentsReceived(pumping.Target.Peer);
+        busy.Set();
+        await meanwhile;
+        Assert.Equal((Side.Client, RelayEvent.Ended), await pumping.Told.NextAsync());
+        (byte[] received, _) = await pumping.Target.PeerReceiveAll().WaitAsync(Wire.Patience);
+        Assert.Equal("all there is"u8.ToArray(), received);
+        Assert.Equal(1, SegmentsReceived(pumping.Target.Peer) - before);
+    }
+
+    /// <summary>tcpi_segs_in of TCP_INFO (linux/tcp.h).</summary>
+    private static int SegmentsReceived(Socket socket)
+    {
+        Span<byte> info = stackalloc byte[144];
+        Assert.Equal(info.Length, socket.GetRawSocketOption(6, 11, info));
+        return BitConverter.ToInt32(info[140..]);
+    }
+}
 
 /// <summary>What a direction of the relay owes, whichever pump carries it: its bytes, what it says happened, its stamps.</summary>
 public abstract class PumpContract : IDisposable
@@ -156,8 +188,11 @@ public abstract class PumpContract : IDisposable
         Assert.True(pumping.Told.IsEmpty);
     }
 
+    /// <summary>Passes an end on at once, as a session does.</summary>
+    private protected Task<Pumping> BeginAsync() => Pumping.BeginAsync(_engine, Family.Tcp4, [], passesEndsOn: true);
+
     /// <summary>Two wires and one direction between them: from the client's to the target's.</summary>
-    private sealed class Pumping : IDisposable
+    private protected sealed class Pumping : IDisposable
     {
         public required Wire Client { get; init; }
 
@@ -169,13 +204,16 @@ public abstract class PumpContract : IDisposable
 
         public Telling Told { get; } = new();
 
-        public static async Task<Pumping> BeginAsync(Engine engine, Family family, byte[] early, int? targetReceiveBuffer = null)
+        public static async Task<Pumping> BeginAsync(
+            Engine engine, Family family, byte[] early, int? targetReceiveBuffer = null, bool passesEndsOn = false)
         {
             var pumping = new Pumping
             {
                 Client = await Wire.AcceptedAsync(engine, family),
                 Target = await Wire.ConnectedAsync(engine, family, targetReceiveBuffer),
             };
+            if (passesEndsOn)
+                pumping.Told.EndsOn = pumping.Target.Connection;
             await pumping.Client.OnLoop(client => _ = Pump.RunAsync(
                 client, pumping.Target.Connection, Side.Client, pumping.ClientStamps, pumping.TargetStamps, pumping.Told, early));
             return pumping;
@@ -188,13 +226,21 @@ public abstract class PumpContract : IDisposable
         }
     }
 
-    private sealed class Telling : IRelayObserver
+    private protected sealed class Telling : IRelayObserver
     {
         private readonly Channel<(Side Side, RelayEvent What)> _told = Channel.CreateUnbounded<(Side, RelayEvent)>();
 
         public bool IsEmpty => _told.Reader.Count == 0;
 
-        public void OnRelay(Side side, RelayEvent what) => _told.Writer.TryWrite((side, what));
+        /// <summary>The connection that an end is passed on to; null where the test does that.</summary>
+        public Connection? EndsOn { get; set; }
+
+        public void OnRelay(Side side, RelayEvent what)
+        {
+            if (what == RelayEvent.Ended)
+                _ = EndsOn?.EndAsync().AsTask();
+            _told.Writer.TryWrite((side, what));
+        }
 
         public async Task<(Side Side, RelayEvent What)> NextAsync() => await _told.Reader.ReadAsync().AsTask().WaitAsync(Wire.Patience);
 

@@ -119,8 +119,13 @@ internal sealed class LinuxPump : IReadyHandler
         if (got.IsEnd)
             return Finish(_side, RelayEvent.Ended);
         Received(got.Bytes);
-        if (!Deliver(buffer.AsSpan(0, got.Bytes)))
+
+        // An end that came with the last bytes goes on with them, in one segment.
+        bool isLast = got.Bytes < buffer.Length && _from.HasOnlyItsEndLeft;
+        if (!Deliver(buffer.AsSpan(0, got.Bytes), isLast))
             return false;
+        if (isLast)
+            return Finish(_side, RelayEvent.Ended);
         _busy = got.Bytes == buffer.Length && _from.MaySplice && _splicedTo is not null;
         return true;
     }
@@ -153,11 +158,12 @@ internal sealed class LinuxPump : IReadyHandler
     }
 
     /// <summary>Sends; what the kernel does not take is kept. False when something was kept, or the write failed.</summary>
-    private bool Deliver(ReadOnlySpan<byte> data)
+    /// <param name="endFollows">Whether the end of the stream is passed on at once after these.</param>
+    private bool Deliver(ReadOnlySpan<byte> data, bool endFollows = false)
     {
         while (!data.IsEmpty)
         {
-            if (!_to.TrySendNow(data, out IoResult sent))
+            if (!_to.TrySendNow(data, endFollows, out IoResult sent))
             {
                 Keep(data);
                 Hold();

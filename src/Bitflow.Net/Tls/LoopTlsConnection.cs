@@ -210,7 +210,9 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
         return received > 0 || !GoesOn;
     }
 
-    internal override unsafe bool TrySendNow(ReadOnlySpan<byte> data, out IoResult result)
+    internal override bool HasOnlyItsEndLeft => _ended;
+
+    internal override unsafe bool TrySendNow(ReadOnlySpan<byte> data, bool more, out IoResult result)
     {
         if (data.IsEmpty)
         {
@@ -219,7 +221,7 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
         }
 
         int answer;
-        _link.MoreFollows = data.Length > RecordBytes;
+        _link.MoreFollows = more || data.Length > RecordBytes;
         OpenSsl.ClearErrors();
         fixed (byte* from = data)
             answer = OpenSsl.Write(_ssl, from, data.Length);

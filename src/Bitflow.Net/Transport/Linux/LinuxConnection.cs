@@ -95,6 +95,9 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
     /// <summary>A splice stops at urgent data without a word, and a Unix socket gains nothing by it.</summary>
     internal override bool MaySplice => _family != Libc.FamilyUnix && !_sawUrgent;
 
+    /// <summary>The kernel tells of an end once all bytes before it are there. On a Unix socket a read stops at passed descriptors as well.</summary>
+    internal override bool HasOnlyItsEndLeft => _peerEnded && !_sawUrgent && _fault == IoFault.None && _family != Libc.FamilyUnix;
+
     /// <summary>Begins to hear of a connected socket. Answers the negative errno where the kernel cannot, and the connection is closed then.</summary>
     public int Begin()
     {
@@ -351,10 +354,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
         return Received(pipe.Fill(_descriptor), out result);
     }
 
-    internal override bool TrySendNow(ReadOnlySpan<byte> data, out IoResult result) => TrySendNow(data, more: false, out result);
-
-    /// <param name="more">Whether more follows at once, so that the kernel need not hurry.</param>
-    internal bool TrySendNow(ReadOnlySpan<byte> data, bool more, out IoResult result)
+    internal override bool TrySendNow(ReadOnlySpan<byte> data, bool more, out IoResult result)
     {
         if (_writable && TrySend(data, more, out result))
             return true;

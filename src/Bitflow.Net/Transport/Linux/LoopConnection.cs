@@ -123,8 +123,16 @@ internal abstract class LoopConnection(LinuxLoop loop) : Connection(loop)
     /// <summary>Receives without waiting; false when there is nothing.</summary>
     internal abstract bool TryReceive(Span<byte> buffer, out IoResult result);
 
+    /// <summary>
+    /// After a receive that brought less than it could: whether nothing but the end of the stream is left, so that it need not be asked for.
+    /// </summary>
+    internal abstract bool HasOnlyItsEndLeft { get; }
+
     /// <summary>Sends without waiting, and hears of it when there is room again; false when there is none now.</summary>
-    internal abstract bool TrySendNow(ReadOnlySpan<byte> data, out IoResult result);
+    internal bool TrySendNow(ReadOnlySpan<byte> data, out IoResult result) => TrySendNow(data, more: false, out result);
+
+    /// <param name="more">Whether more, or the end, is sent at once after it, so that the kernel need not hurry.</param>
+    internal abstract bool TrySendNow(ReadOnlySpan<byte> data, bool more, out IoResult result);
 
     /// <summary>Goes on where it was when it had had its share of a turn.</summary>
     internal abstract void ComeBack();
