@@ -28,21 +28,13 @@ public sealed class LinuxPumpContract() : PumpContract(new LinuxEngine(loops: 1)
         });
         await pumping.Client.Peer.SendAsync("all there is"u8.ToArray());
         pumping.Client.Peer.Shutdown(SocketShutdown.Send);
-        int before = SegmentsReceived(pumping.Target.Peer);
+        int before = Segments.ReceivedBy(pumping.Target.Peer);
         busy.Set();
         await meanwhile;
         Assert.Equal((Side.Client, RelayEvent.Ended), await pumping.Told.NextAsync());
         (byte[] received, _) = await pumping.Target.PeerReceiveAll().WaitAsync(Wire.Patience);
         Assert.Equal("all there is"u8.ToArray(), received);
-        Assert.Equal(1, SegmentsReceived(pumping.Target.Peer) - before);
-    }
-
-    /// <summary>tcpi_segs_in of TCP_INFO (linux/tcp.h).</summary>
-    private static int SegmentsReceived(Socket socket)
-    {
-        Span<byte> info = stackalloc byte[144];
-        Assert.Equal(info.Length, socket.GetRawSocketOption(6, 11, info));
-        return BitConverter.ToInt32(info[140..]);
+        Assert.Equal(1, Segments.ReceivedBy(pumping.Target.Peer) - before);
     }
 }
 

@@ -7,6 +7,6 @@ namespace Bitflow.Net.Dialing;
 /// <param name="DualStack">Whether the target's address must be of the client's family.</param>
 /// <param name="Header">The PROXY header that announces the client; empty where none is sent.</param>
 /// <param name="HasBytesAtHand">
-/// Asked when the header is sent: whether bytes of the client wait to follow it at once. Then it shares their segment.
+/// Asked on the client's loop: whether bytes of the client wait to be sent on at once. The end of the handshake and the header share their segment.
 /// </param>
 internal sealed record Caller(Endpoint Client, bool DualStack, ReadOnlyMemory<byte> Header, Func<bool> HasBytesAtHand);
