@@ -193,9 +193,12 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
         return fault == IoFault.None ? Ready(connection) : DialOutcome.Failed(DialFault.NewConnect(fault));
     }
 
-    /// <summary>Whether bytes are sent as soon as it is connected: a greeting, a header, a hello, or what the client has said by now.</summary>
+    /// <summary>
+    /// Whether bytes are sent as soon as it is connected: a greeting, a header, a hello, or what was read of the client. To ask whether more has come costs
+    /// what it could save.
+    /// </summary>
     private bool SpeaksFirst(DialRoute route) =>
-        route.Socks.IsSome || !caller.Header.IsEmpty || target.Tls is not null || caller.HasBytesAtHand();
+        route.Socks.IsSome || !caller.Header.IsEmpty || target.Tls is not null || caller.HasSpoken;
 
     /// <summary>
     /// Sends the PROXY header, before anything else and without waiting for the client (PP-2). Where the client's bytes follow at once, the
