@@ -239,19 +239,27 @@ public sealed class TimeoutTests
 
     private const int Trickled = 12;
 
-    /// <summary>A byte each eighth of the limit; when the last was sent.</summary>
-    private static async Task<long> TrickleAsync(Socket from)
-    {
-        long last = 0;
-        for (int i = 0; i < Trickled; i++)
+    /// <summary>
+    /// A byte each eighth of the limit; when the last was sent. On a thread of its own: the pool, and its timers, can keep a continuation waiting for longer than the limit
+    /// while other tests fill it.
+    /// </summary>
+    private static Task<long> TrickleAsync(Socket from) => Task.Factory.StartNew(
+        () =>
         {
-            await Task.Delay(Limit / 8);
-            last = Stopwatch.GetTimestamp();
-            await from.SendAllAsync(new[] { (byte)i });
-        }
+            long last = 0;
+            for (int i = 0; i < Trickled; i++)
+            {
+                if (i > 0)
+                    Thread.Sleep(Limit / 8);
+                last = Stopwatch.GetTimestamp();
+                Assert.Equal(1, from.Send([(byte)i]));
+            }
 
-        return last;
-    }
+            return last;
+        },
+        CancellationToken.None,
+        TaskCreationOptions.LongRunning,
+        TaskScheduler.Default);
 
     /// <summary>How long no byte may be taken for a connection to count as full.</summary>
     private static readonly TimeSpan FillPatience = TimeSpan.FromMilliseconds(200);
