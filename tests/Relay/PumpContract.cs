@@ -21,16 +21,20 @@ public sealed class LinuxPumpContract() : PumpContract(new LinuxEngine(loops: 1)
     {
         using var pumping = await BeginAsync();
         using var busy = new ManualResetEventSlim();
-        Task<int> meanwhile = pumping.Client.OnLoop(_ =>
+        using var mayGoOn = new ManualResetEventSlim();
+        Task<bool> meanwhile = pumping.Client.OnLoop(_ =>
         {
-            busy.Wait(Wire.Patience);
-            return 0;
+            busy.Set();
+            return mayGoOn.Wait(Wire.Patience);
         });
+
+        // Otherwise the loop may see the bytes before the end has come.
+        Assert.True(await Task.Run(() => busy.Wait(Wire.Patience)));
         await pumping.Client.Peer.SendAsync("all there is"u8.ToArray());
         pumping.Client.Peer.Shutdown(SocketShutdown.Send);
         int before = Segments.ReceivedBy(pumping.Target.Peer);
-        busy.Set();
-        await meanwhile;
+        mayGoOn.Set();
+        Assert.True(await meanwhile);
         Assert.Equal((Side.Client, RelayEvent.Ended), await pumping.Told.NextAsync());
         (byte[] received, _) = await pumping.Target.PeerReceiveAll().WaitAsync(Wire.Patience);
         Assert.Equal("all there is"u8.ToArray(), received);
