@@ -44,7 +44,7 @@ public sealed class FourWaysTests
         (byte[] atClient, StreamEnding clientEnding) = await toClient;
         Assert.Equal(SocketWords.Digest(up), SocketWords.Digest(atTarget));
         Assert.Equal(SocketWords.Digest(down), SocketWords.Digest(atClient));
-        Assert.Equal((StreamEnding.Ended, StreamEnding.Ended), (targetEnding, clientEnding));
+        Assert.True((targetEnding, clientEnding) == (StreamEnding.Ended, StreamEnding.Ended), $"the target's stream: {targetEnding}, the client's: {clientEnding}\n{way.Bitflow.Errors}");
         await Eventually.IsTrueAsync(
             () => way.Bitflow.Errors.Contains($"({up.Length} bytes from the client, {down.Length} from the target)", StringComparison.Ordinal),
             $"both counts are logged:\n{way.Bitflow.Errors}");

@@ -193,6 +193,22 @@ public abstract class ConnectionContract : IDisposable
         Assert.Equal(SocketError.Success, ending);
     }
 
+    [Fact]
+    public async Task An_end_stays_one_for_a_receiver_while_ours_is_sent()
+    {
+        byte[] one = new byte[1];
+        for (int round = 0; round < 300; round++)
+        {
+            using Wire wire = await Wire.ConnectedAsync(_engine, Family.Tcp4);
+            wire.Peer.Shutdown(SocketShutdown.Send);
+            Task<IoFault> ending = Task.Run(wire.End);
+            do
+                Assert.Equal(IoResult.Ok(0), await wire.Receive(one));
+            while (!ending.IsCompleted);
+            Assert.Equal(IoFault.None, await ending);
+        }
+    }
+
     [Theory]
     [MemberData(nameof(TcpFamilies))]
     public async Task Abort_is_a_reset_to_the_peer(Family family)

@@ -249,7 +249,9 @@ internal sealed class ManagedConnection : Connection
             return result;
         if (IsClosed)
             return IoResult.Failed(IoFault.Aborted);
-        if (!_ended && OperatingSystem.IsLinux() && _socket.AddressFamily != AddressFamily.Unix && Ask(static d => Libc.IsClosed(d) ? 1 : 0) == 1)
+
+        // In this order: an end of ours that another thread sends meanwhile closes the connection too, and is known to be ours by then.
+        if (OperatingSystem.IsLinux() && _socket.AddressFamily != AddressFamily.Unix && Ask(static d => Libc.IsClosed(d) ? 1 : 0) == 1 && !_ended)
             _reset = true;
         return _reset ? IoResult.Failed(IoFault.Reset) : result;
     }
