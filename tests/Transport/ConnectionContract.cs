@@ -522,33 +522,6 @@ public abstract class ConnectionContract : IDisposable
         connection.Abort();
     }
 
-    /// <summary>The acknowledgement that ends the handshake goes with the first bytes where these follow at once, and else without waiting for any.</summary>
-    [Fact]
-    public async Task Who_speaks_first_ends_the_handshake_with_its_first_bytes()
-    {
-        using var listener = Wire.NewSocket(Family.Tcp4);
-        listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        listener.Listen(1);
-        int apart = await SegmentsOfAGreeting(false);
-
-        // Where this thread is kept from sending for 200 ms, the kernel waits no longer.
-        await Wire.Eventually(async () => await SegmentsOfAGreeting(true) == apart - 1, "a greeting that ends the handshake");
-
-        async Task<int> SegmentsOfAGreeting(bool speaksFirst)
-        {
-            var settings = new SocketSettings(0, Duration.Zero, speaksFirst);
-            Assert.Equal(IoFault.None, await _engine.Loops[0].ConnectAsync(listener.LocalEndPoint!, settings, out Connection connection));
-            if (!speaksFirst)
-                await Wire.Eventually(() => Task.FromResult(listener.Poll(0, SelectMode.SelectRead)), "the target hears of it");
-            Assert.Equal(IoFault.None, await connection.SendAllAsync("hello"u8.ToArray()));
-            using Socket peer = await listener.AcceptAsync().WaitAsync(Wire.Patience);
-            Assert.Equal(5, await peer.ReceiveAsync(new byte[10]).WaitAsync(Wire.Patience));
-            int segments = Segments.ReceivedBy(peer);
-            connection.Abort();
-            return segments;
-        }
-    }
-
     [Fact]
     public async Task Keep_alive_is_for_those_that_were_to_have_it_and_live()
     {

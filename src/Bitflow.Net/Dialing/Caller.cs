@@ -6,8 +6,7 @@ namespace Bitflow.Net.Dialing;
 /// <param name="Client">The client: the peer, or whom a PROXY header named.</param>
 /// <param name="DualStack">Whether the target's address must be of the client's family.</param>
 /// <param name="Header">The PROXY header that announces the client; empty where none is sent.</param>
-/// <param name="HasSpoken">Whether bytes of the client were read already, and go first.</param>
 /// <param name="HasBytesAtHand">
 /// Asked when the header is sent: whether bytes of the client wait to follow it at once. Then it shares their segment.
 /// </param>
-internal sealed record Caller(Endpoint Client, bool DualStack, ReadOnlyMemory<byte> Header, bool HasSpoken, Func<bool> HasBytesAtHand);
+internal sealed record Caller(Endpoint Client, bool DualStack, ReadOnlyMemory<byte> Header, Func<bool> HasBytesAtHand);

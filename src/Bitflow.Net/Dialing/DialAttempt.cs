@@ -144,15 +144,15 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
             return DialOutcome.Failed(unresolved);
         return route.FirstHop switch
         {
-            Address.UnixPath unix => await ConnectAsync(route, new UnixDomainSocketEndPoint(unix.path)).ConfigureAwait(false),
-            Address.UnixAbstract name => await ConnectAsync(route, new UnixDomainSocketEndPoint("\0" + name.name)).ConfigureAwait(false),
-            Address.Tcp { host: Host.Literal literal } tcp => await ConnectAsync(route, new IPEndPoint(literal.Item, tcp.port)).ConfigureAwait(false),
-            Address.Tcp { host: Host.Name } tcp => await ConnectToAnyAsync(route, lookup.Addresses, tcp.port).ConfigureAwait(false),
+            Address.UnixPath unix => await ConnectAsync(new UnixDomainSocketEndPoint(unix.path)).ConfigureAwait(false),
+            Address.UnixAbstract name => await ConnectAsync(new UnixDomainSocketEndPoint("\0" + name.name)).ConfigureAwait(false),
+            Address.Tcp { host: Host.Literal literal } tcp => await ConnectAsync(new IPEndPoint(literal.Item, tcp.port)).ConfigureAwait(false),
+            Address.Tcp { host: Host.Name } tcp => await ConnectToAnyAsync(lookup.Addresses, tcp.port).ConfigureAwait(false),
             _ => DialOutcome.Failed(DialFault.NewUnresolved("the address names nothing to connect to")),
         };
     }
 
-    private async Task<DialOutcome> ConnectToAnyAsync(DialRoute route, IReadOnlyList<IPAddress> addresses, int port)
+    private async Task<DialOutcome> ConnectToAnyAsync(IReadOnlyList<IPAddress> addresses, int port)
     {
         DialOutcome outcome = default;
         for (int i = 0; i < addresses.Count; i++)
@@ -160,7 +160,7 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
             Duration left = deadline.IsNever ? Duration.Zero : deadline - loop.Now;
             if (!deadline.IsNever && i < addresses.Count - 1)
                 loop.Arm(this, loop.Now + DialPlanModule.AddressShare(left, addresses.Count - i));
-            outcome = await ConnectAsync(route, new IPEndPoint(addresses[i], port)).ConfigureAwait(false);
+            outcome = await ConnectAsync(new IPEndPoint(addresses[i], port)).ConfigureAwait(false);
             loop.Disarm(this);
             lock (_gate)
             {
@@ -175,11 +175,10 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
         return outcome;
     }
 
-    private async ValueTask<DialOutcome> ConnectAsync(DialRoute route, EndPoint remote)
+    private async ValueTask<DialOutcome> ConnectAsync(EndPoint remote)
     {
         Tried = Endpoints.FromPlatform(remote);
-        SocketSettings settings = target.Settings with { SpeaksFirst = remote is IPEndPoint && SpeaksFirst(route) };
-        ValueTask<IoFault> connecting = loop.ConnectAsync(remote, settings, out Connection connection);
+        ValueTask<IoFault> connecting = loop.ConnectAsync(remote, target.Settings, out Connection connection);
         bool aborted;
         lock (_gate)
         {
@@ -192,13 +191,6 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
         IoFault fault = await connecting.ConfigureAwait(false);
         return fault == IoFault.None ? Ready(connection) : DialOutcome.Failed(DialFault.NewConnect(fault));
     }
-
-    /// <summary>
-    /// Whether bytes are sent as soon as it is connected: a greeting, a header, a hello, or what was read of the client. To ask whether more has come costs
-    /// what it could save.
-    /// </summary>
-    private bool SpeaksFirst(DialRoute route) =>
-        route.Socks.IsSome || !caller.Header.IsEmpty || target.Tls is not null || caller.HasSpoken;
 
     /// <summary>
     /// Sends the PROXY header, before anything else and without waiting for the client (PP-2). Where the client's bytes follow at once, the

@@ -433,7 +433,7 @@ internal sealed class Session : LoopTimer, IRelayObserver
 
     private async Task AttemptAsync(Life life, DialPlan plan)
     {
-        var caller = new Caller(life.Source, Model.Config.Options.DualStack, Announcement(life), !_preface.IsEmpty, HasClientBytesAtHand);
+        var caller = new Caller(life.Source, Model.Config.Options.DualStack, Announcement(life), HasClientBytesAtHand);
         var attempt = new DialAttempt(_dialer, Client.Loop, Model.Targets[plan.Target], caller, life.Deadline);
         _attempt = attempt;
         DialOutcome outcome = await attempt.RunAsync().ConfigureAwait(false);

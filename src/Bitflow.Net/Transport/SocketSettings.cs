@@ -7,11 +7,7 @@ namespace Bitflow.Net.Transport;
 /// <summary>What is set on a socket before it is used. TCP_NODELAY is always set on TCP.</summary>
 /// <param name="KeepAliveSeconds">Idle time and interval of TCP keep-alive; 0 is off.</param>
 /// <param name="UserTimeout">TCP_USER_TIMEOUT; zero leaves the kernel's own.</param>
-/// <param name="SpeaksFirst">
-/// Whether bytes are sent as soon as it is connected. The acknowledgement that ends the handshake then goes with them and not before them: a
-/// segment less (TCP_QUICKACK off; the kernel sends it after 200 ms at the latest).
-/// </param>
-internal readonly record struct SocketSettings(int KeepAliveSeconds, Duration UserTimeout, bool SpeaksFirst = false)
+internal readonly record struct SocketSettings(int KeepAliveSeconds, Duration UserTimeout)
 {
     /// <summary>
     /// TCP_NOTSENT_LOWAT of a side with a write_timeout. Without it the kernel takes new bytes only when a third of megabytes has gone out, and
@@ -24,13 +20,6 @@ internal readonly record struct SocketSettings(int KeepAliveSeconds, Duration Us
         socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
         socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, seconds);
         socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, seconds);
-    }
-
-    /// <summary>For <see cref="SpeaksFirst"/>, before it is connected; Linux alone knows the option.</summary>
-    public static void SetSpeaksFirst(Socket socket)
-    {
-        if (OperatingSystem.IsLinux() && socket.AddressFamily != AddressFamily.Unix)
-            socket.SetRawSocketOption(Libc.IpProtoTcp, Libc.TcpQuickAck, BitConverter.GetBytes(0));
     }
 
     /// <summary>For a side with a write_timeout; Linux alone knows these options.</summary>

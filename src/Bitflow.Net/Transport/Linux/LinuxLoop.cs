@@ -122,8 +122,6 @@ internal sealed class LinuxLoop : EventLoop
 
         if (settings.UserTimeout.IsPositive && family != Libc.FamilyUnix)
             SetUserTimeout(descriptor, settings.UserTimeout);
-        if (settings.SpeaksFirst && family != Libc.FamilyUnix)
-            _ = Libc.SetOption(descriptor, Libc.IpProtoTcp, Libc.TcpQuickAck, 0);
         var made = new LinuxConnection(this, descriptor, family, remote, settings.KeepAliveSeconds);
         connection = made;
         return made.ConnectAsync();

@@ -39,8 +39,6 @@ internal sealed class ManagedLoop : EventLoop, IDisposable
             socket = new Socket(
                 remote.AddressFamily, SocketType.Stream, remote.AddressFamily == AddressFamily.Unix ? ProtocolType.Unspecified : ProtocolType.Tcp);
             Configure(socket, settings);
-            if (settings.SpeaksFirst)
-                SocketSettings.SetSpeaksFirst(socket);
         }
         catch (SocketException e)
         {
