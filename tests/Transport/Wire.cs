@@ -127,6 +127,19 @@ internal sealed class Wire : IDisposable
         }
     }
 
+    /// <summary>So many bytes, as the peer reads them.</summary>
+    public async Task<byte[]> PeerReceive(int count)
+    {
+        byte[] bytes = new byte[count];
+        for (int got = 0; got < count;)
+        {
+            int read = await Peer.ReceiveAsync(bytes.AsMemory(got)).AsTask().WaitAsync(Patience);
+            got += read > 0 ? read : throw new EndOfStreamException($"the stream ended after {got} of {count} bytes");
+        }
+
+        return bytes;
+    }
+
     /// <summary>What the peer reads to its end, and the error it ended with.</summary>
     public async Task<(byte[] Bytes, SocketError Ending)> PeerReceiveAll()
     {
