@@ -189,11 +189,17 @@ public sealed class DrainTests
         bitflow.Signal("TERM");
         await bitflow.SaysAsync("no longer listening");
         using var process = Process.GetProcessById(bitflow.Id);
-        await Task.Delay(500);
-        TimeSpan before = process.TotalProcessorTime;
-        await Task.Delay(1000);
-        process.Refresh();
-        Assert.InRange((process.TotalProcessorTime - before).TotalMilliseconds, 0, 50);
+        double spent = double.MaxValue;
+        for (int look = 0; look < 10 && spent > 50; look++)
+        {
+            // What was being compiled in the background may take a while to be done.
+            TimeSpan before = process.TotalProcessorTime;
+            await Task.Delay(1000);
+            process.Refresh();
+            spent = (process.TotalProcessorTime - before).TotalMilliseconds;
+        }
+
+        Assert.InRange(spent, 0, 50);
         foreach (Socket client in clients)
             client.Dispose();
         Assert.Equal(0, await bitflow.ExitAsync());

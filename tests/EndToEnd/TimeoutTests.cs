@@ -158,18 +158,20 @@ public sealed class TimeoutTests
         byte[] sent = Noise[..8_000_000];
         Task sending = Task.Run(() => r.Target.SendAllAsync(sent));
         byte[] received = new byte[sent.Length];
-        int got = 0;
 
         // Three timeouts long, so slowly that the writes stay pending; then the rest at once. The kernel tells the sender of room only when
         // half of the receive buffer is free, so the reader must free that much several times in each timeout to be seen moving.
-        for (long began = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(began) < TimeSpan.FromSeconds(3) && got < sent.Length / 2;)
+        int got = await OnAThreadAsync(() =>
         {
-            byte[] piece = await r.Client.ReadExactlyAsync(16 * 1024);
-            piece.CopyTo(received, got);
-            got += piece.Length;
-            await Task.Delay(20);
-        }
+            int got = 0;
+            for (long began = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(began) < TimeSpan.FromSeconds(3) && got < sent.Length / 2;)
+            {
+                got += r.Client.Receive(received.AsSpan(got, 16 * 1024));
+                Thread.Sleep(20);
+            }
 
+            return got;
+        });
         Assert.False(r.HasEnded);
         (await r.Client.ReadExactlyAsync(sent.Length - got)).CopyTo(received, got);
         await sending;
@@ -208,10 +210,11 @@ public sealed class TimeoutTests
             """,
             engine: engine);
         long began = Stopwatch.GetTimestamp();
+        using var quick = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        quick.Connect(bitflow.EndPoint());
+        quick.Send("PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n"u8);
         using Socket silent = await SocketWords.ConnectAsync(bitflow.EndPoint());
         using Socket trickling = await SocketWords.ConnectAsync(bitflow.EndPoint());
-        using Socket quick = await SocketWords.ConnectAsync(bitflow.EndPoint());
-        await quick.SendAllAsync("PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n"u8.ToArray());
         Task trickle = Task.Run(async () =>
         {
             // A byte at a time must not stretch it.
@@ -240,26 +243,26 @@ public sealed class TimeoutTests
     private const int Trickled = 12;
 
     /// <summary>
-    /// A byte each eighth of the limit; when the last was sent. On a thread of its own: the pool, and its timers, can keep a continuation waiting for longer than the limit
-    /// while other tests fill it.
+    /// What must not be late, on a thread of its own: the pool, and its timers, can keep a continuation waiting for longer than the limit while other tests
+    /// fill it.
     /// </summary>
-    private static Task<long> TrickleAsync(Socket from) => Task.Factory.StartNew(
-        () =>
-        {
-            long last = 0;
-            for (int i = 0; i < Trickled; i++)
-            {
-                if (i > 0)
-                    Thread.Sleep(Limit / 8);
-                last = Stopwatch.GetTimestamp();
-                Assert.Equal(1, from.Send([(byte)i]));
-            }
+    private static Task<T> OnAThreadAsync<T>(Func<T> work) =>
+        Task.Factory.StartNew(work, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 
-            return last;
-        },
-        CancellationToken.None,
-        TaskCreationOptions.LongRunning,
-        TaskScheduler.Default);
+    /// <summary>A byte each eighth of the limit; when the last was sent.</summary>
+    private static Task<long> TrickleAsync(Socket from) => OnAThreadAsync(() =>
+    {
+        long last = 0;
+        for (int i = 0; i < Trickled; i++)
+        {
+            if (i > 0)
+                Thread.Sleep(Limit / 8);
+            last = Stopwatch.GetTimestamp();
+            Assert.Equal(1, from.Send([(byte)i]));
+        }
+
+        return last;
+    });
 
     /// <summary>How long no byte may be taken for a connection to count as full.</summary>
     private static readonly TimeSpan FillPatience = TimeSpan.FromMilliseconds(200);
