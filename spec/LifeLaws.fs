@@ -447,6 +447,22 @@ let ``orders to the relay are given once and belong to their moment`` () =
         List.distinct given = given && seen |> List.forall (fun l -> not l.IsOver || l.Orders = RelayOrders.None || not life.IsRelaying))
 
 [<Fact>]
+let ``an event that changes nothing leaves the very value, and one that changes something leaves no orders of before`` () =
+    Law.Holds(fun (SmallProxy p) (RelayScript script) (event: Event) ->
+        let start = toDial (begin' p client) (at 0) (ValueSome(Sample.serverName "a.example")) 0L
+        let start = if start.IsOver then start else Life.advance start (at 0) Event.Connected
+        let life = List.fold (fun (life: Life) (side, what) -> Life.advance life (at 1) (Event.Relayed(side, what))) start script
+        let next = Life.advance life (at 1) event
+        let orders =
+            match event with
+            | Event.Relayed(side, what) when life.IsRelaying && not next.IsOver ->
+                match RelayLife.advance life.Relay side what with
+                | RelayStep.GoOn(_, orders) -> orders
+                | _ -> RelayOrders.None
+            | _ -> RelayOrders.None
+        obj.ReferenceEquals(next, life) || next.Orders = orders)
+
+[<Fact>]
 let ``a connection whose policy draws no ticket has none`` () =
     Law.Holds(fun (SmallProxy p) (ticket: uint16) ->
         let life = toDial (begin' p client) (at 0) (ValueSome(Sample.serverName "a.example")) (int64 ticket)

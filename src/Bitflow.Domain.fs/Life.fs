@@ -114,7 +114,8 @@ type Life =
       ClientHasSent: bool
       ClientHasEnded: bool
       Relay: RelayState
-      /// What the relay is to do beside going on; belongs to this value alone.
+      /// What the relay is to do beside going on. They belong to this value alone: whoever comes by them a second time has the same value
+      /// before him, because nothing happened.
       Orders: RelayOrders }
 
     member this.IsOver = match this.Step with Step.Ended _ -> true | _ -> false
@@ -160,13 +161,18 @@ module Life =
 
     let private attempt (life: Life) (now: Instant) (plan: DialPlan) =
         let target = life.Rules.Targets[plan.Target]
-        let deadline = within life (Instant.limitFrom now target.ConnectTimeout)
-        { toStep life (Step.Attempt plan) deadline with Attempts = plan.Begun; LastTarget = plan.Target }
+        { life with
+            Stage = life.Stage + 1
+            Step = Step.Attempt plan
+            Deadline = within life (Instant.limitFrom now target.ConnectTimeout)
+            Attempts = plan.Begun
+            LastTarget = plan.Target
+            Orders = RelayOrders.None }
 
     let private dial (life: Life) now (ticket: int64) =
         let rules = life.Rules
         let order = Balancer.order rules.Proxy.Options.LoadBalancer rules.TargetNames rules.Targets.Length ticket life.ServerName
-        let life = { life with Ticket = ticket }
+        let life = if ticket = life.Ticket then life else { life with Ticket = ticket }
         if order.Length = 0 then finish life Who.Bitflow Phase.Hello Cause.Refused Ending.Linger
         else attempt life now (DialPlan.start order)
 
@@ -300,10 +306,6 @@ module Life =
     [<CompiledName "Answer">]
     let answer (life: Life) (stage: int) (now: Instant) (event: Event) : Life =
         if stage = life.Stage then advance life now event else life
-
-    /// The same life, its orders taken: each is carried out once.
-    [<CompiledName "WithoutOrders">]
-    let withoutOrders (life: Life) : Life = { life with Orders = RelayOrders.None }
 
     /// What the clocks of the relay say now; `LookAgain` with the deadline of the step before and after it.
     [<CompiledName "Clock">]

@@ -24,7 +24,7 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
     /// <summary>The address that was connected to last, whether or not it answered; unknown where it came to none.</summary>
     public Endpoint Tried { get; private set; } = Endpoint.Unknown;
 
-    public async Task<DialOutcome> RunAsync()
+    public async ValueTask<DialOutcome> RunAsync()
     {
         if (target.Config.Address is Address.Descriptor inherited)
         {
@@ -70,9 +70,9 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
     }
 
     /// <summary>The proxy's name and the target's are looked up side by side: one limit holds for both.</summary>
-    private async Task<DialOutcome> ConnectThroughProxyAsync(DialRoute route, SocksRequest request)
+    private async ValueTask<DialOutcome> ConnectThroughProxyAsync(DialRoute route, SocksRequest request)
     {
-        Task<Lookup> hop = LookUpHopAsync(route);
+        ValueTask<Lookup> hop = LookUpHopAsync(route);
         IReadOnlyList<SocksDestination> destinations;
         if (request is SocksRequest.Resolve name)
         {
@@ -99,7 +99,7 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
         return outcome;
     }
 
-    private async Task<DialOutcome> ConnectThroughProxyAsync(DialRoute route, Lookup proxy, SocksDestination destination)
+    private async ValueTask<DialOutcome> ConnectThroughProxyAsync(DialRoute route, Lookup proxy, SocksDestination destination)
     {
         DialOutcome outcome = await ConnectToAsync(route, proxy).ConfigureAwait(false);
         if (outcome.Connection is not { } connection)
@@ -115,12 +115,12 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
         return DialOutcome.Failed(fault);
     }
 
-    private Task<Lookup> LookUpHopAsync(DialRoute route) =>
+    private ValueTask<Lookup> LookUpHopAsync(DialRoute route) =>
         route.FirstHop is Address.Tcp { host: Host.Name name }
             ? LookUpAsync(name.Item, route.Family, route.ResolveTimeout)
-            : Task.FromResult(default(Lookup));
+            : default;
 
-    private async Task<Lookup> LookUpAsync(string name, TcpFamily family, Duration timeout)
+    private async ValueTask<Lookup> LookUpAsync(string name, TcpFamily family, Duration timeout)
     {
         Task<Resolution> resolving = dialer.Resolver.ResolveAsync(name);
         Task waiting = timeout.IsPositive ? resolving.WaitAsync(timeout.ToTimerSpan()) : resolving;
@@ -138,21 +138,21 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
             : new Lookup([], DialFault.NewUnresolved($"{name}: none of its {resolution.Addresses.Count} addresses is {(family.IsV4 ? "IPv4" : "IPv6")}"));
     }
 
-    private async Task<DialOutcome> ConnectToAsync(DialRoute route, Lookup lookup)
+    private ValueTask<DialOutcome> ConnectToAsync(DialRoute route, Lookup lookup)
     {
         if (lookup.Fault is { } unresolved)
-            return DialOutcome.Failed(unresolved);
+            return new(DialOutcome.Failed(unresolved));
         return route.FirstHop switch
         {
-            Address.UnixPath unix => await ConnectAsync(new UnixDomainSocketEndPoint(unix.path)).ConfigureAwait(false),
-            Address.UnixAbstract name => await ConnectAsync(new UnixDomainSocketEndPoint("\0" + name.name)).ConfigureAwait(false),
-            Address.Tcp { host: Host.Literal literal } tcp => await ConnectAsync(new IPEndPoint(literal.Item, tcp.port)).ConfigureAwait(false),
-            Address.Tcp { host: Host.Name } tcp => await ConnectToAnyAsync(lookup.Addresses, tcp.port).ConfigureAwait(false),
-            _ => DialOutcome.Failed(DialFault.NewUnresolved("the address names nothing to connect to")),
+            Address.UnixPath unix => ConnectAsync(new UnixDomainSocketEndPoint(unix.path)),
+            Address.UnixAbstract name => ConnectAsync(new UnixDomainSocketEndPoint("\0" + name.name)),
+            Address.Tcp { host: Host.Literal literal } tcp => ConnectAsync(new IPEndPoint(literal.Item, tcp.port)),
+            Address.Tcp { host: Host.Name } tcp => ConnectToAnyAsync(lookup.Addresses, tcp.port),
+            _ => new(DialOutcome.Failed(DialFault.NewUnresolved("the address names nothing to connect to"))),
         };
     }
 
-    private async Task<DialOutcome> ConnectToAnyAsync(IReadOnlyList<IPAddress> addresses, int port)
+    private async ValueTask<DialOutcome> ConnectToAnyAsync(IReadOnlyList<IPAddress> addresses, int port)
     {
         DialOutcome outcome = default;
         for (int i = 0; i < addresses.Count; i++)
@@ -196,10 +196,8 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
     /// Sends the PROXY header, before anything else and without waiting for the client (PP-2). Where the client's bytes follow at once, the
     /// segment is held open for them; whoever hands them on must let it go.
     /// </summary>
-    private async ValueTask<DialOutcome> AnnounceAsync(DialOutcome outcome)
+    private async ValueTask<DialOutcome> AnnounceAsync(DialOutcome outcome, Connection connection)
     {
-        if (caller.Header.IsEmpty || outcome.Connection is not { } connection)
-            return outcome;
         if (FSharpOption<TargetTls>.get_IsNone(target.Config.Tls) && caller.HasBytesAtHand())
             connection.HoldSegment(true);
         IoFault fault = await connection.SendAllAsync(caller.Header).ConfigureAwait(false);
@@ -209,13 +207,19 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
         return DialOutcome.Failed(DialFault.NewExchange(fault));
     }
 
-    private async ValueTask<DialOutcome> PrepareAsync(DialOutcome outcome) =>
-        await SecureAsync(await AnnounceAsync(outcome).ConfigureAwait(false)).ConfigureAwait(false);
+    private ValueTask<DialOutcome> PrepareAsync(DialOutcome outcome) =>
+        outcome.Connection is not { } connection ? new(outcome)
+        : caller.Header.IsEmpty ? SecureAsync(outcome)
+        : AnnounceAndSecureAsync(outcome, connection);
 
-    private async ValueTask<DialOutcome> SecureAsync(DialOutcome outcome)
+    private async ValueTask<DialOutcome> AnnounceAndSecureAsync(DialOutcome outcome, Connection connection) =>
+        await SecureAsync(await AnnounceAsync(outcome, connection).ConfigureAwait(false)).ConfigureAwait(false);
+
+    private ValueTask<DialOutcome> SecureAsync(DialOutcome outcome) =>
+        target.Tls is { } tls && outcome.Connection is { } raw ? SecureAsync(tls, raw) : new(outcome);
+
+    private async ValueTask<DialOutcome> SecureAsync(TargetTlsContext tls, Connection raw)
     {
-        if (target.Tls is not { } tls || outcome.Connection is not { } raw)
-            return outcome;
         TlsOutcome secured = await tls.ConnectAsync(raw).ConfigureAwait(false);
         if (secured.Connection is { } connection)
             return Ready(connection);

@@ -74,10 +74,12 @@ internal static unsafe partial class Libc
     private const int SockStream = 1;
     private const int CloseOnExec = 0x80000;
 
-    /// <summary>struct epoll_event is packed on x86-64 alone (12 bytes); elsewhere its data is aligned (16 bytes).</summary>
-    public static readonly int EpollEventBytes = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 12 : 16;
+    private static bool OnX64 => RuntimeInformation.ProcessArchitecture == Architecture.X64;
 
-    private static readonly int EpollEventDataOffset = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 4 : 8;
+    /// <summary>struct epoll_event is packed on x86-64 alone (12 bytes); elsewhere its data is aligned (16 bytes).</summary>
+    public static readonly int EpollEventBytes = OnX64 ? 12 : 16;
+
+    private static readonly int EpollEventDataOffset = OnX64 ? 4 : 8;
 
     public const int SolSocket = 1;
     public const int SoReuseAddr = 2;
@@ -98,6 +100,15 @@ internal static unsafe partial class Libc
     public const int FGetFd = 1;
     public const int FSetFd = 2;
     public const int FdCloexec = 1;
+
+    // Numbers of the calls made by number: x86-64 has a table of its own, arm64 the generic one (asm-generic/unistd.h).
+    private static readonly nint ReceiveFromNumber = OnX64 ? 45 : 207;
+    private static readonly nint SendToNumber = OnX64 ? 44 : 206;
+    private static readonly nint ConnectNumber = OnX64 ? 42 : 203;
+    private static readonly nint Accept4Number = OnX64 ? 288 : 242;
+    private static readonly nint CloseNumber = OnX64 ? 3 : 57;
+    private static readonly nint EpollPwaitNumber = OnX64 ? 281 : 22;
+    private static readonly nint SpliceNumber = OnX64 ? 275 : 76;
 
     private const int RlimitNofile = 7;
 
@@ -175,7 +186,7 @@ internal static unsafe partial class Libc
     }
 
     /// <summary>Waits for events; <paramref name="events"/> has room for <paramref name="room"/> times <see cref="EpollEventBytes"/>.</summary>
-    public static int EpollWait(int epoll, byte* events, int room, int milliseconds) => Answer(EpollWaitNative(epoll, events, room, milliseconds));
+    public static int EpollWait(int epoll, byte* events, int room, int milliseconds) => Answer(SystemCall(EpollPwaitNumber, epoll, (nint)events, room, milliseconds, 0, 0));
 
     /// <summary>One event of what <see cref="EpollWait"/> filled.</summary>
     public static (uint Events, ulong Data) EpollEventAt(byte* events, int index)
@@ -199,7 +210,7 @@ internal static unsafe partial class Libc
     public static int Connect(int descriptor, ReadOnlySpan<byte> address)
     {
         fixed (byte* a = address)
-            return Answer(ConnectNative(descriptor, a, (uint)address.Length));
+            return Answer(SystemCall(ConnectNumber, descriptor, (nint)a, address.Length, 0, 0, 0));
     }
 
     public static int Bind(int descriptor, ReadOnlySpan<byte> address)
@@ -214,7 +225,7 @@ internal static unsafe partial class Libc
         uint bytes = (uint)address.Length;
         int answer;
         fixed (byte* a = address)
-            answer = Answer(AcceptNative(listener, a, &bytes, NonBlocking | CloseOnExec));
+            answer = Answer(SystemCall(Accept4Number, listener, (nint)a, (nint)(&bytes), NonBlocking | CloseOnExec, 0, 0));
         addressBytes = (int)Math.Min(bytes, (uint)address.Length);
         return answer;
     }
@@ -248,7 +259,7 @@ internal static unsafe partial class Libc
             int answer;
             do
             {
-                answer = Answer(RecvNative(descriptor, b, (nuint)buffer.Length, flags));
+                answer = Answer(SystemCall(ReceiveFromNumber, descriptor, (nint)b, buffer.Length, flags, 0, 0));
             }
             while (answer == Interrupted);
             return answer;
@@ -264,7 +275,7 @@ internal static unsafe partial class Libc
             int answer;
             do
             {
-                answer = Answer(SendNative(descriptor, d, (nuint)data.Length, flags));
+                answer = Answer(SystemCall(SendToNumber, descriptor, (nint)d, data.Length, flags, 0, 0));
             }
             while (answer == Interrupted);
             return answer;
@@ -274,7 +285,7 @@ internal static unsafe partial class Libc
     public static int Shutdown(int descriptor, int how) => Answer(ShutdownNative(descriptor, how));
 
     /// <summary>The descriptor is gone whatever this answers (close(2), Linux): it is never repeated.</summary>
-    public static int Close(int descriptor) => Answer(CloseNative(descriptor));
+    public static int Close(int descriptor) => Answer(SystemCall(CloseNumber, descriptor, 0, 0, 0, 0, 0));
 
     public static int SetOption(int descriptor, int level, int option, int value) =>
         Answer(SetSockOptNative(descriptor, level, option, (byte*)&value, sizeof(int)));
@@ -319,18 +330,22 @@ internal static unsafe partial class Libc
     }
 
     /// <summary>Moves bytes between a pipe and a socket without copying them through this process.</summary>
-    public static int Splice(int from, int to, int bytes, uint flags) => Answer(SpliceNative(from, null, to, null, (nuint)bytes, flags));
+    public static int Splice(int from, int to, int bytes, uint flags) => Answer(SystemCall(SpliceNumber, from, 0, to, 0, bytes, (nint)flags));
 
     private static int Answer(nint result) => result >= 0 ? (int)result : -Marshal.GetLastSystemError();
+
+    /// <summary>
+    /// The calls of the data path that may wait are made without the library's wrappers: in a program of several threads these turn cancellation
+    /// (pthread_cancel) on and off around each call, which nobody here asks for, and which costs more than the way into the kernel.
+    /// </summary>
+    [LibraryImport("libc", EntryPoint = "syscall")]
+    private static partial nint SystemCall(nint number, nint first, nint second, nint third, nint fourth, nint fifth, nint sixth);
 
     [LibraryImport("libc", EntryPoint = "epoll_create1")]
     private static partial int EpollCreate1(int flags);
 
     [LibraryImport("libc", EntryPoint = "epoll_ctl")]
     private static partial int EpollCtl(int epoll, int operation, int descriptor, byte* epollEvent);
-
-    [LibraryImport("libc", EntryPoint = "epoll_wait")]
-    private static partial int EpollWaitNative(int epoll, byte* events, int room, int milliseconds);
 
     [LibraryImport("libc", EntryPoint = "eventfd")]
     private static partial int EventFdNative(uint initial, int flags);
@@ -340,9 +355,6 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", EntryPoint = "socket")]
     private static partial int SocketNative(int family, int type, int protocol);
-
-    [LibraryImport("libc", EntryPoint = "connect")]
-    private static partial int ConnectNative(int descriptor, byte* address, uint bytes);
 
     /// <summary>
     /// Undoes that a parent lets this process ignore a signal, as shells do with SIGINT for what they start in the background: the runtime
@@ -368,26 +380,14 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", EntryPoint = "bind")]
     private static partial int BindNative(int descriptor, byte* address, uint bytes);
 
-    [LibraryImport("libc", EntryPoint = "accept4")]
-    private static partial int AcceptNative(int descriptor, byte* address, uint* bytes, int flags);
-
     [LibraryImport("libc", EntryPoint = "getsockname")]
     private static partial int GetSockNameNative(int descriptor, byte* address, uint* bytes);
 
     [LibraryImport("libc", EntryPoint = "getpeername")]
     private static partial int GetPeerNameNative(int descriptor, byte* address, uint* bytes);
 
-    [LibraryImport("libc", EntryPoint = "recv")]
-    private static partial nint RecvNative(int descriptor, byte* buffer, nuint bytes, int flags);
-
-    [LibraryImport("libc", EntryPoint = "send")]
-    private static partial nint SendNative(int descriptor, byte* data, nuint bytes, int flags);
-
     [LibraryImport("libc", EntryPoint = "shutdown")]
     private static partial int ShutdownNative(int descriptor, int how);
-
-    [LibraryImport("libc", EntryPoint = "close")]
-    private static partial int CloseNative(int descriptor);
 
     [LibraryImport("libc", EntryPoint = "setsockopt")]
     private static partial int SetSockOptNative(int descriptor, int level, int option, byte* value, uint bytes);
@@ -397,9 +397,6 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", EntryPoint = "pipe2")]
     private static partial int PipeNative(int* ends, int flags);
-
-    [LibraryImport("libc", EntryPoint = "splice")]
-    private static partial nint SpliceNative(int from, long* fromOffset, int to, long* toOffset, nuint bytes, uint flags);
 
     /// <summary>What is at a path, links not followed; null where nothing is or it cannot be seen.</summary>
     public static FileIdentity? Identify(string path)

@@ -126,7 +126,8 @@ internal sealed class Session : LoopTimer, IRelayObserver
         var session = new Session(id, model, state, dialer, observer, client);
         state.Add(session);
         dialer.Owe();
-        session.Follow();
+        if (session.TryFollow(out Life life, out RelayOrders orders))
+            session.Follow(life, orders);
     }
 
     /// <summary>A forced end: both sides are reset. Comes from outside, and what it leads to belongs on the loop.</summary>
@@ -165,54 +166,63 @@ internal sealed class Session : LoopTimer, IRelayObserver
 
     private void Report(Event what)
     {
+        Life life;
+        RelayOrders orders;
         lock (_gate)
+        {
             MoveTo(LifeModule.Advance(_life, Client.Loop.Now, what));
-        Follow();
+            if (!TryFollow(out life, out orders))
+                return;
+        }
+
+        Follow(life, orders);
     }
 
     /// <summary>Reports what answers a step; too late, it changes nothing.</summary>
     private void Answer(int stage, Event what)
     {
+        Life life;
+        RelayOrders orders;
         lock (_gate)
+        {
             MoveTo(LifeModule.Answer(_life, stage, Client.Loop.Now, what));
-        Follow();
+            if (!TryFollow(out life, out orders))
+                return;
+        }
+
+        Follow(life, orders);
     }
 
     private void MoveTo(Life next)
     {
+        // Nothing happened, and the orders of this value were taken when it came.
+        if (ReferenceEquals(next, _life))
+            return;
         Model.Meter.Count(_life, next);
 
         // Orders belong to one value of the life, and are taken with it: the next report may come before they are carried out.
         _orders |= next.Orders;
-        _life = next.Orders == RelayOrders.None ? next : LifeModule.WithoutOrders(next);
+        _life = next;
+    }
+
+    /// <summary>
+    /// Takes what is new in the life, to be followed by the caller; false where nothing is, or where another follows and will see it. Under the gate.
+    /// </summary>
+    private bool TryFollow(out Life life, out RelayOrders orders)
+    {
+        life = _life;
+        orders = _orders;
+        if (_following || (life.Stage == _followedStage && orders == RelayOrders.None))
+            return false;
+        _orders = RelayOrders.None;
+        return _following = true;
     }
 
     /// <summary>Does what the life says until it says nothing new.</summary>
-    private void Follow()
+    private void Follow(Life life, RelayOrders orders)
     {
-        lock (_gate)
-        {
-            if (_following)
-                return;
-            _following = true;
-        }
-
         while (true)
         {
-            Life life;
-            RelayOrders orders;
-            lock (_gate)
-            {
-                life = _life;
-                orders = _orders;
-                _orders = RelayOrders.None;
-                if (life.Stage == _followedStage && orders == RelayOrders.None)
-                {
-                    _following = false;
-                    return;
-                }
-            }
-
             try
             {
                 if (orders != RelayOrders.None && !life.IsOver)
@@ -227,6 +237,13 @@ internal sealed class Session : LoopTimer, IRelayObserver
             {
                 Fail(e);
             }
+
+            lock (_gate)
+            {
+                _following = false;
+                if (!TryFollow(out life, out orders))
+                    return;
+            }
         }
     }
 
@@ -234,8 +251,6 @@ internal sealed class Session : LoopTimer, IRelayObserver
     {
         if (life.Step is not Step.Attempt)
             AbandonAttempt(life);
-        if (!life.IsOver)
-            Client.Loop.Arm(this, life.Deadline);
         switch (life.Step)
         {
             case { IsAdmit: true }:
@@ -244,12 +259,15 @@ internal sealed class Session : LoopTimer, IRelayObserver
                 Answer(life.Stage, Event.NewCounted(within));
                 break;
             case { IsReadProxyHeader: true }:
+                Client.Loop.Arm(this, life.Deadline);
                 Run(AnswerFromClientAsync(life, ReadProxyHeaderAsync()));
                 break;
             case { IsReadHello: true }:
+                Client.Loop.Arm(this, life.Deadline);
                 Run(AnswerFromClientAsync(life, ReadHelloAsync()));
                 break;
             case { IsHandshake: true }:
+                Client.Loop.Arm(this, life.Deadline);
                 Run(AnswerFromClientAsync(life, HandshakeAsync(life)));
                 break;
             case { IsDrawTicket: true }:
@@ -258,9 +276,15 @@ internal sealed class Session : LoopTimer, IRelayObserver
             case Step.Attempt attempt:
                 if (DialBegan.Nanoseconds == 0)
                     DialBegan = Client.Loop.Now;
-                EnsureClientLoop();
                 AbandonAttempt(life);
                 Run(AttemptAsync(life, attempt.plan));
+
+                // A target nearby has answered by now: then there is nothing to wait for, and nobody to watch meanwhile.
+                if (_life.Stage == life.Stage)
+                    WaitBeside(life);
+                break;
+            case Step.Wait:
+                WaitBeside(life);
                 break;
             case { IsRelay: true }:
                 BeginRelay();
@@ -270,10 +294,14 @@ internal sealed class Session : LoopTimer, IRelayObserver
                     _alert = owed.Value;
                 End(ended.ending);
                 break;
-            default:
-                // Waiting is the timer's.
-                break;
         }
+    }
+
+    /// <summary>While a target is waited for: the deadline, and what the client does meanwhile.</summary>
+    private void WaitBeside(Life life)
+    {
+        Client.Loop.Arm(this, life.Deadline);
+        EnsureClientLoop();
     }
 
     /// <summary>Reports what was read from the client before dialling. No other receive from it may begin meanwhile.</summary>
@@ -474,9 +502,12 @@ internal sealed class Session : LoopTimer, IRelayObserver
         TargetEndpoint = _target!.Remote;
         Client.SetUserTimeout(Model.Config.Listener.WriteTimeout);
         ClientStamps.LastMoved = TargetStamps.LastMoved = now.Nanoseconds;
-        ClientVerdictArm(now);
+        ArmRelayClocks(now);
         Run(Pump.RunAsync(_target, Client, Side.Target, TargetStamps, ClientStamps, this, ReadOnlyMemory<byte>.Empty));
-        _clientMayGoOn!.TrySetResult();
+        if (_clientMayGoOn is not null)
+            _clientMayGoOn.TrySetResult();
+        else if (_life.IsRelaying)
+            Run(PumpClientAsync());
 
         // Bytes that were at hand have been handed on by now, and share the segment of a PROXY header.
         if (_announcement is not null)
@@ -484,11 +515,12 @@ internal sealed class Session : LoopTimer, IRelayObserver
         Client.WakeReader();
     }
 
-    private void ClientVerdictArm(Instant now)
+    private Task PumpClientAsync() => Pump.RunAsync(Client, _target!, Side.Client, ClientStamps, TargetStamps, this, _preface.Take());
+
+    private void ArmRelayClocks(Instant now)
     {
         ClockVerdict verdict = LifeModule.Clock(_life, now, ClientStamps.Activity, TargetStamps.Activity);
-        if (verdict.IsLookAgain)
-            Client.Loop.Arm(this, verdict.at);
+        Client.Loop.Arm(this, verdict.IsLookAgain ? verdict.at : now);
     }
 
     /// <summary>The one method that receives from the client once nothing more is read before dialling: it watches, then pumps.</summary>
@@ -519,7 +551,7 @@ internal sealed class Session : LoopTimer, IRelayObserver
             await _clientMayGoOn!.Task.ConfigureAwait(false);
         if (_life.IsRelaying)
         {
-            await Pump.RunAsync(Client, _target!, Side.Client, ClientStamps, TargetStamps, this, _preface.Take()).ConfigureAwait(false);
+            await PumpClientAsync().ConfigureAwait(false);
             return;
         }
 
@@ -584,15 +616,29 @@ internal sealed class Session : LoopTimer, IRelayObserver
         if (watched)
             return;
         watched = true;
-        Run(WatchResetAsync(side));
+
+        // Nearly every connection is watched, and hardly ever with an answer: what would guard the watch costs as much as the watch.
+        _ = WatchResetAsync(side);
     }
 
+    /// <summary>Guards itself.</summary>
     private async Task WatchResetAsync(Side side)
     {
         Connection connection = side == Side.Client ? Client : _target!;
-        IoFault fault = await connection.WaitResetAsync().ConfigureAwait(false);
-        if (fault == IoFault.Aborted)
-            return;
+        try
+        {
+            IoFault fault = await connection.WaitResetAsync().ConfigureAwait(false);
+            if (fault != IoFault.Aborted)
+                OnResetSeen(side, fault);
+        }
+        catch (Exception e)
+        {
+            Fail(e);
+        }
+    }
+
+    private void OnResetSeen(Side side, IoFault fault)
+    {
         if (!_life.IsRelaying)
         {
             Report(Event.ClientReset);

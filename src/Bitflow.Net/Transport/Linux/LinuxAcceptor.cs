@@ -94,13 +94,19 @@ internal sealed class LinuxAcceptor : Acceptor
             return more;
         }
 
+        PostHandOver(home, connection);
+        return more;
+    }
+
+    /// <summary>Apart, because a method that makes a closure on one of its ways pays for it on all of them.</summary>
+    private void PostHandOver(LinuxLoop home, LinuxConnection connection)
+    {
         Interlocked.Increment(ref _waiting);
         home.Post(() =>
         {
             Interlocked.Decrement(ref _waiting);
             HandOver(connection);
         });
-        return more;
     }
 
     private void HandOver(LinuxConnection connection)
