@@ -282,6 +282,32 @@ public abstract class ConnectionContract : IDisposable
 
     [Theory]
     [MemberData(nameof(Families))]
+    public async Task A_receive_that_does_not_wait_takes_what_is_there_and_leaves_the_rest(Family family)
+    {
+        using Wire wire = await Wire.AcceptedAsync(_engine, family);
+        byte[] buffer = new byte[10];
+        Assert.Null(await ReceiveNow(1));
+        wire.Peer.Send("abc"u8);
+        await Settled(wire, Readiness.Data);
+        bool tells = await ReceiveNow(1) is { Bytes: 1, Fault: IoFault.None };
+        Assert.Equal(_engine is LinuxEngine, tells);
+        int taken = tells ? 1 : 0;
+        Assert.Equal(3 - taken, (await wire.Receive(buffer)).Bytes);
+        Assert.Equal("abc"[taken..], System.Text.Encoding.ASCII.GetString(buffer, 0, 3 - taken));
+        Assert.Null(await ReceiveNow(1));
+        wire.Peer.Shutdown(SocketShutdown.Send);
+        await Settled(wire, Readiness.Ended);
+        Assert.True(await ReceiveNow(1) is null or { IsEnd: true });
+        Assert.True((await wire.Receive(buffer)).IsEnd);
+        wire.Connection.Close();
+        Assert.Null(await ReceiveNow(1));
+
+        Task<IoResult?> ReceiveNow(int bytes) =>
+            wire.OnLoop(c => c.TryReceiveNow(buffer.AsSpan(0, bytes), out IoResult result) ? result : (IoResult?)null);
+    }
+
+    [Theory]
+    [MemberData(nameof(Families))]
     public async Task Waiting_to_read_takes_nothing_and_may_be_repeated(Family family)
     {
         using Wire wire = await Wire.AcceptedAsync(_engine, family);

@@ -24,7 +24,22 @@ internal sealed class Preface(Connection client)
     public bool HasReceived => _end > 0;
 
     /// <summary>Receives more, up to a bound on what is held unread; the result is the receive's own.</summary>
-    public async ValueTask<IoResult> ReadMoreAsync(int boundBytes)
+    public ValueTask<IoResult> ReadMoreAsync(int boundBytes) =>
+        _buffer.Length == 0 && TryReadNow(boundBytes, out IoResult received) ? new(received) : WaitAndReadAsync(boundBytes);
+
+    /// <summary>What came with the connection, received before anyone waits for it: onto the stack, so that a client without a word costs no buffer.</summary>
+    private bool TryReadNow(int boundBytes, out IoResult received)
+    {
+        Span<byte> here = stackalloc byte[FirstBytes];
+        here = here[..Math.Min(here.Length, boundBytes)];
+        if (!client.TryReceiveNow(here, out received))
+            return false;
+        _buffer = here[..received.Bytes].ToArray();
+        _end = received.Bytes;
+        return true;
+    }
+
+    private async ValueTask<IoResult> WaitAndReadAsync(int boundBytes)
     {
         IoFault fault = await client.WaitReadableAsync().ConfigureAwait(false);
         if (fault != IoFault.None)

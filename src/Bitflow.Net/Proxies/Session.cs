@@ -259,16 +259,16 @@ internal sealed class Session : LoopTimer, IRelayObserver
                 Answer(life.Stage, Event.NewCounted(within));
                 break;
             case { IsReadProxyHeader: true }:
-                Client.Loop.Arm(this, life.Deadline);
                 Run(AnswerFromClientAsync(life, ReadProxyHeaderAsync()));
+                ArmUnlessAnswered(life);
                 break;
             case { IsReadHello: true }:
-                Client.Loop.Arm(this, life.Deadline);
                 Run(AnswerFromClientAsync(life, ReadHelloAsync()));
+                ArmUnlessAnswered(life);
                 break;
             case { IsHandshake: true }:
-                Client.Loop.Arm(this, life.Deadline);
                 Run(AnswerFromClientAsync(life, HandshakeAsync(life)));
+                ArmUnlessAnswered(life);
                 break;
             case { IsDrawTicket: true }:
                 Answer(life.Stage, Event.NewTicket(State.DrawTicket()));
@@ -278,13 +278,15 @@ internal sealed class Session : LoopTimer, IRelayObserver
                     DialBegan = Client.Loop.Now;
                 AbandonAttempt(life);
                 Run(AttemptAsync(life, attempt.plan));
+                ArmUnlessAnswered(life);
 
-                // A target nearby has answered by now: then there is nothing to wait for, and nobody to watch meanwhile.
+                // A target nearby has answered by now: then nobody is watched meanwhile.
                 if (_life.Stage == life.Stage)
-                    WaitBeside(life);
+                    EnsureClientLoop();
                 break;
             case Step.Wait:
-                WaitBeside(life);
+                Client.Loop.Arm(this, life.Deadline);
+                EnsureClientLoop();
                 break;
             case { IsRelay: true }:
                 BeginRelay();
@@ -297,11 +299,11 @@ internal sealed class Session : LoopTimer, IRelayObserver
         }
     }
 
-    /// <summary>While a target is waited for: the deadline, and what the client does meanwhile.</summary>
-    private void WaitBeside(Life life)
+    /// <summary>What is answered at once needs no timer. A step that comes after this one arms, or disarms, for itself.</summary>
+    private void ArmUnlessAnswered(Life life)
     {
-        Client.Loop.Arm(this, life.Deadline);
-        EnsureClientLoop();
+        if (_life.Stage == life.Stage)
+            Client.Loop.Arm(this, life.Deadline);
     }
 
     /// <summary>Reports what was read from the client before dialling. No other receive from it may begin meanwhile.</summary>
@@ -394,7 +396,8 @@ internal sealed class Session : LoopTimer, IRelayObserver
     private Event AnswerHello(ClientHello hello)
     {
         HelloWasRead = true;
-        Tls = Tls with { AlpnOffer = [.. hello.ApplicationProtocols.Select(p => p.ToString())] };
+        if (!hello.ApplicationProtocols.IsEmpty)
+            Tls = Tls with { AlpnOffer = [.. hello.ApplicationProtocols.Select(p => p.ToString())] };
         switch (Model.Tls.Listener?.Rules.Answer(hello))
         {
             case HelloAnswer.Refuse refuse:

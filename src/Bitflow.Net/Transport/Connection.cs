@@ -47,6 +47,16 @@ internal abstract class Connection
     {
     }
 
+    /// <summary>
+    /// Receives what is there already, without waiting; false where nothing is, or where the engine cannot tell. Whoever has just connected
+    /// has often spoken, too.
+    /// </summary>
+    public virtual bool TryReceiveNow(Span<byte> buffer, out IoResult result)
+    {
+        result = default;
+        return false;
+    }
+
     /// <summary>Receives at least one byte, or the end (0 bytes), or a fault.</summary>
     public abstract ValueTask<IoResult> ReceiveAsync(Memory<byte> buffer);
 

@@ -76,6 +76,14 @@ internal abstract class LoopConnection(LinuxLoop loop) : Connection(loop)
         OwnLoop.Defer(receive);
     }
 
+    public override bool TryReceiveNow(Span<byte> buffer, out IoResult result)
+    {
+        if (OwnLoop.IsCurrent && MayReceiveNow())
+            return TryReceive(buffer, out result);
+        result = default;
+        return false;
+    }
+
     public override ValueTask<IoResult> ReceiveAsync(Memory<byte> buffer)
     {
         if (!OwnLoop.IsCurrent)
