@@ -126,8 +126,7 @@ internal sealed class Session : LoopTimer, IRelayObserver
         var session = new Session(id, model, state, dialer, observer, client);
         state.Add(session);
         dialer.Owe();
-        if (session.TryFollow(out Life life, out RelayOrders orders))
-            session.Follow(life, orders);
+        session.Follow();
     }
 
     /// <summary>A forced end: both sides are reset. Comes from outside, and what it leads to belongs on the loop.</summary>
@@ -216,6 +215,19 @@ internal sealed class Session : LoopTimer, IRelayObserver
             return false;
         _orders = RelayOrders.None;
         return _following = true;
+    }
+
+    private void Follow()
+    {
+        Life life;
+        RelayOrders orders;
+        lock (_gate)
+        {
+            if (!TryFollow(out life, out orders))
+                return;
+        }
+
+        Follow(life, orders);
     }
 
     /// <summary>Does what the life says until it says nothing new.</summary>
