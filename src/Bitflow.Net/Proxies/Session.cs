@@ -217,6 +217,7 @@ internal sealed class Session : LoopTimer, IRelayObserver
         return _following = true;
     }
 
+    /// <summary>Follows what is new, where there is something.</summary>
     private void Follow()
     {
         Life life;
@@ -538,7 +539,7 @@ internal sealed class Session : LoopTimer, IRelayObserver
         Client.Loop.Arm(this, verdict.IsLookAgain ? verdict.at : now);
     }
 
-    /// <summary>The one method that receives from the client once nothing more is read before dialling: it watches, then pumps.</summary>
+    /// <summary>While a target is waited for, the one method that receives from the client: it watches, then pumps.</summary>
     private void EnsureClientLoop()
     {
         if (_clientMayGoOn is not null)
