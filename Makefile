@@ -3,7 +3,7 @@ SHELL := /bin/bash
 OS := $(shell uname -s | tr A-Z a-z)
 ARCH := $(shell uname -m | sed 's/x86_64/x64/; s/aarch64/arm64/')
 BINARY := bin/bitflow-$(OS)-$(ARCH)
-SOURCES := $(shell find src -name bin -prune -o -name obj -prune -o -type f -print) Directory.Build.props Directory.Packages.props global.json
+SOURCES := $(shell find src build -name bin -prune -o -name obj -prune -o -type f -print) Directory.Build.props Directory.Packages.props global.json
 
 export DOTNET_CLI_TELEMETRY_OPTOUT := 1
 export DOTNET_NOLOGO := 1

@@ -24,7 +24,7 @@ let private shown (text: string) =
 
 /// Line, column, path, and text of each fault.
 let private faults (document: YamlDocument) =
-    document.Faults |> List.map (fun (struct (at, path, fault)) -> at.Line, at.Column, string path, fault)
+    document.Faults |> List.map (fun found -> found.At.Line, found.At.Column, string found.Path, found.What)
 
 [<Fact>]
 let ``a tree is what YAML 1.2 says, with merges of 1.1`` () =
@@ -94,7 +94,7 @@ let ``nesting is refused beyond 32 levels, aliases counted`` () =
         fun (text, isGood) ->
             match (read text).Faults with
             | [] -> isGood
-            | [ struct (_, _, YamlFault.TooDeep) ] -> not isGood
+            | [ { What = YamlFault.TooDeep } ] -> not isGood
             | _ -> false
     )
 
@@ -109,7 +109,7 @@ let ``a million values are read and one more is refused, aliases counted for wha
         fun (text, isGood) ->
             match (read text).Faults with
             | [] -> isGood
-            | [ struct (_, _, YamlFault.TooManyNodes) ] -> not isGood
+            | [ { What = YamlFault.TooManyNodes } ] -> not isGood
             | _ -> false
     )
 
@@ -188,5 +188,5 @@ let ``a path that was written reads back as itself`` () =
 let ``what is missing at the end is missing behind the last word`` () =
     Law.HoldsFor([ "a: {b: c"; "a: {b: c\n"; "a: {b: c\n\n\n"; "a: {b: c\r\n  " ], fun text ->
         match read text with
-        | { Root = ValueNone; Faults = [ struct (at, _, YamlFault.Malformed _) ] } -> at = { Line = 1; Column = 9 }
+        | { Root = ValueNone; Faults = [ { At = at; What = YamlFault.Malformed _ } ] } -> at = { Line = 1; Column = 9 }
         | _ -> false)

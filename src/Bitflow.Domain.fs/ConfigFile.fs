@@ -38,8 +38,8 @@ type ConfigFile =
     static member Read(fileName: string, bytes: ReadOnlyMemory<byte>) : ConfigReading =
         let document = Yaml.read bytes.Span
         let findings = Findings()
-        for struct (at, path, fault) in document.Faults do
-            findings.Errors.Add(struct (at, path, ConfigFault.Yaml fault))
+        for found in document.Faults do
+            findings.Wrong(found.At, found.Path, ConfigFault.Yaml found.What)
         let root = document.Root |> ValueOption.defaultValue { At = Position.Start; Value = YamlValue.Null }
 
         /// The place of a path, or of as much of it as there is.
@@ -58,22 +58,22 @@ type ConfigFile =
                 for rule in ConfigRules.all do
                     for finding in rule subject do
                         match finding with
-                        | ConfigRules.Finding.Wrong(path, fault) -> findings.Errors.Add(struct (placeOf path, path, fault))
-                        | ConfigRules.Finding.Doubtful(path, warning) -> findings.Warnings.Add(struct (placeOf path, path, warning))
+                        | ConfigRules.Finding.Wrong(path, fault) -> findings.Wrong(placeOf path, path, fault)
+                        | ConfigRules.Finding.Doubtful(path, warning) -> findings.Doubtful(placeOf path, path, warning)
                 if findings.Errors.Count = 0 then ValueSome config else ValueNone
             else
                 ValueNone
 
-        let inOrder (found: ResizeArray<struct (Position * YamlPath * 'T)>) =
-            Seq.sortBy (fun (struct (at: Position, _, _)) -> (int64 at.Line <<< 32) + int64 at.Column) found
+        let inOrder (found: ResizeArray<Found<'T>>) =
+            found |> List.ofSeq |> List.sortWith (fun one other -> compare one.At other.At)
         let errors =
-            [| for struct (at, path, fault) in Seq.truncate ConfigFile.MaxErrors (inOrder findings.Errors) do
-                   let path, fault = ConfigFault.withoutSecrets path fault
-                   line at path (ConfigFault.describe fault)
+            [| for found in List.truncate ConfigFile.MaxErrors (inOrder findings.Errors) do
+                   let path, fault = ConfigFault.withoutSecrets found.Path found.What
+                   line found.At path (ConfigFault.describe fault)
                if findings.Errors.Count > ConfigFile.MaxErrors then
                    $"{fileName}: {findings.Errors.Count - ConfigFile.MaxErrors} more errors" |]
         let warnings =
             [| if config.IsSome then
-                   for struct (at, path, warning) in inOrder findings.Warnings do
-                       line at path (ConfigWarning.describe warning) |]
+                   for found in inOrder findings.Warnings do
+                       line found.At found.Path (ConfigWarning.describe found.What) |]
         ConfigReading(config, errors, warnings, (fun path message -> line (placeOf path) path message))

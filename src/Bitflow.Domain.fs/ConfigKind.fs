@@ -7,10 +7,12 @@ open System.Text
 /// Everything that is found while a file is read.
 [<Sealed>]
 type internal Findings() =
-    let errors = ResizeArray<struct (Position * YamlPath * ConfigFault)>()
-    let warnings = ResizeArray<struct (Position * YamlPath * ConfigWarning)>()
+    let errors = ResizeArray<Found<ConfigFault>>()
+    let warnings = ResizeArray<Found<ConfigWarning>>()
     member _.Errors = errors
     member _.Warnings = warnings
+    member _.Wrong(at, path, fault) = errors.Add { At = at; Path = path; What = fault }
+    member _.Doubtful(at, path, warning) = warnings.Add { At = at; Path = path; What = warning }
 
 /// A value of the file, the path that led to it, and where to report what is wrong with it.
 [<Struct; NoComparison; NoEquality>]
@@ -19,8 +21,8 @@ type internal Site =
       Path: YamlPath
       Findings: Findings }
 
-    member site.Fail fault = site.Findings.Errors.Add(struct (site.Node.At, site.Path, fault))
-    member site.Warn warning = site.Findings.Warnings.Add(struct (site.Node.At, site.Path, warning))
+    member site.Fail fault = site.Findings.Wrong(site.Node.At, site.Path, fault)
+    member site.Warn warning = site.Findings.Doubtful(site.Node.At, site.Path, warning)
 
 /// What is said of one key wherever keys are listed: messages, the schema, the documentation.
 [<NoComparison>]
@@ -343,9 +345,9 @@ module internal Kind =
         let read (site: Site) =
             let findings = Findings()
             let value = kind.Read { site with Findings = findings }
-            for struct (_, _, fault) in findings.Errors do
+            for found in findings.Errors do
                 site.Fail(
-                    match fault with
+                    match found.What with
                     | ConfigFault.Unprintable(code, _) -> ConfigFault.Unprintable(code, true)
                     | fault -> fault
                 )
@@ -445,7 +447,7 @@ module internal Fields =
                     for entry in entries do
                         if not (names.Contains entry.Name || isFree entry.Name) then
                             let fault = ConfigFault.UnknownKey(entry.Name, known)
-                            site.Findings.Errors.Add(struct (entry.NameAt, site.Path / entry.Name, fault))
+                            site.Findings.Wrong(entry.NameAt, site.Path / entry.Name, fault)
                     value
                 | _ ->
                     site.Fail(ConfigFault.WrongShape(Kind.shapeOf site.Node, $"a mapping ({noun})", example))
@@ -522,4 +524,4 @@ module internal Fields =
                 | None -> ()
                 | Some entry ->
                     let fault = ConfigFault.Retired remedy
-                    site.Findings.Errors.Add(struct (entry.NameAt, site.Path / name, fault)) }
+                    site.Findings.Wrong(entry.NameAt, site.Path / name, fault) }

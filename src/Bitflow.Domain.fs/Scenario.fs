@@ -173,8 +173,8 @@ module Scenario =
     let read (fileName: string) (bytes: ReadOnlyMemory<byte>) : ScenarioFile =
         let reader = Reader fileName
         let document = Yaml.read bytes.Span
-        for struct (at, _, fault) in document.Faults do
-            reader.Wrong(at, Yaml.describe fault)
+        for found in document.Faults do
+            reader.Wrong(found.At, Yaml.describe found.What)
         match document.Root with
         | ValueNone -> { ConfigPath = ""; Cases = []; Errors = reader.Errors }
         | ValueSome root ->

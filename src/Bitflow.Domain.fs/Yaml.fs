@@ -96,11 +96,18 @@ type YamlFault =
     | UnquotedIpv6
     | Malformed of reason: string
 
+/// Something that was found at a place of a file. Not a tuple: generic code for tuples of values is left to be compiled at every start.
+[<NoComparison; NoEquality>]
+type Found<'T> =
+    { At: Position
+      Path: YamlPath
+      What: 'T }
+
 /// What reading came to. A fault that ends the reading leaves no tree; all others stand beside it.
 [<NoComparison; ReferenceEquality>]
 type YamlDocument =
     { Root: YamlNode voption
-      Faults: struct (Position * YamlPath * YamlFault) list }
+      Faults: Found<YamlFault> list }
 
 /// YAML text as a tree with positions, in bounded time and memory. Only the parser's *events* are used: the library's
 /// own loaders recurse as deep as the text nests, and a stack overflow cannot be caught. Aliases share their node, so
@@ -181,7 +188,7 @@ module Yaml =
     type private Reading(text: string) =
         let starts = lineStarts text
         let parser = Parser(new StringReader(text))
-        let faults = ResizeArray<struct (Position * YamlPath * YamlFault)>()
+        let faults = ResizeArray<Found<YamlFault>>()
         let anchors = Dictionary<string, Measured>()
         let opened = HashSet<string>()
         let mutable stopped = false
@@ -192,7 +199,7 @@ module Yaml =
         /// What is missing at the end is missing behind the last word, not on an empty line below it.
         let length = text.AsSpan().TrimEnd().Length
         let place (mark: Mark) = positionIn starts length mark.Index
-        let fault at path what = faults.Add(struct (at, path, what))
+        let fault at path what = faults.Add { At = at; Path = path; What = what }
 
         let stop at path what =
             if not stopped then
@@ -385,7 +392,7 @@ module Yaml =
 
     let private byteOrderMark = [| 0xEFuy; 0xBBuy; 0xBFuy |]
 
-    let private refused at fault = { Root = ValueNone; Faults = [ struct (at, YamlPath.Root, fault) ] }
+    let private refused at fault = { Root = ValueNone; Faults = [ { At = at; Path = YamlPath.Root; What = fault } ] }
 
     /// The tree of a file's bytes, or why there is none. Never throws.
     let read (bytes: ReadOnlySpan<byte>) : YamlDocument =

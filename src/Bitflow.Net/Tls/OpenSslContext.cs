@@ -106,7 +106,10 @@ internal sealed unsafe class OpenSslContext : SafeHandleZeroOrMinusOneIsInvalid
     private static List<nint> Suites(OpenSslContext context)
     {
         nint stack = OpenSsl.Suites(context);
-        return [.. Enumerable.Range(0, OpenSsl.CountOf(stack)).Select(i => OpenSsl.Item(stack, i))];
+        var suites = new List<nint>();
+        for (int i = 0; i < OpenSsl.CountOf(stack); i++)
+            suites.Add(OpenSsl.Item(stack, i));
+        return suites;
     }
 
     private static void Demand(int answer, string what)
