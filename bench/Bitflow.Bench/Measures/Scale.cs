@@ -8,6 +8,9 @@ internal sealed record Scale
     /// <summary>Units are divided by this.</summary>
     public required int Divisor { get; init; }
 
+    /// <summary>How often the contenders alternate in a round.</summary>
+    public required int Turns { get; init; }
+
     public required IReadOnlyList<int> IdleLevels { get; init; }
 
     /// <summary>How long load is carried before anything counts: a runtime that compiles what is hot needs to have seen what is.</summary>
@@ -17,8 +20,8 @@ internal sealed record Scale
     public required double PacedSeconds { get; init; }
 
     public static Scale Full(int rounds) =>
-        new() { Rounds = rounds, Divisor = 1, IdleLevels = [500, 1_000, 4_000, 8_000], WarmUpSeconds = 3, PacedSeconds = 1 };
+        new() { Rounds = rounds, Divisor = 1, Turns = 5, IdleLevels = [500, 1_000, 4_000, 8_000], WarmUpSeconds = 3, PacedSeconds = 1 };
 
     /// <summary>So small that it only proves that everything still works.</summary>
-    public static Scale Smoke { get; } = new() { Rounds = 1, Divisor = 100, IdleLevels = [5, 10, 40, 80], WarmUpSeconds = 0, PacedSeconds = 0.05 };
+    public static Scale Smoke { get; } = new() { Rounds = 1, Divisor = 100, Turns = 1, IdleLevels = [5, 10, 40, 80], WarmUpSeconds = 0, PacedSeconds = 0.05 };
 }

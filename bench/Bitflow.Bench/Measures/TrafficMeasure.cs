@@ -7,7 +7,8 @@ namespace Bitflow.Bench.Measures;
 /// <summary>
 /// Workloads that carry bytes. Everyone is started, checked and warmed up; then rounds, in each of which every contender does the same fixed
 /// work at full speed (processor time and rate) and, where there are latencies, a paced run: the same load for all, a fixed share of what the
-/// slowest can do, each unit timed from the moment it was due.
+/// slowest can do, each unit timed from the moment it was due. A round is cut into turns, in which the contenders alternate: what disturbs
+/// the machine for a second disturbs all of them.
 /// </summary>
 internal sealed class TrafficMeasure(Workload workload, Scale scale, Arena arena)
 {
@@ -21,7 +22,8 @@ internal sealed class TrafficMeasure(Workload workload, Scale scale, Arena arena
 
     private static readonly TimeSpan SettleLimit = TimeSpan.FromSeconds(10);
 
-    private int Units => Math.Max(workload.Units / scale.Divisor, workload.Clients);
+    /// <summary>Streams are not made shorter: they need time to come to their speed.</summary>
+    private int UnitsATurn => Math.Max(workload.Units / scale.Divisor / scale.Turns, workload.Clients);
 
     private bool HasLatency => workload.Kind is Kind.Requests or Kind.Hello;
 
@@ -45,18 +47,7 @@ internal sealed class TrafficMeasure(Workload workload, Scale scale, Arena arena
             }
             double pace = HasLatency ? slowest * PaceShare : 0;
             for (int round = 0; round < scale.Rounds; round++)
-            {
-                // Whoever goes first, or after whom, changes from round to round.
-                for (int i = 0; i < running.Count; i++)
-                {
-                    RunningProxy proxy = running[(i + round) % running.Count];
-                    Samples samples = results[proxy.Name];
-                    if (samples.Fault is null)
-                        Attempt(samples, () => Round(proxy, samples, pace));
-                    if (samples.Fault is not null)
-                        Console.Error.Write(proxy.Errors);
-                }
-            }
+                Round(running, round, results, pace);
             return pace;
         }
         finally
@@ -89,7 +80,31 @@ internal sealed class TrafficMeasure(Workload workload, Scale scale, Arena arena
         }
     }
 
-    private void Round(RunningProxy proxy, Samples samples, double pace)
+    private void Round(List<RunningProxy> running, int round, Dictionary<string, Samples> results, double pace)
+    {
+        var tallies = running.ToDictionary(static proxy => proxy, static _ => new Tally());
+        for (int turn = 0; turn < scale.Turns; turn++)
+        {
+            // Whoever goes first, or after whom, changes from turn to turn.
+            for (int i = 0; i < running.Count; i++)
+            {
+                RunningProxy proxy = running[(i + round + turn) % running.Count];
+                Samples samples = results[proxy.Name];
+                if (samples.Fault is null)
+                    Attempt(samples, () => Turn(proxy, tallies[proxy], pace));
+            }
+        }
+
+        foreach ((RunningProxy proxy, Tally tally) in tallies)
+        {
+            if (results[proxy.Name].Fault is null)
+                Attempt(results[proxy.Name], () => Sum(proxy, tally, results[proxy.Name], pace));
+            else
+                Console.Error.Write(proxy.Errors);
+        }
+    }
+
+    private void Turn(RunningProxy proxy, Tally tally, double pace)
     {
         using (var clients = new Clients(PlanFor(proxy)))
         {
@@ -97,32 +112,44 @@ internal sealed class TrafficMeasure(Workload workload, Scale scale, Arena arena
             if (workload.ConnectsEach)
                 Settle();
             long before = proxy.CpuNanoseconds();
-            Run run = clients.Go(Units, 0);
+            Run run = clients.Go(UnitsATurn, 0);
             if (workload.ConnectsEach)
                 Settle();
-            long spent = proxy.CpuNanoseconds() - before;
-            double done = workload.Unit == "GB" ? Units * StreamBytes / 1e9 : Units;
-            // Milliseconds a GB, microseconds of everything else.
-            samples.Add(Metric.Cpu, spent / done / (workload.Unit == "GB" ? 1e6 : 1e3));
-            samples.Add(Metric.Rate, done / run.Seconds);
-            if (workload.Resumes && run.Resumed < Units * ResumedShare - workload.Clients)
-                throw new BenchException($"only {run.Resumed} of {Units} handshakes were resumed");
+            tally.Spent += proxy.CpuNanoseconds() - before;
+            tally.Seconds += run.Seconds;
+            tally.Resumed += run.Resumed;
         }
         if (pace > 0)
         {
             using var clients = new Clients(PlanFor(proxy));
             clients.Open(workload.Clients);
-            int units = Math.Max((int)(pace * scale.PacedSeconds), 20);
             long before = proxy.CpuNanoseconds();
-            Run run = clients.Go(units, pace);
+            Run run = clients.Go(Math.Max((int)(pace * scale.PacedSeconds / scale.Turns), 20), pace);
             if (workload.ConnectsEach)
                 Settle();
-            samples.Add(Metric.PacedCpu, (proxy.CpuNanoseconds() - before) / 1e3 / units);
-            samples.Add(Metric.P50, Statistics.Percentile(run.Latencies, 50));
-            samples.Add(Metric.P99, Statistics.Percentile(run.Latencies, 99));
+            tally.PacedSpent += proxy.CpuNanoseconds() - before;
+            tally.Latencies.AddRange(run.Latencies);
+        }
+        Settle();
+    }
+
+    private void Sum(RunningProxy proxy, Tally tally, Samples samples, double pace)
+    {
+        int units = UnitsATurn * scale.Turns;
+        double done = workload.Unit == "GB" ? units * StreamBytes / 1e9 : units;
+        // Milliseconds a GB, microseconds of everything else.
+        samples.Add(Metric.Cpu, tally.Spent / done / (workload.Unit == "GB" ? 1e6 : 1e3));
+        samples.Add(Metric.Rate, done / tally.Seconds);
+        if (workload.Resumes && tally.Resumed < (units * ResumedShare) - (workload.Clients * scale.Turns))
+            throw new BenchException($"only {tally.Resumed} of {units} handshakes were resumed");
+        if (pace > 0)
+        {
+            samples.Add(Metric.PacedCpu, tally.PacedSpent / 1e3 / tally.Latencies.Count);
+            tally.Latencies.Sort();
+            samples.Add(Metric.P50, Statistics.Percentile(tally.Latencies, 50));
+            samples.Add(Metric.P99, Statistics.Percentile(tally.Latencies, 99));
         }
         samples.Add(Metric.Resident, proxy.ResidentBytes() / 1048576.0);
-        Settle();
     }
 
     private double WarmUp(RunningProxy proxy)
@@ -133,7 +160,7 @@ internal sealed class TrafficMeasure(Workload workload, Scale scale, Arena arena
         {
             using var clients = new Clients(PlanFor(proxy));
             clients.Open(workload.Clients);
-            rate = Units / clients.Go(Units, 0).Seconds;
+            rate = UnitsATurn / clients.Go(UnitsATurn, 0).Seconds;
         }
         Settle();
         return rate;
@@ -195,4 +222,18 @@ internal sealed class TrafficMeasure(Workload workload, Scale scale, Arena arena
                 _ => Exchange.Request,
             },
         };
+
+    /// <summary>What one contender did in the turns of a round.</summary>
+    private sealed class Tally
+    {
+        public long Spent { get; set; }
+
+        public double Seconds { get; set; }
+
+        public int Resumed { get; set; }
+
+        public long PacedSpent { get; set; }
+
+        public List<double> Latencies { get; } = [];
+    }
 }
