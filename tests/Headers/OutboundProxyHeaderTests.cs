@@ -51,13 +51,13 @@ public sealed class OutboundProxyHeaderTests
         Assert.Equal(client.There(), header.destination);
     }
 
-    [Theory]
-    [MemberData(nameof(Engines))]
-    public async Task Bytes_of_the_client_that_are_at_hand_share_the_segment_of_the_header(EngineKind engine)
+    /// <summary>On a loop; the portable engine sends them apart.</summary>
+    [Fact]
+    public async Task Bytes_of_the_client_that_are_at_hand_share_the_segment_of_the_header_and_are_its_own()
     {
         using var backend = new Peer();
         using RunningProxies bitflow = RunningProxies.One(
-            backend.Address, engine, listener: "trusted_proxies: [\"127.0.0.1\"]\n", options: V1);
+            backend.Address, EngineKind.Linux, listener: "trusted_proxies: [\"127.0.0.1\"]\n", options: V1);
         for (int i = 0; i < 20; i++)
         {
             using Socket client = await bitflow.ConnectAsync();
@@ -65,6 +65,33 @@ public sealed class OutboundProxyHeaderTests
             using Socket target = await backend.AcceptAsync();
             Assert.Equal(
                 "PROXY TCP4 192.0.2.1 198.51.100.2 56324 443\r\nfirst words", Encoding.ASCII.GetString(await target.ReadOnceAsync()));
+            await client.SendAllAsync(", and more");
+            Assert.Equal(", and more", await target.ReadTextAsync(10));
+            client.Dispose();
+            target.Dispose();
+            Assert.Equal(21, (await bitflow.EndedAsync()).SourceSentBytes);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task What_a_client_says_before_its_target_is_there_arrives_whole_behind_the_header(EngineKind engine)
+    {
+        byte[] said = [.. Enumerable.Range(0, 300_007).Select(static i => (byte)(i * 7 + i / 251))];
+        foreach (int bytes in new[] { 1, 2_047, 2_048, 2_049, 300_007 })
+        {
+            using var backend = new Peer();
+            using RunningProxies bitflow = RunningProxies.One(backend.Address, engine, options: V1);
+            using Socket client = await bitflow.ConnectAsync();
+            Task sending = client.SendAllAsync(said.AsMemory(0, bytes));
+            using Socket target = await backend.AcceptAsync();
+            string header = $"PROXY TCP4 127.0.0.1 127.0.0.1 {client.Here().Port} {bitflow.Port()}\r\n";
+            Assert.Equal(header, await target.ReadTextAsync(header.Length));
+            Assert.True((await target.ReadUpToAsync(bytes)).AsSpan().SequenceEqual(said.AsSpan(0, bytes)), $"{bytes} bytes");
+            await sending;
+            client.Dispose();
+            target.Dispose();
+            Assert.Equal(bytes, (await bitflow.EndedAsync()).SourceSentBytes);
         }
     }
 

@@ -549,44 +549,6 @@ public abstract class ConnectionContract : IDisposable
     }
 
     [Fact]
-    public async Task What_is_held_shares_a_segment_with_what_is_sent_behind_it_and_goes_by_itself_when_let_go()
-    {
-        using Wire wire = await Wire.ConnectedAsync(_engine, Family.Tcp4);
-        int segments = 0;
-        for (int attempt = 0; attempt < 10 && segments != 1; attempt++)
-        {
-            // The kernel holds for 200 ms at most: on a busy machine the second send may be later than that.
-            int before = Segments.ReceivedBy(wire.Peer);
-            await Hold(true);
-            await wire.SendAll("header"u8.ToArray());
-            await wire.SendAll("and data"u8.ToArray());
-            await Hold(false);
-            Assert.Equal("headerand data"u8.ToArray(), await wire.PeerReceive(14));
-            segments = Segments.ReceivedBy(wire.Peer) - before;
-        }
-
-        Assert.Equal(1, segments);
-        await Hold(true);
-        await wire.SendAll("alone"u8.ToArray());
-        await Hold(false);
-        Assert.Equal("alone"u8.ToArray(), await wire.PeerReceive(5));
-
-        byte[] much = Wire.Pattern(200_001, 5);
-        await Hold(true);
-        await wire.SendAll("header"u8.ToArray());
-        Task<byte[]> receiving = wire.PeerReceive(6 + much.Length);
-        await wire.SendAll(much);
-        await Hold(false);
-        Assert.True((await receiving).Skip(6).SequenceEqual(much));
-
-        Task<bool> Hold(bool hold) => wire.OnLoop(connection =>
-        {
-            connection.HoldSegment(hold);
-            return hold;
-        });
-    }
-
-    [Fact]
     public async Task Keep_alive_is_for_those_that_were_to_have_it_and_live()
     {
         using var listener = Wire.NewSocket(Family.Tcp4);

@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using Bitflow.Domain;
 using Bitflow.Net.Tls;
 using Bitflow.Net.Transport;
+using Bitflow.Net.Transport.Linux;
 using Microsoft.FSharp.Core;
 
 namespace Bitflow.Net.Dialing;
@@ -11,7 +12,7 @@ namespace Bitflow.Net.Dialing;
 /// One attempt to reach one target for one client: resolve, connect, ask a SOCKS5 proxy, announce the client, secure the rest. The deadline of the attempt is
 /// the session's: it calls <see cref="Abort"/>; only the shares of several addresses are timed here.
 /// </summary>
-internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel target, Caller caller, Instant deadline) : LoopTimer
+internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel target, ICaller caller, Instant deadline) : LoopTimer
 {
     private readonly Lock _gate = new();
     private Connection? _current;
@@ -33,7 +34,7 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
                 : DialOutcome.Failed(DialFault.UsedUp);
         }
 
-        FSharpResult<DialRoute, DialFault> choice = DialRouteModule.Choose(target.Config, caller.DualStack, caller.Client);
+        FSharpResult<DialRoute, DialFault> choice = DialRouteModule.Choose(target.Config, caller.IsDualStack, caller.Source);
         if (choice.IsError)
             return DialOutcome.Failed(choice.ErrorValue);
         DialRoute route = choice.ResultValue;
@@ -193,23 +194,30 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
     }
 
     /// <summary>
-    /// Sends the PROXY header, before anything else and without waiting for the client (PP-2). Where the client's bytes follow at once, the
-    /// segment is held open for them; whoever hands them on must let it go.
+    /// Sends the PROXY header, before anything else and without waiting for the client (PP-2). What the client has said by now shares its segment; only
+    /// on a loop, where the attempt cannot be given up between the two.
     /// </summary>
     private async ValueTask<DialOutcome> AnnounceAsync(DialOutcome outcome, Connection connection)
     {
-        if (FSharpOption<TargetTls>.get_IsNone(target.Config.Tls) && caller.HasBytesAtHand())
-            connection.HoldSegment(true);
-        IoFault fault = await connection.SendAllAsync(caller.Header).ConfigureAwait(false);
+        ReadOnlyMemory<byte> words = target.Tls is null && connection is LoopConnection ? caller.FirstWords() : default;
+        IoFault fault = await connection.SendAllAsync(words.IsEmpty ? caller.Announcement : Joined(caller.Announcement, words)).ConfigureAwait(false);
         if (fault == IoFault.None)
-            return outcome;
+            return outcome with { WordsSent = words.Length };
         connection.Abort();
         return DialOutcome.Failed(DialFault.NewExchange(fault));
     }
 
+    private static byte[] Joined(ReadOnlyMemory<byte> header, ReadOnlyMemory<byte> words)
+    {
+        byte[] both = new byte[header.Length + words.Length];
+        header.CopyTo(both);
+        words.CopyTo(both.AsMemory(header.Length));
+        return both;
+    }
+
     private ValueTask<DialOutcome> PrepareAsync(DialOutcome outcome) =>
         outcome.Connection is not { } connection ? new(outcome)
-        : caller.Header.IsEmpty ? SecureAsync(outcome)
+        : caller.Announcement.IsEmpty ? SecureAsync(outcome)
         : AnnounceAndSecureAsync(outcome, connection);
 
     private async ValueTask<DialOutcome> AnnounceAndSecureAsync(DialOutcome outcome, Connection connection) =>

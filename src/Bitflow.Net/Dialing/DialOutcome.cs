@@ -4,7 +4,8 @@ using Bitflow.Net.Transport;
 namespace Bitflow.Net.Dialing;
 
 /// <summary>A connection that is ready for the relay, or why there is none.</summary>
-internal readonly record struct DialOutcome(Connection? Connection, DialFault? Fault)
+/// <param name="WordsSent">How many of the client's first bytes the target has been sent with the header.</param>
+internal readonly record struct DialOutcome(Connection? Connection, DialFault? Fault, int WordsSent = 0)
 {
     public static DialOutcome Failed(DialFault fault) => new(null, fault);
 }

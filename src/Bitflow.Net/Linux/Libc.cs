@@ -93,7 +93,6 @@ internal static unsafe partial class Libc
     public const int NoSuchEntry = 2;
     public const int NoAccess = 13;
     public const int NotADirectory = 20;
-    public const int TcpCork = 3;
 
     public const nuint SiocOutq = 0x5411;
 

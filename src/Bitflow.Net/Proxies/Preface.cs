@@ -25,16 +25,29 @@ internal sealed class Preface(Connection client)
 
     /// <summary>Receives more, up to a bound on what is held unread; the result is the receive's own.</summary>
     public ValueTask<IoResult> ReadMoreAsync(int boundBytes) =>
-        _buffer.Length == 0 && TryReadNow(boundBytes, out IoResult received) ? new(received) : WaitAndReadAsync(boundBytes);
+        _buffer.Length == 0 && TryReadNow(client, boundBytes, out IoResult received) ? new(received) : WaitAndReadAsync(boundBytes);
 
-    /// <summary>What came with the connection, received before anyone waits for it: onto the stack, so that a client without a word costs no buffer.</summary>
-    private bool TryReadNow(int boundBytes, out IoResult received)
+    /// <summary>What is unread, or has come by now where nothing is; nothing where it is more than a few bytes. It stays unread.</summary>
+    /// <param name="from">The client, as it speaks now.</param>
+    public ReadOnlyMemory<byte> FirstWords(Connection from)
+    {
+        if (IsEmpty)
+            _ = TryReadNow(from, FirstBytes, out _);
+        return _end - _start <= FirstBytes ? _buffer.AsMemory(_start, _end - _start) : default;
+    }
+
+    /// <summary>
+    /// What came with the connection, received before anyone waits for it: onto the stack, so that a client without a word costs no buffer. An end or a fault
+    /// is met again by whoever receives next.
+    /// </summary>
+    private bool TryReadNow(Connection from, int boundBytes, out IoResult received)
     {
         Span<byte> here = stackalloc byte[FirstBytes];
         here = here[..Math.Min(here.Length, boundBytes)];
-        if (!client.TryReceiveNow(here, out received))
+        if (!from.TryReceiveNow(here, out received))
             return false;
         _buffer = here[..received.Bytes].ToArray();
+        _start = 0;
         _end = received.Bytes;
         return true;
     }

@@ -17,7 +17,7 @@ namespace Bitflow.Net.Proxies;
 /// Transitions are followed one after the other, by whoever reported first, so that a step is never begun after a later one. Its one
 /// timer is this object itself.
 /// </remarks>
-internal sealed class Session : LoopTimer, IRelayObserver
+internal sealed class Session : LoopTimer, IRelayObserver, ICaller
 {
     private readonly ISessionObserver _observer;
     private readonly Dialer _dialer;
@@ -34,9 +34,11 @@ internal sealed class Session : LoopTimer, IRelayObserver
     private ProxyHeader? _inboundHeader;
     private byte[]? _announcement;
     private HelloAnswer.Serve? _helloAnswer;
+    private TlsTerms? _clientTerms;
     private TlsAlert? _alert;
     private TaskCompletionSource? _clientMayGoOn;
     private bool _clientReading;
+    private bool _clientAwaited;
     private bool _clientResetWatched;
     private bool _targetResetWatched;
 
@@ -113,9 +115,6 @@ internal sealed class Session : LoopTimer, IRelayObserver
 
     /// <summary>What the system, the library or the peer said, where something failed that is no <see cref="DialFault"/>.</summary>
     public string Failure { get; private set; } = "";
-
-    /// <summary>What the header to the target says of the client's TLS; null where none was terminated here.</summary>
-    public TerminatedTls? ClientTls { get; private set; }
 
     /// <summary>Why it ended, as it is recorded everywhere.</summary>
     public CloseReason CloseReason =>
@@ -272,15 +271,15 @@ internal sealed class Session : LoopTimer, IRelayObserver
                 Answer(life.Stage, Event.NewCounted(within));
                 break;
             case { IsReadProxyHeader: true }:
-                Run(AnswerFromClientAsync(life, ReadProxyHeaderAsync()));
+                _ = AnswerFromClientAsync(life, ReadProxyHeaderAsync());
                 ArmUnlessAnswered(life);
                 break;
             case { IsReadHello: true }:
-                Run(AnswerFromClientAsync(life, ReadHelloAsync()));
+                _ = AnswerFromClientAsync(life, ReadHelloAsync());
                 ArmUnlessAnswered(life);
                 break;
             case { IsHandshake: true }:
-                Run(AnswerFromClientAsync(life, HandshakeAsync(life)));
+                _ = AnswerFromClientAsync(life, HandshakeAsync(life));
                 ArmUnlessAnswered(life);
                 break;
             case { IsDrawTicket: true }:
@@ -319,22 +318,29 @@ internal sealed class Session : LoopTimer, IRelayObserver
             Client.Loop.Arm(this, life.Deadline);
     }
 
-    /// <summary>Reports what was read from the client before dialling. No other receive from it may begin meanwhile.</summary>
+    /// <summary>Reports what was read from the client before dialling. No other receive from it may begin meanwhile. Guards itself.</summary>
     private async Task AnswerFromClientAsync(Life life, Task<Event?> reading)
     {
-        _clientReading = true;
-        Event? answer = await reading.ConfigureAwait(false);
-        _clientReading = false;
-        Interlocked.MemoryBarrier();
-        if (_life.Stage == life.Stage)
+        try
         {
-            if (answer is not null)
-                Answer(life.Stage, answer);
+            _clientReading = true;
+            Event? answer = await reading.ConfigureAwait(false);
+            _clientReading = false;
+            Interlocked.MemoryBarrier();
+            if (_life.Stage == life.Stage)
+            {
+                if (answer is not null)
+                    Answer(life.Stage, answer);
+            }
+            else if (_life.Step is Step.Ended { ending.IsLinger: true })
+            {
+                // The time was up while the receive was pending: the lingering was left to whoever reads.
+                await LingerAsync().ConfigureAwait(false);
+            }
         }
-        else if (_life.Step is Step.Ended { ending.IsLinger: true })
+        catch (Exception e)
         {
-            // The time was up while the receive was pending: the lingering was left to whoever reads.
-            await LingerAsync().ConfigureAwait(false);
+            Fail(e);
         }
     }
 
@@ -443,7 +449,7 @@ internal sealed class Session : LoopTimer, IRelayObserver
             }
 
             Tls = Tls with { Version = terms.VersionText, Alpn = terms.Alpn, ClientCertificateSubject = terms.PeerSubject };
-            ClientTls = terms.Describe(life.ServerName.IsSome ? life.ServerName.Value.Text : "");
+            _clientTerms = terms;
             return Event.HandshakeDone;
         }
 
@@ -463,10 +469,18 @@ internal sealed class Session : LoopTimer, IRelayObserver
         if (Model.Config.Options.ProxyHeader is not { Value: { } version })
             return default;
         return _announcement ??= ProxyHeaderCodec.Encode(OutboundHeader.Choose(
-            version, life.Peer, Client.Local, OptionModule.OfObj(_inboundHeader), OptionModule.OfObj(ClientTls)));
+            version, life.Peer, Client.Local, OptionModule.OfObj(_inboundHeader),
+            OptionModule.OfObj(_clientTerms?.Describe(life.ServerName.IsSome ? life.ServerName.Value.Text : ""))));
     }
 
-    private bool HasClientBytesAtHand() => !_preface.IsEmpty || Client.Look() == Readiness.Data;
+    Endpoint ICaller.Source => _life.Source;
+
+    bool ICaller.IsDualStack => Model.Config.Options.DualStack;
+
+    ReadOnlyMemory<byte> ICaller.Announcement => Announcement(_life);
+
+    /// <summary>Whoever waits for the client to speak must not miss it.</summary>
+    ReadOnlyMemory<byte> ICaller.FirstWords() => _clientAwaited ? default : _preface.FirstWords(Client);
 
     private void AbandonAttempt(Life life)
     {
@@ -477,8 +491,7 @@ internal sealed class Session : LoopTimer, IRelayObserver
 
     private async Task AttemptAsync(Life life, DialPlan plan)
     {
-        var caller = new Caller(life.Source, Model.Config.Options.DualStack, Announcement(life), HasClientBytesAtHand);
-        var attempt = new DialAttempt(_dialer, Client.Loop, Model.Targets[plan.Target], caller, life.Deadline);
+        var attempt = new DialAttempt(_dialer, Client.Loop, Model.Targets[plan.Target], this, life.Deadline);
         _attempt = attempt;
         DialOutcome outcome = await attempt.RunAsync().ConfigureAwait(false);
         Resolved = attempt.Resolved;
@@ -502,6 +515,9 @@ internal sealed class Session : LoopTimer, IRelayObserver
 
         if (wanted)
         {
+            _preface.Consume(outcome.WordsSent);
+            ClientStamps.BytesFrom += outcome.WordsSent;
+            TargetStamps.BytesTo += outcome.WordsSent;
             _dialer.Settle();
             Answer(life.Stage, Event.Connected);
             return;
@@ -524,10 +540,6 @@ internal sealed class Session : LoopTimer, IRelayObserver
             _clientMayGoOn.TrySetResult();
         else if (_life.IsRelaying)
             Run(PumpClientAsync());
-
-        // Bytes that were at hand have been handed on by now, and share the segment of a PROXY header.
-        if (_announcement is not null)
-            _target.HoldSegment(false);
         Client.WakeReader();
     }
 
@@ -553,7 +565,9 @@ internal sealed class Session : LoopTimer, IRelayObserver
         _clientReading = true;
         if (_preface.IsEmpty)
         {
+            _clientAwaited = true;
             await Client.WaitReadableAsync().ConfigureAwait(false);
+            _clientAwaited = false;
             if (!_life.IsRelaying && !_life.IsOver)
                 Look();
         }
@@ -732,17 +746,23 @@ internal sealed class Session : LoopTimer, IRelayObserver
     /// <summary>TLS ends with close_notify, which must arrive: without it, what came before looks cut off.</summary>
     private void BeginOrderlyEnd()
     {
+        // One after the other is begun before either is waited for: a slow side must not hold up the other.
+        ValueTask<IoFault> clientEnds = Client.EndBeforeCloseAsync();
+        ValueTask<IoFault> targetEnds = _target!.EndBeforeCloseAsync();
+        if (clientEnds.IsCompletedSuccessfully && targetEnds.IsCompletedSuccessfully)
+        {
+            Release();
+            return;
+        }
+
         OrderlyEnd end = Farewell.BeginOrderlyEnd(Model.Config.Listener.WriteTimeout, TargetModel!.Config.WriteTimeout, Client.Loop.Now, UnsentBytes());
         _orderlyEnd = end;
         Client.Loop.Arm(this, end.LookAt);
-        Run(EndBothAsync());
+        Run(AwaitBothAsync(clientEnds.AsTask(), targetEnds.AsTask()));
 
-        async Task EndBothAsync()
+        async Task AwaitBothAsync(Task clientEnd, Task targetEnd)
         {
-            // One after the other is begun before either is waited for: a slow side must not hold up the other.
-            Task<IoFault> clientEnds = Client.EndBeforeCloseAsync().AsTask();
-            Task<IoFault> targetEnds = _target!.EndBeforeCloseAsync().AsTask();
-            await Task.WhenAll(clientEnds, targetEnds).ConfigureAwait(false);
+            await Task.WhenAll(clientEnd, targetEnd).ConfigureAwait(false);
             Client.Loop.Disarm(this);
             Release();
         }

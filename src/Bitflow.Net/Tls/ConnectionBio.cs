@@ -23,6 +23,9 @@ internal static unsafe class ConnectionBio
         return bio;
     }
 
+    /// <summary>
+    /// Nothing is held back, so that flushing has nothing to do, and of the rest there is nothing: that is how the library's own `BIO_s_null` answers.
+    /// </summary>
     private static nint Make()
     {
         fixed (byte* name = "bitflow connection\0"u8)
@@ -31,7 +34,7 @@ internal static unsafe class ConnectionBio
             return method != 0
                 && OpenSsl.SetBioRead(method, &Read) == 1
                 && OpenSsl.SetBioWrite(method, &Write) == 1
-                && OpenSsl.SetBioControl(method, &Control) == 1
+                && OpenSsl.SetBioControl(method, OpenSsl.ControlOf(OpenSsl.NullBioMethod())) == 1
                 ? method
                 : 0;
         }
@@ -58,8 +61,4 @@ internal static unsafe class ConnectionBio
         OpenSsl.SetBioFlags(bio, OpenSsl.WriteLater);
         return -1;
     }
-
-    /// <summary>Nothing is held back, so that flushing has nothing to do; of the rest there is nothing.</summary>
-    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static nint Control(nint bio, int command, nint argument, nint pointer) => command == OpenSsl.Flush ? 1 : 0;
 }

@@ -40,21 +40,30 @@ internal sealed class LoopHandshake : IReadyHandler
     /// <param name="context">What is shown.</param>
     /// <param name="wishes">What else is settled before.</param>
     /// <param name="early">What was read before, and comes first.</param>
-    public static async Task<TlsOutcome> RunAsync(LinuxConnection raw, OpenSslContext context, HandshakeWishes wishes, ReadOnlyMemory<byte> early)
+    public static Task<TlsOutcome> RunAsync(LinuxConnection raw, OpenSslContext context, HandshakeWishes wishes, ReadOnlyMemory<byte> early) =>
+        raw.Loop.IsCurrent ? BeginAsync(raw, context, wishes, early) : FromElsewhereAsync(raw, context, wishes, early);
+
+    private static async Task<TlsOutcome> FromElsewhereAsync(
+        LinuxConnection raw, OpenSslContext context, HandshakeWishes wishes, ReadOnlyMemory<byte> early)
     {
         await raw.Loop.SwitchAsync();
+        return await BeginAsync(raw, context, wishes, early).ConfigureAwait(false);
+    }
+
+    private static Task<TlsOutcome> BeginAsync(LinuxConnection raw, OpenSslContext context, HandshakeWishes wishes, ReadOnlyMemory<byte> early)
+    {
         if (raw.IsClosed)
-            return TlsOutcome.Failed(IoFault.Aborted, isCertificate: false, "");
+            return Task.FromResult(TlsOutcome.Failed(IoFault.Aborted, isCertificate: false, ""));
         var link = new RecordLink(raw, early) { Session = wishes.Session };
         nint ssl = OpenSsl.New(context);
         if (ssl == 0 || !link.TryLink(ssl))
         {
             OpenSsl.Free(ssl);
-            return TlsOutcome.Failed(IoFault.None, isCertificate: false, OpenSsl.TakeError());
+            return Task.FromResult(TlsOutcome.Failed(IoFault.None, isCertificate: false, OpenSsl.TakeError()));
         }
 
         wishes.Tell(ssl);
-        return await new LoopHandshake((LinuxLoop)raw.Loop, link, ssl, wishes).RunAsync().ConfigureAwait(false);
+        return new LoopHandshake((LinuxLoop)raw.Loop, link, ssl, wishes).RunAsync();
     }
 
     public void OnReadable() => GoOn();

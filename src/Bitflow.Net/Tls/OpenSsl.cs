@@ -54,7 +54,6 @@ internal static unsafe partial class OpenSsl
     /// <summary>close_notify was sent, and it was received.</summary>
     public const int BothEnded = 0x1 | 0x2;
 
-    public const int Flush = 11;
     public const int ReadLater = 0x1 | 0x8;
     public const int WriteLater = 0x2 | 0x8;
     public const int AllRetries = 0xf;
@@ -356,7 +355,14 @@ internal static unsafe partial class OpenSsl
     public static partial int SetBioWrite(nint method, delegate* unmanaged[Cdecl]<nint, byte*, int, int> write);
 
     [LibraryImport(Crypto, EntryPoint = "BIO_meth_set_ctrl")]
-    public static partial int SetBioControl(nint method, delegate* unmanaged[Cdecl]<nint, int, nint, nint, nint> control);
+    public static partial int SetBioControl(nint method, nint control);
+
+    [LibraryImport(Crypto, EntryPoint = "BIO_meth_get_ctrl")]
+    public static partial nint ControlOf(nint method);
+
+    /// <summary>Of a connection that takes everything and gives nothing (BIO_s_null(3)).</summary>
+    [LibraryImport(Crypto, EntryPoint = "BIO_s_null")]
+    public static partial nint NullBioMethod();
 
     [LibraryImport(Crypto, EntryPoint = "BIO_new")]
     public static partial nint NewBio(nint method);

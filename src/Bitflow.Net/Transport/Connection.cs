@@ -80,14 +80,6 @@ internal abstract class Connection
         return IoFault.None;
     }
 
-    /// <summary>
-    /// Keeps a segment that is not full back (TCP_CORK), so that what is sent next shares it; letting go sends it. Does nothing where there
-    /// are no segments, or the engine cannot.
-    /// </summary>
-    public virtual void HoldSegment(bool hold)
-    {
-    }
-
     /// <summary>Ends the sending direction (shutdown(SHUT_WR), or close_notify); receiving goes on.</summary>
     public abstract ValueTask<IoFault> EndAsync();
 

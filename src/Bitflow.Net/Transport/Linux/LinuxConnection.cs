@@ -160,21 +160,6 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
         }
     }
 
-    public override void HoldSegment(bool hold)
-    {
-        Debug.Assert(OwnLoop.IsCurrent, "a descriptor may only be changed on the loop that closes it");
-
-        if (IsClosed || _family == Libc.FamilyUnix)
-            return;
-
-        // Now, not between two sends: turning Nagle's algorithm off sends what is held (tcp(7), TCP_NODELAY).
-        if (hold && _delays)
-            TurnDelaysOff();
-
-        // Refused where the connection was reset: the next send says so.
-        _ = Libc.SetOption(_descriptor, Libc.IpProtoTcp, Libc.TcpCork, hold ? 1 : 0);
-    }
-
     public override ValueTask<IoFault> EndAsync()
     {
         if (!OwnLoop.IsCurrent)

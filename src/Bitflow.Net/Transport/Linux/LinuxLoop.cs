@@ -220,6 +220,9 @@ internal sealed class LinuxLoop : EventLoop
     private unsafe void Run()
     {
         _threadId = Environment.CurrentManagedThreadId;
+
+        // Nothing of the ambient is asked for here, and to carry it along costs every await.
+        _ = ExecutionContext.SuppressFlow();
         byte* events = (byte*)NativeMemory.Alloc((nuint)(EventsPerTurn * Libc.EpollEventBytes));
         while (!_stopping)
         {

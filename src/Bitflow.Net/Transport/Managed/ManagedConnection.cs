@@ -138,20 +138,6 @@ internal sealed class ManagedConnection : Connection
         }
     }
 
-    public override void HoldSegment(bool hold)
-    {
-        if (!OperatingSystem.IsLinux() || _socket.AddressFamily == AddressFamily.Unix)
-            return;
-        try
-        {
-            _socket.SetRawSocketOption(Libc.IpProtoTcp, Libc.TcpCork, BitConverter.GetBytes(hold ? 1 : 0));
-        }
-        catch (Exception e) when (e is SocketException or ObjectDisposedException)
-        {
-            // The connection is gone; whoever uses it next hears of it.
-        }
-    }
-
     public override ValueTask<IoFault> EndAsync()
     {
         try
