@@ -1,4 +1,5 @@
 using Bitflow.Domain;
+using Bitflow.Net.Transport;
 
 namespace Bitflow.Net.Proxies;
 
@@ -6,17 +7,13 @@ namespace Bitflow.Net.Proxies;
 /// The little of a proxy that changes, kept under its name across reloads: how many connections are open, the balancing ticket,
 /// what it has relayed since the start, and the connections themselves.
 /// </summary>
-internal sealed class ProxyState
+/// <param name="loops">How many loops the engine has.</param>
+internal sealed class ProxyState(int loops)
 {
+    private readonly ProxyShare[] _shares = [.. Enumerable.Range(0, loops).Select(static _ => new ProxyShare())];
     private readonly Lock _gate = new();
     private int _open;
-    private int _count;
     private long _tickets = -1;
-    private long _admitted;
-    private long _relays;
-    private long _sourceSent;
-    private long _destinationReceived;
-    private Session? _first;
     private TaskCompletionSource? _emptied;
 
     /// <summary>Connections that count against the limit now.</summary>
@@ -26,19 +23,22 @@ internal sealed class ProxyState
     public long LastTicket => Volatile.Read(ref _tickets);
 
     /// <summary>Connections counted since the start of the program, those open now included.</summary>
-    public long Admitted => Volatile.Read(ref _admitted);
+    public long Admitted => _shares.Sum(static share => share.Admitted);
 
     /// <summary>Relays ended since the start of the program, failed ones included.</summary>
-    public long Relays => Volatile.Read(ref _relays);
+    public long Relays => _shares.Sum(static share => share.Relays);
 
     /// <summary>Bytes received from clients in ended relays.</summary>
-    public long SourceSent => Volatile.Read(ref _sourceSent);
+    public long SourceSent => _shares.Sum(static share => share.SourceSent);
 
     /// <summary>Bytes received from targets in ended relays.</summary>
-    public long DestinationReceived => Volatile.Read(ref _destinationReceived);
+    public long DestinationReceived => _shares.Sum(static share => share.DestinationReceived);
 
     /// <summary>Connections in any phase, those among them that count against no limit.</summary>
-    public int Count => Volatile.Read(ref _count);
+    public int Count => _shares.Sum(static share => share.Count);
+
+    /// <summary>What is counted on this loop.</summary>
+    public ProxyShare On(EventLoop loop) => _shares[loop.Place];
 
     /// <summary>Counts one more, if the limit lets it in: exact, however many ask at once.</summary>
     public bool TryEnter(int limit, out int openBefore)
@@ -48,11 +48,7 @@ internal sealed class ProxyState
         {
             int seen = Interlocked.CompareExchange(ref _open, openBefore + 1, openBefore);
             if (seen == openBefore)
-            {
-                Interlocked.Increment(ref _admitted);
                 return true;
-            }
-
             openBefore = seen;
         }
 
@@ -61,67 +57,45 @@ internal sealed class ProxyState
 
     public void Leave() => Interlocked.Decrement(ref _open);
 
-    public void RelayEnded(long sourceSent, long destinationReceived)
-    {
-        Interlocked.Increment(ref _relays);
-        Interlocked.Add(ref _sourceSent, sourceSent);
-        Interlocked.Add(ref _destinationReceived, destinationReceived);
-    }
-
     public long DrawTicket() => Interlocked.Increment(ref _tickets);
 
-    public void Add(Session session)
-    {
-        lock (_gate)
-        {
-            _count++;
-            session.Next = _first;
-            if (_first is not null)
-                _first.Previous = session;
-            _first = session;
-        }
-    }
+    public void Add(Session session) => On(session.Client.Loop).Add(session);
 
     public void Remove(Session session)
     {
-        lock (_gate)
-        {
-            _count--;
-            if (session.Previous is not null)
-                session.Previous.Next = session.Next;
-            else if (ReferenceEquals(_first, session))
-                _first = session.Next;
-            if (session.Next is not null)
-                session.Next.Previous = session.Previous;
-            session.Next = session.Previous = null;
-            if (_count == 0)
-            {
-                _emptied?.SetResult();
-                _emptied = null;
-            }
-        }
+        if (On(session.Client.Loop).Remove(session) && Volatile.Read(ref _emptied) is not null)
+            LookWhetherEmpty();
     }
 
-    /// <summary>Done at the first moment at which no connection is open in any phase.</summary>
+    /// <summary>Done once no connection is open in any phase; to be asked when none is added any more.</summary>
     public Task WhenEmptyAsync()
     {
+        Task emptied;
         lock (_gate)
-        {
-            return _count == 0
-                ? Task.CompletedTask
-                : (_emptied ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
-        }
+            emptied = (_emptied ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+
+        // The last may have gone without having seen that anyone waits.
+        LookWhetherEmpty();
+        return emptied;
     }
 
     /// <summary>The connections that are open at this moment, whatever phase they are in.</summary>
     public IReadOnlyList<Session> Sessions()
     {
+        var all = new List<Session>();
+        foreach (ProxyShare share in _shares)
+            share.AddTo(all);
+        return all;
+    }
+
+    private void LookWhetherEmpty()
+    {
         lock (_gate)
         {
-            var all = new List<Session>();
-            for (Session? session = _first; session is not null; session = session.Next)
-                all.Add(session);
-            return all;
+            if (_emptied is null || Count > 0)
+                return;
+            _emptied.SetResult();
+            _emptied = null;
         }
     }
 }

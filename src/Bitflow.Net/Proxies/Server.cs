@@ -199,7 +199,7 @@ internal sealed class Server : IDisposable
         lock (_states)
         {
             if (!_states.TryGetValue(name, out ProxyState? state))
-                _states.Add(name, state = new ProxyState());
+                _states.Add(name, state = new ProxyState(_engine.Loops.Count));
             return state;
         }
     }

@@ -48,7 +48,7 @@ internal sealed class Session : LoopTimer, IRelayObserver, ICaller
     private int _released;
     private int _lingering;
 
-    /// <summary>Neighbours in the proxy's list; owned by <see cref="ProxyState"/>.</summary>
+    /// <summary>Neighbours in the list of its loop; owned by <see cref="ProxyShare"/>.</summary>
     internal Session? Next;
     internal Session? Previous;
 
@@ -268,6 +268,8 @@ internal sealed class Session : LoopTimer, IRelayObserver, ICaller
             case { IsAdmit: true }:
                 bool within = State.TryEnter(life.Rules.ConnectionLimit, out int openBefore);
                 OpenBefore = openBefore;
+                if (within)
+                    State.On(Client.Loop).Admit();
                 Answer(life.Stage, Event.NewCounted(within));
                 break;
             case { IsReadProxyHeader: true }:
@@ -855,7 +857,7 @@ internal sealed class Session : LoopTimer, IRelayObserver, ICaller
     {
         if (RelayBegan.Nanoseconds != 0)
         {
-            State.RelayEnded(ClientStamps.BytesFrom, TargetStamps.BytesFrom);
+            State.On(Client.Loop).RelayEnded(ClientStamps.BytesFrom, TargetStamps.BytesFrom);
             Model.Meter.Relayed(_life.LastTarget, EndedAt - RelayBegan, ClientStamps.BytesFrom, TargetStamps.BytesFrom);
         }
 

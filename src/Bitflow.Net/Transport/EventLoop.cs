@@ -7,8 +7,12 @@ namespace Bitflow.Net.Transport;
 /// Where connections live: the clock they see, the timers that wake them, and the place where their continuations run. The Linux engine
 /// has one a core, each with its thread; the portable engine has one without a thread, whose work runs on the thread pool.
 /// </summary>
-internal abstract class EventLoop
+/// <param name="place">Its place among the loops of its engine.</param>
+internal abstract class EventLoop(int place)
 {
+    /// <summary>Its place among the loops of its engine, from 0.</summary>
+    public int Place { get; } = place;
+
     /// <summary>The monotonic clock. On a loop with a thread it is read once a turn.</summary>
     public abstract Instant Now { get; }
 

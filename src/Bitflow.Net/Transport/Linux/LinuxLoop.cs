@@ -45,7 +45,8 @@ internal sealed class LinuxLoop : EventLoop
     private int _eventCount;
     private bool _stopping;
 
-    public LinuxLoop(int index, int loops, ILogger logger)
+    public LinuxLoop(int place, int loops, ILogger logger)
+        : base(place)
     {
         _logger = logger;
         _keepAlive = new LateKeepAlive(this, _sinks);
@@ -57,7 +58,7 @@ internal sealed class LinuxLoop : EventLoop
 
         // On the edge, every write is an event of its own: the counter never needs to be read.
         Checked(Libc.EpollCtl(_epoll, Libc.EpollCtlAdd, _wake, Libc.EpollIn | Libc.EpollEdge, WakeNumber), "epoll_ctl");
-        _thread = new Thread(Run) { IsBackground = true, Name = $"bitflow-{index}" };
+        _thread = new Thread(Run) { IsBackground = true, Name = $"bitflow-{place}" };
         _thread.Start();
     }
 

@@ -14,7 +14,9 @@ internal sealed class ManagedLoop : EventLoop, IDisposable
     private readonly Timer _alarm;
     private Instant _alarmAt = Instant.Never;
 
-    public ManagedLoop() => _alarm = new Timer(static state => ((ManagedLoop)state!).RunTimers(), this, Timeout.Infinite, Timeout.Infinite);
+    public ManagedLoop()
+        : base(place: 0) =>
+        _alarm = new Timer(static state => ((ManagedLoop)state!).RunTimers(), this, Timeout.Infinite, Timeout.Infinite);
 
     public override Instant Now => Instant.OfNanoseconds(Stopwatch.GetTimestamp() * (1_000_000_000L / Stopwatch.Frequency));
 
