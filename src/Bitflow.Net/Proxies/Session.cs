@@ -503,6 +503,10 @@ internal sealed class Session : LoopTimer, IRelayObserver, ICaller
             // An attempt that was given up tells nothing new.
             if (_life.Stage == life.Stage)
                 _observer.OnAttemptFailed(this, outcome.Fault!);
+
+            // First words that were read for this target are the next one's.
+            if (!_preface.IsEmpty)
+                Report(Event.ClientSent);
             Answer(life.Stage, Event.NewAttemptFailed(outcome.Fault!));
             return;
         }
