@@ -12,8 +12,8 @@ namespace Bitflow.Net.Tls;
 /// </summary>
 internal sealed unsafe class OpenSslContext : SafeHandleZeroOrMinusOneIsInvalid
 {
-    /// <summary>Four records at a time: received in one call, and sent on in one.</summary>
-    private const int ReadBufferBytes = 4 * (LoopTlsConnection.RecordBytes + 256 + 5);
+    /// <summary>Two records at a time: one call for both, and they are still in the nearest caches when they are decrypted.</summary>
+    private const int ReadBufferBytes = 2 * (LoopTlsConnection.RecordBytes + 256 + 5);
 
     private const int RsaKey = 6;
     private const int EcKey = 408;
