@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using System.Threading.Channels;
 using Bitflow.Domain;
+using Bitflow.Net.Linux;
 using Bitflow.Net.Relay;
 using Bitflow.Net.Transport;
 using Bitflow.Net.Transport.Linux;
@@ -15,6 +16,46 @@ public sealed class ManagedPumpContract() : PumpContract(new ManagedEngine());
 
 public sealed class LinuxPumpContract() : PumpContract(new LinuxEngine(loops: 1))
 {
+    /// <summary>Without this the tests of small messages would say little of the ring.</summary>
+    [Fact]
+    public async Task Small_messages_are_moved_by_the_ring_and_what_is_not_small_ends_its_stay()
+    {
+        using var pumping = await BeginAsync();
+        var loop = (LinuxLoop)pumping.Client.Connection.Loop;
+        Assert.False(loop.IsInRing);
+        await pumping.ChatAsync();
+        Assert.True(loop.IsInRing);
+        byte[] large = Wire.Pattern(200_000, 2);
+        Task<byte[]> receiving = pumping.Target.PeerReceive(large.Length);
+        await SendAll(pumping.Client.Peer, large);
+        Assert.True((await receiving).AsSpan().SequenceEqual(large));
+        await Wire.Eventually(() => Task.FromResult(!loop.IsInRing), "the stay is over");
+        await pumping.ChatAsync();
+        Assert.True(loop.IsInRing);
+        pumping.Client.Peer.Shutdown(SocketShutdown.Send);
+        Assert.Equal((Side.Client, RelayEvent.Ended), await pumping.Told.NextAsync());
+        Assert.False(loop.IsInRing);
+    }
+
+    /// <summary>Several messages are in hand when the target takes no more.</summary>
+    [Fact]
+    public async Task What_a_stay_in_the_ring_leaves_behind_is_held_with_the_rest()
+    {
+        const int SendBufferOption = 7;
+        using Pumping pumping = await BeginAsync(targetReceiveBuffer: 4096);
+        await pumping.ChatAsync();
+        byte[] sent = Wire.Pattern(60_000, 8);
+        await pumping.Target.OnLoop(target =>
+        {
+            Assert.Equal(0, Libc.SetOption(target.Descriptor, Libc.SolSocket, SendBufferOption, 4096));
+            for (int at = 0; at < sent.Length;)
+                at += pumping.Client.Peer.Send(sent.AsSpan(at, Math.Min(500, sent.Length - at)));
+            return true;
+        });
+        await Wire.Eventually(() => Task.FromResult(Volatile.Read(ref pumping.ClientStamps.Held)), "the client is held");
+        Assert.True((await pumping.Target.PeerReceive(sent.Length)).AsSpan().SequenceEqual(sent));
+    }
+
     /// <summary>As with a server that answers and closes: a segment less on its way to every client.</summary>
     [Fact]
     public async Task An_end_that_came_with_the_last_bytes_goes_on_with_them()
@@ -41,6 +82,8 @@ public sealed class LinuxPumpContract() : PumpContract(new LinuxEngine(loops: 1)
         Assert.Equal(1, Segments.ReceivedBy(pumping.Target.Peer) - before);
     }
 }
+
+public sealed class ShortOfBuffersPumpContract() : PumpContract(new LinuxEngine(loops: 1, ringBuffers: 2));
 
 /// <summary>What a direction of the relay owes, whichever pump carries it: its bytes, what it says happened, its stamps.</summary>
 public abstract class PumpContract : IDisposable
@@ -81,10 +124,104 @@ public abstract class PumpContract : IDisposable
         Assert.True(pumping.Told.IsEmpty);
     }
 
+    /// <summary>Small messages keep what they are kept with: one after the other, beside large ones, in their order, to the last.</summary>
+    [Theory]
+    [InlineData(Family.Tcp4)]
+    [InlineData(Family.Unix)]
+    public async Task Small_messages_and_large_ones_between_them_arrive_as_they_are_sent(Family family)
+    {
+        using var pumping = await Pumping.BeginAsync(_engine, family, []);
+        var random = new Random(11);
+        long all = 0;
+        for (int i = 0; i < 3_000; i++)
+        {
+            byte[] message = Wire.Pattern(random.Next(400) == 0 ? random.Next(8_000, 300_000) : random.Next(1, 2_000), i);
+            Task<byte[]> receiving = pumping.Target.PeerReceive(message.Length);
+            await SendAll(pumping.Client.Peer, message);
+            Assert.True((await receiving).AsSpan().SequenceEqual(message));
+            all += message.Length;
+        }
+
+        byte[] last = Wire.Pattern(1_000, 5);
+        await SendAll(pumping.Client.Peer, last);
+        pumping.Client.Peer.Shutdown(SocketShutdown.Send);
+        Assert.True((await pumping.Target.PeerReceive(last.Length)).AsSpan().SequenceEqual(last));
+        Assert.Equal((Side.Client, RelayEvent.Ended), await pumping.Told.NextAsync());
+        Assert.Equal(all + last.Length, pumping.ClientStamps.BytesFrom);
+        Assert.Equal(all + last.Length, pumping.TargetStamps.BytesTo);
+        Assert.True(pumping.Told.IsEmpty);
+    }
+
+    /// <summary>Messages that nobody waits for, so that many are under way at once.</summary>
     [Fact]
-    public async Task A_target_that_does_not_read_holds_its_client_and_loses_nothing()
+    public async Task Small_messages_on_the_heels_of_each_other_keep_their_order()
+    {
+        using var pumping = await Pumping.BeginAsync(_engine, Family.Tcp4, []);
+        await pumping.ChatAsync();
+        Task<IoFault> reset = pumping.Client.Connection.WaitResetAsync().AsTask();
+        byte[] sent = Wire.Pattern(3_000_000, 4);
+        Task<byte[]> receiving = pumping.Target.PeerReceive(sent.Length);
+        var random = new Random(4);
+        for (int at = 0; at < sent.Length;)
+        {
+            at += await pumping.Client.Peer.SendAsync(sent.AsMemory(at, Math.Min(random.Next(1, 3_000), sent.Length - at)));
+            if (random.Next(50) == 0)
+                await Task.Delay(1);
+        }
+
+        Assert.True((await receiving).AsSpan().SequenceEqual(sent));
+        Assert.False(reset.IsCompleted);
+        Assert.True(pumping.Told.IsEmpty);
+    }
+
+    /// <summary>A message and the end behind it that are found together are both handed on, although nothing more happens.</summary>
+    [Fact]
+    public async Task The_last_of_many_small_messages_is_followed_by_its_end()
+    {
+        using var pumping = await Pumping.BeginAsync(_engine, Family.Tcp4, []);
+        await pumping.ChatAsync();
+        await pumping.Client.OnLoop(_ =>
+        {
+            pumping.Client.Peer.Send("the last"u8);
+            pumping.Client.Peer.Shutdown(SocketShutdown.Send);
+            return true;
+        });
+        Assert.Equal((Side.Client, RelayEvent.Ended), await pumping.Told.NextAsync());
+        Assert.Equal("the last"u8.ToArray(), await pumping.Target.PeerReceive(8));
+    }
+
+    /// <summary>All of it comes in one segment, of which a receive takes what is before the mark.</summary>
+    [Fact]
+    public async Task Urgent_data_among_small_messages_stops_nothing()
+    {
+        const int SolSocket = 1;
+        const int MaxPacingRate = 47;
+        using var pumping = await Pumping.BeginAsync(_engine, Family.Tcp4, []);
+        await pumping.ChatAsync();
+
+        // What follows these within half a second is sent after it, together.
+        pumping.Client.Peer.SetRawSocketOption(SolSocket, MaxPacingRate, BitConverter.GetBytes(2_000));
+        pumping.Client.Peer.Send(new byte[1_000]);
+        pumping.Client.Peer.Send("before"u8);
+        pumping.Client.Peer.Send("!"u8, SocketFlags.OutOfBand);
+        pumping.Client.Peer.Send("after"u8);
+        using var all = new MemoryStream();
+        byte[] buffer = new byte[2_000];
+        while (!System.Text.Encoding.ASCII.GetString(all.ToArray()).EndsWith("after", StringComparison.Ordinal))
+        {
+            int got = await pumping.Target.Peer.ReceiveAsync(buffer).WaitAsync(Wire.Patience);
+            Assert.True(got > 0);
+            all.Write(buffer, 0, got);
+        }
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_target_that_does_not_read_holds_its_client_and_loses_nothing(bool chatty)
     {
         using var pumping = await Pumping.BeginAsync(_engine, Family.Tcp4, [], targetReceiveBuffer: 64 * 1024);
+        int before = chatty ? await pumping.ChatAsync() : 0;
         byte[] sent = Wire.Pattern(50_000_000, 3);
         Task sending = Send();
         await Wire.Eventually(() => Task.FromResult(Volatile.Read(ref pumping.ClientStamps.Held)), "the client is held");
@@ -110,35 +247,43 @@ public abstract class PumpContract : IDisposable
 
         async Task Send()
         {
+            int most = chatty ? 1_000 : sent.Length;
             for (int at = 0; at < sent.Length;)
-                at += await pumping.Client.Peer.SendAsync(sent.AsMemory(at));
+                at += await pumping.Client.Peer.SendAsync(sent.AsMemory(at, Math.Min(most, sent.Length - at)));
             pumping.Client.Peer.Shutdown(SocketShutdown.Send);
         }
 
         async Task<(byte[] Bytes, SocketError Ending)> Receive()
         {
             Task<(byte[] Bytes, SocketError Ending)> all = pumping.Target.PeerReceiveAll();
-            await Wire.Eventually(() => Task.FromResult(Volatile.Read(ref pumping.TargetStamps.BytesTo) == sent.Length), "everything is taken");
+            await Wire.Eventually(() => Task.FromResult(Volatile.Read(ref pumping.TargetStamps.BytesTo) == before + sent.Length), "everything is taken");
             await pumping.Target.End();
             return await all.WaitAsync(Wire.Patience);
         }
     }
 
-    [Fact]
-    public async Task What_a_client_sent_before_its_reset_is_handed_on_first()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task What_a_client_sent_before_its_reset_is_handed_on_first(bool chatty)
     {
         using var pumping = await Pumping.BeginAsync(_engine, Family.Tcp4, []);
+        int before = chatty ? await pumping.ChatAsync() : 0;
         pumping.Client.Peer.Send("last words"u8);
-        await Wire.Eventually(() => Task.FromResult(Volatile.Read(ref pumping.TargetStamps.BytesTo) == 10), "they are handed on");
+        await Wire.Eventually(() => Task.FromResult(Volatile.Read(ref pumping.TargetStamps.BytesTo) == before + 10), "they are handed on");
         pumping.Client.PeerAborts();
         Assert.Equal((Side.Client, RelayEvent.Reset), await pumping.Told.NextAsync());
         Assert.True(pumping.Told.IsEmpty);
     }
 
-    [Fact]
-    public async Task A_target_that_resets_fails_the_write()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_target_that_resets_fails_the_write(bool chatty)
     {
         using var pumping = await Pumping.BeginAsync(_engine, Family.Tcp4, []);
+        if (chatty)
+            await pumping.ChatAsync();
         pumping.Target.PeerAborts();
         byte[] some = new byte[1000];
         Task sending = Task.Run(async () =>
@@ -153,10 +298,14 @@ public abstract class PumpContract : IDisposable
         await sending.WaitAsync(Wire.Patience);
     }
 
-    [Fact]
-    public async Task A_target_that_resets_while_a_write_waits_fails_the_write()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_target_that_resets_while_a_write_waits_fails_the_write(bool chatty)
     {
         using var pumping = await Pumping.BeginAsync(_engine, Family.Tcp4, []);
+        if (chatty)
+            await pumping.ChatAsync();
         Task sending = Task.Run(async () =>
         {
             byte[] some = new byte[1 << 20];
@@ -172,20 +321,30 @@ public abstract class PumpContract : IDisposable
         await sending.WaitAsync(Wire.Patience).ContinueWith(_ => { }, TaskScheduler.Default);
     }
 
-    [Fact]
-    public async Task When_the_connections_are_closed_here_nothing_is_told()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task When_the_connections_are_closed_here_nothing_is_told(bool chatty)
     {
         using var pumping = await Pumping.BeginAsync(_engine, Family.Tcp4, []);
+        int before = chatty ? await pumping.ChatAsync() : 0;
         pumping.Client.Peer.Send("x"u8);
-        await Wire.Eventually(() => Task.FromResult(Volatile.Read(ref pumping.TargetStamps.BytesTo) == 1), "it pumps");
+        await Wire.Eventually(() => Task.FromResult(Volatile.Read(ref pumping.TargetStamps.BytesTo) == before + 1), "it pumps");
         pumping.Client.Connection.Abort();
         pumping.Target.Connection.Abort();
         await Task.Delay(100);
         Assert.True(pumping.Told.IsEmpty);
     }
 
+    private protected static async Task SendAll(Socket socket, byte[] data)
+    {
+        for (int at = 0; at < data.Length;)
+            at += await socket.SendAsync(data.AsMemory(at));
+    }
+
     /// <summary>Passes an end on at once, as a session does.</summary>
-    private protected Task<Pumping> BeginAsync() => Pumping.BeginAsync(_engine, Family.Tcp4, [], passesEndsOn: true);
+    private protected Task<Pumping> BeginAsync(int? targetReceiveBuffer = null) =>
+        Pumping.BeginAsync(_engine, Family.Tcp4, [], targetReceiveBuffer, passesEndsOn: true);
 
     /// <summary>Two wires and one direction between them: from the client's to the target's.</summary>
     private protected sealed class Pumping : IDisposable
@@ -213,6 +372,23 @@ public abstract class PumpContract : IDisposable
             await pumping.Client.OnLoop(client => _ = Pump.RunAsync(
                 client, pumping.Target.Connection, Side.Client, pumping.ClientStamps, pumping.TargetStamps, pumping.Told, early));
             return pumping;
+        }
+
+        /// <summary>Small messages, each waited for at the other end, until a pump that has a way of its own for such has taken it. Answers their bytes.</summary>
+        public async Task<int> ChatAsync()
+        {
+            const int Messages = 100;
+            byte[] message = Wire.Pattern(100, 1);
+            long before = TargetStamps.BytesTo;
+            for (int i = 0; i < Messages; i++)
+            {
+                await SendAll(Client.Peer, message);
+                Assert.Equal(message, await Target.PeerReceive(message.Length));
+            }
+
+            await Wire.Eventually(
+                () => Task.FromResult(Volatile.Read(ref TargetStamps.BytesTo) == before + Messages * message.Length), "all of them are counted");
+            return Messages * message.Length;
         }
 
         public void Dispose()

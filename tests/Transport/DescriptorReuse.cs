@@ -1,5 +1,7 @@
+using System.Net;
 using System.Net.Sockets;
 using Bitflow.Domain;
+using Bitflow.Net.Relay;
 using Bitflow.Net.Transport;
 using Bitflow.Net.Transport.Linux;
 using Bitflow.Net.Transport.Managed;
@@ -18,18 +20,25 @@ public sealed class DescriptorReuse
     private static readonly TimeSpan Length =
         TimeSpan.FromSeconds(int.TryParse(Environment.GetEnvironmentVariable("BITFLOW_STRESS_SECONDS"), out int seconds) ? seconds : 2);
 
-    [Fact]
-    public Task No_byte_goes_astray_on_the_linux_engine() => Run(new LinuxEngine(loops: 2));
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public Task No_byte_goes_astray_on_the_linux_engine(bool relayed) => Run(new LinuxEngine(loops: 2), relayed);
 
-    [Fact]
-    public Task No_byte_goes_astray_on_the_managed_engine() => Run(new ManagedEngine());
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public Task No_byte_goes_astray_on_the_managed_engine(bool relayed) => Run(new ManagedEngine(), relayed);
 
-    private static async Task Run(Engine engine)
+    /// <param name="relayed">Whether the two pumps of a relay stand between the clients and what sends their bytes back.</param>
+    private static async Task Run(Engine engine, bool relayed)
     {
         using (engine)
         {
-            ListeningSocket listening = Wire.Listen(Family.Tcp4);
-            Acceptor acceptor = engine.Accept(listening, new Echo());
+            ListeningSocket echoing = Wire.Listen(Family.Tcp4);
+            Acceptor echo = engine.Accept(echoing, new Echo());
+            ListeningSocket listening = relayed ? Wire.Listen(Family.Tcp4) : echoing;
+            Acceptor acceptor = relayed ? engine.Accept(listening, new Relayed(Wire.EndPointOf(echoing))) : echo;
             using var time = new CancellationTokenSource(Length);
             long echoed = 0;
             long thrownAway = 0;
@@ -40,6 +49,12 @@ public sealed class DescriptorReuse
                 ]).WaitAsync(Length + Wire.Patience);
             await acceptor.StopAsync().WaitAsync(Wire.Patience);
             listening.Close();
+            if (relayed)
+            {
+                await echo.StopAsync().WaitAsync(Wire.Patience);
+                echoing.Close();
+            }
+
             Assert.True(echoed > 0 && thrownAway > 0, "both kinds of clients came to something");
 
             // Honest clients: what comes back must be what was sent, to the byte, and then the end.
@@ -50,8 +65,25 @@ public sealed class DescriptorReuse
                 {
                     using Socket client = Wire.NewSocket(Family.Tcp4);
                     await client.ConnectAsync(Wire.EndPointOf(listening));
+
+                    // Some say little at a time and wait for the answer first.
+                    byte[] heard = new byte[100_000];
+                    for (int messages = random.Next(2) * random.Next(100); messages > 0; messages--)
+                    {
+                        byte[] message = Wire.Pattern(random.Next(1, 1_000), random.Next());
+                        Assert.Equal(message.Length, await client.SendAsync(message));
+                        for (int at = 0; at < message.Length;)
+                        {
+                            int read = await client.ReceiveAsync(heard.AsMemory(at, message.Length - at)).AsTask().WaitAsync(Wire.Patience);
+                            Assert.True(read > 0, "an honest client is never cut");
+                            at += read;
+                        }
+
+                        Assert.True(message.AsSpan().SequenceEqual(heard.AsSpan(0, message.Length)), "every message comes back as it was");
+                    }
+
                     byte[] said = Wire.Pattern(random.Next(1, 100_000), random.Next());
-                    byte[] heard = new byte[said.Length];
+                    heard = new byte[said.Length];
                     Task sending = Say();
                     int got = 0;
                     while (got < heard.Length)
@@ -100,6 +132,57 @@ public sealed class DescriptorReuse
                     }
                 }
             }
+        }
+    }
+
+    private sealed class Relayed(EndPoint target) : IAcceptHandler
+    {
+        public void OnAccepted(Connection connection) => _ = Serve(connection);
+
+        public void OnAcceptFault(IoFault fault)
+        {
+        }
+
+        private async Task Serve(Connection client)
+        {
+            if (await client.Loop.ConnectAsync(target, Wire.NoSettings, out Connection server).ConfigureAwait(false) != IoFault.None)
+            {
+                client.Abort();
+                return;
+            }
+
+            var between = new Between(client, server);
+            var clientStamps = new SideStamps();
+            var serverStamps = new SideStamps();
+            _ = Pump.RunAsync(client, server, Side.Client, clientStamps, serverStamps, between, default);
+            _ = Pump.RunAsync(server, client, Side.Target, serverStamps, clientStamps, between, default);
+        }
+    }
+
+    /// <summary>Passes ends on, and resets both where one did.</summary>
+    private sealed class Between(Connection client, Connection server) : IRelayObserver
+    {
+        private int _ended;
+
+        public void OnRelay(Side side, RelayEvent what)
+        {
+            if (what != RelayEvent.Ended)
+            {
+                client.Abort();
+                server.Abort();
+                return;
+            }
+
+            _ = EndAsync(side == Side.Client ? server : client);
+        }
+
+        private async Task EndAsync(Connection other)
+        {
+            await other.EndAsync().ConfigureAwait(false);
+            if (Interlocked.Increment(ref _ended) < 2)
+                return;
+            client.Close();
+            server.Close();
         }
     }
 

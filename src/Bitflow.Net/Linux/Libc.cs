@@ -17,17 +17,20 @@ internal static unsafe partial class Libc
     public const int Interrupted = -4;
     public const int WouldBlock = -11;
     public const int NoMemory = -12;
+    public const int Busy = -16;
     public const int InvalidArgument = -22;
     public const int TooManyOpenInSystem = -23;
     public const int TooManyOpen = -24;
     public const int BrokenPipe = -32;
     public const int ProtocolFault = -71;
+    public const int TimedOut = -62;
     public const int NotSocket = -88;
     public const int ConnectionAborted = -103;
     public const int ConnectionReset = -104;
     public const int NoBuffers = -105;
     public const int InProgress = -115;
     public const int AlreadyInProgress = -114;
+    public const int Canceled = -125;
 
     public const int FamilyUnix = 1;
     public const int FamilyInet = 2;
@@ -48,6 +51,7 @@ internal static unsafe partial class Libc
 
     public const int MsgPeek = 0x2;
     public const int MsgDontWait = 0x40;
+    public const int MsgWaitAll = 0x100;
     public const int MsgNoSignal = 0x4000;
     public const int MsgMore = 0x8000;
 
@@ -108,6 +112,38 @@ internal static unsafe partial class Libc
     private static readonly nint CloseNumber = OnX64 ? 3 : 57;
     private static readonly nint EpollPwaitNumber = OnX64 ? 281 : 22;
     private static readonly nint SpliceNumber = OnX64 ? 275 : 76;
+    private static readonly nint MapNumber = OnX64 ? 9 : 222;
+    private static readonly nint UnmapNumber = OnX64 ? 11 : 215;
+    private const nint RingSetupNumber = 425;
+    private const nint RingEnterNumber = 426;
+    private const nint RingRegisterNumber = 427;
+
+    // linux/io_uring.h, in the words of this program.
+    public const uint RingSizedCompletions = 1 << 3;
+    public const uint RingSubmitAll = 1 << 7;
+    public const uint RingSingleIssuer = 1 << 12;
+    public const uint RingDeferTaskRun = 1 << 13;
+    public const long RingOffset = 0;
+    public const long RingSubmissionsOffset = 0x10000000;
+    public const int RingSubmissionBytes = 64;
+    public const int RingCompletionBytes = 16;
+    public const int RingBufferEntryBytes = 16;
+    public const byte RingOpPoll = 6;
+    public const byte RingOpCancel = 14;
+    public const byte RingOpSend = 26;
+    public const byte RingOpReceive = 27;
+    public const byte RingBufferSelect = 1 << 5;
+    public const byte RingSkipSuccess = 1 << 6;
+    public const ushort RingReceiveMultishot = 1 << 1;
+    public const uint RingGetEvents = 1;
+    public const uint RingHasBuffer = 1;
+    public const uint RingMore = 1 << 1;
+    private const uint RingExtendedArgument = 1 << 3;
+    private const uint RingRegistered = 1 << 4;
+    private const int RingRegisterDescriptor = 20;
+    private const int RingRegisterBuffers = 22;
+    private const int MapReadWrite = 3;
+    private const int MapSharedPopulated = 0x8001;
 
     private const int RlimitNofile = 7;
 
@@ -331,6 +367,66 @@ internal static unsafe partial class Libc
     /// <summary>Moves bytes between a pipe and a socket without copying them through this process.</summary>
     public static int Splice(int from, int to, int bytes, uint flags) => Answer(SystemCall(SpliceNumber, from, 0, to, 0, bytes, (nint)flags));
 
+    /// <summary>Makes an io_uring (io_uring_setup(2)) for the calling thread alone; the kernel fills the rest of <paramref name="parameters"/>.</summary>
+    public static int RingSetup(uint entries, ref RingParameters parameters)
+    {
+        fixed (RingParameters* p = &parameters)
+            return Answer(SystemCall(RingSetupNumber, (nint)entries, (nint)p, 0, 0, 0, 0));
+    }
+
+    /// <summary>Lets the calling thread name its ring by a number of its own (IORING_REGISTER_RING_FDS), which the kernel finds sooner.</summary>
+    public static int RegisterRing(int ring)
+    {
+        // struct io_uring_rsrc_update: the number (any), reserved, the descriptor. Answers how many were registered, here one.
+        ulong* argument = stackalloc ulong[2];
+        argument[0] = uint.MaxValue;
+        argument[1] = (ulong)ring;
+        int answer = Answer(SystemCall(RingRegisterNumber, ring, RingRegisterDescriptor, (nint)argument, 1, 0, 0));
+        return answer == 1 ? (int)(uint)argument[0] : Math.Min(answer, -1);
+    }
+
+    /// <summary>Hands submissions over and waits for completions (io_uring_enter(2)). Answers how many were taken.</summary>
+    /// <param name="ring">The number that <see cref="RegisterRing"/> gave.</param>
+    /// <param name="milliseconds">Where events are asked for: how long to wait, -1 for ever.</param>
+    public static int RingEnter(int ring, uint submit, uint complete, uint flags, int milliseconds)
+    {
+        flags |= RingRegistered;
+        if (complete == 0 || milliseconds < 0)
+            return Answer(SystemCall(RingEnterNumber, ring, (nint)submit, (nint)complete, (nint)flags, 0, 0));
+
+        // struct io_uring_getevents_arg: a mask of signals, its size, padding, and the address of the time.
+        long* time = stackalloc long[2];
+        time[0] = milliseconds / 1000;
+        time[1] = milliseconds % 1000 * 1_000_000L;
+        ulong* argument = stackalloc ulong[3];
+        argument[0] = 0;
+        argument[1] = 0;
+        argument[2] = (ulong)time;
+        return Answer(SystemCall(
+            RingEnterNumber, ring, (nint)submit, (nint)complete, (nint)(flags | RingExtendedArgument), (nint)argument, 3 * sizeof(ulong)));
+    }
+
+    /// <summary>Registers a list of buffers from which receives choose (IORING_REGISTER_PBUF_RING); it begins on a page.</summary>
+    public static int RegisterBuffers(int ring, byte* list, int entries, ushort group)
+    {
+        // struct io_uring_buf_reg: address, entries, group, flags, reserved; 40 bytes.
+        byte* argument = stackalloc byte[40];
+        NativeMemory.Clear(argument, 40);
+        *(byte**)argument = list;
+        *(int*)(argument + 8) = entries;
+        *(ushort*)(argument + 12) = group;
+        return Answer(SystemCall(RingRegisterNumber, ring, RingRegisterBuffers, (nint)argument, 1, 0, 0));
+    }
+
+    /// <summary>Maps a part of an io_uring; null where there is no memory.</summary>
+    public static byte* MapRing(int ring, nuint bytes, long offset)
+    {
+        nint answer = SystemCall(MapNumber, 0, (nint)bytes, MapReadWrite, MapSharedPopulated, ring, (nint)offset);
+        return answer == -1 ? null : (byte*)answer;
+    }
+
+    public static int Unmap(byte* address, nuint bytes) => Answer(SystemCall(UnmapNumber, (nint)address, (nint)bytes, 0, 0, 0, 0));
+
     private static int Answer(nint result) => result >= 0 ? (int)result : -Marshal.GetLastSystemError();
 
     /// <summary>
@@ -403,6 +499,44 @@ internal static unsafe partial class Libc
         if (Statx(AtFdcwd, path, AtSymlinkNofollow, StatxBasicStats, out StatxBuffer buffer) != 0)
             return null;
         return new FileIdentity(buffer.DeviceMajor, buffer.DeviceMinor, buffer.Inode, (buffer.Mode & 0xF000) == 0xC000);
+    }
+
+    /// <summary>struct io_uring_params: what is asked of a ring, and where its parts lie in the mapped memory.</summary>
+    [StructLayout(LayoutKind.Explicit, Size = 120)]
+    public struct RingParameters
+    {
+        [FieldOffset(0)]
+        public uint SubmissionEntries;
+
+        [FieldOffset(4)]
+        public uint CompletionEntries;
+
+        [FieldOffset(8)]
+        public uint Flags;
+
+        [FieldOffset(40)]
+        public uint SubmissionHead;
+
+        [FieldOffset(44)]
+        public uint SubmissionTail;
+
+        [FieldOffset(48)]
+        public uint SubmissionMask;
+
+        [FieldOffset(64)]
+        public uint SubmissionPlaces;
+
+        [FieldOffset(80)]
+        public uint CompletionHead;
+
+        [FieldOffset(84)]
+        public uint CompletionTail;
+
+        [FieldOffset(88)]
+        public uint CompletionMask;
+
+        [FieldOffset(100)]
+        public uint Completions;
     }
 
     [StructLayout(LayoutKind.Sequential)]

@@ -7,7 +7,8 @@ namespace Bitflow.Net.Relay;
 
 /// <summary>
 /// What <see cref="Pump"/> does, for two connections on one Linux loop: moved by callbacks, received into the loop's one buffer and sent at once;
-/// what does not go out is copied aside. A stream between plain ones that fills the buffer is spliced through a pipe until it runs small again.
+/// what does not go out is copied aside. A stream between plain ones that fills the buffer is spliced through a pipe until it runs small again;
+/// one of small messages moves into the loop's ring (<see cref="RingStream"/>) until something else comes.
 /// </summary>
 internal sealed class LinuxPump : IReadyHandler
 {
@@ -16,6 +17,12 @@ internal sealed class LinuxPump : IReadyHandler
 
     /// <summary>So many small splices in a row, and the stream is copied again.</summary>
     private const int SmallSplicesBeforeCopying = 8;
+
+    /// <summary>So many small messages in a row, and the stream moves into the ring: a short connection never does.</summary>
+    private const int MessagesBeforeRing = 16;
+
+    /// <summary>Each time that it comes back from there it must show twice as many, up to this.</summary>
+    private const int MostMessagesBeforeRing = 4096;
 
     private readonly LoopConnection _from;
     private readonly LoopConnection _to;
@@ -30,6 +37,9 @@ internal sealed class LinuxPump : IReadyHandler
     private ReadOnlyMemory<byte> _left;
     private SplicePipe? _pipe;
     private int _smallSplices;
+    private RingStream? _ringStream;
+    private int _smallMessages;
+    private int _messagesBeforeRing = MessagesBeforeRing;
     private bool _busy;
     private long _heldSince;
     private bool _held;
@@ -70,6 +80,13 @@ internal sealed class LinuxPump : IReadyHandler
     {
         if (_held || _over)
             return;
+        if (_ringStream is not null)
+        {
+            // What comes in the ring epoll does not tell of: this is something else.
+            _ringStream.End();
+            return;
+        }
+
         while (_from.MayReceiveNow())
         {
             if (_busy)
@@ -127,7 +144,41 @@ internal sealed class LinuxPump : IReadyHandler
         if (isLast)
             return Finish(_side, RelayEvent.Ended);
         _busy = got.Bytes == buffer.Length && _from.MaySplice && _splicedTo is not null;
-        return true;
+        return !MovesIntoRing(got.Bytes);
+    }
+
+    /// <summary>Whether the stream has moved into the ring after a message of so many bytes.</summary>
+    private bool MovesIntoRing(int bytes)
+    {
+        if (bytes >= IoRing.BufferBytes)
+        {
+            _smallMessages = 0;
+            return false;
+        }
+
+        if (++_smallMessages < _messagesBeforeRing || _splicedFrom is null || _splicedTo is null)
+            return false;
+        _smallMessages = 0;
+        _ringStream = RingStream.TryBegin(this, _loop, _splicedFrom, _splicedTo);
+        return _ringStream is not null;
+    }
+
+    /// <summary>The stay in the ring is over; what was left there comes back next (<see cref="TakeBack"/>).</summary>
+    internal void LeaveRing()
+    {
+        _ringStream = null;
+        _messagesBeforeRing = Math.Min(2 * _messagesBeforeRing, MostMessagesBeforeRing);
+    }
+
+    /// <summary>Delivers what the ring had received and not sent.</summary>
+    internal void TakeBack(ReadOnlySpan<byte> data)
+    {
+        if (_over)
+            return;
+        if (_held)
+            Append(data);
+        else
+            _ = Deliver(data);
     }
 
     private bool SpliceOnce()
@@ -201,9 +252,12 @@ internal sealed class LinuxPump : IReadyHandler
     }
 
     /// <summary>When they moved is stamped with what becomes of them, sent or held, a moment later.</summary>
-    private void Received(int bytes) => _fromStamps.BytesFrom += bytes;
+    internal void Received(int bytes) => _fromStamps.BytesFrom += bytes;
 
-    private void Sent(int bytes)
+    /// <summary>What was counted as sent when the ring was asked to, and was not taken.</summary>
+    internal void NotTaken(int bytes) => _toStamps.BytesTo -= bytes;
+
+    internal void Sent(int bytes)
     {
         long now = _loop.ReadClock().Nanoseconds;
         _toStamps.BytesTo += bytes;
@@ -225,6 +279,16 @@ internal sealed class LinuxPump : IReadyHandler
         _rented = ArrayPool<byte>.Shared.Rent(data.Length);
         data.CopyTo(_rented);
         _left = _rented.AsMemory(0, data.Length);
+    }
+
+    private void Append(ReadOnlySpan<byte> data)
+    {
+        byte[] larger = ArrayPool<byte>.Shared.Rent(_left.Length + data.Length);
+        _left.Span.CopyTo(larger);
+        data.CopyTo(larger.AsSpan(_left.Length));
+        _left = larger.AsMemory(0, _left.Length + data.Length);
+        ReturnRented();
+        _rented = larger;
     }
 
     private void Hold()
@@ -275,6 +339,7 @@ internal sealed class LinuxPump : IReadyHandler
         _over = true;
         _from.Reader = null;
         _to.Writer = null;
+        _ringStream?.Drop();
         ReturnPipe();
         ReturnRented();
         _left = default;

@@ -18,6 +18,12 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
 {
     private const uint ReceiveEvents = Libc.EpollIn | Libc.EpollPri | Libc.EpollRdHup | Libc.EpollEdge;
     private const uint AllEvents = ReceiveEvents | Libc.EpollOut;
+
+    /// <summary>
+    /// While the ring receives: what epoll tells of unasked (EPOLLERR, EPOLLHUP). Not urgent data: whoever asks for it is woken by all data, and the ring
+    /// goes on behind its mark by itself.
+    /// </summary>
+    private const uint EventsBesideRing = Libc.EpollEdge;
     private const uint Endings = Libc.EpollRdHup | Libc.EpollHup | Libc.EpollErr;
 
     /// <summary>Bytes that fit a segment on any path in use: the smallest default is 536 (RFC 9293, section 3.7.1).</summary>
@@ -49,6 +55,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
     private IoFault _fault;
     private LoopOperation? _reset;
     private bool _connecting;
+    private IRingUser? _ringUser;
 
     /// <param name="keepAliveSeconds">Idle time and interval of TCP keep-alive; 0 is off.</param>
     public LinuxConnection(LinuxLoop loop, int descriptor, int family, EndPoint? target = null, int keepAliveSeconds = 0, bool inherited = false)
@@ -97,6 +104,51 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
 
     /// <summary>The kernel tells of an end once all bytes before it are there. On a Unix socket a read stops at passed descriptors as well.</summary>
     internal override bool HasOnlyItsEndLeft => _peerEnded && !_sawUrgent && _fault == IoFault.None && _family != Libc.FamilyUnix;
+
+    /// <summary>A Unix socket's reads stop at passed descriptors, and urgent data is not for the ring, nor anything after an end or a fault was reported.</summary>
+    internal bool MayReceiveByRing => MaySplice && !_endingReported && !IsClosed;
+
+    internal bool MaySendByRing => _family != Libc.FamilyUnix && _fault == IoFault.None && !IsClosed;
+
+    /// <summary>From here on what comes is received by the ring, until that is over.</summary>
+    internal void BeginReceivingByRing(IoRing ring, IRingUser user)
+    {
+        _ringUser = user;
+        _readable = false;
+        ChangeInterest();
+        ring.Receive(_descriptor, _number);
+    }
+
+    internal void BeginSendingByRing()
+    {
+        if (_delays)
+            TurnDelaysOff();
+    }
+
+    internal void CancelReceiveByRing(IoRing ring) => ring.Cancel(_number);
+
+    /// <summary>A send of the ring took nothing, for which there may be a fault.</summary>
+    internal void NoteSendByRing(int answer)
+    {
+        if (answer is not (Libc.WouldBlock or Libc.BrokenPipe or Libc.Interrupted))
+            NoteFault(-answer);
+    }
+
+    /// <summary>What the ring received. When it is over, epoll tells of the rest: an end or a fault is there still, or kept here.</summary>
+    internal void OnReceivedByRing(in RingCompletion received)
+    {
+        IRingUser user = _ringUser!;
+        if (received.Result > 0)
+            user.OnReceived(received.Buffer, received.Result);
+        if (!received.IsLast)
+            return;
+        if (received.Result < 0 && received.Result is not (Libc.Canceled or Libc.NoBuffers or Libc.WouldBlock or Libc.NoMemory or Libc.Interrupted))
+            NoteFault(-received.Result);
+        _ringUser = null;
+        if (!IsClosed)
+            ChangeInterest();
+        user.OnReceiveOver();
+    }
 
     /// <summary>Begins to hear of a connected socket. Answers the negative errno where the kernel cannot, and the connection is closed then.</summary>
     public int Begin()
@@ -257,6 +309,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
             return;
         int descriptor = _descriptor;
         _descriptor = -1;
+        OwnLoop.SubmitToRing();
         if (_registered)
             OwnLoop.Unregister(descriptor, _number, _inherited);
         _ = Libc.Close(descriptor);
@@ -459,9 +512,16 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
         if (_watchesWritable)
             return;
         _watchesWritable = true;
+        ChangeInterest();
+    }
+
+    /// <summary>What epoll is to tell from here on; what of it is so by now it tells at once.</summary>
+    private void ChangeInterest()
+    {
+        uint events = (_ringUser is null ? ReceiveEvents : EventsBesideRing) | (_watchesWritable ? Libc.EpollOut : 0);
 
         // Changing a registration that exists needs nothing that could run out.
-        int answer = OwnLoop.Change(_descriptor, AllEvents, _number);
+        int answer = OwnLoop.Change(_descriptor, events, _number);
         Debug.Assert(answer >= 0, "the descriptor is registered");
     }
 

@@ -11,11 +11,12 @@ internal sealed class LinuxEngine : Engine
 
     /// <param name="logger">Hears of callbacks that throw.</param>
     /// <param name="loops">How many; the default is one a core.</param>
-    public LinuxEngine(ILogger? logger = null, int? loops = null)
+    /// <param name="ringBuffers">How many buffers a loop's ring has, a power of two.</param>
+    public LinuxEngine(ILogger? logger = null, int? loops = null, int ringBuffers = IoRing.DefaultBuffers)
     {
         _loops = new LinuxLoop[loops ?? Environment.ProcessorCount];
         for (int i = 0; i < _loops.Length; i++)
-            _loops[i] = new LinuxLoop(i, _loops.Length, logger ?? NullLogger.Instance);
+            _loops[i] = new LinuxLoop(i, _loops.Length, logger ?? NullLogger.Instance, ringBuffers);
         Loops = _loops;
     }
 

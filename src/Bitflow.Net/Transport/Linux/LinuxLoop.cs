@@ -43,12 +43,17 @@ internal sealed class LinuxLoop : EventLoop
     private int _asleep;
     private int _eventCursor;
     private int _eventCount;
+    private readonly int _ringBuffers;
+    private IoRing? _ring;
+    private bool _ringRefused;
+    private bool _epollReady;
     private bool _stopping;
 
-    public LinuxLoop(int place, int loops, ILogger logger)
+    public LinuxLoop(int place, int loops, ILogger logger, int ringBuffers)
         : base(place)
     {
         _logger = logger;
+        _ringBuffers = ringBuffers;
         _keepAlive = new LateKeepAlive(this, _sinks);
         Pipes = new PipePool(loops);
         _now = Clock();
@@ -166,6 +171,31 @@ internal sealed class LinuxLoop : EventLoop
         _ = Libc.SetOption(descriptor, Libc.IpProtoTcp, Libc.TcpNotSentLowAt, SocketSettings.UnsentBytesUnderTimeout);
     }
 
+    /// <summary>Whether the loop waits in its ring, since something is under way there.</summary>
+    internal bool IsInRing => _ring is { IsBusy: true };
+
+    /// <summary>This loop's ring, made when it is first asked for; null where the kernel has none for it.</summary>
+    internal IoRing? TryRing()
+    {
+        Debug.Assert(IsCurrent, "the ring belongs to the loop");
+        if (_ring is null && !_ringRefused)
+        {
+            _ring = IoRing.TryMake(_ringBuffers);
+            _ringRefused = _ring is null;
+        }
+
+        return _ring;
+    }
+
+    /// <summary>
+    /// Before a descriptor is closed: nothing that the kernel has not been told yet may name it, or whoever has its number next would be meant.
+    /// </summary>
+    internal void SubmitToRing()
+    {
+        if (_ring is { HasUnsubmitted: true } ring)
+            ring.Submit();
+    }
+
     /// <summary>Begins to report a descriptor's events. Answers the number to remove it by, or the negative errno.</summary>
     internal int Register(int descriptor, IEventSink sink, uint events, out ulong number)
     {
@@ -227,15 +257,13 @@ internal sealed class LinuxLoop : EventLoop
         byte* events = (byte*)NativeMemory.Alloc((nuint)(EventsPerTurn * Libc.EpollEventBytes));
         while (!_stopping)
         {
-            int answer = Libc.EpollWait(_epoll, events, EventsPerTurn, Patience());
+            if (IsInRing)
+                WaitInRing(_ring!);
+            else
+                WaitInEpoll(events, Patience());
             Volatile.Write(ref _asleep, 0);
             _now = Clock();
             TurnNumber++;
-            _eventCount = Math.Max(answer, 0);
-            _eventCursor = 0;
-            if (answer < 0 && answer != Libc.Interrupted)
-                throw new InvalidOperationException($"epoll_wait failed with errno {-answer}");
-
             while (!TryTurn(events))
             {
                 // The callback that threw is behind us; the turn goes on with the next.
@@ -249,10 +277,30 @@ internal sealed class LinuxLoop : EventLoop
         AnnounceDeferred();
         NativeMemory.Free(events);
         Pipes.Close();
+        _ring?.SubmitAndWait(0);
+        _ring?.Close();
         _ = Libc.Close(_epoll);
     }
 
-    /// <summary>How long epoll may wait, in milliseconds, rounded up so that a timer never makes an idle turn before its time; -1 for ever.</summary>
+    private unsafe void WaitInEpoll(byte* events, int milliseconds)
+    {
+        int answer = Libc.EpollWait(_epoll, events, EventsPerTurn, milliseconds);
+        _eventCount = Math.Max(answer, 0);
+        _eventCursor = 0;
+        if (answer < 0 && answer != Libc.Interrupted)
+            throw new InvalidOperationException($"epoll_wait failed with errno {-answer}");
+    }
+
+    /// <summary>Hands the ring what was asked of it in the turn before, and waits for it and, through it, for epoll.</summary>
+    private void WaitInRing(IoRing ring)
+    {
+        ring.WatchEpoll(_epoll);
+        ring.SubmitAndWait(Patience());
+        _eventCount = 0;
+        _eventCursor = 0;
+    }
+
+    /// <summary>How long a wait may be, in milliseconds, rounded up so that a timer never makes an idle turn before its time; -1 for ever.</summary>
     private int Patience()
     {
         if (_again.Count > 0 || _deferred.Count > 0)
@@ -275,6 +323,7 @@ internal sealed class LinuxLoop : EventLoop
     {
         try
         {
+            DispatchRing(events);
             Resume();
             Dispatch(events);
             FireTimers();
@@ -287,6 +336,49 @@ internal sealed class LinuxLoop : EventLoop
             LinuxLog.CallbackFailed(_logger, e);
             return false;
         }
+    }
+
+    private unsafe void DispatchRing(byte* events)
+    {
+        if (_ring is not { } ring)
+            return;
+        ring.Settle();
+        while (ring.TryTake(out RingCompletion completion))
+        {
+            switch (completion.Event)
+            {
+                case RingEvent.Received:
+                    if (_sinks.Find(completion.Number) is LinuxConnection connection)
+                    {
+                        _watch.Begin();
+                        connection.OnReceivedByRing(completion);
+                        _watch.End(connection);
+                    }
+                    else if (completion.HasBuffer)
+                    {
+                        ring.Release(completion.Buffer);
+                    }
+
+                    break;
+                case RingEvent.SendFailed:
+                    // Of something handed over in the midst of this turn; what was handed over before is settled.
+                    ring.TakeSender(completion.Buffer)?.OnSendFailed(completion.Result);
+                    break;
+                case RingEvent.EpollReady:
+                    _epollReady = true;
+                    break;
+                case RingEvent.NothingToCancel:
+                    break;
+            }
+        }
+
+        if (!_epollReady || _eventCount > 0)
+            return;
+
+        // What was received does not wait for what epoll brings.
+        _epollReady = false;
+        SubmitToRing();
+        WaitInEpoll(events, 0);
     }
 
     private unsafe void Dispatch(byte* events)
