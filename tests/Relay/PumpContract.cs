@@ -22,19 +22,37 @@ public sealed class LinuxPumpContract() : PumpContract(new LinuxEngine(loops: 1)
     {
         using var pumping = await BeginAsync();
         var loop = (LinuxLoop)pumping.Client.Connection.Loop;
-        Assert.False(loop.IsInRing);
+        Assert.False(loop.IsRingBusy);
         await pumping.ChatAsync();
-        Assert.True(loop.IsInRing);
+        Assert.True(loop.IsRingBusy);
         byte[] large = Wire.Pattern(200_000, 2);
         Task<byte[]> receiving = pumping.Target.PeerReceive(large.Length);
         await SendAll(pumping.Client.Peer, large);
         Assert.True((await receiving).AsSpan().SequenceEqual(large));
-        await Wire.Eventually(() => Task.FromResult(!loop.IsInRing), "the stay is over");
+        await Wire.Eventually(() => Task.FromResult(!loop.IsRingBusy), "the stay is over");
         await pumping.ChatAsync();
-        Assert.True(loop.IsInRing);
+        Assert.True(loop.IsRingBusy);
         pumping.Client.Peer.Shutdown(SocketShutdown.Send);
         Assert.Equal((Side.Client, RelayEvent.Ended), await pumping.Told.NextAsync());
-        Assert.False(loop.IsInRing);
+        Assert.False(loop.IsRingBusy);
+    }
+
+    /// <summary>The send that finds the reset takes the kernel's error with it, and what follows on the connection looks like an end.</summary>
+    [Fact]
+    public async Task A_reset_that_a_send_of_the_ring_finds_first_is_no_end()
+    {
+        using Pumping pumping = await BeginAsync();
+        await pumping.ChatAsync();
+        await pumping.Client.OnLoop(client => _ = Pump.RunAsync(
+            pumping.Target.Connection, client, Side.Target, new SideStamps(), new SideStamps(), pumping.Told, default));
+        await pumping.Client.OnLoop(_ =>
+        {
+            pumping.Client.Peer.Send("a message"u8);
+            pumping.Target.PeerAborts();
+            return true;
+        });
+        (Side Side, RelayEvent What)[] told = [await pumping.Told.NextAsync(), await pumping.Told.NextAsync()];
+        Assert.Equal([(Side.Target, RelayEvent.Reset), (Side.Target, RelayEvent.WriteFailed)], told.OrderBy(static each => each.What.ToString()));
     }
 
     /// <summary>Several messages are in hand when the target takes no more.</summary>

@@ -13,6 +13,8 @@ public sealed class ManagedConnectionContract() : ConnectionContract(new Managed
 
 public sealed class LinuxConnectionContract() : ConnectionContract(new LinuxEngine(loops: 2));
 
+public sealed class RingConnectionContract() : ConnectionContract(RingEngine.Make(loops: 2));
+
 /// <summary>What every maker of connections owes, the unkind cases first of all. Runs over each engine.</summary>
 public abstract class ConnectionContract : IDisposable
 {

@@ -11,8 +11,32 @@ namespace Bitflow.Tests.Transport;
 
 public sealed class ManagedEngineContract() : EngineContract(new ManagedEngine());
 
-public sealed class LinuxEngineContract() : EngineContract(new LinuxEngine(loops: 2))
+public sealed class LinuxEngineContract() : LinuxEngineRules(new LinuxEngine(loops: 2));
+
+public sealed class RingEngineContract() : LinuxEngineRules(RingEngine.Make(loops: 2));
+
+/// <summary>What the loops owe besides.</summary>
+public abstract class LinuxEngineRules : EngineContract
 {
+    private protected LinuxEngineRules(LinuxEngine engine)
+        : base(engine)
+    {
+    }
+
+    /// <summary>Nothing of the kernel's holds it open.</summary>
+    [Fact]
+    public async Task A_socket_that_is_no_longer_accepted_from_and_closed_is_gone()
+    {
+        ListeningSocket listening = Wire.Listen(Family.Tcp4);
+        System.Net.EndPoint address = Wire.EndPointOf(listening);
+        Acceptor acceptor = Engine.Accept(listening, new AcceptedConnections());
+        await acceptor.StopAsync().WaitAsync(Wire.Patience);
+        listening.Close();
+        using Socket client = Wire.NewSocket(Family.Tcp4);
+        SocketException refused = await Assert.ThrowsAsync<SocketException>(() => client.ConnectAsync(address));
+        Assert.Equal(SocketError.ConnectionRefused, refused.SocketErrorCode);
+    }
+
     [Fact]
     public async Task Connections_that_stay_are_shared_out_between_the_loops()
     {

@@ -118,30 +118,6 @@ internal static unsafe partial class Libc
     private const nint RingEnterNumber = 426;
     private const nint RingRegisterNumber = 427;
 
-    // linux/io_uring.h, in the words of this program.
-    public const uint RingSizedCompletions = 1 << 3;
-    public const uint RingSubmitAll = 1 << 7;
-    public const uint RingSingleIssuer = 1 << 12;
-    public const uint RingDeferTaskRun = 1 << 13;
-    public const long RingOffset = 0;
-    public const long RingSubmissionsOffset = 0x10000000;
-    public const int RingSubmissionBytes = 64;
-    public const int RingCompletionBytes = 16;
-    public const int RingBufferEntryBytes = 16;
-    public const byte RingOpPoll = 6;
-    public const byte RingOpCancel = 14;
-    public const byte RingOpSend = 26;
-    public const byte RingOpReceive = 27;
-    public const byte RingBufferSelect = 1 << 5;
-    public const byte RingSkipSuccess = 1 << 6;
-    public const ushort RingReceiveMultishot = 1 << 1;
-    public const uint RingGetEvents = 1;
-    public const uint RingHasBuffer = 1;
-    public const uint RingMore = 1 << 1;
-    private const uint RingExtendedArgument = 1 << 3;
-    private const uint RingRegistered = 1 << 4;
-    private const int RingRegisterDescriptor = 20;
-    private const int RingRegisterBuffers = 22;
     private const int MapReadWrite = 3;
     private const int MapSharedPopulated = 0x8001;
 
@@ -368,9 +344,9 @@ internal static unsafe partial class Libc
     public static int Splice(int from, int to, int bytes, uint flags) => Answer(SystemCall(SpliceNumber, from, 0, to, 0, bytes, (nint)flags));
 
     /// <summary>Makes an io_uring (io_uring_setup(2)) for the calling thread alone; the kernel fills the rest of <paramref name="parameters"/>.</summary>
-    public static int RingSetup(uint entries, ref RingParameters parameters)
+    public static int RingSetup(uint entries, ref IoUring.Parameters parameters)
     {
-        fixed (RingParameters* p = &parameters)
+        fixed (IoUring.Parameters* p = &parameters)
             return Answer(SystemCall(RingSetupNumber, (nint)entries, (nint)p, 0, 0, 0, 0));
     }
 
@@ -381,7 +357,7 @@ internal static unsafe partial class Libc
         ulong* argument = stackalloc ulong[2];
         argument[0] = uint.MaxValue;
         argument[1] = (ulong)ring;
-        int answer = Answer(SystemCall(RingRegisterNumber, ring, RingRegisterDescriptor, (nint)argument, 1, 0, 0));
+        int answer = Answer(SystemCall(RingRegisterNumber, ring, IoUring.RegisterDescriptor, (nint)argument, 1, 0, 0));
         return answer == 1 ? (int)(uint)argument[0] : Math.Min(answer, -1);
     }
 
@@ -390,7 +366,7 @@ internal static unsafe partial class Libc
     /// <param name="milliseconds">Where events are asked for: how long to wait, -1 for ever.</param>
     public static int RingEnter(int ring, uint submit, uint complete, uint flags, int milliseconds)
     {
-        flags |= RingRegistered;
+        flags |= IoUring.EnterRegistered;
         if (complete == 0 || milliseconds < 0)
             return Answer(SystemCall(RingEnterNumber, ring, (nint)submit, (nint)complete, (nint)flags, 0, 0));
 
@@ -403,7 +379,7 @@ internal static unsafe partial class Libc
         argument[1] = 0;
         argument[2] = (ulong)time;
         return Answer(SystemCall(
-            RingEnterNumber, ring, (nint)submit, (nint)complete, (nint)(flags | RingExtendedArgument), (nint)argument, 3 * sizeof(ulong)));
+            RingEnterNumber, ring, (nint)submit, (nint)complete, (nint)(flags | IoUring.EnterExtendedArgument), (nint)argument, 3 * sizeof(ulong)));
     }
 
     /// <summary>Registers a list of buffers from which receives choose (IORING_REGISTER_PBUF_RING); it begins on a page.</summary>
@@ -415,7 +391,7 @@ internal static unsafe partial class Libc
         *(byte**)argument = list;
         *(int*)(argument + 8) = entries;
         *(ushort*)(argument + 12) = group;
-        return Answer(SystemCall(RingRegisterNumber, ring, RingRegisterBuffers, (nint)argument, 1, 0, 0));
+        return Answer(SystemCall(RingRegisterNumber, ring, IoUring.RegisterBuffers, (nint)argument, 1, 0, 0));
     }
 
     /// <summary>Maps a part of an io_uring; null where there is no memory.</summary>
@@ -499,44 +475,6 @@ internal static unsafe partial class Libc
         if (Statx(AtFdcwd, path, AtSymlinkNofollow, StatxBasicStats, out StatxBuffer buffer) != 0)
             return null;
         return new FileIdentity(buffer.DeviceMajor, buffer.DeviceMinor, buffer.Inode, (buffer.Mode & 0xF000) == 0xC000);
-    }
-
-    /// <summary>struct io_uring_params: what is asked of a ring, and where its parts lie in the mapped memory.</summary>
-    [StructLayout(LayoutKind.Explicit, Size = 120)]
-    public struct RingParameters
-    {
-        [FieldOffset(0)]
-        public uint SubmissionEntries;
-
-        [FieldOffset(4)]
-        public uint CompletionEntries;
-
-        [FieldOffset(8)]
-        public uint Flags;
-
-        [FieldOffset(40)]
-        public uint SubmissionHead;
-
-        [FieldOffset(44)]
-        public uint SubmissionTail;
-
-        [FieldOffset(48)]
-        public uint SubmissionMask;
-
-        [FieldOffset(64)]
-        public uint SubmissionPlaces;
-
-        [FieldOffset(80)]
-        public uint CompletionHead;
-
-        [FieldOffset(84)]
-        public uint CompletionTail;
-
-        [FieldOffset(88)]
-        public uint CompletionMask;
-
-        [FieldOffset(100)]
-        public uint Completions;
     }
 
     [StructLayout(LayoutKind.Sequential)]

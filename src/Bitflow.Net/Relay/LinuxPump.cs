@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.InteropServices;
 using Bitflow.Domain;
 using Bitflow.Net.Transport;
 using Bitflow.Net.Transport.Linux;
@@ -281,14 +282,21 @@ internal sealed class LinuxPump : IReadyHandler
         _left = _rented.AsMemory(0, data.Length);
     }
 
+    /// <summary>Keeps more behind what is kept.</summary>
     private void Append(ReadOnlySpan<byte> data)
     {
-        byte[] larger = ArrayPool<byte>.Shared.Rent(_left.Length + data.Length);
-        _left.Span.CopyTo(larger);
-        data.CopyTo(larger.AsSpan(_left.Length));
-        _left = larger.AsMemory(0, _left.Length + data.Length);
-        ReturnRented();
-        _rented = larger;
+        int kept = _left.Length;
+        if (_rented is null || !MemoryMarshal.TryGetArray(_left, out ArraySegment<byte> at) || at.Array != _rented || at.Offset + kept + data.Length > _rented.Length)
+        {
+            byte[] larger = ArrayPool<byte>.Shared.Rent(2 * (kept + data.Length));
+            _left.Span.CopyTo(larger);
+            ReturnRented();
+            _rented = larger;
+            at = new ArraySegment<byte>(larger, 0, kept);
+        }
+
+        data.CopyTo(_rented.AsSpan(at.Offset + kept));
+        _left = _rented.AsMemory(at.Offset, kept + data.Length);
     }
 
     private void Hold()

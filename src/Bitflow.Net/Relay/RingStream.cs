@@ -84,6 +84,12 @@ internal sealed class RingStream : IRingUser
         HandBack();
     }
 
+    public void NoteSendFailed(int answer)
+    {
+        if (answer < 0)
+            _to.NoteSendByRing(answer);
+    }
+
     public void OnSendFailed(int answer)
     {
         _sending = false;
@@ -95,8 +101,7 @@ internal sealed class RingStream : IRingUser
 
         _sentOfFirst = Math.Max(answer, 0);
         _pump.NotTaken(_messages[0].Bytes - _sentOfFirst);
-        if (answer < 0)
-            _to.NoteSendByRing(answer);
+        NoteSendFailed(answer);
         End();
         HandBack();
     }
@@ -139,8 +144,15 @@ internal sealed class RingStream : IRingUser
         for (int i = 0; i < _count; i++)
         {
             (ushort buffer, int bytes) = _messages[i];
-            _pump.TakeBack(_ring.Bytes(buffer, _sentOfFirst, bytes));
-            _ring.Release(buffer);
+            try
+            {
+                _pump.TakeBack(_ring.Bytes(buffer, _sentOfFirst, bytes));
+            }
+            finally
+            {
+                _ring.Release(buffer);
+            }
+
             _sentOfFirst = 0;
         }
 

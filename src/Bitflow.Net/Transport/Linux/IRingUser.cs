@@ -12,6 +12,13 @@ internal interface IRingUser
     /// <summary>A send was taken whole; its buffer is the user's again.</summary>
     void OnSent();
 
+    /// <summary>
+    /// A send failed in the midst of a turn, and <see cref="OnSendFailed"/> follows: the kernel tells its error once, so it is kept before anyone takes
+    /// what follows for an end. Nothing else is to be done now.
+    /// </summary>
+    /// <param name="answer">Bytes taken, or the negative errno.</param>
+    void NoteSendFailed(int answer);
+
     /// <summary>A send was not taken whole; its buffer is the user's again.</summary>
     /// <param name="answer">Bytes taken, or the negative errno.</param>
     void OnSendFailed(int answer);

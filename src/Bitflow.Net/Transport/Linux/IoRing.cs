@@ -40,6 +40,7 @@ internal sealed unsafe class IoRing
     private readonly nuint _submissionsBytes;
     private readonly uint* _submissionHead;
     private readonly uint* _submissionTail;
+    private readonly uint* _submissionFlags;
     private readonly uint _submissionMask;
     private readonly uint* _completionHead;
     private readonly uint* _completionTail;
@@ -51,10 +52,9 @@ internal sealed unsafe class IoRing
     private ushort _freeTail;
     private int _settled;
     private int _receiving;
-    private bool _watching;
     private bool _settleSoon;
 
-    private IoRing(int buffers, int descriptor, in Libc.RingParameters parameters, byte* rings, nuint ringsBytes, byte* submissions, nuint submissionsBytes)
+    private IoRing(int buffers, int descriptor, in IoUring.Parameters parameters, byte* rings, nuint ringsBytes, byte* submissions, nuint submissionsBytes)
     {
         _buffers = buffers;
         _senders = new IRingUser?[buffers];
@@ -66,6 +66,7 @@ internal sealed unsafe class IoRing
         _submissionsBytes = submissionsBytes;
         _submissionHead = (uint*)(rings + parameters.SubmissionHead);
         _submissionTail = (uint*)(rings + parameters.SubmissionTail);
+        _submissionFlags = (uint*)(rings + parameters.SubmissionFlags);
         _submissionMask = *(uint*)(rings + parameters.SubmissionMask);
         _completionHead = (uint*)(rings + parameters.CompletionHead);
         _completionTail = (uint*)(rings + parameters.CompletionTail);
@@ -78,12 +79,12 @@ internal sealed unsafe class IoRing
             places[i] = i;
 
         // Buffers, and behind them the list in which the kernel finds the free ones: 16 bytes each.
-        _memory = (byte*)NativeMemory.AlignedAlloc((nuint)(buffers * (BufferBytes + Libc.RingBufferEntryBytes)), (nuint)Environment.SystemPageSize);
+        _memory = (byte*)NativeMemory.AlignedAlloc((nuint)(buffers * (BufferBytes + IoUring.BufferEntryBytes)), (nuint)Environment.SystemPageSize);
         _free = _memory + buffers * BufferBytes;
-        NativeMemory.Clear(_free, (nuint)(buffers * Libc.RingBufferEntryBytes));
+        NativeMemory.Clear(_free, (nuint)(buffers * IoUring.BufferEntryBytes));
     }
 
-    /// <summary>Whether anything is under way, or its last word has not been heard: as long as there is, the loop must wait here.</summary>
+    /// <summary>Whether a receive or a send is under way, or its last word has not been heard.</summary>
     public bool IsBusy => _receiving > 0 || _sent.Count > 0;
 
     /// <summary>Whether something was asked for that the kernel has not been told yet.</summary>
@@ -94,24 +95,31 @@ internal sealed unsafe class IoRing
     /// a seccomp filter), or has no memory for it.
     /// </summary>
     /// <param name="buffers">How many buffers it has, a power of two.</param>
-    public static IoRing? TryMake(int buffers)
+    /// <param name="errno">Why there is none.</param>
+    public static IoRing? TryMake(int buffers, out int errno)
     {
-        var parameters = new Libc.RingParameters
+        errno = 0;
+        var parameters = new IoUring.Parameters
         {
-            Flags = Libc.RingSizedCompletions | Libc.RingSubmitAll | Libc.RingSingleIssuer | Libc.RingDeferTaskRun,
+            Flags = IoUring.SetupCompletionEntries | IoUring.SetupSubmitAll | IoUring.SetupSingleIssuer | IoUring.SetupDeferTaskRun,
             CompletionEntries = CompletionEntries,
         };
         int descriptor = Libc.RingSetup(Entries, ref parameters);
         if (descriptor < 0)
+        {
+            errno = -descriptor;
             return null;
+        }
+
         nuint ringsBytes = Math.Max(
             parameters.SubmissionPlaces + parameters.SubmissionEntries * sizeof(uint),
-            parameters.Completions + parameters.CompletionEntries * Libc.RingCompletionBytes);
-        nuint submissionsBytes = parameters.SubmissionEntries * Libc.RingSubmissionBytes;
-        byte* rings = Libc.MapRing(descriptor, ringsBytes, Libc.RingOffset);
-        byte* submissions = rings is null ? null : Libc.MapRing(descriptor, submissionsBytes, Libc.RingSubmissionsOffset);
+            parameters.Completions + parameters.CompletionEntries * IoUring.CompletionBytes);
+        nuint submissionsBytes = parameters.SubmissionEntries * IoUring.SubmissionBytes;
+        byte* rings = Libc.MapRing(descriptor, ringsBytes, IoUring.RingsOffset);
+        byte* submissions = rings is null ? null : Libc.MapRing(descriptor, submissionsBytes, IoUring.SubmissionsOffset);
         if (submissions is null)
         {
+            errno = -Libc.NoMemory;
             if (rings is not null)
                 _ = Libc.Unmap(rings, ringsBytes);
             _ = Libc.Close(descriptor);
@@ -119,8 +127,10 @@ internal sealed unsafe class IoRing
         }
 
         var ring = new IoRing(buffers, descriptor, parameters, rings, ringsBytes, submissions, submissionsBytes);
-        if (ring._registered < 0 || Libc.RegisterBuffers(descriptor, ring._free, buffers, BufferGroup) < 0)
+        int registered = ring._registered < 0 ? ring._registered : Libc.RegisterBuffers(descriptor, ring._free, buffers, BufferGroup);
+        if (registered < 0)
         {
+            errno = -registered;
             ring.Close();
             return null;
         }
@@ -137,30 +147,45 @@ internal sealed unsafe class IoRing
         Debug.Assert((number & EventMask) == 0, "the places of a table are fewer");
         _receiving++;
         byte* entry = Next();
-        entry[0] = Libc.RingOpReceive;
-        entry[1] = Libc.RingBufferSelect;
-        *(ushort*)(entry + 2) = Libc.RingReceiveMultishot;
+        entry[0] = IoUring.Receive;
+        entry[1] = IoUring.SelectBuffer;
+        *(ushort*)(entry + 2) = IoUring.ReceiveMultishot;
         *(int*)(entry + 4) = descriptor;
         *(ulong*)(entry + 32) = number | ((ulong)RingEvent.Received << EventShift);
         *(ushort*)(entry + 40) = BufferGroup;
     }
 
     /// <summary>Ends a receive: one more completion comes, its last.</summary>
-    public void Cancel(ulong number)
+    public void CancelReceive(ulong number) => Cancel(RingEvent.Received, number);
+
+    /// <summary>Reports once that a descriptor is ready to be read, at once if it is.</summary>
+    /// <param name="number">Which the completion carries.</param>
+    /// <param name="isExclusive">Of several who watch the same one, one is told (EPOLLEXCLUSIVE).</param>
+    public void Watch(int descriptor, ulong number, bool isExclusive)
     {
+        uint events = Libc.EpollIn | (isExclusive ? Libc.EpollExclusive : 0);
         byte* entry = Next();
-        entry[0] = Libc.RingOpCancel;
-        entry[1] = Libc.RingSkipSuccess;
-        *(ulong*)(entry + 16) = number | ((ulong)RingEvent.Received << EventShift);
-        *(ulong*)(entry + 32) = (ulong)RingEvent.NothingToCancel << EventShift;
+        entry[0] = IoUring.Poll;
+        *(int*)(entry + 4) = descriptor;
+        *(uint*)(entry + 28) = BitConverter.IsLittleEndian ? events : (events << 16) | (events >> 16);
+        *(ulong*)(entry + 32) = number | ((ulong)RingEvent.Ready << EventShift);
+    }
+
+    /// <summary>Ends a watch. It holds its descriptor open, so the kernel is told, and lets go of it, before this returns.</summary>
+    public void CancelWatch(ulong number)
+    {
+        Cancel(RingEvent.Ready, number);
+        while (HasUnsubmitted)
+            Submit();
+        Enter(0, IoUring.EnterGetEvents, 0);
     }
 
     /// <summary>Sends the first bytes of a buffer, as many as there is room for now.</summary>
     public void Send(int descriptor, ushort buffer, int bytes, IRingUser sender)
     {
         byte* entry = Next();
-        entry[0] = Libc.RingOpSend;
-        entry[1] = Libc.RingSkipSuccess;
+        entry[0] = IoUring.Send;
+        entry[1] = IoUring.SkipSuccess;
         *(int*)(entry + 4) = descriptor;
         *(byte**)(entry + 16) = At(buffer);
         *(int*)(entry + 24) = bytes;
@@ -181,12 +206,20 @@ internal sealed unsafe class IoRing
     /// </summary>
     public void Settle()
     {
-        if (_sent.Count == 0 || HasUnsubmitted)
+        if (_sent.Count == 0)
             return;
+
+        // A failure may be among completions that the kernel has no room for yet, or among what it has not been told.
+        if (HasUnsubmitted || (Volatile.Read(ref *_submissionFlags) & IoUring.CompletionsOverflow) != 0)
+        {
+            _settleSoon = true;
+            return;
+        }
+
         _settleSoon = false;
         for (uint at = *_completionHead; at != Volatile.Read(ref *_completionTail); at++)
         {
-            byte* entry = _completions + (at & _completionMask) * Libc.RingCompletionBytes;
+            byte* entry = Completion(at);
             ulong number = *(ulong*)entry;
             if (EventOf(number) == RingEvent.SendFailed)
                 TakeSender((ushort)number)?.OnSendFailed(*(int*)(entry + 8));
@@ -213,28 +246,30 @@ internal sealed unsafe class IoRing
     public void Release(ushort buffer)
     {
         // struct io_uring_buf: address, length, number; the tail of the list lies in the unused last bytes of its first entry.
-        byte* entry = _free + (_freeTail & (_buffers - 1)) * Libc.RingBufferEntryBytes;
+        byte* entry = _free + (_freeTail & (_buffers - 1)) * IoUring.BufferEntryBytes;
         *(byte**)entry = At(buffer);
         *(uint*)(entry + 8) = BufferBytes;
         *(ushort*)(entry + 12) = buffer;
         Volatile.Write(ref *(ushort*)(_free + 14), ++_freeTail);
     }
 
-    /// <summary>Lets a wait in the ring end when an epoll has something to report: one completion, after which it is to be asked for again.</summary>
-    public void WatchEpoll(int epoll)
+    /// <summary>
+    /// Hands over what was asked for, without waiting. A send that fails takes the error of its connection with it, which is kept at once: it is announced
+    /// later, and what follows on the connection looks like an orderly end.
+    /// </summary>
+    public void Submit()
     {
-        if (_watching)
+        Enter(0, 0, 0);
+        if (_sent.Count == 0)
             return;
-        _watching = true;
-        byte* entry = Next();
-        entry[0] = Libc.RingOpPoll;
-        *(int*)(entry + 4) = epoll;
-        *(uint*)(entry + 28) = BitConverter.IsLittleEndian ? Libc.EpollIn : Libc.EpollIn << 16;
-        *(ulong*)(entry + 32) = (ulong)RingEvent.EpollReady << EventShift;
+        for (uint at = *_completionHead; at != Volatile.Read(ref *_completionTail); at++)
+        {
+            byte* entry = Completion(at);
+            ulong number = *(ulong*)entry;
+            if (EventOf(number) == RingEvent.SendFailed)
+                _senders[(ushort)number]?.NoteSendFailed(*(int*)(entry + 8));
+        }
     }
-
-    /// <summary>Hands over what was asked for, without waiting.</summary>
-    public void Submit() => Enter(0, 0, 0);
 
     /// <summary>Hands over what was asked for, and waits for something to complete.</summary>
     /// <param name="milliseconds">0 does not wait; -1 waits for ever.</param>
@@ -242,7 +277,7 @@ internal sealed unsafe class IoRing
     {
         if (_settleSoon)
             milliseconds = 0;
-        Enter(milliseconds == 0 ? 0u : 1u, Libc.RingGetEvents, milliseconds);
+        Enter(milliseconds == 0 ? 0u : 1u, IoUring.EnterGetEvents, milliseconds);
     }
 
     public bool TryTake(out RingCompletion completion)
@@ -254,29 +289,21 @@ internal sealed unsafe class IoRing
             return false;
         }
 
-        byte* entry = _completions + (head & _completionMask) * Libc.RingCompletionBytes;
+        byte* entry = Completion(head);
         ulong number = *(ulong*)entry;
         int result = *(int*)(entry + 8);
         uint flags = *(uint*)(entry + 12);
         Volatile.Write(ref *_completionHead, head + 1);
         RingEvent what = EventOf(number);
-        bool isLast = (flags & Libc.RingMore) == 0;
-        switch (what)
-        {
-            case RingEvent.Received when isLast:
-                _receiving--;
-                break;
-            case RingEvent.EpollReady:
-                _watching = false;
-                break;
-        }
-
+        bool isLast = (flags & IoUring.MoreFollows) == 0;
+        if (what == RingEvent.Received && isLast)
+            _receiving--;
         completion = new RingCompletion(
             what,
             number & ~EventMask,
             result,
             what == RingEvent.SendFailed ? (ushort)number : (ushort)(flags >> 16),
-            HasBuffer: (flags & Libc.RingHasBuffer) != 0,
+            HasBuffer: (flags & IoUring.HasBuffer) != 0,
             isLast);
         return true;
     }
@@ -291,6 +318,17 @@ internal sealed unsafe class IoRing
 
     private static RingEvent EventOf(ulong number) => (RingEvent)((number & EventMask) >> EventShift);
 
+    private void Cancel(RingEvent what, ulong number)
+    {
+        byte* entry = Next();
+        entry[0] = IoUring.Cancel;
+        entry[1] = IoUring.SkipSuccess;
+        *(ulong*)(entry + 16) = number | ((ulong)what << EventShift);
+        *(ulong*)(entry + 32) = (ulong)RingEvent.NothingToCancel << EventShift;
+    }
+
+    private byte* Completion(uint at) => _completions + (at & _completionMask) * IoUring.CompletionBytes;
+
     private byte* At(ushort buffer) => _memory + buffer * BufferBytes;
 
     /// <summary>A submission, empty, to be filled before anything else is asked of the ring.</summary>
@@ -299,8 +337,8 @@ internal sealed unsafe class IoRing
         // A full queue is taken whole unless the kernel has no memory: then it is asked again.
         while (_tail - Volatile.Read(ref *_submissionHead) == Entries)
             Submit();
-        byte* entry = _submissions + (_tail & _submissionMask) * Libc.RingSubmissionBytes;
-        NativeMemory.Clear(entry, Libc.RingSubmissionBytes);
+        byte* entry = _submissions + (_tail & _submissionMask) * IoUring.SubmissionBytes;
+        NativeMemory.Clear(entry, IoUring.SubmissionBytes);
         _tail++;
         return entry;
     }
@@ -312,6 +350,7 @@ internal sealed unsafe class IoRing
         int answer = Libc.RingEnter(_registered, submit, complete, flags, milliseconds);
 
         // A wait that is over, a signal, and a kernel that wants its completions taken first or has no memory now: what was not taken stays in the queue.
+        // Anything else is as grave as an epoll_wait that fails.
         if (answer is < 0 and not (Libc.TimedOut or Libc.Interrupted or Libc.Busy or Libc.WouldBlock))
             throw new InvalidOperationException($"io_uring_enter failed with errno {-answer}");
     }

@@ -153,8 +153,7 @@ internal sealed class LinuxAcceptor : Acceptor
                 return;
             if (wanted)
             {
-                // Not on the edge: connections that a turn leaves in the queue are told again, here or to another loop.
-                int answer = Loop.Register(owner._listener, this, Libc.EpollIn | Libc.EpollExclusive, out _number);
+                int answer = Loop.RegisterListener(owner._listener, this, out _number);
                 _listens = answer >= 0;
                 if (!_listens)
                     Rest(IoFaults.OfErrno(-answer));
@@ -162,7 +161,7 @@ internal sealed class LinuxAcceptor : Acceptor
             else
             {
                 _listens = false;
-                Loop.Unregister(owner._listener, _number, shared: true);
+                Loop.UnregisterListener(owner._listener, _number);
             }
         }
 

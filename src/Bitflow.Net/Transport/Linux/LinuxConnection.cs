@@ -125,12 +125,12 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
             TurnDelaysOff();
     }
 
-    internal void CancelReceiveByRing(IoRing ring) => ring.Cancel(_number);
+    internal void CancelReceiveByRing(IoRing ring) => ring.CancelReceive(_number);
 
     /// <summary>A send of the ring took nothing, for which there may be a fault.</summary>
     internal void NoteSendByRing(int answer)
     {
-        if (answer is not (Libc.WouldBlock or Libc.BrokenPipe or Libc.Interrupted))
+        if (answer is not (Libc.WouldBlock or Libc.BrokenPipe) && !IsOfTheRing(answer))
             NoteFault(-answer);
     }
 
@@ -138,17 +138,30 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
     internal void OnReceivedByRing(in RingCompletion received)
     {
         IRingUser user = _ringUser!;
-        if (received.Result > 0)
-            user.OnReceived(received.Buffer, received.Result);
-        if (!received.IsLast)
-            return;
-        if (received.Result < 0 && received.Result is not (Libc.Canceled or Libc.NoBuffers or Libc.WouldBlock or Libc.NoMemory or Libc.Interrupted))
-            NoteFault(-received.Result);
+        try
+        {
+            if (received.Result > 0)
+                user.OnReceived(received.Buffer, received.Result);
+        }
+        finally
+        {
+            if (received.IsLast)
+                EndReceivingByRing(user, received.Result);
+        }
+    }
+
+    private void EndReceivingByRing(IRingUser user, int answer)
+    {
+        if (answer < 0 && answer != Libc.WouldBlock && !IsOfTheRing(answer))
+            NoteFault(-answer);
         _ringUser = null;
         if (!IsClosed)
             ChangeInterest();
         user.OnReceiveOver();
     }
+
+    /// <summary>Whether an answer says something of the ring, and nothing of the connection.</summary>
+    private static bool IsOfTheRing(int answer) => answer is Libc.Canceled or Libc.NoBuffers or Libc.NoMemory or Libc.Interrupted;
 
     /// <summary>Begins to hear of a connected socket. Answers the negative errno where the kernel cannot, and the connection is closed then.</summary>
     public int Begin()

@@ -18,6 +18,9 @@ internal sealed class LinuxLoop : EventLoop
     private const int EventsPerTurn = 256;
     private const ulong WakeNumber = ulong.MaxValue;
 
+    /// <summary>The epoll's, where the ring watches it: no place in the table has it.</summary>
+    private const ulong EpollNumber = 0x3fff_ffff;
+
     private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(5);
 
     private readonly ILogger _logger;
@@ -46,7 +49,9 @@ internal sealed class LinuxLoop : EventLoop
     private readonly int _ringBuffers;
     private IoRing? _ring;
     private bool _ringRefused;
+    private readonly Dictionary<ulong, int> _listeners = [];
     private bool _epollReady;
+    private bool _watchesEpoll;
     private bool _stopping;
 
     public LinuxLoop(int place, int loops, ILogger logger, int ringBuffers)
@@ -171,8 +176,8 @@ internal sealed class LinuxLoop : EventLoop
         _ = Libc.SetOption(descriptor, Libc.IpProtoTcp, Libc.TcpNotSentLowAt, SocketSettings.UnsentBytesUnderTimeout);
     }
 
-    /// <summary>Whether the loop waits in its ring, since something is under way there.</summary>
-    internal bool IsInRing => _ring is { IsBusy: true };
+    /// <summary>Whether something is under way in the ring.</summary>
+    internal bool IsRingBusy => _ring is { IsBusy: true };
 
     /// <summary>This loop's ring, made when it is first asked for; null where the kernel has none for it.</summary>
     internal IoRing? TryRing()
@@ -180,8 +185,12 @@ internal sealed class LinuxLoop : EventLoop
         Debug.Assert(IsCurrent, "the ring belongs to the loop");
         if (_ring is null && !_ringRefused)
         {
-            _ring = IoRing.TryMake(_ringBuffers);
+            _ring = IoRing.TryMake(_ringBuffers, out int errno);
             _ringRefused = _ring is null;
+            if (_ring is null)
+                LinuxLog.NoRing(_logger, Place, Marshal.GetPInvokeErrorMessage(errno));
+            else
+                MoveListeners(_ring);
         }
 
         return _ring;
@@ -192,7 +201,7 @@ internal sealed class LinuxLoop : EventLoop
     /// </summary>
     internal void SubmitToRing()
     {
-        if (_ring is { HasUnsubmitted: true } ring)
+        while (_ring is { HasUnsubmitted: true } ring)
             ring.Submit();
     }
 
@@ -206,6 +215,44 @@ internal sealed class LinuxLoop : EventLoop
             _sinks.Remove(number);
         Load = _sinks.Count;
         return answer;
+    }
+
+    /// <summary>
+    /// Begins to report that connections wait at a socket, to one of the loops that sleep (EPOLLEXCLUSIVE). Not on the edge: what a turn leaves in the queue
+    /// is told again, here or to another loop. Answers the negative errno, or not.
+    /// </summary>
+    internal int RegisterListener(int descriptor, IEventSink sink, out ulong number)
+    {
+        int answer = Register(descriptor, sink, Libc.EpollIn | Libc.EpollExclusive, out number);
+        if (answer < 0)
+            return answer;
+        _listeners.Add(number, descriptor);
+        if (_ring is not null)
+            MoveListener(_ring, descriptor, number);
+        return answer;
+    }
+
+    internal void UnregisterListener(int descriptor, ulong number)
+    {
+        _ = _listeners.Remove(number);
+        Unregister(descriptor, number, shared: true);
+        _ring?.CancelWatch(number);
+    }
+
+    /// <summary>
+    /// A loop that waits in its ring is asleep nowhere that epoll knows of, and would be woken for each connection together with all others: its ring
+    /// watches the listeners.
+    /// </summary>
+    private void MoveListeners(IoRing ring)
+    {
+        foreach ((ulong number, int descriptor) in _listeners)
+            MoveListener(ring, descriptor, number);
+    }
+
+    private void MoveListener(IoRing ring, int descriptor, ulong number)
+    {
+        _ = Libc.EpollCtl(_epoll, Libc.EpollCtlDel, descriptor, 0, 0);
+        ring.Watch(descriptor, number, isExclusive: true);
     }
 
     /// <summary>Turns a registered connection's keep-alive on if it lives long enough.</summary>
@@ -257,8 +304,8 @@ internal sealed class LinuxLoop : EventLoop
         byte* events = (byte*)NativeMemory.Alloc((nuint)(EventsPerTurn * Libc.EpollEventBytes));
         while (!_stopping)
         {
-            if (IsInRing)
-                WaitInRing(_ring!);
+            if (_ring is { } ring)
+                WaitInRing(ring);
             else
                 WaitInEpoll(events, Patience());
             Volatile.Write(ref _asleep, 0);
@@ -294,7 +341,12 @@ internal sealed class LinuxLoop : EventLoop
     /// <summary>Hands the ring what was asked of it in the turn before, and waits for it and, through it, for epoll.</summary>
     private void WaitInRing(IoRing ring)
     {
-        ring.WatchEpoll(_epoll);
+        if (!_watchesEpoll)
+        {
+            _watchesEpoll = true;
+            ring.Watch(_epoll, EpollNumber, isExclusive: false);
+        }
+
         ring.SubmitAndWait(Patience());
         _eventCount = 0;
         _eventCursor = 0;
@@ -364,8 +416,12 @@ internal sealed class LinuxLoop : EventLoop
                     // Of something handed over in the midst of this turn; what was handed over before is settled.
                     ring.TakeSender(completion.Buffer)?.OnSendFailed(completion.Result);
                     break;
-                case RingEvent.EpollReady:
+                case RingEvent.Ready when completion.Number == EpollNumber:
+                    _watchesEpoll = false;
                     _epollReady = true;
+                    break;
+                case RingEvent.Ready:
+                    DispatchListener(ring, completion);
                     break;
                 case RingEvent.NothingToCancel:
                     break;
@@ -379,6 +435,30 @@ internal sealed class LinuxLoop : EventLoop
         _epollReady = false;
         SubmitToRing();
         WaitInEpoll(events, 0);
+    }
+
+    private void DispatchListener(IoRing ring, in RingCompletion ready)
+    {
+        if (_sinks.Find(ready.Number) is not { } sink)
+            return;
+        if (ready.Result < 0)
+        {
+            // A ring that cannot watch it leaves it to epoll.
+            _ = Libc.EpollCtl(_epoll, Libc.EpollCtlAdd, _listeners[ready.Number], Libc.EpollIn | Libc.EpollExclusive, ready.Number);
+            return;
+        }
+
+        try
+        {
+            _watch.Begin();
+            sink.OnEvents((uint)ready.Result);
+            _watch.End(sink);
+        }
+        finally
+        {
+            if (_listeners.TryGetValue(ready.Number, out int descriptor))
+                ring.Watch(descriptor, ready.Number, isExclusive: true);
+        }
     }
 
     private unsafe void Dispatch(byte* events)

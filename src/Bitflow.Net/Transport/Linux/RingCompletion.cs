@@ -9,14 +9,14 @@ internal enum RingEvent
     /// <summary>A send was not taken whole.</summary>
     SendFailed,
 
-    /// <summary>The epoll that the ring watches has something to report.</summary>
-    EpollReady,
+    /// <summary>A descriptor that was watched is ready, or the watch is over.</summary>
+    Ready,
 
-    /// <summary>A receive that was to be cancelled was over already.</summary>
+    /// <summary>What was to be cancelled was over already.</summary>
     NothingToCancel,
 }
 
-/// <param name="Number">Whose receive it was; the number given with it.</param>
+/// <param name="Number">Whose receive or watch it was; the number given with it.</param>
 /// <param name="Result">Bytes, or the negative errno.</param>
 /// <param name="Buffer">Where received bytes are, or what was sent.</param>
 /// <param name="IsLast">Whether the receive is over with this.</param>
