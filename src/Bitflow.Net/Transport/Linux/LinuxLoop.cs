@@ -37,6 +37,10 @@ internal sealed class LinuxLoop : EventLoop
     private readonly LateKeepAlive _keepAlive;
     private readonly ConcurrentQueue<Action> _posted = new();
     private readonly LoopWatch _watch = new();
+    private readonly int _ringBuffers;
+
+    /// <summary>The listening sockets that are accepted from, by their numbers.</summary>
+    private readonly Dictionary<ulong, int> _listeners = [];
     private List<LoopOperation> _deferred = [];
     private List<LoopOperation> _completing = [];
     private List<LoopConnection> _again = [];
@@ -46,10 +50,8 @@ internal sealed class LinuxLoop : EventLoop
     private int _asleep;
     private int _eventCursor;
     private int _eventCount;
-    private readonly int _ringBuffers;
     private IoRing? _ring;
     private bool _ringRefused;
-    private readonly Dictionary<ulong, int> _listeners = [];
     private bool _epollReady;
     private bool _watchesEpoll;
     private bool _stopping;
