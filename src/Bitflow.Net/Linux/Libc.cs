@@ -22,8 +22,8 @@ internal static unsafe partial class Libc
     public const int TooManyOpenInSystem = -23;
     public const int TooManyOpen = -24;
     public const int BrokenPipe = -32;
-    public const int ProtocolFault = -71;
     public const int TimedOut = -62;
+    public const int ProtocolFault = -71;
     public const int NotSocket = -88;
     public const int ConnectionAborted = -103;
     public const int ConnectionReset = -104;

@@ -17,7 +17,7 @@ internal sealed class SideStamps
     /// <summary>Bytes received from the side.</summary>
     public long BytesFrom;
 
-    /// <summary>Bytes that the kernel took for the side.</summary>
+    /// <summary>Bytes that the kernel took for the side. What goes through a ring counts as it is asked for, and is taken back where it was refused.</summary>
     public long BytesTo;
 
     /// <summary>Whether a write to the side is pending.</summary>

@@ -221,7 +221,7 @@ internal sealed class LinuxLoop : EventLoop
 
     /// <summary>
     /// Begins to report that connections wait at a socket, to one of the loops that sleep (EPOLLEXCLUSIVE). Not on the edge: what a turn leaves in the queue
-    /// is told again, here or to another loop. Answers the negative errno, or not.
+    /// is told again, here or to another loop. Answers zero or more, or the negative errno.
     /// </summary>
     internal int RegisterListener(int descriptor, IEventSink sink, out ulong number)
     {
@@ -234,6 +234,7 @@ internal sealed class LinuxLoop : EventLoop
         return answer;
     }
 
+    /// <summary>Stops reporting; when this returns, nothing here holds the socket open.</summary>
     internal void UnregisterListener(int descriptor, ulong number)
     {
         _ = _listeners.Remove(number);
