@@ -1,3 +1,4 @@
+using Bitflow.Domain;
 using Bitflow.Net.Transport.Linux;
 using Xunit;
 
@@ -8,7 +9,7 @@ internal static class RingEngine
 {
     public static LinuxEngine Make(int loops)
     {
-        var engine = new LinuxEngine(loops: loops);
+        var engine = new LinuxEngine(loops: loops, ring: new RingUse { KeptFor = Duration.OfSeconds(3600) });
         foreach (LinuxLoop loop in engine.Loops.Cast<LinuxLoop>())
         {
             var made = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);

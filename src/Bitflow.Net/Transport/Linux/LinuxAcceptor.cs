@@ -111,11 +111,8 @@ internal sealed class LinuxAcceptor : Acceptor
 
     private void HandOver(LinuxConnection connection)
     {
-        int begun = connection.Begin();
-        if (begun < 0)
-            _handler.OnAcceptFault(IoFaults.OfErrno(-begun));
-        else
-            _handler.OnAccepted(connection);
+        connection.Begin();
+        _handler.OnAccepted(connection);
     }
 
     private LinuxLoop Home(LinuxLoop here)
