@@ -14,7 +14,7 @@ namespace Bitflow.Tests.Relay;
 
 public sealed class ManagedPumpContract() : PumpContract(new ManagedEngine());
 
-public sealed class LinuxPumpContract() : LinuxPumpRules(new LinuxEngine(loops: 1))
+public sealed class LinuxPumpContract() : PumpContract(new LinuxEngine(loops: 1))
 {
     /// <summary>Without this the tests of small messages would say little of the ring.</summary>
     [Fact]
@@ -35,83 +35,6 @@ public sealed class LinuxPumpContract() : LinuxPumpRules(new LinuxEngine(loops: 
         pumping.Client.Peer.Shutdown(SocketShutdown.Send);
         Assert.Equal((Side.Client, RelayEvent.Ended), await pumping.Told.NextAsync());
         Assert.False(loop.IsRingBusy);
-    }
-}
-
-/// <summary>As on a loop where much happens.</summary>
-public sealed class RingPumpContract() : LinuxPumpRules(new LinuxEngine(loops: 1, ring: new RingUse { BeginsFrom = 0 }))
-{
-    /// <summary>Without this the other tests would say little of the ring.</summary>
-    [Fact]
-    public async Task A_stream_begins_in_the_ring_leaves_it_for_bulk_and_comes_back_with_small_messages()
-    {
-        using var pumping = await BeginAsync();
-        var client = (LinuxConnection)pumping.Client.Connection;
-        var loop = (LinuxLoop)client.Loop;
-        Assert.True(loop.IsRingBusy);
-        await pumping.ChatAsync();
-        Assert.True(loop.IsRingBusy);
-        Assert.False(client.IsWatched);
-        byte[] large = Wire.Pattern(200_000, 2);
-        Task<byte[]> receiving = pumping.Target.PeerReceive(large.Length);
-        await SendAll(pumping.Client.Peer, large);
-        Assert.True((await receiving).AsSpan().SequenceEqual(large));
-        await Wire.Eventually(() => Task.FromResult(!loop.IsRingBusy), "the stay is over");
-        await pumping.ChatAsync();
-        Assert.True(loop.IsRingBusy);
-        pumping.Client.Peer.Shutdown(SocketShutdown.Send);
-        Assert.Equal((Side.Client, RelayEvent.Ended), await pumping.Told.NextAsync());
-        Assert.False(loop.IsRingBusy);
-    }
-
-    /// <summary>An end that the ring received leaves nobody who receives, and epoll knows nothing of the connection by then.</summary>
-    [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public async Task A_reset_behind_an_end_is_seen_although_nobody_receives(bool askedLongBefore)
-    {
-        using Pumping pumping = await BeginAsync();
-        Task<IoFault> reset = await pumping.Client.OnLoop(client => client.WaitResetAsync().AsTask());
-        if (askedLongBefore)
-            await Task.Delay(200);
-        await pumping.Client.Peer.SendAsync("a message"u8.ToArray());
-        pumping.Client.Peer.Shutdown(SocketShutdown.Send);
-        Assert.Equal((Side.Client, RelayEvent.Ended), await pumping.Told.NextAsync());
-        Assert.Equal("a message"u8.ToArray(), await pumping.Target.PeerReceive(9));
-        pumping.Client.PeerAborts();
-        Assert.Equal(IoFault.Reset, await reset.WaitAsync(Wire.Patience));
-    }
-
-    /// <summary>A loop that waited in its ring for good would pay for whatever lives in epoll.</summary>
-    [Fact]
-    public async Task A_loop_whose_ring_nobody_uses_waits_in_epoll_again()
-    {
-        using var engine = new LinuxEngine(loops: 1, ring: new RingUse { BeginsFrom = 0, KeptFor = Duration.Zero });
-        for (int i = 0; i < 3; i++)
-        {
-            using Pumping pumping = await Pumping.BeginAsync(engine, Family.Tcp4, []);
-            var loop = (LinuxLoop)pumping.Client.Connection.Loop;
-            Assert.True(loop.WaitsInRing);
-            await pumping.ChatAsync();
-            pumping.Client.Peer.Shutdown(SocketShutdown.Send);
-            Assert.Equal((Side.Client, RelayEvent.Ended), await pumping.Told.NextAsync());
-            await Wire.Eventually(
-                () =>
-                {
-                    loop.Post(static () => { });
-                    return Task.FromResult(!loop.WaitsInRing);
-                },
-                "the loop waits in epoll");
-        }
-    }
-}
-
-/// <summary>Whether a stream begins in the ring or comes there.</summary>
-public abstract class LinuxPumpRules : PumpContract
-{
-    private protected LinuxPumpRules(LinuxEngine engine)
-        : base(engine)
-    {
     }
 
     /// <summary>The send that finds the reset takes the kernel's error with it, and what follows on the connection looks like an end.</summary>
@@ -178,10 +101,7 @@ public abstract class LinuxPumpRules : PumpContract
     }
 }
 
-/// <summary>As on a kernel that has no ring for it.</summary>
-public sealed class EpollPumpContract() : PumpContract(new LinuxEngine(loops: 1, ring: new RingUse { IsNone = true }));
-
-public sealed class ShortOfBuffersPumpContract() : PumpContract(new LinuxEngine(loops: 1, ring: new RingUse { BeginsFrom = 0, Buffers = 2 }));
+public sealed class ShortOfBuffersPumpContract() : PumpContract(new LinuxEngine(loops: 1, ringBuffers: 2));
 
 /// <summary>What a direction of the relay owes, whichever pump carries it: its bytes, what it says happened, its stamps.</summary>
 public abstract class PumpContract : IDisposable

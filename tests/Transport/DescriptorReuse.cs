@@ -25,13 +25,6 @@ public sealed class DescriptorReuse
     [InlineData(true)]
     public Task No_byte_goes_astray_on_the_linux_engine(bool relayed) => Run(new LinuxEngine(loops: 2), relayed);
 
-    /// <param name="milliseconds">How long a loop waits in a ring that nobody uses: 0 and it goes to and fro.</param>
-    [Theory]
-    [InlineData(1_000)]
-    [InlineData(0)]
-    public Task No_byte_goes_astray_where_streams_begin_in_the_ring(int milliseconds) =>
-        Run(new LinuxEngine(loops: 2, ring: new RingUse { BeginsFrom = 0, KeptFor = Duration.OfMilliseconds(milliseconds) }), relayed: true);
-
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

@@ -1,4 +1,3 @@
-using Bitflow.Domain;
 using Bitflow.Net.Transport.Linux;
 using Xunit;
 
@@ -9,7 +8,7 @@ internal static class RingEngine
 {
     public static LinuxEngine Make(int loops)
     {
-        var engine = new LinuxEngine(loops: loops, ring: new RingUse { KeptFor = Duration.OfSeconds(3600) });
+        var engine = new LinuxEngine(loops: loops);
         foreach (LinuxLoop loop in engine.Loops.Cast<LinuxLoop>())
         {
             var made = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -25,7 +25,6 @@ internal static class IoUring
     public const byte Receive = 27;
     public const byte SelectBuffer = 1 << 5;
     public const byte SkipSuccess = 1 << 6;
-    public const ushort ReceivePollFirst = 1 << 0;
     public const ushort ReceiveMultishot = 1 << 1;
 
     // What a completion says (IORING_CQE_F_*).

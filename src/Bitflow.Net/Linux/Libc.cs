@@ -17,7 +17,6 @@ internal static unsafe partial class Libc
     public const int Interrupted = -4;
     public const int WouldBlock = -11;
     public const int NoMemory = -12;
-    public const int Exists = -17;
     public const int Busy = -16;
     public const int InvalidArgument = -22;
     public const int TooManyOpenInSystem = -23;

@@ -19,8 +19,8 @@ internal sealed class LinuxPump : IReadyHandler
     /// <summary>So many small splices in a row, and the stream is copied again.</summary>
     private const int SmallSplicesBeforeCopying = 8;
 
-    /// <summary>So many small messages in a row, and the stream moves into the ring, or sends there too if that is where it began.</summary>
-    internal const int MessagesBeforeRing = 16;
+    /// <summary>So many small messages in a row, and the stream moves into the ring: a short connection never does.</summary>
+    private const int MessagesBeforeRing = 16;
 
     /// <summary>Each time that it comes back from there it must show twice as many, up to this.</summary>
     private const int MostMessagesBeforeRing = 4096;
@@ -40,7 +40,7 @@ internal sealed class LinuxPump : IReadyHandler
     private int _smallSplices;
     private RingStream? _ringStream;
     private int _smallMessages;
-    private int _messagesBeforeRing;
+    private int _messagesBeforeRing = MessagesBeforeRing;
     private bool _busy;
     private long _heldSince;
     private bool _held;
@@ -93,30 +93,8 @@ internal sealed class LinuxPump : IReadyHandler
             if (_busy)
                 _pipe ??= _loop.Pipes.TryRent(_loop.Now);
             if (!(_pipe is null ? CopyOnce() : SpliceOnce()))
-                break;
+                return;
         }
-
-        AwaitMore();
-    }
-
-    /// <summary>Once nothing is there: the ring receives what comes next, or epoll tells of it.</summary>
-    private void AwaitMore()
-    {
-        if (_over || _held || _from.MayHaveBytes)
-            return;
-        if (_smallMessages >= _messagesBeforeRing && TryMoveIntoRing())
-            return;
-        _from.Watch();
-    }
-
-    private bool TryMoveIntoRing()
-    {
-        if (_splicedFrom is null || _splicedTo is null)
-            return false;
-        bool isChatty = _messagesBeforeRing > 0;
-        _ringStream = RingStream.TryBegin(this, _loop, _splicedFrom, _splicedTo, isChatty);
-        _smallMessages = 0;
-        return _ringStream is not null;
     }
 
     public void OnWritable()
@@ -142,10 +120,6 @@ internal sealed class LinuxPump : IReadyHandler
             return;
         _from.Reader = this;
         _to.Writer = this;
-
-        // Where little happens, and where epoll tells of it already, nothing is gained by the ring before it has shown to be chatty.
-        if (!_loop.IsPressed || _splicedFrom is { IsWatched: true })
-            _messagesBeforeRing = MessagesBeforeRing;
         _fromStamps.BytesFrom += early.Length;
         _left = early;
         if (early.IsEmpty || Deliver(early.Span))
@@ -171,35 +145,41 @@ internal sealed class LinuxPump : IReadyHandler
         if (isLast)
             return Finish(_side, RelayEvent.Ended);
         _busy = got.Bytes == buffer.Length && _from.MaySplice && _splicedTo is not null;
-        if (got.Bytes < IoRing.BufferBytes)
-            _smallMessages++;
-        else
-            _smallMessages = 0;
-        return true;
+        return !MovesIntoRing(got.Bytes);
     }
 
-    /// <summary>The stay in the ring is over; what was left there comes back next (<see cref="Forward"/>).</summary>
-    internal void LeaveRing()
+    /// <summary>Whether the stream has moved into the ring after a message of so many bytes.</summary>
+    private bool MovesIntoRing(int bytes)
     {
-        _ringStream = null;
-        _messagesBeforeRing = Math.Clamp(2 * _messagesBeforeRing, MessagesBeforeRing, MostMessagesBeforeRing);
-    }
-
-    /// <summary>Delivers what the ring has received. False when some of it was kept, or nothing more is to be done.</summary>
-    /// <param name="isLast">Whether it is the last before the end of the stream.</param>
-    internal bool Forward(ReadOnlySpan<byte> data, bool isLast = false)
-    {
-        if (_over)
-            return false;
-        if (_held)
+        if (bytes >= IoRing.BufferBytes)
         {
-            Append(data);
+            _smallMessages = 0;
             return false;
         }
 
-        if (!Deliver(data, isLast))
+        if (++_smallMessages < _messagesBeforeRing || _splicedFrom is null || _splicedTo is null)
             return false;
-        return !isLast || Finish(_side, RelayEvent.Ended);
+        _smallMessages = 0;
+        _ringStream = RingStream.TryBegin(this, _loop, _splicedFrom, _splicedTo);
+        return _ringStream is not null;
+    }
+
+    /// <summary>The stay in the ring is over; what was left there comes back next (<see cref="TakeBack"/>).</summary>
+    internal void LeaveRing()
+    {
+        _ringStream = null;
+        _messagesBeforeRing = Math.Min(2 * _messagesBeforeRing, MostMessagesBeforeRing);
+    }
+
+    /// <summary>Delivers what the ring had received and not sent.</summary>
+    internal void TakeBack(ReadOnlySpan<byte> data)
+    {
+        if (_over)
+            return;
+        if (_held)
+            Append(data);
+        else
+            _ = Deliver(data);
     }
 
     private bool SpliceOnce()
@@ -329,10 +309,6 @@ internal sealed class LinuxPump : IReadyHandler
         _toStamps.LastTaken = _heldSince;
         _toStamps.WritePending = true;
         _fromStamps.Held = true;
-
-        // Nobody receives meanwhile, and a reset is to be seen all the same.
-        if (_ringStream is null)
-            _from.Watch();
     }
 
     private void Resume()

@@ -115,7 +115,6 @@ internal sealed class LoopHandshake : IReadyHandler
         {
             raw.Reader = this;
             raw.Writer = this;
-            raw.Watch();
             waited = await _waiting.BeginFault().ConfigureAwait(false);
             raw.Reader = null;
             raw.Writer = null;

@@ -39,7 +39,6 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
         _ssl = ssl;
         _raw.Reader = this;
         _raw.Writer = this;
-        _raw.Watch();
     }
 
     public override Endpoint Local => _raw.Local;
@@ -57,8 +56,6 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
     internal override bool IsClosed => _released || _raw.IsClosed;
 
     internal override bool MayHaveBytes => !_dry;
-
-    internal override void Watch() => _raw.Watch();
 
     /// <summary>The `SSL`; not to be used once this is closed.</summary>
     internal nint Library => _ssl;

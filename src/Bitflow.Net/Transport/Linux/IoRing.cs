@@ -18,6 +18,9 @@ internal sealed unsafe class IoRing
     /// <summary>Bytes of one buffer; a receive that fills it is no small message.</summary>
     public const int BufferBytes = 8 * 1024;
 
+    /// <summary>Buffers of a ring. They cost memory as they are used; a receive that finds none is over.</summary>
+    public const int DefaultBuffers = 512;
+
     private const uint Entries = 256;
     private const uint CompletionEntries = 4096;
     private const ushort BufferGroup = 0;
@@ -87,9 +90,6 @@ internal sealed unsafe class IoRing
     /// <summary>Whether something was asked for that the kernel has not been told yet.</summary>
     public bool HasUnsubmitted => _tail != Volatile.Read(ref *_submissionHead);
 
-    /// <summary>After what was asked for last, for <see cref="IsUnsubmitted"/>.</summary>
-    public uint Mark => _tail;
-
     /// <summary>
     /// A ring, made on the thread that will use it; null where the kernel has none (before Linux 6.1), or forbids it (kernel.io_uring_disabled,
     /// a seccomp filter), or has no memory for it.
@@ -140,18 +140,7 @@ internal sealed unsafe class IoRing
         return ring;
     }
 
-    /// <summary>Whether the kernel has not been told yet of all that was asked for before a mark.</summary>
-    public bool IsUnsubmitted(uint mark)
-    {
-        // Numbers of submissions come round again: a mark counts only while it lies in the queue.
-        uint head = Volatile.Read(ref *_submissionHead);
-        return mark - head - 1 < _tail - head;
-    }
-
-    /// <summary>
-    /// Receives from a descriptor until it is cancelled, ends, fails, or finds no free buffer. For one that has nothing now: it is not tried before there is
-    /// an event.
-    /// </summary>
+    /// <summary>Receives from a descriptor until it is cancelled, ends, fails, or finds no free buffer.</summary>
     /// <param name="number">Which every completion of it carries.</param>
     public void Receive(int descriptor, ulong number)
     {
@@ -160,7 +149,7 @@ internal sealed unsafe class IoRing
         byte* entry = Next();
         entry[0] = IoUring.Receive;
         entry[1] = IoUring.SelectBuffer;
-        *(ushort*)(entry + 2) = IoUring.ReceiveMultishot | IoUring.ReceivePollFirst;
+        *(ushort*)(entry + 2) = IoUring.ReceiveMultishot;
         *(int*)(entry + 4) = descriptor;
         *(ulong*)(entry + 32) = number | ((ulong)RingEvent.Received << EventShift);
         *(ushort*)(entry + 40) = BufferGroup;
@@ -182,12 +171,10 @@ internal sealed unsafe class IoRing
         *(ulong*)(entry + 32) = number | ((ulong)RingEvent.Ready << EventShift);
     }
 
-    /// <summary>Ends a watch. It holds its descriptor open until <see cref="FinishCancelling"/>.</summary>
-    public void CancelWatch(ulong number) => Cancel(RingEvent.Ready, number);
-
-    /// <summary>The kernel lets go of what was cancelled before this returns.</summary>
-    public void FinishCancelling()
+    /// <summary>Ends a watch. It holds its descriptor open, so the kernel is told, and lets go of it, before this returns.</summary>
+    public void CancelWatch(ulong number)
     {
+        Cancel(RingEvent.Ready, number);
         while (HasUnsubmitted)
             Submit();
         Enter(0, IoUring.EnterGetEvents, 0);
@@ -291,16 +278,6 @@ internal sealed unsafe class IoRing
         if (_settleSoon)
             milliseconds = 0;
         Enter(milliseconds == 0 ? 0u : 1u, IoUring.EnterGetEvents, milliseconds);
-    }
-
-    /// <summary>What the next completion says if it is of the same receive: bytes, 0 for the end, or the negative errno; null where it is another's.</summary>
-    public int? NextReceived(ulong number)
-    {
-        uint head = *_completionHead;
-        if (head == Volatile.Read(ref *_completionTail))
-            return null;
-        byte* entry = Completion(head);
-        return *(ulong*)entry == (number | ((ulong)RingEvent.Received << EventShift)) ? *(int*)(entry + 8) : null;
     }
 
     public bool TryTake(out RingCompletion completion)

@@ -111,8 +111,11 @@ internal sealed class LinuxAcceptor : Acceptor
 
     private void HandOver(LinuxConnection connection)
     {
-        connection.Begin();
-        _handler.OnAccepted(connection);
+        int begun = connection.Begin();
+        if (begun < 0)
+            _handler.OnAcceptFault(IoFaults.OfErrno(-begun));
+        else
+            _handler.OnAccepted(connection);
     }
 
     private LinuxLoop Home(LinuxLoop here)

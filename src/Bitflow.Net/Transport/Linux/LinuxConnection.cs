@@ -17,6 +17,7 @@ namespace Bitflow.Net.Transport.Linux;
 internal sealed class LinuxConnection : LoopConnection, IEventSink
 {
     private const uint ReceiveEvents = Libc.EpollIn | Libc.EpollPri | Libc.EpollRdHup | Libc.EpollEdge;
+    private const uint AllEvents = ReceiveEvents | Libc.EpollOut;
 
     /// <summary>
     /// While the ring receives: what epoll tells of unasked (EPOLLERR, EPOLLHUP). Not urgent data: whoever asks for it is woken by all data, and the ring
@@ -39,8 +40,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
 
     private int _descriptor;
     private ulong _number;
-    private bool _joined;
-    private bool _watched;
+    private bool _registered;
     private bool _readable;
     private bool _untried;
     private bool _writable;
@@ -52,13 +52,10 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
     private bool _dataReported;
     private bool _endingReported;
     private bool _peerEnded;
-    private bool _endReceived;
-    private bool _isDeaf;
     private IoFault _fault;
     private LoopOperation? _reset;
     private bool _connecting;
     private IRingUser? _ringUser;
-    private uint _ringMark;
 
     /// <param name="keepAliveSeconds">Idle time and interval of TCP keep-alive; 0 is off.</param>
     public LinuxConnection(LinuxLoop loop, int descriptor, int family, EndPoint? target = null, int keepAliveSeconds = 0, bool inherited = false)
@@ -111,20 +108,15 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
     /// <summary>A Unix socket's reads stop at passed descriptors, and urgent data is not for the ring, nor anything after an end or a fault was reported.</summary>
     internal bool MayReceiveByRing => MaySplice && !_endingReported && !IsClosed;
 
-    /// <summary>Whether epoll tells of it.</summary>
-    internal bool IsWatched => _watched;
-
     internal bool MaySendByRing => _family != Libc.FamilyUnix && _fault == IoFault.None && !IsClosed;
 
     /// <summary>From here on what comes is received by the ring, until that is over.</summary>
     internal void BeginReceivingByRing(IoRing ring, IRingUser user)
     {
-        Debug.Assert(!MayHaveBytes, "the ring waits for an event");
         _ringUser = user;
-        if (_watched)
-            ChangeInterest();
+        _readable = false;
+        ChangeInterest();
         ring.Receive(_descriptor, _number);
-        _ringMark = ring.Mark;
     }
 
     internal void BeginSendingByRing()
@@ -133,16 +125,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
             TurnDelaysOff();
     }
 
-    internal void SendByRing(IoRing ring, ushort buffer, int bytes, IRingUser sender)
-    {
-        ring.Send(_descriptor, buffer, bytes, sender);
-        _ringMark = ring.Mark;
-    }
-
     internal void CancelReceiveByRing(IoRing ring) => ring.CancelReceive(_number);
-
-    /// <summary>Whether the next completion of the ring brings more of what it receives here, or the end: 0. Null where it brings neither.</summary>
-    internal int? NextByRing(IoRing ring) => ring.NextReceived(_number);
 
     /// <summary>A send of the ring took nothing, for which there may be a fault.</summary>
     internal void NoteSendByRing(int answer)
@@ -169,43 +152,22 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
 
     private void EndReceivingByRing(IRingUser user, int answer)
     {
-        _ringUser = null;
-        if (answer == 0)
-        {
-            _readable = true;
-            _endReceived = true;
-            _endingReported = true;
-            _peerEnded |= _fault == IoFault.None;
-        }
-        else if (answer < 0 && answer != Libc.WouldBlock && !IsOfTheRing(answer))
-        {
+        if (answer < 0 && answer != Libc.WouldBlock && !IsOfTheRing(answer))
             NoteFault(-answer);
-            _readable = true;
-        }
-
-        if (IsClosed)
-        {
-            user.OnReceiveOver();
-            return;
-        }
-
-        if (_watched)
+        _ringUser = null;
+        if (!IsClosed)
             ChangeInterest();
-        else if (!_endReceived)
-            Watch();
-        else if (_reset is { IsPending: true })
-            OwnLoop.WatchLater(_number);
         user.OnReceiveOver();
     }
 
     /// <summary>Whether an answer says something of the ring, and nothing of the connection.</summary>
     private static bool IsOfTheRing(int answer) => answer is Libc.Canceled or Libc.NoBuffers or Libc.NoMemory or Libc.Interrupted;
 
-    /// <summary>Begins to live on the loop, connected.</summary>
-    public void Begin()
+    /// <summary>Begins to hear of a connected socket. Answers the negative errno where the kernel cannot, and the connection is closed then.</summary>
+    public int Begin()
     {
         _writable = true;
-        Join();
+        return Register(ReceiveEvents);
     }
 
     public ValueTask<IoFault> ConnectAsync()
@@ -225,20 +187,11 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
         }
 
         _watchesWritable = answer != 0;
+        int registered = answer == 0 ? Begin() : Register(AllEvents);
+        if (registered < 0)
+            return new(IoFaults.OfErrno(-registered));
         if (answer == 0)
-        {
-            Begin();
             return new(IoFault.None);
-        }
-
-        Join();
-        Watch();
-        if (_fault != IoFault.None)
-        {
-            Close();
-            return new(_fault);
-        }
-
         _connecting = true;
         return Sending.BeginFault();
 
@@ -316,11 +269,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
             return FromElsewhere();
         if (IsClosed)
             return new(IoFault.Aborted);
-        if (_fault != IoFault.None)
-            return new(_fault);
-        if (!_watched)
-            OwnLoop.WatchLater(_number);
-        return (_reset ??= new LoopOperation()).BeginFault();
+        return _fault != IoFault.None ? new(_fault) : (_reset ??= new LoopOperation()).BeginFault();
 
         async ValueTask<IoFault> FromElsewhere()
         {
@@ -373,11 +322,9 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
             return;
         int descriptor = _descriptor;
         _descriptor = -1;
-        OwnLoop.SubmitToRing(_ringMark);
-        if (_joined)
-            OwnLoop.Leave(_number);
-        if (_watched && _inherited)
-            OwnLoop.Unwatch(descriptor);
+        OwnLoop.SubmitToRing();
+        if (_registered)
+            OwnLoop.Unregister(descriptor, _number, _inherited);
         _ = Libc.Close(descriptor);
         Abandon(_reset);
         AnnounceClosed();
@@ -445,8 +392,6 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
 
     internal override bool TryReceive(Span<byte> buffer, out IoResult result)
     {
-        if (_endReceived)
-            return Received(0, out result);
         int answer = Libc.Receive(_descriptor, buffer);
         if (answer > 0 && answer < buffer.Length && !_shortReadsProveNothing)
             _readable = false;
@@ -498,7 +443,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
             return true;
         }
 
-        if (answer == Libc.WouldBlock && !_isDeaf)
+        if (answer == Libc.WouldBlock)
         {
             _readable = false;
             result = default;
@@ -580,52 +525,28 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
         if (_watchesWritable)
             return;
         _watchesWritable = true;
-        if (_watched)
-            ChangeInterest();
-        else
-            Watch();
+        ChangeInterest();
     }
 
-    /// <summary>What epoll is to tell.</summary>
-    private uint Interest => (_ringUser is null ? ReceiveEvents : EventsBesideRing) | (_watchesWritable ? Libc.EpollOut : 0);
-
-    /// <summary>What of the interest is so by now is told at once.</summary>
+    /// <summary>What epoll is to tell from here on; what of it is so by now it tells at once.</summary>
     private void ChangeInterest()
     {
+        uint events = (_ringUser is null ? ReceiveEvents : EventsBesideRing) | (_watchesWritable ? Libc.EpollOut : 0);
+
         // Changing a registration that exists needs nothing that could run out.
-        int answer = OwnLoop.Change(_descriptor, Interest, _number);
+        int answer = OwnLoop.Change(_descriptor, events, _number);
         Debug.Assert(answer >= 0, "the descriptor is registered");
     }
 
-    internal override void Watch()
+    private int Register(uint events)
     {
-        if (_watched || IsClosed)
-            return;
-        int answer = OwnLoop.Watch(_descriptor, Interest, _number);
-        _watched = answer >= 0;
-        if (_watched)
-            return;
-
-        // Nobody would ever hear of it again: whoever receives is told, in the next turn.
-        NoteFault(-answer);
-        _isDeaf = true;
-        _readable = true;
-        OwnLoop.ComeBackTo(this);
-    }
-
-    /// <summary>For a connection that nobody receives from, but whose reset someone waits for.</summary>
-    internal void WatchUnlessInRing()
-    {
-        if (_ringUser is null)
-            Watch();
-    }
-
-    private void Join()
-    {
-        _number = OwnLoop.Join(this);
-        _joined = true;
-        if (_keepAliveSeconds > 0)
+        int answer = OwnLoop.Register(_descriptor, this, events, out _number);
+        _registered = answer >= 0;
+        if (!_registered)
+            Close();
+        else if (_keepAliveSeconds > 0)
             OwnLoop.KeepAliveLater(_number);
+        return answer;
     }
 
     private IoFault FaultOr(int errno) => _fault != IoFault.None ? _fault : IoFaults.OfErrno(errno);

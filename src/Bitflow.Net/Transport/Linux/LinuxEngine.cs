@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Bitflow.Net.Transport.Linux;
 
-/// <summary>Sockets driven by epoll and, where that pays, io_uring, one loop a core.</summary>
+/// <summary>Sockets driven by epoll, one loop a core.</summary>
 internal sealed class LinuxEngine : Engine
 {
     private readonly LinuxLoop[] _loops;
@@ -11,12 +11,12 @@ internal sealed class LinuxEngine : Engine
 
     /// <param name="logger">Hears of callbacks that throw.</param>
     /// <param name="loops">How many; the default is one a core.</param>
-    /// <param name="ring">When the loops use their rings; the default is what pays.</param>
-    public LinuxEngine(ILogger? logger = null, int? loops = null, RingUse? ring = null)
+    /// <param name="ringBuffers">How many buffers a loop's ring has, a power of two.</param>
+    public LinuxEngine(ILogger? logger = null, int? loops = null, int ringBuffers = IoRing.DefaultBuffers)
     {
         _loops = new LinuxLoop[loops ?? Environment.ProcessorCount];
         for (int i = 0; i < _loops.Length; i++)
-            _loops[i] = new LinuxLoop(i, _loops.Length, logger ?? NullLogger.Instance, ring ?? new RingUse());
+            _loops[i] = new LinuxLoop(i, _loops.Length, logger ?? NullLogger.Instance, ringBuffers);
         Loops = _loops;
     }
 

@@ -21,20 +21,7 @@ internal sealed class LinuxLoop : EventLoop
     /// <summary>The epoll's, where the ring watches it: no place in the table has it.</summary>
     private const ulong EpollNumber = 0x3fff_ffff;
 
-    private const uint ListenerEvents = Libc.EpollIn | Libc.EpollExclusive;
-
-    /// <summary>Over how many turns the things that a turn finds are averaged.</summary>
-    private const double PressureTurns = 256;
-
     private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(5);
-
-    /// <summary>The shortest idle time of TCP keep-alive: no probe could be due before, and setting it costs three calls and a timer of the kernel's.</summary>
-    private static readonly Duration KeepAliveAge = Duration.OfSeconds(1);
-
-    private static readonly Duration KeepAlivePace = Duration.OfMilliseconds(50);
-
-    /// <summary>A reset nobody reads towards may be found this late; most connections that could have one are over by then, and cost epoll nothing.</summary>
-    private static readonly Duration UnwatchedAge = Duration.OfMilliseconds(20);
 
     private readonly ILogger _logger;
     private readonly Thread _thread;
@@ -47,11 +34,10 @@ internal sealed class LinuxLoop : EventLoop
     private readonly SafeFileHandle _wakeOwner;
     private readonly TimerQueue _timers = new();
     private readonly SinkTable _sinks = new();
-    private readonly LateCall _keepAlive;
-    private readonly LateCall _lateWatch;
+    private readonly LateKeepAlive _keepAlive;
     private readonly ConcurrentQueue<Action> _posted = new();
     private readonly LoopWatch _watch = new();
-    private readonly RingUse _ringUse;
+    private readonly int _ringBuffers;
 
     /// <summary>The listening sockets that are accepted from, by their numbers.</summary>
     private readonly Dictionary<ulong, int> _listeners = [];
@@ -65,23 +51,17 @@ internal sealed class LinuxLoop : EventLoop
     private int _eventCursor;
     private int _eventCount;
     private IoRing? _ring;
-    private bool _hasNoRing;
+    private bool _ringRefused;
     private bool _epollReady;
     private bool _watchesEpoll;
-    private Instant _ringUsed;
-    private int _things;
-    private double _pressure;
     private bool _stopping;
 
-    public LinuxLoop(int place, int loops, ILogger logger, RingUse ring)
+    public LinuxLoop(int place, int loops, ILogger logger, int ringBuffers)
         : base(place)
     {
         _logger = logger;
-        _ringUse = ring;
-        _hasNoRing = ring.IsNone;
-        IsPressed = ring.BeginsFrom <= 0;
-        _keepAlive = new LateCall(this, _sinks, KeepAliveAge, KeepAlivePace, static connection => connection.TurnKeepAliveOn());
-        _lateWatch = new LateCall(this, _sinks, UnwatchedAge, UnwatchedAge, static connection => connection.WatchUnlessInRing());
+        _ringBuffers = ringBuffers;
+        _keepAlive = new LateKeepAlive(this, _sinks);
         Pipes = new PipePool(loops);
         _now = Clock();
         _epoll = Checked(Libc.EpollCreate(), "epoll_create1");
@@ -182,9 +162,9 @@ internal sealed class LinuxLoop : EventLoop
 
         var adopted = new LinuxConnection(this, descriptor, family, keepAliveSeconds: settings.KeepAliveSeconds, inherited: true);
         if (IsCurrent)
-            adopted.Begin();
+            _ = adopted.Begin();
         else
-            Post(adopted.Begin);
+            Post(() => _ = adopted.Begin());
         return adopted;
     }
 
@@ -198,55 +178,46 @@ internal sealed class LinuxLoop : EventLoop
         _ = Libc.SetOption(descriptor, Libc.IpProtoTcp, Libc.TcpNotSentLowAt, SocketSettings.UnsentBytesUnderTimeout);
     }
 
-    /// <summary>Whether it waits in its ring, and for epoll through it.</summary>
-    internal bool WaitsInRing { get; private set; }
-
     /// <summary>Whether something is under way in the ring.</summary>
     internal bool IsRingBusy => _ring is { IsBusy: true };
 
-    /// <summary>Whether so much happens that streams begin in the ring.</summary>
-    internal bool IsPressed { get; private set; }
-
-    /// <summary>
-    /// This loop's ring, made when it is first asked for; null where the kernel has none for it. Whoever asks uses it: the loop waits there from now on.
-    /// </summary>
+    /// <summary>This loop's ring, made when it is first asked for; null where the kernel has none for it.</summary>
     internal IoRing? TryRing()
     {
         Debug.Assert(IsCurrent, "the ring belongs to the loop");
-        if (_ring is null && !_hasNoRing)
+        if (_ring is null && !_ringRefused)
         {
-            _ring = IoRing.TryMake(_ringUse.Buffers, out int errno);
-            _hasNoRing = _ring is null;
+            _ring = IoRing.TryMake(_ringBuffers, out int errno);
+            _ringRefused = _ring is null;
             if (_ring is null)
                 LinuxLog.NoRing(_logger, Place, Marshal.GetPInvokeErrorMessage(errno));
+            else
+                MoveListeners(_ring);
         }
 
-        if (_ring is not null && !WaitsInRing)
-            MoveIntoRing(_ring);
         return _ring;
     }
 
     /// <summary>
     /// Before a descriptor is closed: nothing that the kernel has not been told yet may name it, or whoever has its number next would be meant.
     /// </summary>
-    /// <param name="mark">When it was last named: <see cref="IoRing.Mark"/>.</param>
-    internal void SubmitToRing(uint mark)
+    internal void SubmitToRing()
     {
-        while (_ring is { } ring && ring.IsUnsubmitted(mark))
+        while (_ring is { HasUnsubmitted: true } ring)
             ring.Submit();
     }
 
-    /// <summary>Gives an inhabitant of this loop its number, which its events carry. Nothing is reported yet.</summary>
-    internal ulong Join(IEventSink sink)
+    /// <summary>Begins to report a descriptor's events. Answers the number to remove it by, or the negative errno.</summary>
+    internal int Register(int descriptor, IEventSink sink, uint events, out ulong number)
     {
         Debug.Assert(IsCurrent, "the table belongs to the loop");
-        ulong number = _sinks.Add(sink);
+        number = _sinks.Add(sink);
+        int answer = Libc.EpollCtl(_epoll, Libc.EpollCtlAdd, descriptor, events, number);
+        if (answer < 0)
+            _sinks.Remove(number);
         Load = _sinks.Count;
-        return number;
+        return answer;
     }
-
-    /// <summary>Begins to report a descriptor's events; what of them is so already is reported at once. Answers zero, or the negative errno.</summary>
-    internal int Watch(int descriptor, uint events, ulong number) => Libc.EpollCtl(_epoll, Libc.EpollCtlAdd, descriptor, events, number);
 
     /// <summary>
     /// Begins to report that connections wait at a socket, to one of the loops that sleep (EPOLLEXCLUSIVE). Not on the edge: what a turn leaves in the queue
@@ -254,17 +225,12 @@ internal sealed class LinuxLoop : EventLoop
     /// </summary>
     internal int RegisterListener(int descriptor, IEventSink sink, out ulong number)
     {
-        number = Join(sink);
-        int answer = Watch(descriptor, ListenerEvents, number);
+        int answer = Register(descriptor, sink, Libc.EpollIn | Libc.EpollExclusive, out number);
         if (answer < 0)
-        {
-            Leave(number);
             return answer;
-        }
-
         _listeners.Add(number, descriptor);
-        if (WaitsInRing)
-            MoveListener(_ring!, descriptor, number);
+        if (_ring is not null)
+            MoveListener(_ring, descriptor, number);
         return answer;
     }
 
@@ -272,69 +238,40 @@ internal sealed class LinuxLoop : EventLoop
     internal void UnregisterListener(int descriptor, ulong number)
     {
         _ = _listeners.Remove(number);
-        Leave(number);
-        Unwatch(descriptor);
-        if (!WaitsInRing)
-            return;
-        _ring!.CancelWatch(number);
-        _ring.FinishCancelling();
+        Unregister(descriptor, number, shared: true);
+        _ring?.CancelWatch(number);
     }
 
     /// <summary>
     /// A loop that waits in its ring is asleep nowhere that epoll knows of, and would be woken for each connection together with all others: its ring
     /// watches the listeners.
     /// </summary>
-    private void MoveIntoRing(IoRing ring)
+    private void MoveListeners(IoRing ring)
     {
-        WaitsInRing = true;
-        _ringUsed = _now;
         foreach ((ulong number, int descriptor) in _listeners)
             MoveListener(ring, descriptor, number);
     }
 
     private void MoveListener(IoRing ring, int descriptor, ulong number)
     {
-        Unwatch(descriptor);
+        _ = Libc.EpollCtl(_epoll, Libc.EpollCtlDel, descriptor, 0, 0);
         ring.Watch(descriptor, number, isExclusive: true);
     }
 
-    /// <summary>Back to where a turn with something for epoll costs no call more.</summary>
-    private void MoveIntoEpoll(IoRing ring)
-    {
-        foreach ((ulong number, int descriptor) in _listeners)
-        {
-            if (Watch(descriptor, ListenerEvents, number) is < 0 and not Libc.Exists)
-            {
-                // Later, perhaps: to be told of it twice until then does no harm.
-                _ringUsed = _now;
-                return;
-            }
-        }
-
-        WaitsInRing = false;
-        foreach (ulong number in _listeners.Keys)
-            ring.CancelWatch(number);
-        ring.FinishCancelling();
-    }
-
-    /// <summary>Turns a connection's keep-alive on if it lives long enough.</summary>
+    /// <summary>Turns a registered connection's keep-alive on if it lives long enough.</summary>
     internal void KeepAliveLater(ulong number) => _keepAlive.Add(number);
-
-    /// <summary>Begins to report a connection's events if it lives long enough to need it.</summary>
-    internal void WatchLater(ulong number) => _lateWatch.Add(number);
 
     internal int Change(int descriptor, uint events, ulong number) => Libc.EpollCtl(_epoll, Libc.EpollCtlMod, descriptor, events, number);
 
-    /// <summary>Takes an inhabitant's number back: what the kernel has queued for it finds nobody.</summary>
-    internal void Leave(ulong number)
+    /// <summary>Stops reporting. Closing a descriptor takes it out of the epoll, unless another process holds it as well.</summary>
+    internal void Unregister(int descriptor, ulong number, bool shared)
     {
         Debug.Assert(IsCurrent, "the table belongs to the loop");
         _sinks.Remove(number);
         Load = _sinks.Count;
+        if (shared)
+            _ = Libc.EpollCtl(_epoll, Libc.EpollCtlDel, descriptor, 0, 0);
     }
-
-    /// <summary>Stops reporting a descriptor that another process holds as well; closing any other does.</summary>
-    internal void Unwatch(int descriptor) => _ = Libc.EpollCtl(_epoll, Libc.EpollCtlDel, descriptor, 0, 0);
 
     /// <summary>Announces a settled operation later in this turn: whoever closes a connection does not find its own continuations inside the call.</summary>
     internal void Defer(LoopOperation operation) => _deferred.Add(operation);
@@ -370,9 +307,8 @@ internal sealed class LinuxLoop : EventLoop
         byte* events = (byte*)NativeMemory.Alloc((nuint)(EventsPerTurn * Libc.EpollEventBytes));
         while (!_stopping)
         {
-            NotePressure();
-            if (WaitsInRing)
-                WaitInRing(_ring!);
+            if (_ring is { } ring)
+                WaitInRing(ring);
             else
                 WaitInEpoll(events, Patience());
             Volatile.Write(ref _asleep, 0);
@@ -396,25 +332,11 @@ internal sealed class LinuxLoop : EventLoop
         _ = Libc.Close(_epoll);
     }
 
-    private void NotePressure()
-    {
-        _pressure += (_things - _pressure) / PressureTurns;
-        _things = 0;
-        IsPressed = _pressure >= (IsPressed ? Math.Min(_ringUse.BeginsUntil, _ringUse.BeginsFrom) : _ringUse.BeginsFrom);
-        if (!WaitsInRing)
-            return;
-        if (IsRingBusy)
-            _ringUsed = _now;
-        else if (_now.Nanoseconds - _ringUsed.Nanoseconds > _ringUse.KeptFor.TotalNanoseconds)
-            MoveIntoEpoll(_ring!);
-    }
-
     private unsafe void WaitInEpoll(byte* events, int milliseconds)
     {
         int answer = Libc.EpollWait(_epoll, events, EventsPerTurn, milliseconds);
         _eventCount = Math.Max(answer, 0);
         _eventCursor = 0;
-        _things += _eventCount;
         if (answer < 0 && answer != Libc.Interrupted)
             throw new InvalidOperationException($"epoll_wait failed with errno {-answer}");
     }
@@ -478,7 +400,6 @@ internal sealed class LinuxLoop : EventLoop
         ring.Settle();
         while (ring.TryTake(out RingCompletion completion))
         {
-            _things++;
             switch (completion.Event)
             {
                 case RingEvent.Received:
@@ -515,8 +436,7 @@ internal sealed class LinuxLoop : EventLoop
 
         // What was received does not wait for what epoll brings.
         _epollReady = false;
-        if (ring.HasUnsubmitted)
-            ring.Submit();
+        SubmitToRing();
         WaitInEpoll(events, 0);
     }
 
@@ -526,8 +446,8 @@ internal sealed class LinuxLoop : EventLoop
             return;
         if (ready.Result < 0)
         {
-            // A ring that cannot watch it leaves it to epoll, which has it already where the loop waits there again.
-            _ = Watch(_listeners[ready.Number], ListenerEvents, ready.Number);
+            // A ring that cannot watch it leaves it to epoll.
+            _ = Libc.EpollCtl(_epoll, Libc.EpollCtlAdd, _listeners[ready.Number], Libc.EpollIn | Libc.EpollExclusive, ready.Number);
             return;
         }
 
@@ -539,7 +459,7 @@ internal sealed class LinuxLoop : EventLoop
         }
         finally
         {
-            if (WaitsInRing && _listeners.TryGetValue(ready.Number, out int descriptor))
+            if (_listeners.TryGetValue(ready.Number, out int descriptor))
                 ring.Watch(descriptor, ready.Number, isExclusive: true);
         }
     }

@@ -53,7 +53,6 @@ internal abstract class LoopConnection(LinuxLoop loop) : Connection(loop)
         if (HasSomething() && MayReadOn())
             return new(IoFault.None);
         _receiveIsWait = true;
-        Watch();
         return Receiving.BeginFault();
 
         async ValueTask<IoFault> FromElsewhere()
@@ -79,14 +78,9 @@ internal abstract class LoopConnection(LinuxLoop loop) : Connection(loop)
 
     public override bool TryReceiveNow(Span<byte> buffer, out IoResult result)
     {
+        if (OwnLoop.IsCurrent && MayReceiveNow())
+            return TryReceive(buffer, out result);
         result = default;
-        if (!OwnLoop.IsCurrent)
-            return false;
-        if (MayReceiveNow() && TryReceive(buffer, out result))
-            return true;
-
-        // Whoever asks again is answered from what epoll has told by then.
-        Watch();
         return false;
     }
 
@@ -104,7 +98,6 @@ internal abstract class LoopConnection(LinuxLoop loop) : Connection(loop)
         // An empty buffer asks for readiness alone, as on the platform's streams.
         _receiveIsWait = buffer.IsEmpty;
         _receiveInto = buffer;
-        Watch();
         return Receiving.BeginResult();
 
         async ValueTask<IoResult> FromElsewhere(Memory<byte> into)
@@ -134,11 +127,6 @@ internal abstract class LoopConnection(LinuxLoop loop) : Connection(loop)
 
     /// <summary>Whether a receive may find something, and this connection may go on in this turn; if not, it is come back to in the next.</summary>
     internal bool MayReceiveNow() => MayHaveBytes && !IsClosed && MayReadOn();
-
-    /// <summary>
-    /// Begins to hear of events, before anyone waits for one: a connection that the ring receives from may never need it.
-    /// </summary>
-    internal abstract void Watch();
 
     /// <summary>Receives without waiting; false when there is nothing.</summary>
     internal abstract bool TryReceive(Span<byte> buffer, out IoResult result);

@@ -3,13 +3,18 @@ using Bitflow.Domain;
 namespace Bitflow.Net.Transport.Linux;
 
 /// <summary>
-/// Does something for those connections of a loop that live to need it: most are over before.
+/// Turns TCP keep-alive on for those connections of a loop that live to need it. It finds a peer that vanished, after seconds at the least; most connections
+/// are over by then, and setting it costs each of them three calls and a timer of the kernel's.
 /// </summary>
 /// <remarks>Holds numbers, not connections: a closed one is free at once, and its number finds nobody.</remarks>
-/// <param name="age">How long after <see cref="Add"/> it is done, or up to <paramref name="pace"/> later.</param>
-/// <param name="pace">Between two looks, so that a turn of the loop does not have one for every connection.</param>
-internal sealed class LateCall(LinuxLoop loop, SinkTable sinks, Duration age, Duration pace, Action<LinuxConnection> call) : LoopTimer
+internal sealed class LateKeepAlive(LinuxLoop loop, SinkTable sinks) : LoopTimer
 {
+    /// <summary>The shortest idle time there is: no probe could be due before.</summary>
+    private static readonly Duration Age = Duration.OfSeconds(1);
+
+    /// <summary>Between two looks, so that a turn of the loop does not have one for every connection.</summary>
+    private static readonly Duration Pace = Duration.OfMilliseconds(50);
+
     /// <summary>More room than this is given back once a burst of connections is over.</summary>
     private const int RoomKept = 256;
 
@@ -19,7 +24,7 @@ internal sealed class LateCall(LinuxLoop loop, SinkTable sinks, Duration age, Du
     {
         Instant now = loop.Now;
         if (_young.Count == 0)
-            loop.Arm(this, now + age);
+            loop.Arm(this, now + Age);
         _young.Enqueue((number, now));
     }
 
@@ -27,17 +32,16 @@ internal sealed class LateCall(LinuxLoop loop, SinkTable sinks, Duration age, Du
     {
         while (_young.TryPeek(out (ulong Number, Instant Since) oldest))
         {
-            Instant due = oldest.Since + age;
+            Instant due = oldest.Since + Age;
             if (due.Nanoseconds > now.Nanoseconds)
             {
-                Instant next = now + pace;
+                Instant next = now + Pace;
                 loop.Arm(this, next.Nanoseconds > due.Nanoseconds ? next : due);
                 return;
             }
 
             _young.Dequeue();
-            if (sinks.Find(oldest.Number) is LinuxConnection connection)
-                call(connection);
+            (sinks.Find(oldest.Number) as LinuxConnection)?.TurnKeepAliveOn();
         }
 
         if (_young.EnsureCapacity(0) > RoomKept)
