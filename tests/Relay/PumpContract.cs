@@ -74,6 +74,44 @@ public sealed class LinuxPumpContract() : PumpContract(new LinuxEngine(loops: 1)
         Assert.True((await pumping.Target.PeerReceive(sent.Length)).AsSpan().SequenceEqual(sent));
     }
 
+    /// <summary>The kernel does what waits in a ring a piece at a time, and the end of the listener's watch is behind all that has come.</summary>
+    [Fact]
+    public async Task A_listener_is_gone_when_it_is_closed_however_much_waits_in_the_ring()
+    {
+        var streams = new List<Pumping>();
+        for (int i = 0; i < 40; i++)
+        {
+            streams.Add(await BeginAsync());
+            await streams[i].ChatAsync();
+        }
+
+        ListeningSocket listening = Wire.Listen(Family.Tcp4);
+        System.Net.EndPoint address = Wire.EndPointOf(listening);
+        ulong number = await streams[0].Client.OnLoop(client =>
+        {
+            Assert.True(((LinuxLoop)client.Loop).RegisterListener(listening.Descriptor, new Deaf(), out ulong given) >= 0);
+            return given;
+        });
+        await streams[0].ChatAsync();
+        SocketError answer = await streams[0].Client.OnLoop(client =>
+        {
+            streams.ForEach(static stream => stream.Client.Peer.Send("a message"u8));
+            ((LinuxLoop)client.Loop).UnregisterListener(listening.Descriptor, number);
+            listening.Close();
+            using Socket late = Wire.NewSocket(Family.Tcp4);
+            return Assert.Throws<SocketException>(() => late.Connect(address)).SocketErrorCode;
+        });
+        Assert.Equal(SocketError.ConnectionRefused, answer);
+        streams.ForEach(static stream => stream.Dispose());
+    }
+
+    private sealed class Deaf : IEventSink
+    {
+        public void OnEvents(uint events)
+        {
+        }
+    }
+
     /// <summary>As with a server that answers and closes: a segment less on its way to every client.</summary>
     [Fact]
     public async Task An_end_that_came_with_the_last_bytes_goes_on_with_them()

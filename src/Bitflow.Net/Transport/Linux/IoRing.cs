@@ -31,6 +31,9 @@ internal sealed unsafe class IoRing
 
     private readonly IRingUser?[] _senders;
     private readonly List<ushort> _sent = [];
+
+    /// <summary>Watches whose completion has not been taken.</summary>
+    private readonly HashSet<ulong> _watching = [];
     private readonly int _descriptor;
     private readonly int _registered;
     private readonly int _buffers;
@@ -163,6 +166,7 @@ internal sealed unsafe class IoRing
     /// <param name="isExclusive">Of several who watch the same one, one is told (EPOLLEXCLUSIVE).</param>
     public void Watch(int descriptor, ulong number, bool isExclusive)
     {
+        _watching.Add(number);
         uint events = Libc.EpollIn | (isExclusive ? Libc.EpollExclusive : 0);
         byte* entry = Next();
         entry[0] = IoUring.Poll;
@@ -174,10 +178,28 @@ internal sealed unsafe class IoRing
     /// <summary>Ends a watch. It holds its descriptor open, so the kernel is told, and lets go of it, before this returns.</summary>
     public void CancelWatch(ulong number)
     {
+        if (!_watching.Contains(number))
+            return;
         Cancel(RingEvent.Ready, number);
         while (HasUnsubmitted)
             Submit();
-        Enter(0, IoUring.EnterGetEvents, 0);
+
+        // From Linux 6.13 on a call does no more than some twenty things of all that wait to be done, and the end of the watch is behind them.
+        while (!IsWatchOver(number))
+            Enter(0, IoUring.EnterGetEvents, 0);
+    }
+
+    /// <summary>Whether the last completion of a watch is there; with no room for another there may be one more that cannot be seen.</summary>
+    private bool IsWatchOver(ulong number)
+    {
+        uint tail = Volatile.Read(ref *_completionTail);
+        for (uint at = *_completionHead; at != tail; at++)
+        {
+            if (*(ulong*)Completion(at) == (number | ((ulong)RingEvent.Ready << EventShift)))
+                return true;
+        }
+
+        return tail - *_completionHead == _completionMask + 1;
     }
 
     /// <summary>Sends the first bytes of a buffer, as many as there is room for now.</summary>
@@ -298,6 +320,8 @@ internal sealed unsafe class IoRing
         bool isLast = (flags & IoUring.MoreFollows) == 0;
         if (what == RingEvent.Received && isLast)
             _receiving--;
+        if (what == RingEvent.Ready)
+            _watching.Remove(number & ~EventMask);
         completion = new RingCompletion(
             what,
             number & ~EventMask,
