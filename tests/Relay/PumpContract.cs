@@ -332,6 +332,25 @@ public abstract class PumpContract : IDisposable
         Assert.True(pumping.Told.IsEmpty);
     }
 
+    /// <summary>Nothing more happens behind them that anyone could be woken by.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_reset_that_comes_together_with_last_words_is_told(bool chatty)
+    {
+        using var pumping = await Pumping.BeginAsync(_engine, Family.Tcp4, []);
+        if (chatty)
+            await pumping.ChatAsync();
+        await pumping.Client.OnLoop(_ =>
+        {
+            pumping.Client.Peer.Send("last words"u8);
+            pumping.Client.PeerAborts();
+            return true;
+        });
+        Assert.Equal((Side.Client, RelayEvent.Reset), await pumping.Told.NextAsync());
+        Assert.True(pumping.Told.IsEmpty);
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
