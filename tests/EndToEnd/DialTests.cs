@@ -73,9 +73,9 @@ public sealed class DialTests
             "connection_load_balancer: failover");
         for (int i = 0; i < 3; i++)
             Assert.Equal("second", await AnswerAsync(bitflow));
-        second.Dispose();
+        await second.CloseAsync();
         Assert.Equal("third", await AnswerAsync(bitflow));
-        third.Dispose();
+        await third.CloseAsync();
         Assert.Equal("", await AnswerAsync(bitflow));
         Assert.Contains("target c", await bitflow.EndsWithAsync("target.dial.refused"), StringComparison.Ordinal);
     }

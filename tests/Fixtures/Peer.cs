@@ -82,5 +82,29 @@ internal sealed class Peer : IDisposable
 
     public async Task<Socket> AcceptAsync() => await _listener.AcceptAsync().WaitAsync(Eventually.Patience);
 
+    /// <summary>
+    /// Closes, and returns once nobody can connect any more: an accept that is pending holds the socket a moment longer, and whoever connects in it is reset.
+    /// </summary>
+    public async Task CloseAsync()
+    {
+        EndPoint at = _listener.LocalEndPoint!;
+        Dispose();
+        await Eventually.IsTrueAsync(IsRefused, "connections are refused");
+
+        bool IsRefused()
+        {
+            using var late = new Socket(at.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+            try
+            {
+                late.Connect(at);
+                return false;
+            }
+            catch (SocketException e) when (e.SocketErrorCode == SocketError.ConnectionRefused)
+            {
+                return true;
+            }
+        }
+    }
+
     public void Dispose() => _listener.Dispose();
 }
