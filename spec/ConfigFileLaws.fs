@@ -66,6 +66,14 @@ let ``whatever a file says, a message is one line that steers no terminal`` () =
         |> Seq.forall (fun line -> line.Length < 1_000 && line |> Seq.forall (fun c -> not (Char.IsControl c) && c <> '\u2028' && c <> '\u2029')))
 
 [<Fact>]
+let ``a name however long leaves what is said of it whole`` () =
+    for length in [ 10; 200; 1_000; 100_000 ] do
+        let name = String('x', length)
+        for text, expected in [ $"{{ {name}: [ }}", "not YAML"; $"server: {{ {name}: 1 }}", "this key is not known" ] do
+            let said = (read text).Errors |> Seq.map parts |> Seq.map (fun (_, _, _, message) -> message) |> Seq.toList
+            Assert.Contains(said, fun message -> message.Contains expected)
+
+[<Fact>]
 let ``errors stand in the order of the file`` () =
     Law.Holds(fun (HostileConfig bytes) ->
         let places =

@@ -49,7 +49,7 @@ type ConfigFile =
             | ValueNone, (YamlPath.Key(parent, _) | YamlPath.Element(parent, _)) -> placeOf parent
             | ValueNone, YamlPath.Root -> Position.Start
         let line (at: Position) (path: YamlPath) (message: string) =
-            $"{fileName}:{at.Line}:{at.Column}: " + Shown.line $"{path}: {message}"
+            $"{fileName}:{at.Line}:{at.Column}: " + Shown.line $"{Shown.shortened 160 (string path)}: {message}"
 
         let config =
             if document.Root.IsSome then

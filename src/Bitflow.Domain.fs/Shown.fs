@@ -8,13 +8,17 @@ open System.Text
 module Shown =
     let private most = 400
 
+    /// Without its middle, where it is longer than so many characters.
+    let shortened most (text: string) =
+        if text.Length <= most then text
+        else
+            let behind = 3 * most / 8
+            $"{text.Substring(0, most - behind)} … {text.Substring(text.Length - behind)}"
+
     /// One line that a terminal cannot be steered with and a log can hold: control characters and halves of
     /// characters are escaped, and the middle of a very long line is left out.
     [<CompiledName "Line">]
     let line (text: string) =
-        let shortened =
-            if text.Length <= most then text
-            else $"{text.Substring(0, most - 150)} … {text.Substring(text.Length - 150)}"
         let isSafe (rune: Rune) =
             match Rune.GetUnicodeCategory rune with
             | Globalization.UnicodeCategory.Control
@@ -24,7 +28,7 @@ module Shown =
             | Globalization.UnicodeCategory.ParagraphSeparator -> false
             | _ -> rune <> Rune.ReplacementChar
         let line = StringBuilder()
-        for rune in shortened.EnumerateRunes() do
+        for rune in (shortened most text).EnumerateRunes() do
             if isSafe rune then line.Append rune |> ignore
             else line.Append($"\\u{{{rune.Value:X}}}") |> ignore
         line.ToString()
