@@ -93,7 +93,7 @@ internal sealed class Peer : IDisposable
 
         bool IsRefused()
         {
-            using var late = new Socket(at.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+            using var late = new Socket(at.AddressFamily, SocketType.Stream, ProtocolType.Unspecified);
             try
             {
                 late.Connect(at);

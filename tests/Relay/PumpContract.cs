@@ -89,7 +89,7 @@ public sealed class LinuxPumpContract() : PumpContract(new LinuxEngine(loops: 1)
         System.Net.EndPoint address = Wire.EndPointOf(listening);
         ulong number = await streams[0].Client.OnLoop(client =>
         {
-            Assert.True(((LinuxLoop)client.Loop).RegisterListener(listening.Descriptor, new Deaf(), out ulong given) >= 0);
+            Assert.True(((LinuxLoop)client.Loop).RegisterListener(listening.Descriptor, new Told(static () => { }), out ulong given) >= 0);
             return given;
         });
         await streams[0].ChatAsync();
@@ -105,11 +105,34 @@ public sealed class LinuxPumpContract() : PumpContract(new LinuxEngine(loops: 1)
         streams.ForEach(static stream => stream.Dispose());
     }
 
-    private sealed class Deaf : IEventSink
+    /// <summary>As when the limit of descriptors is met: there is no watch then that could be called off.</summary>
+    [Fact]
+    public async Task A_listener_may_go_while_it_is_told_of_a_connection()
     {
-        public void OnEvents(uint events)
+        using Pumping pumping = await BeginAsync();
+        await pumping.ChatAsync();
+        ListeningSocket listening = Wire.Listen(Family.Tcp4);
+        var gone = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await pumping.Client.OnLoop(client =>
         {
-        }
+            var loop = (LinuxLoop)client.Loop;
+            ulong number = 0;
+            return loop.RegisterListener(listening.Descriptor, new Told(() =>
+            {
+                loop.UnregisterListener(listening.Descriptor, number);
+                gone.SetResult();
+            }), out number);
+        });
+        using Socket client = Wire.NewSocket(Family.Tcp4);
+        await client.ConnectAsync(Wire.EndPointOf(listening));
+        await gone.Task.WaitAsync(Wire.Patience);
+        await pumping.ChatAsync();
+        listening.Close();
+    }
+
+    private sealed class Told(Action then) : IEventSink
+    {
+        public void OnEvents(uint events) => then();
     }
 
     /// <summary>As with a server that answers and closes: a segment less on its way to every client.</summary>

@@ -31,9 +31,6 @@ internal sealed unsafe class IoRing
 
     private readonly IRingUser?[] _senders;
     private readonly List<ushort> _sent = [];
-
-    /// <summary>Watches whose completion has not been taken.</summary>
-    private readonly HashSet<ulong> _watching = [];
     private readonly int _descriptor;
     private readonly int _registered;
     private readonly int _buffers;
@@ -166,7 +163,6 @@ internal sealed unsafe class IoRing
     /// <param name="isExclusive">Of several who watch the same one, one is told (EPOLLEXCLUSIVE).</param>
     public void Watch(int descriptor, ulong number, bool isExclusive)
     {
-        _watching.Add(number);
         uint events = Libc.EpollIn | (isExclusive ? Libc.EpollExclusive : 0);
         byte* entry = Next();
         entry[0] = IoUring.Poll;
@@ -178,8 +174,6 @@ internal sealed unsafe class IoRing
     /// <summary>Ends a watch. It holds its descriptor open, so the kernel is told, and lets go of it, before this returns.</summary>
     public void CancelWatch(ulong number)
     {
-        if (!_watching.Contains(number))
-            return;
         Cancel(RingEvent.Ready, number);
         while (HasUnsubmitted)
             Submit();
@@ -189,13 +183,20 @@ internal sealed unsafe class IoRing
             Enter(0, IoUring.EnterGetEvents, 0);
     }
 
-    /// <summary>Whether the last completion of a watch is there; with no room for another there may be one more that cannot be seen.</summary>
+    /// <summary>
+    /// Whether a watch that was cancelled has had its last completion, or had it before. Where there is no room for completions it cannot be seen, and
+    /// is not waited for.
+    /// </summary>
     private bool IsWatchOver(ulong number)
     {
         uint tail = Volatile.Read(ref *_completionTail);
         for (uint at = *_completionHead; at != tail; at++)
         {
-            if (*(ulong*)Completion(at) == (number | ((ulong)RingEvent.Ready << EventShift)))
+            byte* entry = Completion(at);
+            ulong what = *(ulong*)entry;
+            if ((what & ~EventMask) != number)
+                continue;
+            if (EventOf(what) == RingEvent.Ready || (EventOf(what) == RingEvent.NothingToCancel && *(int*)(entry + 8) == Libc.NoEntry))
                 return true;
         }
 
@@ -320,8 +321,6 @@ internal sealed unsafe class IoRing
         bool isLast = (flags & IoUring.MoreFollows) == 0;
         if (what == RingEvent.Received && isLast)
             _receiving--;
-        if (what == RingEvent.Ready)
-            _watching.Remove(number & ~EventMask);
         completion = new RingCompletion(
             what,
             number & ~EventMask,
@@ -348,7 +347,7 @@ internal sealed unsafe class IoRing
         entry[0] = IoUring.Cancel;
         entry[1] = IoUring.SkipSuccess;
         *(ulong*)(entry + 16) = number | ((ulong)what << EventShift);
-        *(ulong*)(entry + 32) = (ulong)RingEvent.NothingToCancel << EventShift;
+        *(ulong*)(entry + 32) = number | ((ulong)RingEvent.NothingToCancel << EventShift);
     }
 
     private byte* Completion(uint at) => _completions + (at & _completionMask) * IoUring.CompletionBytes;
