@@ -8,6 +8,6 @@ internal static class ExitStatus
     /// <summary>Failed while running: a port in use, a forced end.</summary>
     public const int Failed = 1;
 
-    /// <summary>Unusable arguments or configuration.</summary>
+    /// <summary>Unusable arguments or configuration, or an answer that cannot be written.</summary>
     public const int Unusable = 2;
 }

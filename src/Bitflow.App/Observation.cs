@@ -32,12 +32,12 @@ internal sealed class Observation(ProgramLog log, ConnectionLogs.ConnectionLogs 
     /// Opens what of a configuration may fail: the admin server's sockets, none where its address is the one that it has. To be given to
     /// <see cref="ApplyAsync"/>, or taken back. Null where that cannot be.
     /// </summary>
-    public IReadOnlyList<ListeningSocket>? TryOpenAdmin(ApplicationConfig application, out string problem)
+    public IReadOnlyList<ListeningSocket>? TryOpenAdmin(ApplicationConfig application, out string problem, CancellationToken giveUp)
     {
         problem = "";
         try
         {
-            return application.Admin?.Value is { } address && address.ToString() != _adminAddress ? ListeningSocket.Open(address) : [];
+            return application.Admin?.Value is { } address && address.ToString() != _adminAddress ? ListeningSocket.Open(address, giveUp) : [];
         }
         catch (ListenException e)
         {
@@ -64,9 +64,9 @@ internal sealed class Observation(ProgramLog log, ConnectionLogs.ConnectionLogs 
     /// <summary>Does what a signal asks of whoever watches: reopen the connection logs, or write the state to the log. Others mean nothing here.</summary>
     public async Task AnswerAsync(Signal signal)
     {
-        if (signal == Signal.ReopenLogs)
+        if (signal.IsReopenLogs)
             await logs.ReopenAsync().ConfigureAwait(false);
-        else if (signal == Signal.DumpState)
+        else if (signal.IsDumpState)
             log.State([.. state.Proxies().Select(StateView.DescribeProxy), .. state.Connections().Select(StateView.DescribeConnection)]);
     }
 

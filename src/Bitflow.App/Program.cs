@@ -18,7 +18,19 @@ internal static class Program
             return ExitStatus.Unusable;
         }
 
-        return parsed.ResultValue switch
+        try
+        {
+            return await RunAsync(parsed.ResultValue).ConfigureAwait(false);
+        }
+        catch (OutputException e)
+        {
+            Screen.Complain(Tone.Bad, $"bitflow: {e.Message}");
+            return ExitStatus.Unusable;
+        }
+    }
+
+    private static async Task<int> RunAsync(Command command) =>
+        command switch
         {
             Command.Serve serve => await ServeCommand.RunAsync(serve.configPath).ConfigureAwait(false),
             Command.Check check => CheckCommand.Run(check.configPath),
@@ -34,11 +46,10 @@ internal static class Program
             Command.Help help => Print(help.page),
             _ => throw new InvalidOperationException("a command that nobody carries out"),
         };
-    }
 
     private static int Print(string text)
     {
-        Console.Out.WriteLine(text);
+        Screen.Say(text);
         return ExitStatus.Done;
     }
 }

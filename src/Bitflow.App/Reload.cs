@@ -19,24 +19,40 @@ internal sealed class Reload(string path, Server server, ProgramLog log, Observa
     private CancellationTokenSource _nextReload = new();
     private Task _closingLogs = Task.CompletedTask;
 
-    public async Task RunAsync()
+    /// <param name="giveUp">The process is about to end: what is not switched to by then never is.</param>
+    public async Task RunAsync(CancellationToken giveUp)
     {
-        LoadedConfiguration? loaded = LoadedConfiguration.Load(path, out IReadOnlyList<string> problems);
-        if (loaded is not null)
-            problems = await TakeOnAsync(loaded).ConfigureAwait(false);
-        if (problems.Count > 0)
-            log.ReloadFailed(path, problems);
+        try
+        {
+            (LoadedConfiguration? loaded, IReadOnlyList<string> problems) = await LoadedConfiguration.LoadAsync(path, giveUp).ConfigureAwait(false);
+            if (loaded is not null)
+                problems = await TakeOnAsync(loaded, giveUp).ConfigureAwait(false);
+            if (problems.Count > 0)
+                log.ReloadFailed(path, problems);
+        }
+        catch (OperationCanceledException) when (giveUp.IsCancellationRequested)
+        {
+            // Nothing has switched, and nobody waits for it any more.
+        }
+        catch (Exception e)
+        {
+            // A file that Bitflow stumbles over must not end what runs.
+            log.ReloadFaulted(path, e);
+        }
     }
 
     /// <summary>Serves the configuration from now on, or says everything that stands in the way.</summary>
-    public async Task<IReadOnlyList<string>> TakeOnAsync(LoadedConfiguration loaded)
+    /// <param name="loaded">The configuration.</param>
+    /// <param name="giveUp">Fires where it is not wanted any more: until it is switched to, it can be given up.</param>
+    /// <exception cref="OperationCanceledException">It was given up; everything is as it was.</exception>
+    public async Task<IReadOnlyList<string>> TakeOnAsync(LoadedConfiguration loaded, CancellationToken giveUp)
     {
         // What is prepared is used by nobody yet, and must not be taken for unused.
         await _nextReload.CancelAsync().ConfigureAwait(false);
         await _closingLogs.ConfigureAwait(false);
         try
         {
-            return await SwitchToAsync(loaded).ConfigureAwait(false);
+            return await SwitchToAsync(loaded, giveUp).ConfigureAwait(false);
         }
         finally
         {
@@ -46,34 +62,48 @@ internal sealed class Reload(string path, Server server, ProgramLog log, Observa
         }
     }
 
-    private async Task<IReadOnlyList<string>> SwitchToAsync(LoadedConfiguration loaded)
+    private async Task<IReadOnlyList<string>> SwitchToAsync(LoadedConfiguration loaded, CancellationToken giveUp)
     {
         bool starts = server.Serving is null;
-        Preparation? preparation;
-        IReadOnlyList<ListeningSocket>? admin;
+        Preparation? preparation = null;
+        IReadOnlyList<ListeningSocket>? admin = null;
         IReadOnlyList<string> problems;
         string problem;
-        using (new Reminder(() => log.StillOpening(path)))
+        bool isComplete = false;
+        try
         {
-            preparation = server.Prepare(loaded.Snapshot, loaded.Tls, out problems);
-            admin = observation.TryOpenAdmin(loaded.Config.Application, out problem);
+            using (new Reminder(() => log.StillOpening(path)))
+            {
+                preparation = server.Prepare(loaded.Snapshot, loaded.Tls, out problems, giveUp);
+                admin = observation.TryOpenAdmin(loaded.Config.Application, out problem, giveUp);
+            }
+
+            giveUp.ThrowIfCancellationRequested();
+            isComplete = preparation is not null && admin is not null;
+        }
+        finally
+        {
+            if (!isComplete)
+                Undo(preparation, admin);
         }
 
-        if (preparation is null || admin is null)
-        {
-            preparation?.Undo();
-            foreach (ListeningSocket socket in admin ?? [])
-                socket.Undo();
+        if (!isComplete)
             return admin is null ? [.. problems, problem] : problems;
-        }
 
         // Whoever watches is there before the first client.
-        await observation.ApplyAsync(loaded.Config, admin).ConfigureAwait(false);
+        await observation.ApplyAsync(loaded.Config, admin!).ConfigureAwait(false);
         log.Warnings(loaded.Warnings);
-        await server.CommitAsync(preparation).ConfigureAwait(false);
+        await server.CommitAsync(preparation!).ConfigureAwait(false);
         if (!starts)
-            log.Reloaded(path, ReloadPlanModule.Describe(preparation.Plan));
+            log.Reloaded(path, ReloadPlanModule.Describe(preparation!.Plan));
         return [];
+    }
+
+    private static void Undo(Preparation? preparation, IReadOnlyList<ListeningSocket>? admin)
+    {
+        preparation?.Undo();
+        foreach (ListeningSocket socket in admin ?? [])
+            socket.Undo();
     }
 
     /// <summary>Until no log is left that only connections of earlier configurations write to.</summary>

@@ -1,12 +1,13 @@
 using System.Runtime.InteropServices;
-using System.Threading.Channels;
+using Bitflow.Domain;
 using Bitflow.Net.Linux;
+using Microsoft.FSharp.Collections;
 
 namespace Bitflow.App;
 
 /// <summary>
-/// The signals of the process, in the order in which they came. Installed before anything else, so that a signal during start is never
-/// the default one's death.
+/// The signals of the process; which waits and which is answered next is the core's (<see cref="SignalQueue"/>). Installed before anything else, so that a
+/// signal during start is never the default one's death.
 /// </summary>
 internal sealed class Signals : IDisposable
 {
@@ -15,8 +16,11 @@ internal sealed class Signals : IDisposable
     private const PosixSignal Usr1 = (PosixSignal)10;
     private const PosixSignal Usr2 = (PosixSignal)12;
 
-    private readonly Channel<PosixSignal> _seen = Channel.CreateUnbounded<PosixSignal>();
+    private readonly Lock _gate = new();
+    private readonly SemaphoreSlim _came = new(0);
+    private readonly CancellationTokenSource _stopping = new();
     private readonly PosixSignalRegistration[] _registrations;
+    private FSharpList<Signal> _waiting = SignalQueue.Empty;
 
     public Signals()
     {
@@ -28,27 +32,51 @@ internal sealed class Signals : IDisposable
             .. new[] { PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP, Usr1, Usr2 }.Select(signal => PosixSignalRegistration.Create(signal, context =>
             {
                 context.Cancel = true;
-                _seen.Writer.TryWrite(context.Signal);
+                Add(Meaning(context.Signal));
             })),
         ];
     }
 
+    /// <summary>Fires with the first stop, before anyone has taken it: what may take long is given up for it.</summary>
+    public CancellationToken Stopping => _stopping.Token;
+
     /// <summary>Waits for the next signal.</summary>
     public async ValueTask<Signal> NextAsync(CancellationToken token = default)
     {
-        PosixSignal signal = await _seen.Reader.ReadAsync(token).ConfigureAwait(false);
-        return signal switch
+        while (true)
         {
-            PosixSignal.SIGHUP => Signal.Reload,
-            Usr1 => Signal.ReopenLogs,
-            Usr2 => Signal.DumpState,
-            _ => Signal.Stop,
-        };
+            await _came.WaitAsync(token).ConfigureAwait(false);
+            lock (_gate)
+            {
+                // One that waited already has woken us for nothing.
+                if (SignalQueue.Next(_waiting) is not { IsSome: true } next)
+                    continue;
+                (Signal signal, _waiting) = next.Value;
+                return signal;
+            }
+        }
     }
 
     public void Dispose()
     {
         foreach (PosixSignalRegistration registration in _registrations)
             registration.Dispose();
+    }
+
+    private static Signal Meaning(PosixSignal signal) => signal switch
+    {
+        PosixSignal.SIGHUP => Signal.Reload,
+        Usr1 => Signal.ReopenLogs,
+        Usr2 => Signal.DumpState,
+        _ => Signal.Stop,
+    };
+
+    private void Add(Signal signal)
+    {
+        lock (_gate)
+            _waiting = SignalQueue.Add(signal, _waiting);
+        _came.Release();
+        if (signal.IsStop)
+            _ = _stopping.CancelAsync();
     }
 }

@@ -44,11 +44,8 @@ internal sealed class AdminServer : IAsyncDisposable
         var transport = new SocketTransportOptions { CreateBoundListenSocket = _ => opened.Dequeue() };
         foreach (ListeningSocket socket in sockets)
         {
-            // Any unspecified port will do: the socket is bound already, and handed over in this order.
-            if (socket.Socket.LocalEndPoint is IPEndPoint ip)
-                options.Listen(ip, Http1);
-            else
-                options.ListenUnixSocket(socket.Socket.LocalEndPoint!.ToString()!, Http1);
+            // The socket is bound already, and handed over in this order: what is said here need only be of its kind.
+            options.Listen(socket.Socket.LocalEndPoint!, Http1);
         }
 
         var kestrel = new KestrelServer(Options.Create(options), new SocketTransportFactory(Options.Create(transport), NullLoggerFactory.Instance), NullLoggerFactory.Instance);

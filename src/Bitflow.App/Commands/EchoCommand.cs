@@ -1,4 +1,5 @@
 using System.Buffers;
+using Bitflow.App.Terminal;
 using Bitflow.Domain;
 using Bitflow.Net.Transport;
 using Bitflow.Net.Transport.Managed;
@@ -23,7 +24,7 @@ internal static class EchoCommand
             }
             catch (ListenException e)
             {
-                await Console.Error.WriteLineAsync($"bitflow echo: cannot listen on {e.Message}").ConfigureAwait(false);
+                Screen.Complain(Tone.Bad, $"bitflow echo: cannot listen on {e.Message}");
                 sockets.ForEach(s => s.Close());
                 return ExitStatus.Failed;
             }
@@ -31,8 +32,8 @@ internal static class EchoCommand
 
         var acceptors = sockets.ConvertAll(socket => engine.Accept(socket, new EchoHandler()));
         foreach (ListeningSocket socket in sockets)
-            await Console.Error.WriteLineAsync($"bitflow echo: listening on {socket.Local}").ConfigureAwait(false);
-        while (await signals.NextAsync().ConfigureAwait(false) != Signal.Stop)
+            Screen.Complain(Tone.Good, $"bitflow echo: listening on {socket.Local}");
+        while (!(await signals.NextAsync().ConfigureAwait(false)).IsStop)
         {
             // Only the signals that end it mean something here.
         }
@@ -46,7 +47,7 @@ internal static class EchoCommand
     {
         public void OnAccepted(Connection connection) => _ = EchoAsync(connection);
 
-        public void OnAcceptFault(IoFault fault) => Console.Error.WriteLine($"bitflow echo: accepting failed: this process {IoFaults.Describe(fault)}");
+        public void OnAcceptFault(IoFault fault) => Screen.Complain(Tone.Doubtful, $"bitflow echo: accepting failed: this process {IoFaults.Describe(fault)}");
 
         private static async Task EchoAsync(Connection connection)
         {

@@ -1,3 +1,4 @@
+using Bitflow.App.Terminal;
 using Bitflow.Domain;
 using Microsoft.FSharp.Core;
 
@@ -13,14 +14,14 @@ internal static class ExplainCommand
         FSharpResult<(ProxyConfig Proxy, Question Question), string> asked = Explain.Ask(loaded.Config, request);
         if (asked.IsError)
         {
-            Console.Error.WriteLine($"bitflow: {asked.ErrorValue}");
+            Screen.Complain(Tone.Bad, $"bitflow: {asked.ErrorValue}");
             return ExitStatus.Unusable;
         }
 
         (ProxyConfig proxy, Question question) = asked.ResultValue;
         var rules = new Rules(proxy);
         FSharpValueOption<ListenerTlsRules> tls = loaded.TlsOf(proxy.Name) is { } found ? found : FSharpValueOption<ListenerTlsRules>.None;
-        Console.Out.Write(request.AsJson ? Explain.ToJson(rules, tls, question) : Explain.Text(rules, tls, question));
+        Screen.Write(request.AsJson ? Explain.ToJson(rules, tls, question) : Explain.Text(rules, tls, question));
         return ExitStatus.Done;
     }
 }

@@ -1,3 +1,4 @@
+using Bitflow.App.Terminal;
 using Bitflow.Domain;
 
 namespace Bitflow.App.Commands;
@@ -9,12 +10,12 @@ internal static class InspectCommand
     {
         if (Bytes(input) is not { } bytes)
         {
-            Console.Error.WriteLine($"bitflow: \"{Shown.Line(input)}\" is neither a file nor hexadecimal text");
+            Screen.Complain(Tone.Bad, $"bitflow: \"{Shown.Line(input)}\" is neither a file nor hexadecimal text");
             return ExitStatus.Unusable;
         }
 
         (string seen, bool isWhole) = what == "hello" ? Inspect.Hello(bytes) : Inspect.ProxyHeader(bytes);
-        Console.Out.Write(seen);
+        Screen.Write(seen);
         return isWhole ? ExitStatus.Done : ExitStatus.Failed;
     }
 

@@ -18,7 +18,20 @@ internal static class ServeCommand
         using var signals = new Signals();
         using var manager = ServiceManager.FromEnvironment();
         InheritedSockets.TakeOver();
-        LoadedConfiguration? loaded = LoadedConfiguration.Load(path, out IReadOnlyList<string> errors);
+        try
+        {
+            return await ServeAsync(path, signals, manager).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (signals.Stopping.IsCancellationRequested)
+        {
+            // Stopped before anything was served: there is nothing to drain.
+            return ExitStatus.Done;
+        }
+    }
+
+    private static async Task<int> ServeAsync(string path, Signals signals, ServiceManager manager)
+    {
+        (LoadedConfiguration? loaded, IReadOnlyList<string> errors) = await LoadedConfiguration.LoadAsync(path, signals.Stopping).ConfigureAwait(false);
         if (loaded is null)
         {
             Say(errors);
@@ -34,7 +47,7 @@ internal static class ServeCommand
         using var server = new Server(engine, log.Sessions, log.Server, logs);
         await using var observation = new Observation(log, logs, new LiveState(server));
         var reload = new Reload(path, server, log, observation);
-        IReadOnlyList<string> problems = await reload.TakeOnAsync(loaded).ConfigureAwait(false);
+        IReadOnlyList<string> problems = await reload.TakeOnAsync(loaded, signals.Stopping).ConfigureAwait(false);
         if (problems.Count > 0)
         {
             Say(problems.Select(static line => $"bitflow: {line}"));
@@ -60,12 +73,12 @@ internal static class ServeCommand
 
     private static async Task ServeUntilStoppedAsync(Signals signals, Reload reload, Observation observation, Server server, ServiceManager manager)
     {
-        while (await signals.NextAsync().ConfigureAwait(false) is var signal && signal != Signal.Stop)
+        while (await signals.NextAsync().ConfigureAwait(false) is { IsStop: false } signal)
         {
-            if (signal == Signal.Reload)
+            if (signal.IsReload)
             {
                 manager.Reloading();
-                await reload.RunAsync().ConfigureAwait(false);
+                await reload.RunAsync(signals.Stopping).ConfigureAwait(false);
                 manager.Ready(Status(server));
             }
             else
@@ -112,7 +125,7 @@ internal static class ServeCommand
         try
         {
             // A reload while draining is ignored (section 8).
-            while (await signals.NextAsync(drained).ConfigureAwait(false) is var signal && signal != Signal.Stop)
+            while (await signals.NextAsync(drained).ConfigureAwait(false) is { IsStop: false } signal)
                 await observation.AnswerAsync(signal).ConfigureAwait(false);
             await giveUp.CancelAsync().ConfigureAwait(false);
         }

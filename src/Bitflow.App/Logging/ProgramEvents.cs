@@ -38,6 +38,9 @@ internal static partial class ProgramEvents
     [LoggerMessage(110, LogLevel.Information, "{Path}: still opening what it names: listeners, names of listeners, connection logs")]
     public static partial void StillOpening(ILogger logger, string path);
 
+    [LoggerMessage(111, LogLevel.Error, "{Path}: Bitflow itself failed while it took the file on, and goes on; what was to switch may have switched in part: {Detail}")]
+    public static partial void ReloadFaulted(ILogger logger, Exception exception, string path, string detail);
+
     [LoggerMessage(120, LogLevel.Information, "admin server: listening on {Listener}")]
     public static partial void AdminListening(ILogger logger, Bitflow.Domain.Endpoint listener);
 

@@ -19,6 +19,9 @@ internal sealed class ProgramLog : IAsyncDisposable
     /// <summary>Lines that may wait for a slow standard error; beyond it they are dropped.</summary>
     private const int QueueLines = 10_000;
 
+    /// <summary>How long the end of the process waits for lines that are still to be written.</summary>
+    private static readonly TimeSpan ClosingPatience = TimeSpan.FromSeconds(2);
+
     /// <summary>Above every level that is written: logging off.</summary>
     private const LogEventLevel Off = LogEventLevel.Fatal + 1;
 
@@ -35,6 +38,11 @@ internal sealed class ProgramLog : IAsyncDisposable
     private readonly Logger _serilog;
     private readonly SerilogLoggerFactory _factory;
     private readonly Microsoft.Extensions.Logging.ILogger _log;
+
+    /// <summary>For what is said whatever the level, and in full: a faulty file has many lines that look the same.</summary>
+    private readonly Logger _unlimited;
+    private readonly SerilogLoggerFactory _unlimitedFactory;
+    private readonly Microsoft.Extensions.Logging.ILogger _always;
 
     public ProgramLog(ApplicationConfig application)
     {
@@ -54,6 +62,9 @@ internal sealed class ProgramLog : IAsyncDisposable
             .CreateLogger();
         _factory = new SerilogLoggerFactory(_serilog);
         _log = _factory.CreateLogger("Bitflow");
+        _unlimited = new LoggerConfiguration().WriteTo.Sink(_written).WriteTo.Sink(_errors, LogEventLevel.Error).CreateLogger();
+        _unlimitedFactory = new SerilogLoggerFactory(_unlimited);
+        _always = _unlimitedFactory.CreateLogger("Bitflow");
         Sessions = new SessionLog(_log);
         Server = new ServerLog(_log);
         ConnectionLogs = new ConnectionLogEvents(_log);
@@ -99,18 +110,13 @@ internal sealed class ProgramLog : IAsyncDisposable
     /// <summary>Said even where logging is off: what was asked for is not in force.</summary>
     public void ReloadFailed(string path, IReadOnlyList<string> problems)
     {
-        if (_level.MinimumLevel > LogEventLevel.Error)
-        {
-            foreach (string line in problems)
-                Console.Error.WriteLine(line);
-            Console.Error.WriteLine($"bitflow: {path} was not taken on; everything is as it was");
-            return;
-        }
-
         foreach (string line in problems)
-            ProgramEvents.ReloadProblem(_log, line);
-        ProgramEvents.ReloadFailed(_log, path);
+            ProgramEvents.ReloadProblem(_always, line);
+        ProgramEvents.ReloadFailed(_always, path);
     }
+
+    /// <summary>Said even where logging is off.</summary>
+    public void ReloadFaulted(string path, Exception exception) => ProgramEvents.ReloadFaulted(_always, exception, path, exception.Message);
 
     public void Started(string path, int proxies, long descriptors) => ProgramEvents.Started(_log, ProductVersion.Text, path, proxies, descriptors);
 
@@ -135,9 +141,13 @@ internal sealed class ProgramLog : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         _factory.Dispose();
+        _unlimitedFactory.Dispose();
         await _serilog.DisposeAsync().ConfigureAwait(false);
+        await _unlimited.DisposeAsync().ConfigureAwait(false);
+
+        // The last word of the limiter is written before the writer ends; and where nobody reads standard error any more, that is not waited for.
         _limited.Dispose();
-        await _written.DisposeAsync().ConfigureAwait(false);
+        await Task.Run(_written.Dispose).WaitAsync(ClosingPatience).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     private static LogEventLevel LevelOf(ApplicationConfig application) => application.LogLevel?.Value switch

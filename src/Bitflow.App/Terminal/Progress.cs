@@ -24,14 +24,14 @@ internal sealed class Progress : IDisposable
             return;
         _due = now + (long)(Again.TotalSeconds * Stopwatch.Frequency);
         _isShown = true;
-        Console.Error.Write(EraseLine + text());
+        Screen.Mutter(EraseLine + text());
     }
 
     /// <summary>Makes room for a line of something else.</summary>
     public void Clear()
     {
         if (_isShown)
-            Console.Error.Write(EraseLine);
+            Screen.Mutter(EraseLine);
         _isShown = false;
     }
 

@@ -2,7 +2,10 @@ using Bitflow.Domain;
 
 namespace Bitflow.App.Terminal;
 
-/// <summary>What commands say, with colours where somebody sees them: each of the two streams decides for itself.</summary>
+/// <summary>
+/// What commands say, with colours where somebody sees them: each of the two streams decides for itself. A command whose answer cannot be written has
+/// failed (<see cref="OutputException"/>); a complaint that cannot be written has nowhere else to go.
+/// </summary>
 internal static class Screen
 {
     private static readonly bool OutIsPainted = IsPainted(!Console.IsOutputRedirected);
@@ -13,12 +16,41 @@ internal static class Screen
     /// <summary>Whether a line on standard error can be overwritten by the next.</summary>
     public static bool HasProgress { get; } = !Console.IsErrorRedirected && Environment.GetEnvironmentVariable("TERM") is not (null or "" or "dumb");
 
-    public static void Say(string line) => Console.Out.WriteLine(line);
+    public static void Say(string line) => Write(line + Environment.NewLine);
 
-    public static void Say(Tone tone, string line) => Console.Out.WriteLine(OutIsPainted ? Paint.Text(tone, line) : line);
+    public static void Say(Tone tone, string line) => Say(OutIsPainted ? Paint.Text(tone, line) : line);
+
+    /// <summary>The same without an end of line.</summary>
+    public static void Write(string text)
+    {
+        try
+        {
+            Console.Out.Write(text);
+        }
+        catch (Exception e) when (IsOfTheStream(e))
+        {
+            throw new OutputException(e);
+        }
+    }
 
     /// <summary>An error or a warning, its place at the head.</summary>
-    public static void Complain(Tone tone, string line) => Console.Error.WriteLine(ErrorsArePainted ? Paint.Head(tone, line) : line);
+    public static void Complain(Tone tone, string line) => Mutter((ErrorsArePainted ? Paint.Head(tone, line) : line) + Environment.NewLine);
+
+    /// <summary>On standard error as it is, without an end of line.</summary>
+    public static void Mutter(string text)
+    {
+        try
+        {
+            Console.Error.Write(text);
+        }
+        catch (Exception e) when (IsOfTheStream(e))
+        {
+            // Closed, full, or a terminal that has gone: what goes on here does not hang on being watched.
+        }
+    }
+
+    /// <summary>The platform tells of a descriptor that is not open as of one without permission.</summary>
+    private static bool IsOfTheStream(Exception e) => e is IOException or UnauthorizedAccessException;
 
     private static bool IsPainted(bool isTerminal) =>
         Paint.IsWelcome(isTerminal, Environment.GetEnvironmentVariable("TERM"), Environment.GetEnvironmentVariable("NO_COLOR"));

@@ -60,12 +60,32 @@ internal sealed class Server : IDisposable
     /// <param name="next">What is to be served.</param>
     /// <param name="tls">What the files of its TLS contexts hold, without an error among it.</param>
     /// <param name="problems">Every reason why it cannot be, each behind the name of its proxy.</param>
-    public Preparation? Prepare(ConfigSnapshot next, LoadedTls tls, out IReadOnlyList<string> problems)
+    /// <param name="giveUp">Fires where it is not wanted any more.</param>
+    /// <exception cref="OperationCanceledException">It was given up; nothing has changed.</exception>
+    public Preparation? Prepare(ConfigSnapshot next, LoadedTls tls, out IReadOnlyList<string> problems, CancellationToken giveUp = default)
     {
-        ReloadPlan plan = ReloadPlanModule.Make(Serving ?? Nothing(next), next);
-        var preparation = new Preparation(plan, next);
+        var preparation = new Preparation(ReloadPlanModule.Make(Serving ?? Nothing(next), next), next);
         var faults = new List<string>();
-        foreach (ProxyConfig config in next.Config.Proxies)
+        bool isComplete = false;
+        try
+        {
+            Open(preparation, tls, faults, giveUp);
+            isComplete = faults.Count == 0;
+        }
+        finally
+        {
+            if (!isComplete)
+                preparation.Undo();
+        }
+
+        problems = faults;
+        return isComplete ? preparation : null;
+    }
+
+    private void Open(Preparation preparation, LoadedTls tls, List<string> faults, CancellationToken giveUp)
+    {
+        ReloadPlan plan = preparation.Plan;
+        foreach (ProxyConfig config in preparation.Next.Config.Proxies)
         {
             if (plan.FateOf(config.Name).IsKept)
                 continue;
@@ -91,7 +111,7 @@ internal sealed class Server : IDisposable
 
             try
             {
-                preparation.Opened.AddRange(ListeningSocket.Open(step.Address).Select(socket => (step.Proxy, socket)));
+                preparation.Opened.AddRange(ListeningSocket.Open(step.Address, giveUp).Select(socket => (step.Proxy, socket)));
             }
             catch (ListenException e)
             {
@@ -100,11 +120,6 @@ internal sealed class Server : IDisposable
         }
 
         preparation.Dropped.AddRange(unclaimed);
-        problems = faults;
-        if (faults.Count == 0)
-            return preparation;
-        preparation.Undo();
-        return null;
     }
 
     /// <summary>Switches to what was prepared. Nothing can fail any more; listening sockets that are dropped accept what is queued first.</summary>

@@ -50,17 +50,19 @@ internal sealed class ListeningSocket
 
     /// <summary>Binds an address; a name is resolved now and every address of it is bound.</summary>
     /// <param name="address">What to listen on.</param>
+    /// <param name="giveUp">Ends the wait for a name server.</param>
     /// <exception cref="ListenException">Where that cannot be; nothing stays bound.</exception>
-    public static IReadOnlyList<ListeningSocket> Open(Address address)
+    /// <exception cref="OperationCanceledException">It was given up; nothing stays bound.</exception>
+    public static IReadOnlyList<ListeningSocket> Open(Address address, CancellationToken giveUp = default)
     {
         switch (address)
         {
             case Address.Tcp tcp:
-                return OpenTcp(tcp);
+                return OpenTcp(tcp, giveUp);
             case Address.UnixPath unix:
                 return [OpenUnixPath(unix)];
             case Address.UnixAbstract name:
-                return [Bind(NewSocket(AddressFamily.Unix), new UnixDomainSocketEndPoint("\0" + name.name), address)];
+                return [Bind(NewSocket(AddressFamily.Unix, address), new UnixDomainSocketEndPoint("\0" + name.name), address)];
             case Address.Descriptor descriptor:
                 return [Inherit(address, descriptor.number)];
             default:
@@ -102,12 +104,12 @@ internal sealed class ListeningSocket
         Socket.SafeHandle.SetHandleAsInvalid();
     }
 
-    private static List<ListeningSocket> OpenTcp(Address.Tcp tcp)
+    private static List<ListeningSocket> OpenTcp(Address.Tcp tcp, CancellationToken giveUp)
     {
         var opened = new List<ListeningSocket>();
         try
         {
-            foreach (IPAddress ip in LocalAddresses(tcp))
+            foreach (IPAddress ip in LocalAddresses(tcp, giveUp))
                 opened.Add(OpenTcp(tcp, ip));
             return opened;
         }
@@ -125,9 +127,9 @@ internal sealed class ListeningSocket
         Socket socket;
         try
         {
-            socket = NewSocket(ip.AddressFamily);
+            socket = NewSocket(ip.AddressFamily, tcp);
         }
-        catch (SocketException) when (v6 && tcp.host.IsAny && tcp.family.IsEither)
+        catch (ListenException) when (v6 && tcp.host.IsAny && tcp.family.IsEither)
         {
             // A kernel without IPv6: `:port` means every IPv4 address.
             return OpenTcp(tcp, IPAddress.Any);
@@ -151,7 +153,7 @@ internal sealed class ListeningSocket
         }
     }
 
-    private static IPAddress[] LocalAddresses(Address.Tcp tcp)
+    private static IPAddress[] LocalAddresses(Address.Tcp tcp, CancellationToken giveUp)
     {
         switch (tcp.host)
         {
@@ -161,7 +163,7 @@ internal sealed class ListeningSocket
                 IPAddress[] all;
                 try
                 {
-                    all = System.Net.Dns.GetHostAddresses(name.Item);
+                    all = System.Net.Dns.GetHostAddressesAsync(name.Item, CancellationToken.None).WaitAsync(giveUp).GetAwaiter().GetResult();
                 }
                 catch (SocketException e)
                 {
@@ -183,7 +185,7 @@ internal sealed class ListeningSocket
         {
             if (!there.IsSocket)
                 throw new ListenException($"{address}: something that is no socket is at that path; move it away");
-            using var probe = NewSocket(AddressFamily.Unix);
+            using Socket probe = NewSocket(AddressFamily.Unix, address);
             probe.Blocking = false;
             SocketError answer = SocketError.Success;
             try
@@ -201,7 +203,7 @@ internal sealed class ListeningSocket
                 throw new ListenException($"{address}: the stale socket at that path cannot be removed; check the permissions of its directory");
         }
 
-        return Bind(NewSocket(AddressFamily.Unix), new UnixDomainSocketEndPoint(path), address, path);
+        return Bind(NewSocket(AddressFamily.Unix, address), new UnixDomainSocketEndPoint(path), address, path);
     }
 
     /// <summary>A name need not be unique (SD-3): all sockets that bear it serve.</summary>
@@ -269,8 +271,20 @@ internal sealed class ListeningSocket
             throw new ListenException($"{address}: descriptor {descriptor} cannot be kept from children");
     }
 
-    private static Socket NewSocket(AddressFamily family) =>
-        new(family, SocketType.Stream, family == AddressFamily.Unix ? ProtocolType.Unspecified : ProtocolType.Tcp);
+    private static Socket NewSocket(AddressFamily family, Address address)
+    {
+        try
+        {
+            return new Socket(family, SocketType.Stream, family == AddressFamily.Unix ? ProtocolType.Unspecified : ProtocolType.Tcp);
+        }
+        catch (SocketException e)
+        {
+            string why = e.SocketErrorCode == SocketError.TooManyOpenSockets
+                ? $"no descriptor is left of {Libc.DescriptorLimit()}; raise the limit (ulimit -n, LimitNOFILE)"
+                : e.Message;
+            throw new ListenException($"{address}: {why}", e);
+        }
+    }
 
     /// <summary>
     /// The platform removes the file at the path when it disposes a socket that it bound, whoever's file that is by then. One that was bound

@@ -1,3 +1,4 @@
+using Bitflow.App.Terminal;
 using Bitflow.Domain;
 
 namespace Bitflow.App.Commands.Top;
@@ -28,8 +29,8 @@ internal static class TopCommand
         }
         catch (TopException e)
         {
-            await Console.Error.WriteLineAsync($"bitflow top: {admin}: {e.Message}").ConfigureAwait(false);
-            await Console.Error.WriteLineAsync("Write the application.admin.address of a Bitflow that runs.").ConfigureAwait(false);
+            Screen.Complain(Tone.Bad, $"bitflow top: {admin}: {e.Message}");
+            Screen.Complain(Tone.Bad, "Write the application.admin.address of a Bitflow that runs.");
             return ExitStatus.Failed;
         }
         catch (OperationCanceledException)
@@ -54,7 +55,7 @@ internal static class TopCommand
             .. TopScreen.Connections(second.Connections, int.MaxValue).PlainLines(),
         ];
         foreach (string line in lines)
-            await Console.Out.WriteLineAsync(line).ConfigureAwait(false);
+            Screen.Say(line);
     }
 
     private static async Task WatchAsync(Address admin, TopClient client, TopSample first, CancellationTokenSource stop)
@@ -98,7 +99,7 @@ internal static class TopCommand
     {
         try
         {
-            while (await signals.NextAsync(stop.Token).ConfigureAwait(false) != Signal.Stop)
+            while (!(await signals.NextAsync(stop.Token).ConfigureAwait(false)).IsStop)
             {
                 // Only an end means something here.
             }

@@ -1,0 +1,34 @@
+namespace Bitflow.Domain
+
+/// What a signal asks of the process (section 8 of the design).
+[<RequireQualifiedAccess; Struct>]
+type Signal =
+    /// SIGINT or SIGTERM.
+    | Stop
+    /// SIGHUP.
+    | Reload
+    /// SIGUSR1.
+    | ReopenLogs
+    /// SIGUSR2.
+    | DumpState
+
+/// Signals that wait while another is answered: never more than a few, however many come.
+[<RequireQualifiedAccess>]
+module SignalQueue =
+    [<CompiledName "Empty">]
+    let empty: Signal list = []
+
+    /// One that waits already asks for nothing more. A second stop does: it resets what the first lets end by itself.
+    [<CompiledName "Add">]
+    let add (signal: Signal) (waiting: Signal list) : Signal list =
+        let enough = if signal = Signal.Stop then 2 else 1
+        let already = waiting |> List.filter (fun other -> other = signal) |> List.length
+        if already < enough then waiting @ [ signal ] else waiting
+
+    /// The one to answer next, and those that wait still. A stop overtakes the others, which are in the order in which they came.
+    [<CompiledName "Next">]
+    let next (waiting: Signal list) : struct (Signal * Signal list) voption =
+        let stop, others = waiting |> List.partition (fun signal -> signal = Signal.Stop)
+        match stop @ others with
+        | [] -> ValueNone
+        | first :: rest -> ValueSome(struct (first, rest))
