@@ -62,10 +62,10 @@ internal sealed class Observation(ProgramLog log, ConnectionLogs.ConnectionLogs 
     public Task<bool> CloseUnusedLogsAsync(IReadOnlySet<IConnectionLog> named, IReadOnlySet<IConnectionLog> used) => logs.CloseUnusedAsync(named, used);
 
     /// <summary>Does what a signal asks of whoever watches: reopen the connection logs, or write the state to the log. Others mean nothing here.</summary>
-    public async Task AnswerAsync(Signal signal)
+    public void Answer(Signal signal)
     {
         if (signal.IsReopenLogs)
-            await logs.ReopenAsync().ConfigureAwait(false);
+            logs.Reopen();
         else if (signal.IsDumpState)
             log.State([.. state.Proxies().Select(StateView.DescribeProxy), .. state.Connections().Select(StateView.DescribeConnection)]);
     }

@@ -83,7 +83,7 @@ internal static class ServeCommand
             }
             else
             {
-                await observation.AnswerAsync(signal).ConfigureAwait(false);
+                observation.Answer(signal);
             }
         }
     }
@@ -126,7 +126,7 @@ internal static class ServeCommand
         {
             // A reload while draining is ignored (section 8).
             while (await signals.NextAsync(drained).ConfigureAwait(false) is { IsStop: false } signal)
-                await observation.AnswerAsync(signal).ConfigureAwait(false);
+                observation.Answer(signal);
             await giveUp.CancelAsync().ConfigureAwait(false);
         }
         catch (OperationCanceledException)

@@ -37,9 +37,8 @@ internal sealed class ConnectionLogFile
     private readonly CancellationTokenSource _closing = new();
     private readonly Thread _writer;
     private readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly Lock _reopenGate = new();
     private AppendFile _file;
-    private TaskCompletionSource? _reopening;
+    private bool _mustReopen;
     private int _asleep;
 
     /// <summary>Whether the file ends in the middle of a line, because the disk took only part of one.</summary>
@@ -74,18 +73,13 @@ internal sealed class ConnectionLogFile
     }
 
     /// <summary>
-    /// Opens the path anew, after a rotation has moved the file away, and closes the old one. Where that fails the old file stays in use.
-    /// Completes when it is decided.
+    /// Has the path opened anew, after a rotation has moved the file away, and the old one closed. Where that fails the old file stays in use. The
+    /// writer does it as soon as it can, which nobody waits for: its disk may hang.
     /// </summary>
-    public Task ReopenAsync()
+    public void Reopen()
     {
-        lock (_reopenGate)
-        {
-            _reopening ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            Task reopened = _reopening.Task;
-            _wake.Release();
-            return Task.WhenAny(reopened, _done.Task);
-        }
+        Volatile.Write(ref _mustReopen, true);
+        _wake.Release();
     }
 
     /// <summary>Writes what is queued, then closes the file. Gives up on a disk that takes too long; the rest is lost with the process.</summary>
@@ -105,8 +99,8 @@ internal sealed class ConnectionLogFile
             do
             {
                 last = _closing.IsCancellationRequested;
-                if (Volatile.Read(ref _reopening) is not null)
-                    Reopen();
+                if (Interlocked.Exchange(ref _mustReopen, false))
+                    OpenAnew();
                 while (Gather())
                     Flush();
                 if (!last)
@@ -132,10 +126,10 @@ internal sealed class ConnectionLogFile
         Volatile.Write(ref _asleep, 1);
         Thread.MemoryBarrier();
         // A record that came between the last look and now saw a writer awake.
-        if (!_queue.Reader.TryPeek(out _) && Volatile.Read(ref _reopening) is null && !_closing.IsCancellationRequested)
+        if (!_queue.Reader.TryPeek(out _) && !Volatile.Read(ref _mustReopen) && !_closing.IsCancellationRequested)
             _wake.Wait();
         Volatile.Write(ref _asleep, 0);
-        if (Volatile.Read(ref _reopening) is null)
+        if (!Volatile.Read(ref _mustReopen))
             _closing.Token.WaitHandle.WaitOne(Gathering);
     }
 
@@ -181,15 +175,8 @@ internal sealed class ConnectionLogFile
         _lines.Clear();
     }
 
-    private void Reopen()
+    private void OpenAnew()
     {
-        TaskCompletionSource asked;
-        lock (_reopenGate)
-        {
-            asked = _reopening!;
-            _reopening = null;
-        }
-
         try
         {
             AppendFile next = AppendFile.Open(Path);
@@ -202,8 +189,6 @@ internal sealed class ConnectionLogFile
         {
             _events.ReopenFailed(Path, e.Message);
         }
-
-        asked.TrySetResult();
     }
 
     private readonly record struct Entry(ConnectionRecord Record, KeyValuePair<string, object?>[] Proxy);

@@ -25,11 +25,14 @@ internal sealed class ConnectionLogs(IConnectionLogEvents events) : IConnectionL
         }
     }
 
-    /// <summary>Opens every path anew (SIGUSR1).</summary>
-    public Task ReopenAsync()
+    /// <summary>Has every path opened anew (SIGUSR1).</summary>
+    public void Reopen()
     {
         lock (_gate)
-            return Task.WhenAll(_logs.Values.Select(static log => log.File.ReopenAsync()));
+        {
+            foreach (OpenLog log in _logs.Values)
+                log.File.Reopen();
+        }
     }
 
     /// <summary>Closes the logs that nobody writes to any more.</summary>

@@ -62,7 +62,7 @@ internal sealed class ProgramLog : IAsyncDisposable
             .CreateLogger();
         _factory = new SerilogLoggerFactory(_serilog);
         _log = _factory.CreateLogger("Bitflow");
-        _unlimited = new LoggerConfiguration().WriteTo.Sink(_written).WriteTo.Sink(_errors, LogEventLevel.Error).CreateLogger();
+        _unlimited = new LoggerConfiguration().WriteTo.Logger(_written).WriteTo.Sink(_errors, LogEventLevel.Error).CreateLogger();
         _unlimitedFactory = new SerilogLoggerFactory(_unlimited);
         _always = _unlimitedFactory.CreateLogger("Bitflow");
         Sessions = new SessionLog(_log);
