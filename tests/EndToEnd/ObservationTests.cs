@@ -30,6 +30,23 @@ public sealed class ObservationTests
         Assert.Equal("hello", Encoding.ASCII.GetString(await client.ReadToEndAsync()));
     }
 
+    [Theory]
+    [InlineData("path")]
+    [InlineData("abstract name")]
+    public async Task The_admin_server_answers_on_a_Unix_socket_that_a_reload_adds(string kind)
+    {
+        string name = Guid.NewGuid().ToString("N");
+        string path = Path.Combine(Path.GetTempPath(), name);
+        using Peer target = Peer.Echo();
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(target));
+        bitflow.Rewrite(Proxy(target), $"  admin: {{ address: 'unix:{(kind == "path" ? path : "@" + name)}' }}\n");
+        bitflow.Signal("HUP");
+        await bitflow.SaysAsync("is in force");
+        using Socket client = await SocketWords.ConnectAsync(new UnixDomainSocketEndPoint(kind == "path" ? path : "\0" + name));
+        await client.SendAllAsync("GET /healthz HTTP/1.1\r\nHost: bitflow\r\nConnection: close\r\n\r\n");
+        Assert.EndsWith("ok\n", await client.ReadTextToEndAsync(), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Statsd_is_sent_every_count_gauge_and_timing_of_a_connection_in_packed_datagrams()
     {

@@ -129,6 +129,38 @@ public sealed class ReloadTests
     }
 
     [Fact]
+    public async Task A_reload_for_which_descriptors_do_not_suffice_changes_nothing_and_says_what_to_raise()
+    {
+        using Peer one = Saying("one");
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(one.Address), launcher: ["prlimit", "--nofile=256:256"]);
+        bitflow.Rewrite(string.Join('\n', Enumerable.Range(0, 250).Select(i => Proxy(one.Address, name: $"p{i}"))));
+        bitflow.Signal("HUP");
+        await bitflow.SaysAsync("everything is as it was");
+        Assert.Contains("no descriptor is left of 256; raise the limit (ulimit -n, LimitNOFILE)", bitflow.Errors, StringComparison.Ordinal);
+        using Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint());
+        Assert.Equal("one", await HearAsync(client));
+    }
+
+    [Fact]
+    public async Task A_reload_from_a_working_directory_that_has_been_removed_changes_nothing_and_says_so()
+    {
+        using Peer one = Saying("one");
+        int port = Ports.Next();
+        string folder = Directory.CreateTempSubdirectory("bitflow-removed-").FullName;
+        await File.WriteAllTextAsync(
+            Path.Combine(folder, "config.yaml"),
+            "application: { log: { level: info } }\nserver:\n  proxies:\n" + Proxy(one.Address, listener: $"127.0.0.1:{port}").ReplaceLineEndings("\n    ").Insert(0, "    "));
+        using var bitflow = new ChildProcess(Repository.Binary, ["--config", "config.yaml"], workingDirectory: folder);
+        await bitflow.SaysAsync(" serves ");
+        Directory.Delete(folder, recursive: true);
+        bitflow.Signal("HUP");
+        await bitflow.SaysAsync("everything is as it was");
+        Assert.Contains("config.yaml: there is no such file in the working directory, which has been removed", bitflow.Errors, StringComparison.Ordinal);
+        using Socket client = await SocketWords.ConnectAsync(new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, port));
+        Assert.Equal("one", await HearAsync(client));
+    }
+
+    [Fact]
     public async Task A_hundred_reloads_lose_no_request()
     {
         using Peer echo = Peer.Echo();

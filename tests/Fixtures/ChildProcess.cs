@@ -94,6 +94,20 @@ internal class ChildProcess : IDisposable
     /// <summary>Waits until its standard error holds a text.</summary>
     public Task SaysAsync(string text) => Eventually.IsTrueAsync(() => Errors.Contains(text, StringComparison.Ordinal) || CheckAlive(text), () => $"it says \"{text}\"; it said:\n{Errors}");
 
+    /// <summary>Whether one of its threads waits for room in a pipe.</summary>
+    public bool WaitsToWrite() => Directory.GetDirectories($"/proc/{Id}/task").Any(static thread =>
+    {
+        try
+        {
+            return File.ReadAllText(Path.Combine(thread, "wchan")).Contains("pipe_write", StringComparison.Ordinal);
+        }
+        catch (IOException)
+        {
+            // The thread has ended meanwhile.
+            return false;
+        }
+    });
+
     public void Signal(string name)
     {
         using var kill = System.Diagnostics.Process.Start("kill", [$"-{name}", Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);

@@ -1,0 +1,69 @@
+using Bitflow.Tests.Fixtures;
+using Xunit;
+
+namespace Bitflow.Tests.EndToEnd;
+
+/// <summary>Signals are heard whatever the process waits for, and however many come.</summary>
+public sealed class SignalTests : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("bitflow-signals-").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    private static string Proxy(string target) =>
+        $$"""
+        - name: web
+          listener: { address: '127.0.0.1:0' }
+          targets: [ { name: a, address: '{{target}}' } ]
+        """;
+
+    [Fact]
+    public async Task A_stop_does_not_wait_for_a_reload_whose_file_does_not_come()
+    {
+        using Peer echo = Peer.Echo();
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(echo.Address));
+        await NamedPipe.ReplaceAsync(bitflow.ConfigPath);
+        bitflow.Signal("HUP");
+        await using FileStream silent = await NamedPipe.OpenToWriteAsync(bitflow.ConfigPath);
+        bitflow.Signal("TERM");
+        Assert.Equal(0, await bitflow.ExitAsync());
+        Assert.Contains("drained", bitflow.Errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_stop_ends_a_start_whose_file_does_not_come()
+    {
+        string config = Path.Combine(_folder, "config.yaml");
+        await NamedPipe.MakeAsync(config);
+        using var bitflow = new ChildProcess(Repository.Binary, ["--config", config]);
+        await using FileStream silent = await NamedPipe.OpenToWriteAsync(config);
+        bitflow.Signal("TERM");
+        Assert.Equal(0, await bitflow.ExitAsync());
+    }
+
+    /// <summary>The file is read through a pipe: as long as that is held open the first reload lasts, and the others wait.</summary>
+    [Fact]
+    public async Task A_hundred_signals_to_reload_while_one_does_lead_to_one_more()
+    {
+        using Peer echo = Peer.Echo();
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(echo.Address));
+        byte[] file = await File.ReadAllBytesAsync(bitflow.ConfigPath);
+        await NamedPipe.ReplaceAsync(bitflow.ConfigPath);
+        bitflow.Signal("HUP");
+        await using (FileStream first = await NamedPipe.OpenToWriteAsync(bitflow.ConfigPath))
+        {
+            for (int i = 0; i < 100; i++)
+                bitflow.Signal("HUP");
+            File.Delete(bitflow.ConfigPath);
+            await File.WriteAllBytesAsync(bitflow.ConfigPath, file);
+            first.Write(file);
+        }
+
+        await Eventually.IsTrueAsync(() => Reloads(bitflow) == 2, () => $"two reloads; the log:\n{bitflow.Errors}");
+        bitflow.Signal("USR2");
+        await bitflow.SaysAsync("state: ");
+        Assert.Equal(2, Reloads(bitflow));
+    }
+
+    private static int Reloads(BitflowProcess bitflow) => bitflow.Errors.Split("is in force").Length - 1;
+}
