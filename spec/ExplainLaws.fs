@@ -47,6 +47,64 @@ let ``a target that is up takes the client, unless one before it in the order do
              | None, ValueNone -> false)
         | _ -> forecast.Life.IsOver)
 
+/// Dual stack over literal addresses: one of IPv4 that is tried twice, and one of IPv6 after it.
+let private fourThenSix =
+    let at address = match Address.tryParse address with Ok a -> a | Error e -> failwith (Address.describe e)
+    { Sample.proxy "p" with
+        Targets =
+            [ { Sample.target "four" with Address = at "127.0.0.1:20100"; ConnectAttempts = 2 }
+              { Sample.target "six" with Address = at "[::1]:20101" } ]
+        Options = { Sample.options with LoadBalancer = Policy.Failover; DualStack = true } }
+
+[<Fact>]
+let ``what is foreseen of a literal address of the other family, a target's or its proxy's, is what the route to it answers`` () =
+    let literals = [| "127.0.0.1:1"; "[::1]:1"; "name:1" |] |> Array.map (Address.tryParse >> Result.defaultWith (fun e -> failwith $"%A{e}"))
+    let clients = [| Sample.ip "192.0.2.9"; Sample.ip "2001:db8::9"; Endpoint.Unix "" |]
+    Law.Holds(fun (SmallProxy p) (n: int) (ticket: uint16) (addresses: (int * int) list) (isDualStack: bool) ->
+        let placed index (target: TargetConfig) =
+            let own, proxy = List.tryItem index addresses |> Option.defaultValue (0, 0)
+            { target with
+                Address = pick literals own
+                Proxy = if proxy % 4 = 0 then None else Some { Address = pick literals proxy; Credentials = None } }
+        let p =
+            { p with
+                Listener = { p.Listener with AuthorizedSources = IpNetworkSet.Empty }
+                Targets = p.Targets |> List.mapi placed
+                Options = { p.Options with DualStack = isDualStack; ConnectionLifetime = Duration.Zero } }
+        let client = { client 0 1 0 ticket with Peer = pick clients n }
+        let forecast = Forecast.untilDial (Rules p) (tlsOf p) client
+        match forecast.Life.Step with
+        | Step.Attempt plan ->
+            let route index = DialRoute.choose p.Targets[index] isDualStack client.Peer
+            let attempts, life = Forecast.connect (fun _ -> false) forecast
+            let failing = plan.Order |> Array.takeWhile (route >> Result.isError)
+            let inVain = failing |> Array.sumBy (fun index -> max 1 p.Targets[index].ConnectAttempts)
+            if failing.Length < plan.Order.Length then
+                life.IsRelaying && life.LastTarget = plan.Order[failing.Length] && attempts.Length = inVain + 1
+            else
+                match route plan.Order[failing.Length - 1] with
+                | Error fault -> life.CloseReason = ValueSome(DialFault.reason fault) && attempts.Length = inVain
+                | Ok _ -> false
+        | _ -> forecast.Life.IsOver)
+
+[<Fact>]
+let ``a client of the other family is explained to pass a literal target by, attempts and all, and why is said`` () =
+    let text client = Explain.text (Rules fourThenSix) ValueNone (question (describe (Sample.ip client) ValueNone 0 0L) [])
+    let json client = Explain.json (Rules fourThenSix) ValueNone (question (describe (Sample.ip client) ValueNone 0 0L) [])
+    let fourAlone = { fourThenSix with Targets = fourThenSix.Targets |> List.truncate 1 }
+    let ended = Explain.text (Rules fourAlone) ValueNone (question (describe (Sample.ip "::1") ValueNone 0 0L) [])
+    Law.HoldsFor(
+        [ text "::1", "result: relayed to six ([::1]:20101), with attempt 3 at 0s", true
+          text "::1", "1. four (127.0.0.1:20100): failover: place 1 in the file; it has no usable address: its address is IPv4, and the client came over IPv6", true
+          text "::1", "at 0s (at the latest 0s): six, attempt 1 of 1", true
+          text "::1", "place 2 in the file; it", false
+          text "127.0.0.1", "result: relayed to four (127.0.0.1:20100), with attempt 1 at 0s", true
+          json "::1", "\"noRoute\": \"has no usable address: its address is IPv4", true
+          json "127.0.0.1", "\"noRoute\": \"has no usable address: its address is IPv6", true
+          ended, "result: target.dial.unresolved", true ],
+        fun (explained, words, isSaid) -> explained.Contains words = isSaid
+    )
+
 [<Fact>]
 let ``the foreseen attempts are the dial plan's, at the times that its waits add up to`` () =
     Law.Holds(fun (SmallProxy p) (n: int) (m: int) (ticket: uint16) ->
@@ -141,6 +199,13 @@ let ``a case that expects what is explained holds, and one that expects anything
             && p.Targets |> List.forall (fun t -> t.Name = p.Targets[life.LastTarget].Name || not (run p (caseFor p peer $"target: \"{t.Name}\""))))
 
 [<Fact>]
+let ``a case of a client of the other family expects the target that it reaches, with every attempt before it`` () =
+    Law.HoldsFor(
+        [ "::1", "target: six, attempts: 3", true; "::1", "target: four", false
+          "127.0.0.1", "target: four, attempts: 1", true; "unix", "target: four, attempts: 1", true ],
+        fun (peer, expect, holds) -> run fourThenSix (caseFor fourThenSix peer expect) = holds)
+
+[<Fact>]
 let ``what is no file of cases is refused with a place in it`` () =
     Law.HoldsFor(
         [ "cases:\n  - client: 10.1.2.3\n    expct: {target: a}\n", "3:5", "expct"
@@ -187,6 +252,7 @@ let private recorded (p: ProxyConfig) (client: DescribedClient) : ConnectionReco
         OpenConnections = int64 client.OpenConnections
         RoundRobinTicket = (if p.Options.LoadBalancer = Policy.RoundRobin then Some client.Ticket else None)
         HelloRead = (life.Rules.ReadsHello && (match life.CloseReason with ValueSome { Phase = Phase.Admission } -> false | _ -> true))
+        DestinationTransport = (if life.IsRelaying then SideTransport.Plaintext else SideTransport.Unknown)
         DialAttempts = life.Attempts
         Target = (if life.LastTarget < 0 then "" else p.Targets[life.LastTarget].Name)
         CloseReason = (if life.IsOver then life.CloseReason else ValueSome(CloseReason.make Who.Client Phase.Relay Cause.Ended)) }
@@ -259,6 +325,23 @@ let ``a smaller limit, a narrower list and a lost target show in a replay`` () =
           limited 7, refused, "same" ],
         fun (p, record, expected) -> show p record = expected
     )
+
+[<Fact>]
+let ``a replay sends no client to a literal target of the other family`` () =
+    let named name = fourThenSix.Targets |> List.filter (fun target -> target.Name = name)
+    let sixAlone = { fourThenSix with Targets = named "six" }
+    let fourAlone = { fourThenSix with Targets = named "four" }
+    let strangers = { fourAlone with Listener = { fourAlone.Listener with AuthorizedSources = Sample.networks [ "192.0.2.0/24" ] } }
+    let record p = recorded p (describe (Sample.ip "::1") ValueNone 0 0L)
+    Law.HoldsFor(
+        [ sixAlone, record sixAlone, "same"
+          fourThenSix, record sixAlone, "same"
+          fourThenSix, record fourThenSix, "same"
+          fourAlone, record sixAlone, "refused target.dial.unresolved"
+          fourAlone, record strangers, "otherwise target.dial.unresolved"
+          fourAlone, record fourAlone, "same"
+          sixAlone, record fourAlone, "elsewhere six" ],
+        fun (p, record, expected) -> show p record = expected)
 
 [<Fact>]
 let ``a replay counts every connection once, and writes a line for each that fares differently`` () =

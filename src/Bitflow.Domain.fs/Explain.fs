@@ -104,7 +104,7 @@ module Explain =
         | Step.Wait plan -> plan.Order
         | _ -> [||]
 
-    let private targets (rules: Rules) (question: Question) (order: int[]) =
+    let private targets (rules: Rules) (question: Question) (life: Life) (order: int[]) =
         let lines =
             [ for place, index in Seq.indexed order do
                   let target = rules.Targets[index]
@@ -112,12 +112,15 @@ module Explain =
                   let down = List.contains target.Name question.Down
                   let reason = why rules question.Client place index
                   let state = if down then ", down" else ""
-                  $"{place + 1}. {target.Name} ({target.Address}{through}){state}: {reason}",
+                  let noRoute = match Forecast.noRoute life index with ValueSome fault -> DialFault.describe fault | ValueNone -> ""
+                  let but = if noRoute = "" then "" else $"; it {noRoute}"
+                  $"{place + 1}. {target.Name} ({target.Address}{through}){state}: {reason}{but}",
                   Json.Object [
                       "name", Json.Text target.Name
                       "address", Json.Text(string target.Address)
                       "down", Json.Boolean down
                       "reason", Json.Text reason
+                      if noRoute <> "" then "noRoute", Json.Text noRoute
                   ] ]
         { Title = "targets"
           Text = "in this order"
@@ -231,7 +234,7 @@ module Explain =
           yield! admission rules question forecast
           yield! hello rules question forecast
           if order.Length > 0 then
-              yield targets rules question order
+              yield targets rules question forecast.Life order
               yield schedule rules forecast.Life
               yield! announcement rules question forecast
               yield timeouts rules forecast.Life order

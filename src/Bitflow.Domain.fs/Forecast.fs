@@ -79,9 +79,19 @@ module Forecast =
             | Step.Ended _ -> { Life = life; Hello = answer }
         go (Life.start rules accepted client.Peer client.Local) ValueNone
 
-    /// The attempts that follow, and the life at their end: relaying, or ended. `answer` says of each target how long an
-    /// attempt takes and what it comes to; none: it connects.
+    /// Why no address of a target, or of its SOCKS5 proxy, is for this client; none: an attempt may come to something.
+    let noRoute (life: Life) (target: int) : DialFault voption =
+        match DialRoute.choose life.Rules.Targets[target] life.Rules.Proxy.Options.DualStack life.Source with
+        | Ok _ -> ValueNone
+        | Error fault -> ValueSome fault
+
+    /// The attempts that follow, and the life at their end: relaying, or ended. `answer` says of each target that there is
+    /// a route to how long an attempt takes and what it comes to; none: it connects.
     let dial (answer: int -> Duration * DialFault voption) (life: Life) : ForeseenAttempt list * Life =
+        let answer target =
+            match noRoute life target with
+            | ValueSome fault -> Duration.Zero, ValueSome fault
+            | ValueNone -> answer target
         let sinceAccept (at: Instant) = if at.IsNever then Duration.Max else at - accepted
         let rec go (life: Life) (now: Instant) attempts =
             match life.Step with

@@ -59,6 +59,8 @@ module Replay =
     /// Whether a target was ever chosen for it: a client that left before is the same under every configuration.
     let private wasRouted (record: ConnectionRecord) = record.Target <> ""
 
+    let private wasRelayed (record: ConnectionRecord) = record.DestinationTransport <> SideTransport.Unknown
+
     let private missing (rules: Rules) (tls: ListenerTlsRules) (record: ConnectionRecord) (client: DescribedClient) =
         let headerRead = match record.Header with HeaderSeen.None -> false | _ -> true
         let needsHeader = Admission.isTrustedProxy rules.Proxy.Listener client.Peer
@@ -93,13 +95,18 @@ module Replay =
         | _, Some what -> if wasRouted record || wasRefused record then ReplayVerdict.Unknowable what else ReplayVerdict.Same
         | Step.Attempt plan, None ->
             let name index = rules.Targets[index].Name
-            let first = name plan.Order[0]
-            if wasRefused record then ReplayVerdict.Admitted first
-            elif not (wasRouted record) then ReplayVerdict.Same
+            // With every target up: one of the other family takes no client even so (dual stack).
+            let _, connected = Forecast.connect (fun _ -> false) forecast
+            let first = name connected.LastTarget
+            match connected.CloseReason with
+            | ValueSome reason when wasRefused record -> ReplayVerdict.RefusedOtherwise reason
+            | ValueSome reason when wasRelayed record -> ReplayVerdict.Refused reason
+            | _ when wasRefused record -> ReplayVerdict.Admitted first
+            | _ when not (wasRouted record) -> ReplayVerdict.Same
             // Tried once, it was the first of the order; after several attempts any place of the order may have been reached.
-            elif record.DialAttempts <= 1 && first <> record.Target then ReplayVerdict.Elsewhere first
-            elif plan.Order |> Array.exists (fun index -> name index = record.Target) then ReplayVerdict.Same
-            else ReplayVerdict.Elsewhere first
+            | _ when record.DialAttempts <= 1 && first <> record.Target -> ReplayVerdict.Elsewhere first
+            | _ when plan.Order |> Array.exists (fun index -> name index = record.Target) -> ReplayVerdict.Same
+            | _ -> ReplayVerdict.Elsewhere first
         | _, None -> ReplayVerdict.Same
 
     /// What a recorded connection would come to. `rules` by the proxy's name, null for none; `tls` likewise.
