@@ -41,6 +41,7 @@ let private sample =
       RoundRobinTicket = None
       HelloRead = true
       AlpnOffer = [ "h2"; "http/1.1" ]
+      TlsOffer = ValueSome { Tls12 = true; Tls13 = true; LargeGroup = "ffdhe4096" }
       Resolved = [ { Host = "app.internal"; Addresses = [ IPAddress.Parse "10.0.0.1" ] } ] }
 
 [<Fact>]
@@ -48,7 +49,7 @@ let ``a record that was written reads back as itself`` () =
     Law.Holds(fun (record: ConnectionRecord) ->
         match ConnectionRecord.tryParse (ConnectionRecord.format record) with
         | Ok read -> ConnectionRecord.format read = ConnectionRecord.format record && read.Timestamp = record.Timestamp && read.Duration = record.Duration
-                     && read.Source = record.Source && read.Error = record.Error && read.AlpnOffer = record.AlpnOffer && read.HelloRead = record.HelloRead && read.RoundRobinTicket = record.RoundRobinTicket
+                     && read.Source = record.Source && read.Error = record.Error && read.AlpnOffer = record.AlpnOffer && read.HelloRead = record.HelloRead && read.TlsOffer = record.TlsOffer && read.RoundRobinTicket = record.RoundRobinTicket
         | Error _ -> false)
 
 [<Fact>]
@@ -78,7 +79,7 @@ let ``whatever a client put into a record, it is one line of valid UTF-8 without
 let ``a record is written as the operators' guide shows it`` () =
     Law.HoldsFor(
         [ sample,
-          """{"name":"web","timestamp":"2026-01-02T03:04:05.6780000Z","duration":1.500001,"source_ip":"192.0.2.7","source_port":51234,"source_protocol":"tcp4","source_transport":"tls","destination_ip":"/run/app.sock","destination_port":0,"destination_protocol":"unix","destination_transport":"plaintext","source_sent_bytes":12,"destination_receive_bytes":345,"id":9,"listener":":443","target":"app","close_reason":"client.relay.ended","error":"","sni":"www.example","alpn":"h2","tls_version":"1.3","client_certificate_subject":"","dial_duration":1,"dial_attempts":1,"config_generation":1,"peer_ip":"192.0.2.7","peer_port":51234,"peer_protocol":"tcp4","local_ip":"2001:db8::1","local_port":443,"local_protocol":"tcp6","header":"","header_source_ip":"","header_source_port":0,"header_source_protocol":"","header_destination_ip":"","header_destination_port":0,"header_destination_protocol":"","open_connections":3,"round_robin_ticket":null,"hello_read":true,"alpn_offer":["h2","http/1.1"],"resolved":[{"host":"app.internal","addresses":["10.0.0.1"]}]}""" ],
+          """{"name":"web","timestamp":"2026-01-02T03:04:05.6780000Z","duration":1.500001,"source_ip":"192.0.2.7","source_port":51234,"source_protocol":"tcp4","source_transport":"tls","destination_ip":"/run/app.sock","destination_port":0,"destination_protocol":"unix","destination_transport":"plaintext","source_sent_bytes":12,"destination_receive_bytes":345,"id":9,"listener":":443","target":"app","close_reason":"client.relay.ended","error":"","sni":"www.example","alpn":"h2","tls_version":"1.3","client_certificate_subject":"","dial_duration":1,"dial_attempts":1,"config_generation":1,"peer_ip":"192.0.2.7","peer_port":51234,"peer_protocol":"tcp4","local_ip":"2001:db8::1","local_port":443,"local_protocol":"tcp6","header":"","header_source_ip":"","header_source_port":0,"header_source_protocol":"","header_destination_ip":"","header_destination_port":0,"header_destination_protocol":"","open_connections":3,"round_robin_ticket":null,"hello_read":true,"alpn_offer":["h2","http/1.1"],"tls_offer":["1.2","1.3"],"large_group":"ffdhe4096","resolved":[{"host":"app.internal","addresses":["10.0.0.1"]}]}""" ],
         fun (record, line) -> ConnectionRecord.format record = line
     )
 
@@ -88,7 +89,7 @@ let ``the reference's own log reads too; what it lacks is empty`` () =
         [ """{"name":"web","timestamp":"2020-05-01T10:00:00.123456789+02:00","duration":12.5,"source_ip":"10.0.0.9","source_port":4000,"source_protocol":"tcp4","source_transport":"plaintext","destination_ip":"10.0.0.1","destination_port":80,"destination_protocol":"tcp4","destination_transport":"plaintext","source_sent_bytes":1,"destination_receive_bytes":2}""" ],
         fun line ->
             match ConnectionRecord.tryParse line with
-            | Ok read -> read.Name = "web" && read.Timestamp.Hour = 8 && read.Duration = Duration.OfNanoseconds 12_500_000L && read.Target = "" && read.Resolved = []
+            | Ok read -> read.Name = "web" && read.Timestamp.Hour = 8 && read.Duration = Duration.OfNanoseconds 12_500_000L && read.Target = "" && read.Resolved = [] && read.TlsOffer = ValueNone
             | Error _ -> false
     )
 
@@ -107,7 +108,8 @@ let ``a field of another type is named`` () =
           """{"source_port":70000}""", "source_port"; """{"duration":"1"}""", "duration"; """{"duration":1e300}""", "duration"
           """{"source_transport":"carrier pigeon"}""", "source_transport"; """{"error":"\ud800"}""", "error"; """{"header":"v3"}""", "header"
           """{"close_reason":"a.b.c"}""", "close_reason"
-          """{"resolved":[{}]}""", "resolved"; """{"alpn_offer":[1]}""", "alpn_offer"; """{"hello_read":"yes"}""", "hello_read"; """{"dial_attempts":99999999999}""", "dial_attempts" ],
+          """{"resolved":[{}]}""", "resolved"; """{"alpn_offer":[1]}""", "alpn_offer"; """{"hello_read":"yes"}""", "hello_read"; """{"tls_offer":"1.3"}""", "tls_offer"; """{"tls_offer":[],"large_group":4096}""", "large_group"
+          """{"dial_attempts":99999999999}""", "dial_attempts" ],
         fun (line, key) -> match ConnectionRecord.tryParse line with Error(ConnectionRecordError.BadField bad) -> bad = key | _ -> false
     )
 

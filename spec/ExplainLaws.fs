@@ -10,6 +10,7 @@ let private describe peer name openNow ticket : DescribedClient =
       Header = HeaderSeen.None
       ServerName = name
       AlpnOffer = []
+      TlsOffer = TlsOffer.usual
       OpenConnections = openNow
       Ticket = ticket }
 
@@ -241,6 +242,7 @@ let private recorded (p: ProxyConfig) (client: DescribedClient) : ConnectionReco
         match ConnectionRecord.tryParse """{"name":"p"}""" with
         | Ok record -> record
         | Error e -> failwith $"%A{e}"
+    let helloRead = life.Rules.ReadsHello && (match life.CloseReason with ValueSome { Phase = Phase.Admission } -> false | _ -> true)
     { dull with
         Name = p.Name
         Peer = client.Peer
@@ -251,7 +253,8 @@ let private recorded (p: ProxyConfig) (client: DescribedClient) : ConnectionReco
         Header = (if life.FromTrustedProxy then HeaderSeen.Unknown else HeaderSeen.None)
         OpenConnections = int64 client.OpenConnections
         RoundRobinTicket = (if p.Options.LoadBalancer = Policy.RoundRobin then Some client.Ticket else None)
-        HelloRead = (life.Rules.ReadsHello && (match life.CloseReason with ValueSome { Phase = Phase.Admission } -> false | _ -> true))
+        HelloRead = helloRead
+        TlsOffer = (if helloRead then ValueSome client.TlsOffer else ValueNone)
         DestinationTransport = (if life.IsRelaying then SideTransport.Plaintext else SideTransport.Unknown)
         DialAttempts = life.Attempts
         Target = (if life.LastTarget < 0 then "" else p.Targets[life.LastTarget].Name)
@@ -273,8 +276,10 @@ let private show p record =
 
 [<Fact>]
 let ``under the file that it was served by, a recorded connection is decided as it was`` () =
-    Law.Holds(fun (SmallProxy p) (n: int) (m: int) (openNow: int) (ticket: uint16) ->
-        match judge p (recorded p (client n m openNow ticket)) with
+    let written record = ConnectionRecord.format record |> ConnectionRecord.tryParse |> Result.defaultWith (fun e -> failwith $"%A{e}")
+    Law.Holds(fun (SmallProxy p) (n: int) (m: int) (openNow: int) (ticket: uint16) (tls12: bool, tls13: bool, isLarge: bool) ->
+        let offer = { Tls12 = tls12; Tls13 = tls13; LargeGroup = if isLarge then "ffdhe8192" else "" }
+        match judge p (written (recorded p { client n m openNow ticket with TlsOffer = offer })) with
         | ReplayVerdict.Same -> true
         | _ -> false)
 
@@ -294,6 +299,32 @@ let ``a recorded client without a server name is routed again like any other, wh
           route [ "*"; "a.example" ], { was with HelloRead = false; SourceTransport = SideTransport.Tls }, "same"
           route [ "*"; "a.example" ], { was with HelloRead = false; AlpnOffer = [ "h2" ] }, "same"
           route [ "*"; "a.example" ], { was with HelloRead = false }, "unknowable" ],
+        fun (p, record, expected) -> show p record = expected
+    )
+
+[<Fact>]
+let ``a recorded client is decided again by what its hello offered of TLS; where that was not recorded, nothing is made up`` () =
+    let terminating least = { Sample.proxy "p" with Listener = { Sample.listener with Tls = Some { Sample.listenerTls with MinVersion = least } } }
+    let strict, lenient = terminating TlsVersion.Tls13, terminating TlsVersion.Tls12
+    let offering offer = { describe (Sample.ip "203.0.113.9") ValueNone 0 0L with TlsOffer = offer }
+    let old = offering { TlsOffer.usual with Tls13 = false }
+    let large = offering { TlsOffer.usual with LargeGroup = "ffdhe8192" }
+    let unsaid version record = { record with TlsOffer = ValueNone; TlsVersion = version }
+    let modern = offering TlsOffer.usual
+    Law.HoldsFor(
+        [ strict, recorded strict old, "same"
+          lenient, recorded strict old, "admitted a"
+          strict, recorded lenient old, "refused client.hello.refused"
+          lenient, recorded lenient old, "same"
+          lenient, recorded strict large, "same"
+          Sample.proxy "p", recorded strict large, "admitted a"
+          // A log that does not say it: what a handshake agreed on says it, and where none was finished nothing does.
+          strict, unsaid "1.3" (recorded strict modern), "same"
+          strict, unsaid "1.2" (recorded lenient old), "refused client.hello.refused"
+          lenient, unsaid "1.2" (recorded lenient old), "same"
+          strict, unsaid "" (recorded strict old), "unknowable"
+          lenient, unsaid "" (recorded strict old), "unknowable"
+          strict, unsaid "SSLv3" (recorded strict modern), "unknowable" ],
         fun (p, record, expected) -> show p record = expected
     )
 

@@ -17,7 +17,8 @@ let private hello name protocols versions : ClientHello =
       Groups = []
       KeyShares = [] }
 
-let private answer tls names hello = ListenerTlsRules(tls, names |> Seq.map Seq.ofList).Answer hello
+let private answer tls names (hello: ClientHello) =
+    ListenerTlsRules(tls, names |> Seq.map Seq.ofList).Answer(TlsOffer.ofHello hello, hello.ServerName, hello.ApplicationProtocols)
 let private refused answer = match answer with HelloAnswer.Refuse(alert, reason) when reason <> "" -> Some alert | _ -> None
 
 [<Fact>]

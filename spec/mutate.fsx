@@ -49,6 +49,7 @@ let modules =
       "Certificates", [ "CertificatesLaws"; "TlsRulesLaws" ]
       "Config", [ "ConfigSchemaLaws"; "ConfigFileLaws" ]
       "KeyExchange", [ "TlsRulesLaws" ]
+      "TlsOffer", [ "TlsRulesLaws"; "ExplainLaws" ]
       "TlsRules", [ "TlsRulesLaws" ]
       "CertificateChecks", [ "TlsRulesLaws" ]
       "Crc32c", [ "ProxyHeaderLaws" ]

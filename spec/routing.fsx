@@ -38,6 +38,7 @@ let ask name source serverName ticket down =
           Header = HeaderSeen.None
           ServerName = (match ServerName.tryCreate serverName with Ok name -> ValueSome name | Error _ -> ValueNone)
           AlpnOffer = []
+          TlsOffer = TlsOffer.usual
           OpenConnections = 0
           Ticket = ticket }
     let forecast = Forecast.untilDial (Rules(proxy name)) ValueNone client

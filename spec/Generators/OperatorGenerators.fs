@@ -77,6 +77,8 @@ type OperatorGenerators =
             let! ticket = Gen.optionOf count
             let! hello = Gen.elements [ true; false ]
             let! offer = few text
+            let! tls12, tls13, largeGroup = Gen.zip3 (Gen.elements [ true; false ]) (Gen.elements [ true; false ]) text
+            let! tlsOffer = Gen.elements [ ValueSome { Tls12 = tls12; Tls13 = tls13; LargeGroup = largeGroup }; ValueNone ]
             let! resolved = few (Gen.zip text (few (WordGenerators.AnyIp().Generator |> Gen.map (fun (AnyIp address) -> address))))
             return
                 { Name = texts[0]
@@ -107,6 +109,7 @@ type OperatorGenerators =
                   RoundRobinTicket = ticket
                   HelloRead = hello
                   AlpnOffer = offer
+                  TlsOffer = tlsOffer
                   Resolved = [ for host, addresses in resolved -> { Host = host; Addresses = addresses } ] }
         }
         |> Arb.fromGen

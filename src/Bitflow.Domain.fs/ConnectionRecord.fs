@@ -90,6 +90,8 @@ type ConnectionRecord =
       /// Whether a ClientHello was read, to terminate TLS or to route by it: one without a name or protocols leaves no other trace.
       HelloRead: bool
       AlpnOffer: string list
+      /// None where no hello was read, or a log that does not say was.
+      TlsOffer: TlsOffer voption
       Resolved: Resolved list }
 
 /// Why a line is no record.
@@ -147,6 +149,8 @@ module ConnectionRecord =
           "round_robin_ticket", "The number that round-robin drew for it; null with every other policy"
           "hello_read", "Whether a ClientHello was read, to terminate TLS or to route by it"
           "alpn_offer", "The protocols that the client offered by ALPN, in its order"
+          "tls_offer", "Of `1.2` and `1.3` the versions of TLS that the client offered; null if no hello was read"
+          "large_group", "The finite-field group above 3072 bits in which the client's hello would have keys exchanged, which a listener refuses; empty if there was none"
           "resolved", "For each name that was resolved for it: `host` and `addresses`" ]
 
     let private transportText transport =
@@ -202,6 +206,8 @@ module ConnectionRecord =
         let roundRobinTicket = key "round_robin_ticket"
         let helloRead = key "hello_read"
         let alpnOffer = key "alpn_offer"
+        let tlsOffer = key "tls_offer"
+        let largeGroup = key "large_group"
         let resolved = key "resolved"
         let host = key "host"
 
@@ -264,6 +270,16 @@ module ConnectionRecord =
         for name in record.AlpnOffer do
             json.WriteStringValue(JsonText.orEmpty name)
         json.WriteEndArray()
+        match record.TlsOffer with
+        | ValueSome offer ->
+            json.WriteStartArray(Key.tlsOffer)
+            if offer.Tls12 then json.WriteStringValue "1.2"
+            if offer.Tls13 then json.WriteStringValue "1.3"
+            json.WriteEndArray()
+            text Key.largeGroup offer.LargeGroup
+        | ValueNone ->
+            json.WriteNull(Key.tlsOffer)
+            text Key.largeGroup ""
         json.WriteStartArray(Key.resolved)
         for resolved in record.Resolved do
             json.WriteStartObject()
@@ -413,6 +429,12 @@ module ConnectionRecord =
           RoundRobinTicket = read "round_robin_ticket" None (asInt64 >> ValueOption.map Some)
           HelloRead = read "hello_read" false asBoolean
           AlpnOffer = read "alpn_offer" [] (asList asText)
+          TlsOffer =
+            // Versions not known are passed over, as keys are.
+            (match read "tls_offer" ValueNone (asList asText >> ValueOption.map ValueSome) with
+             | ValueSome versions ->
+                 ValueSome { Tls12 = List.contains "1.2" versions; Tls13 = List.contains "1.3" versions; LargeGroup = text "large_group" }
+             | ValueNone -> ValueNone)
           Resolved = read "resolved" [] (asList resolved) }
 
     /// Reads a line back. Keys that are not there have their empty value, so that the reference's own log can be

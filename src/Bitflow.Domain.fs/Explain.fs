@@ -339,6 +339,8 @@ module Explain =
                                           Header = header
                                           ServerName = name
                                           AlpnOffer = offer
+                                          // What older clients are told, `bitflow inspect hello` and the log say.
+                                          TlsOffer = TlsOffer.usual
                                           OpenConnections = request.Open
                                           Ticket = request.Ticket }
                                     struct (proxy, { Client = client; Down = request.Down })))))))

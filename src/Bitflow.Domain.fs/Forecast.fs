@@ -11,6 +11,8 @@ type DescribedClient =
       ServerName: ServerName voption
       /// Empty: it does not speak ALPN.
       AlpnOffer: AlpnName list
+      /// How it offers to speak TLS.
+      TlsOffer: TlsOffer
       /// Connections of the proxy that are open, without this one.
       OpenConnections: int
       /// What round-robin draws for it.
@@ -41,14 +43,6 @@ type ForeseenAttempt =
 module Forecast =
     let private accepted = Instant 0L
 
-    let private hello (client: DescribedClient) : ClientHello =
-        { ServerName = client.ServerName
-          ApplicationProtocols = client.AlpnOffer
-          // A client of today; what older ones are told, `bitflow inspect hello` and the log say.
-          Versions = [ 0x0304us; 0x0303us ]
-          Groups = []
-          KeyShares = [] }
-
     let private header (client: DescribedClient) : Event =
         match client.Header with
         | HeaderSeen.Addresses(source, destination) -> Event.HeaderRead(source, destination, false)
@@ -67,7 +61,7 @@ module Forecast =
             | Step.ReadHello ->
                 match tls with
                 | ValueSome tls when rules.TerminatesTls ->
-                    match tls.Answer(hello client) with
+                    match tls.Answer(client.TlsOffer, client.ServerName, client.AlpnOffer) with
                     | HelloAnswer.Refuse _ as refusal -> go (next (Event.HelloRefused client.ServerName)) (ValueSome refusal)
                     | serve -> go (next (Event.HelloRead client.ServerName)) (ValueSome serve)
                 | _ -> go (next (Event.HelloRead client.ServerName)) answer

@@ -40,12 +40,16 @@ module Replay =
         { Connections = 0; Same = 0; Refused = 0; OverLimit = 0; Admitted = 0; RefusedOtherwise = 0
           Elsewhere = 0; NoProxy = 0; Unknowable = 0; Unreadable = 0 }
 
+    /// As recorded; a log that does not say so says at least what a finished handshake agreed on.
+    let private tlsOfferOf (record: ConnectionRecord) = record.TlsOffer |> ValueOption.orElseWith (fun () -> TlsOffer.ofAgreed record.TlsVersion)
+
     let private describedBy (record: ConnectionRecord) : DescribedClient =
         { Peer = (match record.Peer with Endpoint.Unknown -> record.Source | peer -> peer)
           Local = record.Local
           Header = record.Header
           ServerName = (match ServerName.tryCreate record.ServerName with Ok name -> ValueSome name | Error _ -> ValueNone)
           AlpnOffer = record.AlpnOffer |> List.choose (AlpnName.tryOfText >> ValueOption.toOption)
+          TlsOffer = tlsOfferOf record |> ValueOption.defaultValue TlsOffer.usual
           OpenConnections = int (max 0L (min (int64 Int32.MaxValue) record.OpenConnections))
           Ticket = record.RoundRobinTicket |> Option.defaultValue 0L }
 
@@ -71,6 +75,7 @@ module Replay =
         elif not needsHeader && headerRead then Some "its PROXY header would be taken for the client's own bytes"
         elif rules.ReadsHello && not helloRead then Some "its hello is needed now, and none was read then"
         elif rules.TerminatesTls && isNull tls then Some "the listener's certificates are not loaded"
+        elif rules.TerminatesTls && (tlsOfferOf record).IsNone then Some "what its hello offered of TLS was not recorded"
         elif rules.Proxy.Options.LoadBalancer = Policy.RoundRobin && record.RoundRobinTicket.IsNone then
             Some "it drew no round-robin ticket then"
         else None

@@ -253,6 +253,7 @@ module Scenario =
                           Header = case.Header
                           ServerName = case.ServerName
                           AlpnOffer = case.AlpnOffer
+                          TlsOffer = TlsOffer.usual
                           OpenConnections = case.OpenConnections
                           Ticket = case.Ticket }
                     let forecast = Forecast.untilDial (Rules proxy) (ValueOption.ofObj (tls.Invoke proxy.Name)) client

@@ -15,25 +15,24 @@ type ListenerTlsRules(tls: ListenerTls, certificateNames: string seq seq) =
     let certificates = CertificateTable certificateNames
     let preferred = tls.ApplicationProtocols |> List.choose (AlpnName.tryOfText >> ValueOption.toOption)
 
-    let accepts (version: uint16) =
+    let accepts (offer: TlsOffer) =
         match tls.MinVersion with
-        | TlsVersion.Tls13 -> version = 0x0304us
-        // A client from before `supported_versions` names its highest version alone; GREASE is no version.
-        | TlsVersion.Tls12 -> version = 0x0303us || version = 0x0304us
+        | TlsVersion.Tls13 -> offer.Tls13
+        | TlsVersion.Tls12 -> offer.Tls12 || offer.Tls13
 
-    member _.Answer(hello: ClientHello) : HelloAnswer =
-        if not (List.exists accepts hello.Versions) then
+    /// `name` and `protocols` as the hello has them.
+    member _.Answer(offer: TlsOffer, name: ServerName voption, protocols: AlpnName list) : HelloAnswer =
+        if not (accepts offer) then
             let least = match tls.MinVersion with TlsVersion.Tls12 -> "1.2" | TlsVersion.Tls13 -> "1.3"
             HelloAnswer.Refuse(TlsAlert.ProtocolVersion, $"the client does not speak TLS {least}, the listener's min_version")
         else
-            match KeyExchange.tryLarge hello, Alpn.choose preferred hello.ApplicationProtocols with
-            | ValueSome group, _ ->
-                HelloAnswer.Refuse(TlsAlert.HandshakeFailure, $"the client wants keys exchanged in {group}, which a listener does not speak")
-            | _, AlpnChoice.Absent -> HelloAnswer.Serve(certificates.Choose hello.ServerName, ValueNone)
-            | _, AlpnChoice.Chosen protocol -> HelloAnswer.Serve(certificates.Choose hello.ServerName, ValueSome protocol)
-            | _, AlpnChoice.Refused ->
-                let offer = hello.ApplicationProtocols |> List.truncate 8 |> List.map string |> String.concat ", "
-                HelloAnswer.Refuse(TlsAlert.NoApplicationProtocol, $"the client offers {offer}, none of the listener's application_protocols")
+            match offer.LargeGroup, Alpn.choose preferred protocols with
+            | "", AlpnChoice.Absent -> HelloAnswer.Serve(certificates.Choose name, ValueNone)
+            | "", AlpnChoice.Chosen protocol -> HelloAnswer.Serve(certificates.Choose name, ValueSome protocol)
+            | "", AlpnChoice.Refused ->
+                let offered = protocols |> List.truncate 8 |> List.map string |> String.concat ", "
+                HelloAnswer.Refuse(TlsAlert.NoApplicationProtocol, $"the client offers {offered}, none of the listener's application_protocols")
+            | group, _ -> HelloAnswer.Refuse(TlsAlert.HandshakeFailure, $"the client wants keys exchanged in {group}, which a listener does not speak")
 
 /// What a look at a peer's certificate found.
 type PeerFinding =

@@ -42,8 +42,9 @@ internal static class ConnectionRecords
             header: session.Header,
             openConnections: session.OpenBefore,
             roundRobinTicket: life.Ticket < 0 ? FSharpOption<long>.None : FSharpOption<long>.Some(life.Ticket),
-            helloRead: session.HelloWasRead,
+            helloRead: session.Tls.Offer is not null,
             alpnOffer: ListModule.OfSeq(session.Tls.AlpnOffer),
+            tlsOffer: session.Tls.Offer is { } offer ? offer : FSharpValueOption<TlsOffer>.None,
             resolved: Resolved(session, target));
     }
 

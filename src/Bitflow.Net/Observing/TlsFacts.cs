@@ -1,3 +1,5 @@
+using Bitflow.Domain;
+
 namespace Bitflow.Net.Observing;
 
 /// <summary>What is recorded of TLS with the client.</summary>
@@ -5,7 +7,8 @@ namespace Bitflow.Net.Observing;
 /// <param name="Alpn">The protocol agreed on; empty for none.</param>
 /// <param name="ClientCertificateSubject">Empty where the client presented none.</param>
 /// <param name="AlpnOffer">What the client offered, in its order.</param>
-internal sealed record TlsFacts(string Version, string Alpn, string ClientCertificateSubject, IReadOnlyList<string> AlpnOffer)
+/// <param name="Offer">How the client's hello offered to speak TLS; null where none was read.</param>
+internal sealed record TlsFacts(string Version, string Alpn, string ClientCertificateSubject, IReadOnlyList<string> AlpnOffer, TlsOffer? Offer)
 {
-    public static readonly TlsFacts None = new("", "", "", []);
+    public static readonly TlsFacts None = new("", "", "", [], null);
 }

@@ -107,9 +107,6 @@ internal sealed class Session : LoopTimer, IRelayObserver, ICaller
     /// <summary>What the inbound PROXY header said.</summary>
     public HeaderSeen Header { get; private set; } = HeaderSeen.None;
 
-    /// <summary>Whether the client's hello was read, whatever became of it then.</summary>
-    public bool HelloWasRead { get; private set; }
-
     /// <summary>What TLS with the client came to; empty where there is none.</summary>
     public TlsFacts Tls { get; private set; } = TlsFacts.None;
 
@@ -416,10 +413,9 @@ internal sealed class Session : LoopTimer, IRelayObserver, ICaller
 
     private Event AnswerHello(ClientHello hello)
     {
-        HelloWasRead = true;
-        if (!hello.ApplicationProtocols.IsEmpty)
-            Tls = Tls with { AlpnOffer = [.. hello.ApplicationProtocols.Select(p => p.ToString())] };
-        switch (Model.Tls.Listener?.Rules.Answer(hello))
+        TlsOffer offer = TlsOfferModule.OfHello(hello);
+        Tls = Tls with { AlpnOffer = [.. hello.ApplicationProtocols.Select(static p => p.ToString())], Offer = offer };
+        switch (Model.Tls.Listener?.Rules.Answer(offer, hello.ServerName, hello.ApplicationProtocols))
         {
             case HelloAnswer.Refuse refuse:
                 Failure = refuse.reason;
