@@ -17,7 +17,9 @@ let private describe peer name openNow ticket : DescribedClient =
 let private peers = [| Sample.ip "10.9.9.9"; Sample.ip "10.1.2.3"; Sample.ip "203.0.113.9"; Endpoint.Unix "" |]
 let private names = [| ValueNone; ValueSome(Sample.serverName "a.example"); ValueSome(Sample.serverName "x.example"); ValueSome(Sample.serverName "other.org") |]
 let private pick (choices: 'a[]) n = choices[abs (n % choices.Length)]
-let private client n m openNow (ticket: uint16) = describe (pick peers n) (pick names m) (abs (openNow % 4)) (int64 ticket)
+/// Where it is a trusted proxy its header is one that names nobody.
+let private client n m openNow (ticket: uint16) =
+    { describe (pick peers n) (pick names m) (abs (openNow % 4)) (int64 ticket) with Header = HeaderSeen.Unknown }
 
 let private tlsOf (p: ProxyConfig) = p.Listener.Tls |> Option.map (fun tls -> ListenerTlsRules(tls, [ [ "a.example" ] ])) |> ValueOption.ofOption
 
@@ -437,6 +439,29 @@ let ``a trusted proxy's own connection is foreseen to be admitted, whoever else 
         (Forecast.untilDial (Rules proxy) ValueNone client).Life.IsOver = refused)
 
 [<Fact>]
+let ``a trusted proxy that sends no header is foreseen to be refused for it, and the explanation says what to add`` () =
+    let proxy =
+        { Sample.proxy "p" with
+            Listener = { Sample.listener with TrustedProxies = Sample.networks [ "10.1.0.0/16" ]; AuthorizedSources = Sample.networks [ "192.0.2.0/24" ] } }
+    let explained header = Explain.text (Rules proxy) ValueNone (question { describe (Sample.ip "10.1.2.3") ValueNone 0 0L with Header = header } [])
+    let named = HeaderSeen.Addresses(Sample.ip "192.0.2.7", Endpoint.Unknown)
+    Law.HoldsFor(
+        [ HeaderSeen.None, "result: client.proxy_header.protocol", true
+          HeaderSeen.None, "say with --header what it sends", true
+          HeaderSeen.None, "admission: not decided", true
+          named, "result: relayed to a", true
+          named, "--header", false
+          HeaderSeen.Unknown, "result: bitflow.admission.refused", true ],
+        fun (header, words, isSaid) -> (explained header).Contains words = isSaid
+    )
+    Law.HoldsFor(
+        [ "target: a", "", false; "refused: client.proxy_header.protocol", "", true; "target: a", "    header: 192.0.2.7\n", true ],
+        fun (expect, header, holds) -> run proxy (caseFor proxy "10.1.2.3" expect + header) = holds)
+    let none = System.Func<string, ListenerTlsRules>(fun _ -> null)
+    let failures = Scenario.run { Application = Sample.application; Proxies = [ proxy ] } none (read (caseFor proxy "10.1.2.3" "target: a"))
+    Law.HoldsFor([ failures[0].Failures.Head ], fun failure -> failure.Contains "got client.proxy_header.protocol" && failure.Contains "say with header")
+
+[<Fact>]
 let ``the ticket, the server name and the listener's TLS are those that serve`` () =
     Law.Holds(fun (SmallProxy p) (n: int) (ticket: uint16) ->
         let client = { client n 1 0 ticket with Peer = Sample.ip "10.9.9.9" }
@@ -517,8 +542,9 @@ let ``an explanation gives the reason of each target, who is trusted, and whethe
           narrow, ValueNone, "targets:", false; narrow, ValueNone, "dialling:", false; policy Policy.None, ValueNone, "everyone is admitted", true ],
         fun (p, name, words, isSaid) -> (text p name).Contains words = isSaid
     )
-    Law.HoldsFor([ narrow, "false"; trusting, "true" ], fun (p, admitted) ->
-        (Explain.json (Rules p) ValueNone (question (describe (Sample.ip "10.1.2.3") ValueNone 0 0L) [])).Contains $"\"admitted\": {admitted}")
+    Law.HoldsFor([ narrow, HeaderSeen.None, "false"; trusting, HeaderSeen.Unknown, "true"; trusting, HeaderSeen.None, "false" ], fun (p, header, admitted) ->
+        let client = { describe (Sample.ip "10.1.2.3") ValueNone 0 0L with Header = header }
+        (Explain.json (Rules p) ValueNone (question client [])).Contains $"\"admitted\": {admitted}")
 
 [<Fact>]
 let ``of a long schedule fifty attempts are written out and the others counted`` () =

@@ -36,12 +36,14 @@ module Explain =
             match endpoint with
             | Endpoint.Ip(address, _) -> set.FirstMatch address |> Option.map string
             | _ -> None
+        let lacksHeader = match life.CloseReason with ValueSome { Phase = Phase.ProxyHeader } -> true | _ -> false
         let isLocal = trusted && (match question.Client.Header with HeaderSeen.Local -> true | _ -> false)
         let admitted, rule =
             match life.CloseReason with
             | ValueSome { Phase = Phase.Admission; Cause = Cause.Limit } ->
                 false, $"connection_limit: {question.Client.OpenConnections} of {rules.ConnectionLimit} are open"
             | ValueSome { Phase = Phase.Admission } -> false, "authorized_sources: no entry matches"
+            | _ when lacksHeader -> false, "no PROXY header says who the client is"
             | _ when isLocal -> true, "LOCAL: admitted as the trusted proxy's own connection"
             | _ ->
                 match matching listener.AuthorizedSources source with
@@ -56,12 +58,17 @@ module Explain =
               ]
           if trusted then
               let network = matching listener.TrustedProxies life.Peer |> Option.defaultValue ""
+              let ask = if lacksHeader then "; say with --header what it sends" else ""
               yield
-                  part "PROXY header" $"must come first: {life.Peer} is a trusted proxy ({network})" [
+                  part "PROXY header" $"must come first: {life.Peer} is a trusted proxy ({network}){ask}" [
                       "trustedProxy", Json.Text network
                   ]
+          let verdict =
+              if lacksHeader then $"not decided ({rule})"
+              elif admitted then $"admitted ({rule}; {limit})"
+              else $"refused ({rule}), with a reset"
           yield
-              part "admission" (if admitted then $"admitted ({rule}; {limit})" else $"refused ({rule}), with a reset") [
+              part "admission" verdict [
                   "admitted", Json.Boolean admitted
                   "rule", Json.Text rule
               ] ]

@@ -47,7 +47,8 @@ module Forecast =
         match client.Header with
         | HeaderSeen.Addresses(source, destination) -> Event.HeaderRead(source, destination, false)
         | HeaderSeen.Local -> Event.HeaderRead(Endpoint.Unknown, Endpoint.Unknown, true)
-        | HeaderSeen.None
+        // Whatever it sends first is none.
+        | HeaderSeen.None -> Event.HeaderMalformed
         | HeaderSeen.Unknown -> Event.HeaderRead(Endpoint.Unknown, Endpoint.Unknown, false)
 
     /// A client that answers whatever it is asked, at once and without a fault of its own. `tls`: the listener's rules

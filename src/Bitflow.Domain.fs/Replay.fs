@@ -83,14 +83,8 @@ module Replay =
     let private compare (rules: Rules) (tls: ListenerTlsRules) (record: ConnectionRecord) : ReplayVerdict =
         let client = describedBy record
         let forecast = Forecast.untilDial rules (ValueOption.ofObj tls) client
-        let isSourceKnown =
-            not (Admission.isTrustedProxy rules.Proxy.Listener client.Peer)
-            || (match record.Header with HeaderSeen.None -> false | _ -> true)
-        let isDecided =
-            match forecast.Life.CloseReason with
-            // The limit refuses before anything is read, the list of sources once the source is known.
-            | ValueSome { Phase = Phase.Admission; Cause = cause } -> cause = Cause.Limit || isSourceKnown
-            | _ -> false
+        // Admission asks for no more than what is always recorded: the peer, or the header that named the source, and the limit.
+        let isDecided = match forecast.Life.CloseReason with ValueSome { Phase = Phase.Admission } -> true | _ -> false
         let gap = if isDecided then None else missing rules tls record client
         match forecast.Life.Step, gap with
         | Step.Ended(reason, _), None ->

@@ -210,6 +210,7 @@ module Scenario =
     let private compare (proxy: ProxyConfig) (forecast: Forecast) (life: Life) (attempts: int) (expect: Expectation) =
         let came =
             match life.CloseReason with
+            | ValueSome({ Phase = Phase.ProxyHeader } as reason) -> $"{reason} (a trusted proxy must send a PROXY header; say with header what it holds)"
             | ValueSome reason -> string reason
             | ValueNone -> $"relayed to {proxy.Targets[life.LastTarget].Name}"
         let target = if life.IsOver then None else Some proxy.Targets[life.LastTarget].Name
