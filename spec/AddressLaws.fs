@@ -56,12 +56,20 @@ let ``the forms of the design are read`` () =
         fun (text, address) -> Address.tryParse text = Ok address)
 
 [<Fact>]
-let ``spare slashes make no other path of it`` () =
+let ``spare slashes, and steps to the directory itself, make no other path of it`` () =
     Law.Holds(fun (a: Address) ->
         match a with
-        | Address.UnixPath path -> Address.tryParse ("unix:" + path.Replace("/", "///")) = Ok a
+        | Address.UnixPath path ->
+            [ "///"; "/./"; "/././"; ".//./"; "/.//" ] |> List.forall (fun steps -> Address.tryParse ("unix:" + path.Replace("/", "/" + steps)) = Ok a)
+            && Address.tryParse $"unix:{path}/." = Ok a
         | _ -> true)
-    Law.HoldsFor([ "unix:///run//x.sock", "unix:/run/x.sock" ], fun (text, same) -> Address.tryParse text = Address.tryParse same)
+    Law.HoldsFor(
+        [ "unix:///run//x.sock", "/run/x.sock"; "unix:/run/./x.sock", "/run/x.sock"; "unix:/./run/././x.sock/.", "/run/x.sock"; "unix:/./.", "/"
+          // Names with dots are names, and what a link before `..` leads to is not known here.
+          "unix:/run/.x", "/run/.x"; "unix:/run/x.", "/run/x."; "unix:/run./x", "/run./x"; "unix:/run/.../x", "/run/.../x"
+          "unix:/run/../x", "/run/../x"; "unix:/run/..", "/run/.." ],
+        fun (text, path) -> Address.tryParse text = Ok(Address.UnixPath path))
+    Law.HoldsFor([ "unix:@x/./y", "x/./y" ], fun (text, name) -> Address.tryParse text = Ok(Address.UnixAbstract name))
 
 [<Fact>]
 let ``two readings of one text do not exist: loose forms are refused`` () =

@@ -77,6 +77,7 @@ let ``the admin server is a listener among the others`` () =
 let ``a Unix path is one proxy's, and a descriptor has one place`` () =
     Found.Errors [
         pair "unix:/a" "unix:/a", [ "[1].listener.address" ]
+        pair "unix:/p/u.sock" "unix:/p/./u.sock", [ "[1].listener.address" ]
         pair "unix:@a" "unix:@a", [ "[1].listener.address" ]
         pair "unix:/a" "unix:@/a", []
         pair "fd:3" "fd:3", [ "[1].listener.address" ]

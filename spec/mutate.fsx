@@ -197,7 +197,7 @@ let byHand =
       "Crc32c", "hole >= 0 && i >= hole && i < hole + 4", "hole >= 0 && i >= hole && i <= hole + 4"
       "Crc32c", "hole >= 0 && i >= hole && i < hole + 4", "hole >= 0 && i >= hole && i < hole + 3"
       "Crc32c", "~~~crc", "crc"
-      "Address", "withoutSpareSlashes rest", "rest"
+      "Address", "withoutSpareSteps rest", "rest"
       "AddressChoice", "Seq.filter IpAddress.isV4", "Seq.filter (IpAddress.isV4 >> not)"
       "AddressChoice", "Seq.filter IpAddress.isV4", "Seq.filter (fun _ -> true)"
       "AddressChoice", "Seq.filter IpAddress.isV4", "Seq.truncate 1"

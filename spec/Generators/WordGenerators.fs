@@ -85,7 +85,7 @@ type WordGenerators =
         let path = Gen.nonEmptyListOf (Gen.elements [ 'a'; '/'; '.'; 'é'; ' '; ':'; '@' ]) |> Gen.map (List.truncate 40 >> List.toArray >> String)
         Gen.oneof [
             tcp
-            path |> Gen.map (fun p -> Address.UnixPath("/" + String.Join('/', p.Split('/', StringSplitOptions.RemoveEmptyEntries))))
+            path |> Gen.map (fun p -> Address.UnixPath("/" + String.Join('/', p.Split('/', StringSplitOptions.RemoveEmptyEntries) |> Array.filter ((<>) "."))))
             path |> Gen.map Address.UnixAbstract
             Gen.choose (0, 100_000) |> Gen.map Address.Descriptor
             label |> Gen.map Address.NamedDescriptor

@@ -156,12 +156,17 @@ module Address =
             | ValueNone -> Error(AddressError.NotAPort(rest.Substring 1))
             | ValueSome port -> build host port
 
-    /// Several slashes are one to the kernel (path_resolution(7)): two spellings of a path must not look like two sockets.
-    let rec private withoutSpareSlashes (path: string) =
-        if path.Contains "//" then withoutSpareSlashes (path.Replace("//", "/")) else path
+    /// Several slashes are one to the kernel, and `.` is the directory itself (path_resolution(7)): two spellings of a path must not look like
+    /// two sockets. What `..` is the kernel alone knows, for a symbolic link may stand before it.
+    let rec private withoutSpareSteps (path: string) =
+        if path.Contains "//" then withoutSpareSteps (path.Replace("//", "/"))
+        elif path.Contains "/./" then withoutSpareSteps (path.Replace("/./", "/"))
+        elif path = "/." then "/"
+        elif path.EndsWith("/.", StringComparison.Ordinal) then path.Substring(0, path.Length - 2)
+        else path
 
     let private unix (rest: string) =
-        let name = if rest.StartsWith '@' then rest.Substring 1 else withoutSpareSlashes rest
+        let name = if rest.StartsWith '@' then rest.Substring 1 else withoutSpareSteps rest
         let bytes = Encoding.UTF8.GetByteCount name
         if name = "" then Error AddressError.EmptyPath
         elif bytes > maxUnixPathBytes || (rest.StartsWith '@' && bytes + 1 > 108) then Error(AddressError.PathTooLong bytes)
