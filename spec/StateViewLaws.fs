@@ -18,7 +18,8 @@ let private proxy name : ProxyView =
       Relays = 4L
       SourceSentBytes = 100L
       DestinationReceiveBytes = Int64.MaxValue
-      Generation = 2L }
+      Generation = 2L
+      IsConfigured = true }
 
 let private connection source serverName : ConnectionView =
     { Id = 9L
@@ -40,6 +41,7 @@ let ``whatever proxies and clients are called, what is shown of them is JSON tha
         proxies.RootElement.GetArrayLength() = 2
         && proxies.RootElement[0].GetProperty("name").GetString() = name
         && proxies.RootElement[0].GetProperty("targets").[0].GetProperty("name").GetString() = name
+        && proxies.RootElement[0].GetProperty("configured").GetBoolean()
         && connections.RootElement[0].GetProperty("sni").GetString() = name
         && connections.RootElement[0].GetProperty("age").GetDecimal() = 1500m)
 
@@ -53,6 +55,8 @@ let ``the state in the log is one line a proxy and one a connection`` () =
     Law.HoldsFor(
         [ StateView.describeProxy (proxy "web"),
           "proxy web: 127.0.0.1:443 -> web (10.0.0.1:80) (round-robin): 3 open (limit 10), 7 admitted, 4 relays ended, 100 bytes from clients, 9223372036854775807 from targets, configuration 2"
+          StateView.describeProxy { proxy "old" with Bound = []; IsConfigured = false },
+          "proxy old: - -> old (10.0.0.1:80) (round-robin): 3 open (limit 10), 7 admitted, 4 relays ended, 100 bytes from clients, 9223372036854775807 from targets, configuration 2, no longer configured"
           StateView.describeConnection (connection (Endpoint.OfIp(IPAddress.Parse "192.0.2.1", 5)) "www.example"),
           "proxy web: connection 9 from 192.0.2.1:5 to a: relay, open for 1.5s, 1 bytes from the client, 2 from the target, server name www.example" ],
         fun (text, expected) -> text = expected

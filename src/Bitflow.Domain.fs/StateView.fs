@@ -26,7 +26,9 @@ type ProxyView =
       /// Bytes received from clients and from targets, those of open connections included.
       SourceSentBytes: int64
       DestinationReceiveBytes: int64
-      Generation: int64 }
+      Generation: int64
+      /// Whether the file has it still. One that it no longer has is shown while it has connections.
+      IsConfigured: bool }
 
 /// An open connection at one moment.
 [<NoComparison>]
@@ -98,6 +100,7 @@ module StateView =
                 json.WriteNumber("source_sent_bytes", proxy.SourceSentBytes)
                 json.WriteNumber("destination_receive_bytes", proxy.DestinationReceiveBytes)
                 json.WriteNumber("config_generation", proxy.Generation)
+                json.WriteBoolean("configured", proxy.IsConfigured)
                 json.WriteEndObject()
             json.WriteEndArray())
 
@@ -129,8 +132,9 @@ module StateView =
         let limit = if proxy.ConnectionLimit = 0 then "no limit" else $"limit {proxy.ConnectionLimit}"
         let bound = proxy.Bound |> List.map string |> String.concat ", "
         let targets = proxy.Targets |> List.map (fun target -> $"{target.Name} ({target.Address})") |> String.concat ", "
+        let removed = if proxy.IsConfigured then "" else ", no longer configured"
         $"proxy {proxy.Name}: {shown bound} -> {targets} ({policyText proxy.Policy}): {proxy.OpenConnections} open ({limit}), "
-        + $"{proxy.Admitted} admitted, {proxy.Relays} relays ended, {proxy.SourceSentBytes} bytes from clients, {proxy.DestinationReceiveBytes} from targets, configuration {proxy.Generation}"
+        + $"{proxy.Admitted} admitted, {proxy.Relays} relays ended, {proxy.SourceSentBytes} bytes from clients, {proxy.DestinationReceiveBytes} from targets, configuration {proxy.Generation}{removed}"
 
     /// One line for the log. The server name is made of letters, digits, `-`, `_` and `.` alone.
     [<CompiledName("DescribeConnection")>]

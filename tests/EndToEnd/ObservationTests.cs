@@ -281,6 +281,65 @@ public sealed class ObservationTests
     }
 
     [Fact]
+    public async Task Connections_of_a_proxy_that_a_reload_took_out_are_shown_everywhere_until_the_last_has_ended()
+    {
+        const string Admin = "  admin: { address: '127.0.0.1:0' }\n";
+        const string OpenInMetrics = "bitflow_proxy_serve_active_connections{proxy=\"web\",listener=\"127.0.0.1:0\"} 2\n";
+        using Peer target = Peer.Echo();
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(target), Admin);
+        await bitflow.SaysAsync("admin server: listening on ");
+        using var http = new HttpClient { BaseAddress = new Uri($"http://{bitflow.AdminAddress()}") };
+        using Socket first = await BeginAsync();
+        using Socket second = await BeginAsync();
+
+        bitflow.Rewrite(Proxy(target).Replace("web", "renamed", StringComparison.Ordinal), Admin);
+        bitflow.Signal("HUP");
+        await bitflow.SaysAsync("is in force");
+        Assert.Equal("renamed true 0, web false 2", await ProxiesAsync());
+        Assert.Equal(2, (await JsonAsync("/connections")).EnumerateArray().Count(static connection => connection.GetProperty("name").GetString() == "web"));
+        Assert.Contains(OpenInMetrics, await http.GetStringAsync("/metrics"), StringComparison.Ordinal);
+        string[] top = (await ChildProcess.RunAsync(Repository.Binary, ["top", bitflow.AdminAddress()])).Output.Split('\n');
+        Assert.Contains(top, static line => line.StartsWith("web ", StringComparison.Ordinal) && line.Contains("no longer configured", StringComparison.Ordinal));
+        Assert.Contains(top, line => line.Contains(first.LocalEndPoint!.ToString()!, StringComparison.Ordinal));
+        bitflow.Signal("USR2");
+        await bitflow.SaysAsync($"from {second.LocalEndPoint} to a: relay");
+        Assert.Contains("2 open (no limit), 2 admitted, 0 relays ended, 10 bytes from clients, 10 from targets, configuration 1, no longer configured", bitflow.Errors, StringComparison.Ordinal);
+
+        await EndAsync(first);
+        await ShowAsync("renamed true 0, web false 1");
+        await EndAsync(second);
+        await ShowAsync("renamed true 0");
+        Assert.DoesNotContain("bitflow_proxy_serve_active_connections{proxy=\"web\"", await http.GetStringAsync("/metrics"), StringComparison.Ordinal);
+
+        async Task<Socket> BeginAsync()
+        {
+            Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint());
+            await client.SendAllAsync("hello"u8.ToArray());
+            await client.ReadExactlyAsync(5);
+            return client;
+        }
+
+        async Task EndAsync(Socket client)
+        {
+            client.Shutdown(SocketShutdown.Send);
+            Assert.Empty(await client.ReadToEndAsync());
+        }
+
+        async Task ShowAsync(string expected)
+        {
+            long began = Environment.TickCount64;
+            string shown;
+            while ((shown = await ProxiesAsync()) != expected)
+                Assert.True(Environment.TickCount64 - began < Eventually.Patience.TotalMilliseconds, $"{shown} never becomes {expected}");
+        }
+
+        async Task<JsonElement> JsonAsync(string path) => JsonDocument.Parse(await http.GetStringAsync(path)).RootElement;
+
+        async Task<string> ProxiesAsync() => string.Join(", ", (await JsonAsync("/proxies")).EnumerateArray()
+            .Select(static proxy => $"{proxy.GetProperty("name").GetString()} {(proxy.GetProperty("configured").GetBoolean() ? "true" : "false")} {proxy.GetProperty("open_connections").GetInt32()}"));
+    }
+
+    [Fact]
     public async Task What_prometheus_is_shown_is_sound_under_traffic_and_with_names_that_need_escaping()
     {
         string[] names = ["plain", "say \"hi\"", @"back\slash\n", "a } { = , # 1", "名前 😀 ünïcode"];

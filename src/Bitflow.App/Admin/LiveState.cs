@@ -23,7 +23,7 @@ internal sealed class LiveState(Server server)
         Dictionary<string, int> places = (server.Serving?.Config.Proxies ?? []).Index().ToDictionary(static p => p.Item.Name, static p => p.Index);
         return
         [
-            .. server.Proxies.ToArray()
+            .. server.Running()
                 .OrderBy(proxy => places.GetValueOrDefault(proxy.Model.Name, int.MaxValue))
                 .Select(proxy => ViewOf(proxy, bound[proxy.Model.Name])),
         ];
@@ -31,12 +31,12 @@ internal sealed class LiveState(Server server)
 
     /// <summary>The newest connections, at most as many as the core says, newest first.</summary>
     public IReadOnlyList<ConnectionView> Connections() =>
-        [.. server.Proxies.ToArray().SelectMany(static proxy => proxy.State.Sessions())
+        [.. server.Sessions()
             .OrderByDescending(static session => session.Id)
             .Take(StateView.maxConnections)
             .Select(ViewOf)];
 
-    private static ProxyView ViewOf(Proxy proxy, IEnumerable<Endpoint> bound)
+    private static ProxyView ViewOf(RunningProxy proxy, IEnumerable<Endpoint> bound)
     {
         ProxyModel model = proxy.Model;
         ProxyState state = proxy.State;
@@ -53,7 +53,8 @@ internal sealed class LiveState(Server server)
             relays: state.Relays,
             sourceSentBytes: state.SourceSent + open.Sum(static session => session.ClientStamps.BytesFrom),
             destinationReceiveBytes: state.DestinationReceived + open.Sum(static session => session.TargetStamps.BytesFrom),
-            generation: model.Generation);
+            generation: model.Generation,
+            isConfigured: proxy.IsConfigured);
     }
 
     private static ConnectionView ViewOf(Session session)

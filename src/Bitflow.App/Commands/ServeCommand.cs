@@ -69,7 +69,7 @@ internal static class ServeCommand
 
     private static bool IsManaged(Config config) => config.Application.Engine.IsManaged || !OperatingSystem.IsLinux();
 
-    private static string Status(Server server) => $"serving {server.Proxies.Count} proxies on {server.Listeners.Count} listeners";
+    private static string Status(Server server) => $"serving {server.ProxyCount} proxies on {server.Listeners.Count} listeners";
 
     private static async Task ServeUntilStoppedAsync(Signals signals, Reload reload, Observation observation, Server server, ServiceManager manager)
     {

@@ -34,7 +34,7 @@ internal static class Instruments
     public static readonly Histogram<double> DestinationReceivedSize = Timing(Metrics.destinationReceivedSize);
 
     /// <summary>Whose running sums and levels are asked for, instead of told.</summary>
-    private static volatile Func<IEnumerable<(ProxyModel Model, ProxyState State)>> _proxies = static () => [];
+    private static volatile Func<IEnumerable<RunningProxy>> _proxies = static () => [];
 
     static Instruments()
     {
@@ -48,7 +48,7 @@ internal static class Instruments
     }
 
     /// <summary>Names the proxies that run now. They are asked whenever a listener collects, on its thread.</summary>
-    public static void Observe(Func<IEnumerable<(ProxyModel Model, ProxyState State)>> proxies) => _proxies = proxies;
+    public static void Observe(Func<IEnumerable<RunningProxy>> proxies) => _proxies = proxies;
 
     private static IEnumerable<Measurement<long>> Measure(Func<ProxyState, long> value) =>
         _proxies().Select(proxy => new Measurement<long>(value(proxy.State), proxy.Model.Meter.Tags));

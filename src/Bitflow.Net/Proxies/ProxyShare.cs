@@ -59,6 +59,13 @@ internal sealed class ProxyShare
         }
     }
 
+    /// <summary>The one that was added last; null where none is open.</summary>
+    public Session? Newest()
+    {
+        lock (_gate)
+            return _first;
+    }
+
     public void AddTo(List<Session> all)
     {
         lock (_gate)

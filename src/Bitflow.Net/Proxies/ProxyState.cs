@@ -88,6 +88,9 @@ internal sealed class ProxyState(int loops)
         return all;
     }
 
+    /// <summary>The connection that began last of those that are open; null where none is.</summary>
+    public Session? Newest() => _shares.Select(static share => share.Newest()).OfType<Session>().MaxBy(static session => session.Id);
+
     private void LookWhetherEmpty()
     {
         lock (_gate)

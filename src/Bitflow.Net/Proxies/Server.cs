@@ -34,7 +34,8 @@ internal sealed class Server : IDisposable
         _memory = new MemoryGuard(() => OpenConnections);
     }
 
-    public ICollection<Proxy> Proxies => _proxies.Values;
+    /// <summary>How many proxies the configuration has that is served.</summary>
+    public int ProxyCount => _proxies.Count;
 
     public IReadOnlyList<Listener> Listeners => _listeners;
 
@@ -48,6 +49,32 @@ internal sealed class Server : IDisposable
             lock (_states)
                 return _states.Values.Sum(static state => state.Count);
         }
+    }
+
+    /// <summary>The proxies of the configuration, in no certain order, and behind them those that a reload took out while connections of theirs are open.</summary>
+    public IReadOnlyList<RunningProxy> Running()
+    {
+        var running = _proxies.Values.Select(static proxy => new RunningProxy(proxy.Model, proxy.State, IsConfigured: true)).ToList();
+        var names = running.Select(static proxy => proxy.Model.Name).ToHashSet(StringComparer.Ordinal);
+        lock (_states)
+        {
+            foreach ((string name, ProxyState state) in _states)
+            {
+                if (!names.Contains(name) && state.Newest() is { } newest)
+                    running.Add(new RunningProxy(newest.Model, state, IsConfigured: false));
+            }
+        }
+
+        return running;
+    }
+
+    /// <summary>The connections that are open at this moment, whatever phase they are in and whichever configuration they began with.</summary>
+    public IEnumerable<Session> Sessions()
+    {
+        ProxyState[] states;
+        lock (_states)
+            states = [.. _states.Values];
+        return states.SelectMany(static state => state.Sessions());
     }
 
     /// <summary>What is served now; null before the first start.</summary>
@@ -155,13 +182,7 @@ internal sealed class Server : IDisposable
     public IReadOnlySet<IConnectionLog> NamedLogs() => LogsOf(_proxies.Values.Select(static proxy => proxy.Model));
 
     /// <summary>The connection logs of the connections that are open, whichever configuration they began with.</summary>
-    public IReadOnlySet<IConnectionLog> UsedLogs()
-    {
-        ProxyState[] states;
-        lock (_states)
-            states = [.. _states.Values];
-        return LogsOf(states.SelectMany(static state => state.Sessions()).Select(static session => session.Model));
-    }
+    public IReadOnlySet<IConnectionLog> UsedLogs() => LogsOf(Sessions().Select(static session => session.Model));
 
     private static HashSet<IConnectionLog> LogsOf(IEnumerable<ProxyModel> models) => [.. models.Select(static model => model.Log).OfType<IConnectionLog>()];
 
@@ -226,15 +247,10 @@ internal sealed class Server : IDisposable
             _log.ListenerClosed(listener.Proxy.Model.Name, listener.Socket.Local);
         })).ConfigureAwait(false);
 
-    private IEnumerable<(ProxyModel, ProxyState)> Running() => _proxies.Values.Select(static p => (p.Model, p.State));
-
     /// <summary>Resets whatever is still open and waits until it is gone.</summary>
     public async Task ResetAllAsync()
     {
-        ProxyState[] states;
-        lock (_states)
-            states = [.. _states.Values];
-        foreach (Session session in states.SelectMany(static state => state.Sessions()))
+        foreach (Session session in Sessions())
             session.Shutdown();
 
         using var bound = new CancellationTokenSource(ResetBound);

@@ -76,7 +76,7 @@ function showProxies() {
     return [
       [p.name, "long title"], [open, full ? "number full" : "number"], [rate ? perSecond(rate.admitted) : "–", "number"],
       [rate ? `${bytes(rate.source_sent_bytes)}/s` : "–", "number"], [rate ? `${bytes(rate.destination_receive_bytes)}/s` : "–", "number"],
-      [whole(p.admitted), "number"], [p.bound.join(" ") || "closed", "long address"], [p.policy], [targetsOf(p), "long targets"],
+      [whole(p.admitted), "number"], [p.configured ? p.bound.join(" ") || "closed" : "no longer configured", "long address"], [p.policy], [targetsOf(p), "long targets"],
     ];
   }));
 }

@@ -83,6 +83,7 @@ internal sealed class TopClient : IDisposable
     private static TopProxy Proxy(JsonElement proxy) => new(
         Text(proxy, "name"),
         string.Join(", ", proxy.GetProperty("bound").EnumerateArray().Select(static bound => bound.GetString())),
+        proxy.GetProperty("configured").GetBoolean(),
         Text(proxy, "policy"),
         string.Join(", ", proxy.GetProperty("targets").EnumerateArray().Select(static target => $"{Text(target, "name")} {Text(target, "address")}")),
         proxy.GetProperty("open_connections").GetInt64(),

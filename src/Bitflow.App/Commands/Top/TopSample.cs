@@ -30,7 +30,7 @@ internal sealed record TopSample(long Ticks, bool IsReady, IReadOnlyList<TopProx
 }
 
 /// <summary>A line of the proxies.</summary>
-internal sealed record TopProxy(string Name, string Bound, string Policy, string Targets, long Open, long Limit, long Admitted, long FromClients, long FromTargets)
+internal sealed record TopProxy(string Name, string Bound, bool IsConfigured, string Policy, string Targets, long Open, long Limit, long Admitted, long FromClients, long FromTargets)
 {
     public double NewRate { get; init; }
 

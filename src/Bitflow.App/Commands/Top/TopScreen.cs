@@ -49,7 +49,7 @@ internal static class TopScreen
                 ($"{Bytes(proxy.FromClientsRate)}/s", Style.Plain),
                 ($"{Bytes(proxy.FromTargetsRate)}/s", Style.Plain),
                 (Number(proxy.Admitted), Style.Plain),
-                (proxy.Bound.Length > 0 ? proxy.Bound : "closed", Style.Plain),
+                (!proxy.IsConfigured ? "no longer configured" : proxy.Bound.Length > 0 ? proxy.Bound : "closed", Style.Plain),
                 (proxy.Policy, Style.Plain),
                 (proxy.Targets, Faint));
         }
