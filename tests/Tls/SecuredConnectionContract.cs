@@ -54,6 +54,12 @@ public sealed class LinuxSecuredConnectionContract() : SecuredConnectionContract
         int Waiting(Connection connection) => Libc.Receive(connection.Descriptor, new byte[flood.Length + 1], Libc.MsgPeek | Libc.MsgDontWait);
     }
 
+    private protected override async Task FloodIsHeldBackAsync(SecuredWire wire, Task<byte[]> behind)
+    {
+        Assert.False(behind.IsCompleted);
+        Assert.InRange(await wire.OnLoop(c => c.UnsentBytes) - await wire.OnLoop(_ => wire.Raw.UnsentBytes), 16_000, 32 * 1024);
+    }
+
     /// <summary>The library sends nothing in the midst of a message of the handshake, and a ticket may come in several records.</summary>
     [Fact]
     public async Task A_send_that_half_a_ticket_holds_back_goes_on_when_the_other_half_has_come()
@@ -554,6 +560,63 @@ public abstract class SecuredConnectionContract : IDisposable
         }
     }
 
+    /// <summary>Half a record is out, and the peer says what it wants said back, and more after it.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_peer_may_change_its_keys_and_give_tickets_while_a_send_to_it_is_pending(bool isServer)
+    {
+        using SecuredWire wire = await SecuredWire.MakeAsync(_engine, isServer, SslProtocols.Tls13, peerReceiveBuffer: 16 * 1024);
+        byte[] data = Wire.Pattern(12_000_000);
+        Task<IoFault> sending = await PendingSend(wire, data);
+        for (int round = 0; round < 3; round++)
+        {
+            Assert.Equal(1, wire.OfPeersLibrary(ssl => PeerLibrary.KeyUpdate(ssl, PeerLibrary.Requested)));
+            await wire.PeerSend("keys"u8.ToArray());
+            Assert.Equal("keys"u8.ToArray(), await wire.ReceiveExactly(4));
+            if (isServer)
+                continue;
+            Assert.Equal(1, wire.OfPeersLibrary(PeerLibrary.NewTicket));
+            await wire.PeerSend("ticket"u8.ToArray());
+            Assert.Equal("ticket"u8.ToArray(), await wire.ReceiveExactly(6));
+        }
+
+        Assert.False(sending.IsCompleted);
+        byte[] received = await wire.PeerReceiveExactly(data.Length);
+        Assert.Equal(IoFault.None, await sending);
+        Assert.True(data.AsSpan().SequenceEqual(received));
+        await GoesOn(wire);
+    }
+
+    /// <summary>Each asks for an answer, which cannot go out: there is a bound to how many are kept, and none to how often a peer asks.</summary>
+    [Fact]
+    public async Task A_peer_that_changes_its_keys_for_ever_and_does_not_read_is_not_read_from_for_ever_and_loses_nothing()
+    {
+        using SecuredWire wire = await SecuredWire.MakeAsync(_engine, isServer: true, SslProtocols.Tls13);
+        byte[] data = Wire.Pattern(12_000_000);
+        Task<IoFault> sending = await PendingSend(wire, data);
+        const int count = 5_000;
+        int made = wire.OfPeersLibrary(ssl =>
+        {
+            int done = 0;
+            for (int i = 0; i < count; i++)
+                done += PeerLibrary.KeyUpdate(ssl, PeerLibrary.Requested) & PeerLibrary.Handshake(ssl);
+            return done;
+        });
+        Assert.Equal(count, made);
+        await wire.PeerSend("behind them"u8.ToArray());
+        Task<byte[]> behind = wire.ReceiveExactly(11);
+        await Task.Delay(100);
+        await FloodIsHeldBackAsync(wire, behind);
+        byte[] received = await wire.PeerReceiveExactly(data.Length);
+        Assert.Equal(IoFault.None, await sending);
+        Assert.True(data.AsSpan().SequenceEqual(received));
+        Assert.Equal("behind them"u8.ToArray(), await behind);
+        await GoesOn(wire);
+    }
+
+    private protected virtual Task FloodIsHeldBackAsync(SecuredWire wire, Task<byte[]> behind) => Task.CompletedTask;
+
     private protected async Task IsMadeBy<T>(bool isServer, SslProtocols version)
     {
         using SecuredWire wire = await SecuredWire.MakeAsync(_engine, isServer, version);
@@ -583,6 +646,30 @@ public abstract class SecuredConnectionContract : IDisposable
             yield return all.AsMemory(at, size);
             at += size;
         }
+    }
+
+    /// <summary>One that waits for a peer that does not read.</summary>
+    private static async Task<Task<IoFault>> PendingSend(SecuredWire wire, byte[] data)
+    {
+        await GoesOn(wire);
+        long taken = 0;
+        Task<IoFault> sending = Task.Run(async () =>
+        {
+            ReadOnlyMemory<byte> rest = data;
+            while (!rest.IsEmpty)
+            {
+                IoResult sent = await wire.Connection.SendAsync(rest);
+                if (sent.Fault != IoFault.None)
+                    return sent.Fault;
+                Interlocked.Add(ref taken, sent.Bytes);
+                rest = rest[sent.Bytes..];
+            }
+
+            return IoFault.None;
+        });
+        await Stalls(() => Interlocked.Read(ref taken));
+        Assert.False(sending.IsCompleted);
+        return sending;
     }
 
     /// <summary>Something has moved, and nothing moves any more.</summary>

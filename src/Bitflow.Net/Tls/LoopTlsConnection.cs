@@ -24,6 +24,10 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
     private bool _ended;
     private bool _released;
     private bool _receiveNeedsRoom;
+
+    /// <summary>Bytes of data whose record the library has made, and of which the kernel has not taken all.</summary>
+    private int _underWay;
+    private bool _endMade;
     private bool _endSent;
     private Task<IoFault>? _ending;
     private bool _closeFollows;
@@ -51,7 +55,7 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
 
     public override string FaultDetail => _faultDetail;
 
-    public override int UnsentBytes => _raw.UnsentBytes;
+    public override int UnsentBytes => _raw.UnsentBytes + _link.UnsentBytes;
 
     internal override bool IsClosed => _released || _raw.IsClosed;
 
@@ -157,6 +161,7 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
 
     public void OnWritable()
     {
+        _ = _link.TrySendRest();
         if (_receiveNeedsRoom)
             OnReadable();
         if (IsClosed)
@@ -220,6 +225,19 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
             return true;
         }
 
+        if (_link.UnsentBytes > 0 && !_link.TrySendRest())
+        {
+            result = default;
+            return false;
+        }
+
+        if (_underWay > 0 && _link.SendFault == IoFault.None)
+        {
+            result = IoResult.Ok(_underWay);
+            _underWay = 0;
+            return true;
+        }
+
         int answer;
         _link.MoreFollows = more || data.Length > RecordBytes;
         OpenSsl.ClearErrors();
@@ -228,8 +246,11 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
         _link.MoreFollows = false;
         if (_link.SendFault == IoFault.None && answer > 0)
         {
-            result = IoResult.Ok(answer);
-            return true;
+            // As if the library had kept it: whoever sends comes again with the same bytes, and hears that they went when they did.
+            bool went = _link.UnsentBytes == 0;
+            _underWay = went ? 0 : answer;
+            result = went ? IoResult.Ok(answer) : default;
+            return went;
         }
 
         int why = OpenSsl.WhyNot(_ssl, answer);
@@ -316,17 +337,31 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
     /// <summary>True once close_notify is with the kernel, or will not be.</summary>
     private bool TrySendEnd()
     {
+        if (!_endMade && !TryMakeEnd())
+            return false;
+        _endMade = true;
+        _link.MoreFollows = _closeFollows;
+        _endSent = _link.TrySendRest();
+        _link.MoreFollows = false;
+        if (_link.SendFault != IoFault.None)
+            NoteSendFault();
+        return _endSent;
+    }
+
+    /// <summary>True once the library is rid of close_notify, or can make none.</summary>
+    private bool TryMakeEnd()
+    {
         if (IsInMessage())
             return false;
         OpenSsl.ClearErrors();
         _link.MoreFollows = _closeFollows;
         int answer = OpenSsl.Shutdown(_ssl);
         _link.MoreFollows = false;
-        if (answer < 0 && _link.SendFault == IoFault.None && OpenSsl.WhyNot(_ssl, answer) is OpenSsl.WantWrite)
+        if (answer >= 0 || _link.SendFault != IoFault.None)
+            return true;
+        if (OpenSsl.WhyNot(_ssl, answer) is OpenSsl.WantWrite)
             return false;
-        _endSent = true;
-        if (answer < 0 || _link.SendFault != IoFault.None)
-            NoteSendFault();
+        NoteSendFault();
         return true;
     }
 

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Bitflow.Domain;
@@ -10,11 +11,24 @@ namespace Bitflow.Net.Tls;
 /// What lies between the TLS library and the connection beneath: it receives and sends without waiting, and keeps ends and faults from the library, which
 /// would answer them with alerts. The library is told to come again, and whoever called it looks here.
 /// </summary>
+/// <remarks>
+/// Once hands are shaken it takes whole records, and keeps what the kernel has no room for. With half a record of data on its hands the library can say
+/// nothing else, and a peer may ask it to (a second KeyUpdate, or a ticket behind one): it would call that a broken protocol.
+/// </remarks>
 /// <param name="early">What was read before, and comes first.</param>
 internal sealed class RecordLink(LinuxConnection raw, ReadOnlyMemory<byte> early)
 {
+    /// <summary>
+    /// Room for one record and, behind it, hundreds of answers to a peer that changes its keys and does not read. Then the library has to wait, which reads
+    /// nothing meanwhile.
+    /// </summary>
+    private const int MostUnsentBytes = 2 * LoopTlsConnection.RecordBytes;
+
     private ReadOnlyMemory<byte> _early = early;
     private GCHandle _self;
+    private byte[]? _unsent;
+    private int _unsentFrom;
+    private int _unsentTo;
 
     public LinuxConnection Raw => raw;
 
@@ -22,6 +36,9 @@ internal sealed class RecordLink(LinuxConnection raw, ReadOnlyMemory<byte> early
     public IoFault ReceiveFault { get; private set; }
 
     public IoFault SendFault { get; private set; }
+
+    /// <summary>Bytes of records that the library is rid of and the kernel has not taken.</summary>
+    public int UnsentBytes => _unsentTo - _unsentFrom;
 
     /// <summary>Whether more is sent at once, so that the kernel need not hurry.</summary>
     public bool MoreFollows { get; set; }
@@ -64,6 +81,7 @@ internal sealed class RecordLink(LinuxConnection raw, ReadOnlyMemory<byte> early
         OpenSsl.SetEnds(ssl, OpenSsl.BothEnded);
         OpenSsl.Free(ssl);
         _self.Free();
+        Discard();
     }
 
     /// <summary>For the library: what has come, and 0 where nothing has.</summary>
@@ -83,14 +101,64 @@ internal sealed class RecordLink(LinuxConnection raw, ReadOnlyMemory<byte> early
         return received.Bytes;
     }
 
-    /// <summary>For the library: how many of these bytes went out, 0 where there is no room. After a fault they go nowhere.</summary>
+    /// <summary>For the library: how many of these bytes it is rid of, 0 where there is no room. After a fault they go nowhere.</summary>
     public int Send(ReadOnlySpan<byte> from)
     {
+        if (!TrySendRest())
+            return TryKeep(from) ? from.Length : 0;
         if (SendFault != IoFault.None || raw.IsClosed)
             return from.Length;
-        if (!raw.TrySendNow(from, MoreFollows || Handshake is { IsGivingTickets: true }, out IoResult sent))
-            return 0;
-        SendFault = sent.Fault;
-        return sent.Fault == IoFault.None ? sent.Bytes : from.Length;
+        int sent = 0;
+        if (raw.TrySendNow(from, MoreFollows || Handshake is { IsGivingTickets: true }, out IoResult result))
+        {
+            SendFault = result.Fault;
+            sent = result.Fault == IoFault.None ? result.Bytes : from.Length;
+        }
+
+        return sent == from.Length || Handshake is not null || !TryKeep(from[sent..]) ? sent : from.Length;
+    }
+
+    /// <summary>Sends what is kept. False while some of it still is: whoever asks hears of it when there is room again.</summary>
+    public bool TrySendRest()
+    {
+        if (_unsent is null)
+            return true;
+        if (SendFault == IoFault.None && !raw.IsClosed)
+        {
+            if (!raw.TrySendNow(_unsent.AsSpan(_unsentFrom, UnsentBytes), MoreFollows, out IoResult sent))
+                return false;
+            SendFault = sent.Fault;
+            _unsentFrom += sent.Bytes;
+            if (SendFault == IoFault.None && UnsentBytes > 0)
+                return false;
+        }
+
+        Discard();
+        return true;
+    }
+
+    private bool TryKeep(ReadOnlySpan<byte> bytes)
+    {
+        int kept = UnsentBytes;
+        if (kept + bytes.Length > MostUnsentBytes)
+            return false;
+        _unsent ??= ArrayPool<byte>.Shared.Rent(MostUnsentBytes);
+        if (_unsentTo + bytes.Length > MostUnsentBytes)
+        {
+            _unsent.AsSpan(_unsentFrom, kept).CopyTo(_unsent);
+            (_unsentFrom, _unsentTo) = (0, kept);
+        }
+
+        bytes.CopyTo(_unsent.AsSpan(_unsentTo));
+        _unsentTo += bytes.Length;
+        return true;
+    }
+
+    private void Discard()
+    {
+        if (_unsent is not null)
+            ArrayPool<byte>.Shared.Return(_unsent);
+        _unsent = null;
+        _unsentFrom = _unsentTo = 0;
     }
 }
