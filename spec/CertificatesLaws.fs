@@ -48,3 +48,15 @@ let ``what is chosen was offered and is the first such of the listener's`` () =
 let ``a protocol's name is 1 to 255 bytes, and is shown without control characters`` () =
     Law.HoldsFor([ "", None; "h2", Some "h2"; System.String('a', 255), Some(System.String('a', 255)); System.String('a', 256), None; "a\nb", Some "a\\x0ab" ], fun (text, shown) ->
         (AlpnName.tryOfText text |> ValueOption.map string |> ValueOption.toOption) = shown)
+
+[<Fact>]
+let ``what is told of an offer is short however long the offer is, and says how many names it leaves out`` () =
+    let many n text = List.replicate n (protocol text)
+    let long (c: char) = protocol (System.String(c, 255))
+    Law.HoldsFor(
+        [ many 2 "h2", many 2 "h2", None; many 16 "h2", many 16 "h2", None; many 17 "h2", many 16 "h2", Some "and 1 more"
+          many 30_000 "\000", many 16 "\000", Some "and 29984 more"
+          [ long 'a'; long 'b'; protocol "h2" ], [ long 'a'; long 'b'; protocol "h2" ], None
+          [ long 'a'; long 'b'; protocol "h2"; protocol "x" ], [ long 'a'; long 'b'; protocol "h2" ], Some "and 1 more" ],
+        fun (offer, told, rest) ->
+            Alpn.shown offer = (told |> List.map string) @ Option.toList rest && Alpn.isCut (Alpn.shown offer) = rest.IsSome)

@@ -331,6 +331,19 @@ let ``a recorded client is decided again by what its hello offered of TLS; where
     )
 
 [<Fact>]
+let ``an offer of more protocols than are recorded is decided again where those recorded, or the one agreed on, decide`` () =
+    let speaks protocols = { Sample.proxy "p" with Listener = { Sample.listener with Tls = Some { Sample.listenerTls with ApplicationProtocols = protocols } } }
+    let was = { recorded (speaks []) (describe (Sample.ip "203.0.113.9") ValueNone 0 0L) with AlpnOffer = [ "first"; "and 7 more" ] }
+    Law.HoldsFor(
+        [ speaks [], was, "same"
+          speaks [ "first" ], was, "same"
+          speaks [ "h2" ], was, "unknowable"
+          speaks [ "h2" ], { was with Alpn = "h2" }, "same"
+          speaks [ "h2" ], { was with AlpnOffer = [ "first" ] }, "refused client.hello.refused" ],
+        fun (p, record, expected) -> show p record = expected
+    )
+
+[<Fact>]
 let ``a smaller limit, a narrower list and a lost target show in a replay`` () =
     let proxy = { Sample.proxy "p" with Targets = [ Sample.target "a"; Sample.target "b" ]; Options = { Sample.options with LoadBalancer = Policy.Failover } }
     let record = recorded proxy (describe (Sample.ip "203.0.113.9") ValueNone 7 0L)

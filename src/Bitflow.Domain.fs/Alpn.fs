@@ -15,8 +15,11 @@ type AlpnName =
     override this.ToString() =
         let (AlpnName bytes) = this
         let text = StringBuilder()
+        // A client may send thousands of names, of bytes that are no text.
+        let digit (value: int) = "0123456789abcdef"[value]
         for b in bytes do
-            if b > 0x20uy && b < 0x7fuy && b <> byte '\\' then text.Append(char b) else text.Append($"\\x{b:x2}")
+            if b > 0x20uy && b < 0x7fuy && b <> byte '\\' then text.Append(char b)
+            else text.Append("\\x").Append(digit (int b >>> 4)).Append(digit (int b &&& 15))
             |> ignore
         string text
 
@@ -51,3 +54,21 @@ module Alpn =
             match preferred |> List.tryFind (fun name -> List.contains name offered) with
             | Some name -> AlpnChoice.Chosen name
             | None -> AlpnChoice.Refused
+
+    /// Names of an offer that are told of and recorded, and bytes of them in all: many times what clients really offer.
+    let private shownNames, shownBytes = 16, 512
+
+    /// An offer for logs and records, in the client's order. Of one that is longer the beginning, with how many names more there
+    /// were as the last item: it has spaces, which no name is shown with.
+    [<CompiledName "Shown">]
+    let shown (offered: AlpnName list) : string list =
+        let rec go count bytes shown (left: AlpnName list) =
+            match left with
+            | [] -> List.rev shown
+            | name :: rest when count < shownNames && bytes + name.Bytes.Length <= shownBytes ->
+                go (count + 1) (bytes + name.Bytes.Length) (string name :: shown) rest
+            | _ -> List.rev ($"and {left.Length} more" :: shown)
+        go 0 0 [] offered
+
+    /// Whether an offer as shown is the beginning of a longer one.
+    let isCut (shown: string list) = not shown.IsEmpty && (List.last shown).StartsWith("and ", StringComparison.Ordinal)

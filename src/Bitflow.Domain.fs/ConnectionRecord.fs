@@ -89,6 +89,7 @@ type ConnectionRecord =
       RoundRobinTicket: int64 option
       /// Whether a ClientHello was read, to terminate TLS or to route by it: one without a name or protocols leaves no other trace.
       HelloRead: bool
+      /// As `Alpn.shown` has it.
       AlpnOffer: string list
       /// None where no hello was read, or a log that does not say was.
       TlsOffer: TlsOffer voption
@@ -148,7 +149,7 @@ module ConnectionRecord =
           "open_connections", "Connections of the proxy already open when this one was admitted or refused"
           "round_robin_ticket", "The number that round-robin drew for it; null with every other policy"
           "hello_read", "Whether a ClientHello was read, to terminate TLS or to route by it"
-          "alpn_offer", "The protocols that the client offered by ALPN, in its order"
+          "alpn_offer", "The protocols that the client offered by ALPN, in its order; of more than 16, or more than 512 bytes, the first, and as the last item `and N more`"
           "tls_offer", "Of `1.2` and `1.3` the versions of TLS that the client offered; null if no hello was read"
           "large_group", "The finite-field group above 3072 bits in which the client's hello would have keys exchanged, which a listener refuses; empty if there was none"
           "resolved", "For each name that was resolved for it: `host` and `addresses`" ]

@@ -48,7 +48,8 @@ module Replay =
           Local = record.Local
           Header = record.Header
           ServerName = (match ServerName.tryCreate record.ServerName with Ok name -> ValueSome name | Error _ -> ValueNone)
-          AlpnOffer = record.AlpnOffer |> List.choose (AlpnName.tryOfText >> ValueOption.toOption)
+          // What was agreed on had been offered, recorded or not.
+          AlpnOffer = record.AlpnOffer @ [ record.Alpn ] |> List.choose (AlpnName.tryOfText >> ValueOption.toOption)
           TlsOffer = tlsOfferOf record |> ValueOption.defaultValue TlsOffer.usual
           OpenConnections = int (max 0L (min (int64 Int32.MaxValue) record.OpenConnections))
           Ticket = record.RoundRobinTicket |> Option.defaultValue 0L }
@@ -65,9 +66,12 @@ module Replay =
 
     let private wasRelayed (record: ConnectionRecord) = record.DestinationTransport <> SideTransport.Unknown
 
-    let private missing (rules: Rules) (tls: ListenerTlsRules) (record: ConnectionRecord) (client: DescribedClient) =
+    let private missing (rules: Rules) (tls: ListenerTlsRules) (record: ConnectionRecord) (client: DescribedClient) (forecast: Forecast) =
         let headerRead = match record.Header with HeaderSeen.None -> false | _ -> true
         let needsHeader = Admission.isTrustedProxy rules.Proxy.Listener client.Peer
+        let wantsMoreOfOffer =
+            Alpn.isCut record.AlpnOffer
+            && (match forecast.Hello with ValueSome(HelloAnswer.Refuse(TlsAlert.NoApplicationProtocol, _)) -> true | _ -> false)
         // The rest is for logs that do not say it in so many words.
         let helloRead =
             record.HelloRead || record.SourceTransport = SideTransport.Tls || record.ServerName <> "" || not record.AlpnOffer.IsEmpty
@@ -78,6 +82,7 @@ module Replay =
         elif rules.TerminatesTls && (tlsOfferOf record).IsNone then Some "what its hello offered of TLS was not recorded"
         elif rules.Proxy.Options.LoadBalancer = Policy.RoundRobin && record.RoundRobinTicket.IsNone then
             Some "it drew no round-robin ticket then"
+        elif wantsMoreOfOffer then Some "it offered more protocols than were recorded"
         else None
 
     let private compare (rules: Rules) (tls: ListenerTlsRules) (record: ConnectionRecord) : ReplayVerdict =
@@ -85,7 +90,7 @@ module Replay =
         let forecast = Forecast.untilDial rules (ValueOption.ofObj tls) client
         // Admission asks for no more than what is always recorded: the peer, or the header that named the source, and the limit.
         let isDecided = match forecast.Life.CloseReason with ValueSome { Phase = Phase.Admission } -> true | _ -> false
-        let gap = if isDecided then None else missing rules tls record client
+        let gap = if isDecided then None else missing rules tls record client forecast
         match forecast.Life.Step, gap with
         | Step.Ended(reason, _), None ->
             if not (wasRefused record) then (if wasRouted record then ReplayVerdict.Refused reason else ReplayVerdict.Same)

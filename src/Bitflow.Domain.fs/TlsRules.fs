@@ -30,7 +30,7 @@ type ListenerTlsRules(tls: ListenerTls, certificateNames: string seq seq) =
             | "", AlpnChoice.Absent -> HelloAnswer.Serve(certificates.Choose name, ValueNone)
             | "", AlpnChoice.Chosen protocol -> HelloAnswer.Serve(certificates.Choose name, ValueSome protocol)
             | "", AlpnChoice.Refused ->
-                let offered = protocols |> List.truncate 8 |> List.map string |> String.concat ", "
+                let offered = protocols |> Alpn.shown |> String.concat ", "
                 HelloAnswer.Refuse(TlsAlert.NoApplicationProtocol, $"the client offers {offered}, none of the listener's application_protocols")
             | group, _ -> HelloAnswer.Refuse(TlsAlert.HandshakeFailure, $"the client wants keys exchanged in {group}, which a listener does not speak")
 

@@ -414,7 +414,7 @@ internal sealed class Session : LoopTimer, IRelayObserver, ICaller
     private Event AnswerHello(ClientHello hello)
     {
         TlsOffer offer = TlsOfferModule.OfHello(hello);
-        Tls = Tls with { AlpnOffer = [.. hello.ApplicationProtocols.Select(static p => p.ToString())], Offer = offer };
+        Tls = Tls with { AlpnOffer = Alpn.Shown(hello.ApplicationProtocols), Offer = offer };
         switch (Model.Tls.Listener?.Rules.Answer(offer, hello.ServerName, hello.ApplicationProtocols))
         {
             case HelloAnswer.Refuse refuse:
