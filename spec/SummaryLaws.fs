@@ -49,7 +49,7 @@ server:
 """
 
 let private certificate =
-    { Names = [ "www.example.com" ]; NotBefore = DateTimeOffset.UnixEpoch; NotAfter = DateTimeOffset(2030, 5, 6, 0, 0, 0, TimeSpan.Zero); ChainBreaksAfter = 0 }
+    { Names = [ "www.example.com" ]; NotBefore = DateTimeOffset.UnixEpoch; NotAfter = DateTimeOffset(2030, 5, 6, 0, 0, 0, TimeSpan.Zero); Curve = ""; ChainBreaksAfter = 0 }
 
 [<Fact>]
 let ``what a check says of the smallest file, and of one with everything`` () =

@@ -142,6 +142,7 @@ let private facts =
     { Names = [ "a.example"; "*.b.example" ]
       NotBefore = DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero)
       NotAfter = DateTimeOffset(2026, 12, 31, 0, 0, 0, TimeSpan.Zero)
+      Curve = "1.2.840.10045.3.1.7"
       ChainBreaksAfter = 0 }
 
 let private at (text: string) = DateTimeOffset.Parse(text, Globalization.CultureInfo.InvariantCulture, Globalization.DateTimeStyles.AssumeUniversal)
@@ -161,6 +162,26 @@ let ``a chain out of order is said to be, and where`` () =
         match CertificateChecks.warnings today None { facts with ChainBreaksAfter = place } with
         | [ warning ] -> warning.Contains $"certificate {place} of the file"
         | _ -> false)
+
+[<Fact>]
+let ``a key on a curve that no usual client takes is said to be, and with TLS 1.3 alone is refused where 1.3 has no signature on it`` () =
+    Law.HoldsFor(
+        [ "", None, false; "1.2.840.10045.3.1.7", None, false; "1.3.132.0.34", None, false; "1.3.132.0.35", None, false
+          "1.3.132.0.33", Some "P-224", true; "1.3.132.0.10", Some "secp256k1", true; "1.2.3", Some "1.2.3", true
+          "1.3.36.3.3.2.8.1.1.7", Some "brainpoolP256r1", false; "1.3.36.3.3.2.8.1.1.11", Some "brainpoolP384r1", false
+          "1.3.36.3.3.2.8.1.1.13", Some "brainpoolP512r1", false; "1.3.36.3.3.2.8.1.1.9", Some "1.3.36.3.3.2.8.1.1.9", true ],
+        fun (oid, curve, isRefused) ->
+            let facts = { facts with Curve = oid }
+            let isSaid =
+                match CertificateChecks.warnings today None facts, curve with
+                | [], None -> true
+                | [ warning ], Some curve -> warning.Contains $"on the curve {curve}," && warning.Contains "renew it with a key on P-256"
+                | _ -> false
+            isSaid
+            && (CertificateChecks.refusal TlsVersion.Tls12 facts).IsNone
+            && (match CertificateChecks.refusal TlsVersion.Tls13 facts with
+                | ValueSome why -> isRefused && why.Contains $"on the curve {curve.Value}," && why.Contains "min_version"
+                | ValueNone -> not isRefused))
 
 [<Fact>]
 let ``names that no target answers to are named, where targets are chosen by name`` () =

@@ -8,10 +8,12 @@ type CertificateFacts =
       Names: string list
       NotBefore: DateTimeOffset
       NotAfter: DateTimeOffset
+      /// The object identifier of its key's curve; empty for a key on no named curve, as an RSA key is.
+      Curve: string
       /// The first certificate of the file, counted from 1, that the one after it did not issue; 0: every one did.
       ChainBreaksAfter: int }
 
-/// What is doubtful in a certificate that can be used all the same: warnings of `check`, never fatal.
+/// What a look at a certificate finds: what nobody can be served with, an error of `check`; and what is doubtful though it can be used, warnings.
 [<RequireQualifiedAccess>]
 module CertificateChecks =
     let private day (at: DateTimeOffset) = at.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss 'UTC'", Globalization.CultureInfo.InvariantCulture)
@@ -26,6 +28,35 @@ module CertificateChecks =
             []
         else
             [ $"certificate {facts.ChainBreaksAfter} of the file was not issued by the one after it; put them in order, the server's own first" ]
+
+    /// A client names the curves that it takes (`supported_groups` in TLS 1.2, RFC 8422 section 5.1; `signature_algorithms` in 1.3, RFC 8446 section
+    /// 4.2.3), and what no browser or TLS library names without being told to is not answered. For the brainpool curves there are signatures
+    /// of TLS 1.3 (RFC 8734), for the others there are none.
+    let private unusualCurve (curve: string) =
+        match curve with
+        | ""
+        | "1.2.840.10045.3.1.7"
+        | "1.3.132.0.34"
+        | "1.3.132.0.35" -> None
+        | "1.3.36.3.3.2.8.1.1.7" -> Some("brainpoolP256r1", true)
+        | "1.3.36.3.3.2.8.1.1.11" -> Some("brainpoolP384r1", true)
+        | "1.3.36.3.3.2.8.1.1.13" -> Some("brainpoolP512r1", true)
+        | "1.3.132.0.33" -> Some("P-224", false)
+        | "1.3.132.0.10" -> Some("secp256k1", false)
+        | other -> Some(other, false)
+
+    /// Why a listener of this min_version can serve no client at all with the certificate; none: it can.
+    [<CompiledName "Refusal">]
+    let refusal (least: TlsVersion) (facts: CertificateFacts) : string voption =
+        match unusualCurve facts.Curve, least with
+        | Some(curve, false), TlsVersion.Tls13 ->
+            ValueSome $"the certificate's key is on the curve {curve}, with which nobody signs in TLS 1.3, the listener's min_version; renew it with a key on P-256"
+        | _ -> ValueNone
+
+    let private curve (facts: CertificateFacts) =
+        match unusualCurve facts.Curve with
+        | Some(curve, _) -> [ $"the certificate's key is on the curve {curve}, which no usual client takes: its handshake fails; renew it with a key on P-256" ]
+        | None -> []
 
     /// Of a certificate of a listener; `targets` are the targets' names where the policy is `sni`.
     [<CompiledName "Warnings">]
@@ -56,7 +87,7 @@ module CertificateChecks =
                     | ValueNone -> true
                 [ for name in facts.Names do
                       if not (isUsable name) then $"no target answers to the certificate's name {name}" ]
-        dates now facts @ chain facts @ unusedNames
+        dates now facts @ chain facts @ curve facts @ unusedNames
 
     /// Of a certificate that is shown to a target.
     [<CompiledName "ClientWarnings">]

@@ -47,6 +47,7 @@ internal sealed class TestAuthority
     /// <param name="name">A DNS name or an address, the certificate's first; also its common name.</param>
     /// <param name="moreNames">How many names there are besides, beneath it: they make it large.</param>
     /// <param name="subject">Instead of the name.</param>
+    /// <param name="curve">The object identifier of the key's curve, where it is not P-256.</param>
     public IssuedCertificate Issue(
         string name,
         bool rsa = false,
@@ -56,9 +57,10 @@ internal sealed class TestAuthority
         string? issuerUrl = null,
         int moreNames = 0,
         X500DistinguishedName? subject = null,
-        int rsaBits = 2048)
+        int rsaBits = 2048,
+        string? curve = null)
     {
-        using AsymmetricAlgorithm key = rsa ? RSA.Create(rsaBits) : ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        using AsymmetricAlgorithm key = rsa ? RSA.Create(rsaBits) : ECDsa.Create(curve is null ? ECCurve.NamedCurves.nistP256 : ECCurve.CreateFromValue(curve));
         subject ??= new X500DistinguishedName($"CN={name}");
         CertificateRequest request = key is RSA rsaKey
             ? new(subject, rsaKey, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1)

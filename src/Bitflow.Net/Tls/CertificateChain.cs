@@ -38,6 +38,7 @@ internal sealed class CertificateChain
             names: ListModule.OfSeq(NamesOf(leaf)),
             notBefore: leaf.NotBefore.ToUniversalTime(),
             notAfter: leaf.NotAfter.ToUniversalTime(),
+            curve: CurveOf(leaf),
             chainBreaksAfter: FindBreak(all));
         all.RemoveAt(0);
 
@@ -79,6 +80,17 @@ internal sealed class CertificateChain
 
     private static bool IsIssuer(X509Certificate2 issuer, X509Certificate2 of) =>
         issuer.SubjectName.RawData.AsSpan().SequenceEqual(of.IssuerName.RawData);
+
+    /// <summary>Empty where the key has none, or spells its parameters out instead of naming it.</summary>
+    private static string CurveOf(X509Certificate2 certificate)
+    {
+        const string EllipticCurveKey = "1.2.840.10045.2.1";
+        PublicKey key = certificate.PublicKey;
+        if (key.Oid.Value != EllipticCurveKey || key.EncodedParameters is not { } parameters)
+            return "";
+        var reader = new AsnReader(parameters.RawData, AsnEncodingRules.DER);
+        return reader.PeekTag() == Asn1Tag.ObjectIdentifier ? reader.ReadObjectIdentifier() : "";
+    }
 
     private static int FindBreak(X509Certificate2Collection all)
     {

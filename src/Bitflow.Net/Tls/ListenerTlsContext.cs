@@ -41,7 +41,10 @@ internal sealed class ListenerTlsContext
             if (loading.Chain(files, path) is { } chain)
             {
                 certificates.Add(chain);
-                loading.Warn(path + ".certificate", files.Certificate, CertificateChecks.Warnings(loading.Now, loading.SniTargets, chain.Facts));
+                if (CertificateChecks.Refusal(config.MinVersion, chain.Facts) is { IsSome: true } refusal)
+                    loading.Refuse(path + ".certificate", files.Certificate, refusal.Value);
+                else
+                    loading.Warn(path + ".certificate", files.Certificate, CertificateChecks.Warnings(loading.Now, loading.SniTargets, chain.Facts));
             }
 
             loading.Authorities(files, path, authorities);

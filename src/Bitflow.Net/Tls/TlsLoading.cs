@@ -54,6 +54,9 @@ internal sealed class TlsLoading(string path, DateTimeOffset now, FSharpOption<F
         }
     }
 
+    public void Refuse(string entryPath, string file, string why) =>
+        findings.Add(new TlsFinding(IsError: true, entryPath, $"{file}: {why}"));
+
     public void Warn(string entryPath, string file, FSharpList<string> warnings)
     {
         foreach (string warning in warnings)
