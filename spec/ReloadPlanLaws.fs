@@ -102,14 +102,30 @@ let ``a renewed certificate in the same file replaces the proxies that name it, 
         let plan = plan (ConfigSeed(config, [ path, "1" ])) (ConfigSeed(config, [ path, "2" ]))
         fate plan "a" = ProxyFate.Replaced [ $"contents of {path}" ] && fate plan "b" = ProxyFate.Kept)
 
+let private at text = match Address.tryParse text with Ok a -> a | Error _ -> failwith text
+
+/// One proxy, or none, and the admin server, or none.
+let private listening proxy admin =
+    ConfigSeed(
+        { Application = { Sample.application with Admin = (if admin = "" then None else Some(at admin)) }
+          Proxies = [ if proxy <> "" then { Sample.proxy "a" with Listener = { Sample.listener with Address = at proxy } } ] },
+        [])
+
+let private fails (plan: ReloadPlan) =
+    let lines = ReloadPlan.describe plan
+    let said = lines |> Seq.exists _.Contains("cannot be opened")
+    let summed = Seq.last lines = "as it stands this reload fails, and everything stays as it is"
+    if plan.IsObstructed = said && said = summed && not (said && lines |> Seq.exists _.Contains("in force at once")) then said
+    else failwith (String.concat "\n" lines)
+
 [<Fact>]
 let ``what cannot be opened because it overlaps with what closes is said, with the way out`` () =
-    let at text = match Address.tryParse text with Ok a -> a | Error _ -> failwith text
-    let config text = ConfigSeed({ Application = Sample.application; Proxies = [ { Sample.proxy "a" with Listener = { Sample.listener with Address = at text } } ] }, [])
     Law.HoldsFor(
         [ "127.0.0.1:80", ":80", true
           ":80", "127.0.0.1:80", true
           "[::1]:80", ":80", true
+          "localhost:80", "127.0.0.1:80", true
+          "localhost:80", "LOCALHOST:80", true
           "[::1]:80", "0.0.0.0:80", false
           "127.0.0.1:80", "127.0.0.2:80", false
           "127.0.0.1:80", ":81", false
@@ -117,12 +133,47 @@ let ``what cannot be opened because it overlaps with what closes is said, with t
           "unix:/a", ":80", false
           ":80", ":80", false ],
         fun (before, after, obstructed) ->
-            let plan = plan (config before) (config after)
-            let said = ReloadPlan.obstacle plan (at after)
-            (not (isNull said)) = obstructed
-            && (not obstructed || said.Contains(string (at before)))
-            && (ReloadPlan.describe plan |> Seq.exists _.Contains("cannot be opened")) = obstructed
+            let plan = plan (listening before "") (listening after "")
+            let said = ReloadPlan.obstacle plan (at after) (at before)
+            fails plan = obstructed
+            && (not obstructed || said.Contains $"proxy a listens on {at before} until" && said.Contains $"bring {at after} with the next")
     )
+
+[<Fact>]
+let ``an address that goes between a proxy and the admin server, or is another of the admin server's, is in the way as any other`` () =
+    Law.HoldsFor(
+        [ ("127.0.0.1:1", "127.0.0.1:2"), ("127.0.0.1:2", "127.0.0.1:3"), true
+          ("127.0.0.1:1", "127.0.0.1:2"), ("", "127.0.0.1:1"), true
+          ("127.0.0.1:1", "127.0.0.1:2"), ("127.0.0.1:2", "127.0.0.1:1"), true
+          ("127.0.0.1:1", "127.0.0.1:2"), ("127.0.0.1:1", ":2"), true
+          ("unix:/a", "unix:/b"), ("unix:/b", "unix:/a"), true
+          ("fd:3", ""), ("", "fd:3"), true
+          ("127.0.0.1:1", "127.0.0.1:2"), ("127.0.0.1:1", "127.0.0.1:2"), false
+          ("127.0.0.1:1", "127.0.0.1:2"), ("127.0.0.1:1", ""), false
+          ("127.0.0.1:1", "127.0.0.1:2"), ("127.0.0.1:1", "127.0.0.1:3"), false
+          ("127.0.0.1:1", ""), ("127.0.0.1:1", "127.0.0.1:3"), false ],
+        fun ((proxy, admin), (proxyThen, adminThen), obstructed) -> fails (plan (listening proxy admin) (listening proxyThen adminThen)) = obstructed)
+
+[<Fact>]
+let ``each socket is told with whom it serves, the admin server's too`` () =
+    let lines before after = ReloadPlan.describe (plan before after) |> Seq.filter _.StartsWith("listening socket") |> List.ofSeq
+    let before = listening ":1" ":2"
+    Law.HoldsFor(
+        [ before, [ "listening socket :1: kept open, for a"; "listening socket :2: kept open, for the admin server" ]
+          listening ":1" ":3", [ "listening socket :1: kept open, for a"; "listening socket :3: opened, for the admin server"; "listening socket :2: closed; the admin server had it" ]
+          listening ":1" "", [ "listening socket :1: kept open, for a"; "listening socket :2: closed; the admin server had it" ] ],
+        fun (after, expected) -> lines before after = expected)
+
+[<Fact>]
+let ``who has an address is told with what can be done: two reloads, another address, or a restart where it is inherited`` () =
+    let stays = plan (listening "127.0.0.1:1" "") (listening "127.0.0.1:1" "localhost:1")
+    let goes = plan (listening "fd:3" "") (listening "127.0.0.1:1" "")
+    let changes = plan (listening "fd:3" "") (listening "" "fd:3")
+    Law.HoldsFor(
+        [ ReloadPlan.obstacle stays (at "localhost:1") (at "127.0.0.1:1"), "proxy a listens there with 127.0.0.1:1, and is to go on; one of the two needs another address or port"
+          ReloadPlan.obstacle goes (at "127.0.0.1:1") (at "fd:3"), "proxy a listens there with fd:3, which is inherited; go on writing fd:3, or restart without it"
+          ReloadPlan.obstacle changes (at "fd:3") (at "fd:3"), "proxy a listens there, and an inherited socket changes hands only with a restart" ],
+        fun (said, expected) -> said = expected)
 
 [<Fact>]
 let ``an engine changes only with a restart, and every other key of the application at once`` () =

@@ -32,7 +32,7 @@ internal sealed class Observation(ProgramLog log, ConnectionLogs.ConnectionLogs 
     /// Opens what of a configuration may fail: the admin server's sockets, none where its address is the one that it has. To be given to
     /// <see cref="ApplyAsync"/>, or taken back. Null where that cannot be.
     /// </summary>
-    public IReadOnlyList<ListeningSocket>? TryOpenAdmin(ApplicationConfig application, out string problem, CancellationToken giveUp)
+    public IReadOnlyList<ListeningSocket>? TryOpenAdmin(ApplicationConfig application, ReloadPlan plan, out string problem, CancellationToken giveUp)
     {
         problem = "";
         try
@@ -41,7 +41,7 @@ internal sealed class Observation(ProgramLog log, ConnectionLogs.ConnectionLogs 
         }
         catch (ListenException e)
         {
-            problem = $"application.admin.address: cannot listen on {e.Message}";
+            problem = $"application.admin.address: cannot listen on {e.Describe(plan, application.Admin!.Value)}";
             return null;
         }
     }

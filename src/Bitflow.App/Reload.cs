@@ -75,7 +75,7 @@ internal sealed class Reload(string path, Server server, ProgramLog log, Observa
             using (new Reminder(() => log.StillOpening(path)))
             {
                 preparation = server.Prepare(loaded.Snapshot, loaded.Tls, out problems, giveUp);
-                admin = observation.TryOpenAdmin(loaded.Config.Application, out problem, giveUp);
+                admin = observation.TryOpenAdmin(loaded.Config.Application, server.PlanTo(loaded.Snapshot), out problem, giveUp);
             }
 
             giveUp.ThrowIfCancellationRequested();

@@ -44,3 +44,12 @@ type Endpoint =
         | Ip(address, _) -> if IpAddress.isV4 address then "tcp4" else "tcp6"
         | Unix _ -> "unix"
         | Unknown -> ""
+
+    /// What a listening socket really takes that is bound here and was asked for by that address: names and port 0 are resolved, and an
+    /// inherited socket is wherever it is.
+    member this.TakenFor(asked: Address) =
+        match asked, this with
+        | Address.Tcp(family, Host.Any, _), Ip(_, port) -> Address.Tcp(family, Host.Any, port)
+        | _, Ip(address, port) when address.Equals IPAddress.IPv6Any -> Address.Tcp(TcpFamily.Either, Host.Any, port)
+        | _, Ip(address, port) -> Address.Tcp(TcpFamily.Either, Host.Literal address, port)
+        | _ -> asked

@@ -31,11 +31,19 @@ type SocketFate =
     | Opened
     | Closed
 
+/// Whom a listening socket serves.
+[<RequireQualifiedAccess>]
+type SocketOwner =
+    | Proxy of name: string
+    | Admin
+
+    override this.ToString() = match this with Proxy name -> $"proxy {name}" | Admin -> "the admin server"
+
 [<NoComparison>]
 type SocketStep =
     { Address: Address
-      /// The proxy that it serves from now on; for a closed one, the proxy that it served.
-      Proxy: string
+      /// Whom it serves from now on; for a closed one, whom it served.
+      Owner: SocketOwner
       Fate: SocketFate }
 
 /// What becomes of a connection log, known by its path. One path is one writer.
@@ -47,6 +55,8 @@ type LogStep = { Path: string; Fate: SocketFate }
 type ReloadPlan =
     { /// In the order of the new file, stopped ones last.
       Proxies: ProxyStep list
+      /// Those of proxies in the same order, then the admin server's. Between the two no socket changes hands: an address that goes from one
+      /// to the other is closed and opened.
       Sockets: SocketStep list
       Logs: LogStep list
       /// Keys below `application` whose values differ, `engine` excepted.
@@ -60,10 +70,14 @@ type ReloadPlan =
         | Some step -> step.Fate
         | None -> ProxyFate.Kept
 
-    /// Of an address that is to be opened: one that overlaps with it and is closed by the same plan. New sockets are opened before
+    /// Of an address that is to be opened: a socket that overlaps with it and is closed by the same plan. New sockets are opened before
     /// old ones close, so that a failure can leave everything as it was: together the two cannot be.
     member this.InTheWayOf(address: Address) =
-        this.Sockets |> List.tryPick (fun s -> if s.Fate = SocketFate.Closed && Address.overlap s.Address address then Some s.Address else None)
+        this.Sockets |> List.tryFind (fun s -> s.Fate = SocketFate.Closed && Address.overlap s.Address address)
+
+    /// Whether it is known beforehand that the reload fails.
+    member this.IsObstructed =
+        this.Sockets |> List.exists (fun s -> s.Fate = SocketFate.Opened && (this.InTheWayOf s.Address).IsSome)
 
     member this.ChangesNothing =
         this.Application.IsEmpty
@@ -158,6 +172,14 @@ module ReloadPlan =
     let private logs (config: Config) =
         config.Proxies |> List.map _.Options.ConnectionLog |> List.filter ((<>) "") |> List.distinct
 
+    let private adminSockets (before: Address option) (after: Address option) =
+        let step fate address = { Address = address; Owner = SocketOwner.Admin; Fate = fate }
+        if before = after then
+            after |> Option.map (step SocketFate.Kept) |> Option.toList
+        else
+            [ yield! after |> Option.map (step SocketFate.Opened) |> Option.toList
+              yield! before |> Option.map (step SocketFate.Closed) |> Option.toList ]
+
     /// The plan from one configuration to another.
     [<CompiledName "Make">]
     let make (before: ConfigSnapshot) (after: ConfigSnapshot) : ReloadPlan =
@@ -184,10 +206,13 @@ module ReloadPlan =
           Sockets =
             [ for proxy in willBe do
                   let address = proxy.Listener.Address
-                  { Address = address; Proxy = proxy.Name; Fate = (if wasAt.Contains address then SocketFate.Kept else SocketFate.Opened) }
+                  { Address = address
+                    Owner = SocketOwner.Proxy proxy.Name
+                    Fate = (if wasAt.Contains address then SocketFate.Kept else SocketFate.Opened) }
               for proxy in was do
                   if not (willBeAt.Contains proxy.Listener.Address) then
-                      { Address = proxy.Listener.Address; Proxy = proxy.Name; Fate = SocketFate.Closed } ]
+                      { Address = proxy.Listener.Address; Owner = SocketOwner.Proxy proxy.Name; Fate = SocketFate.Closed }
+              yield! adminSockets before.Config.Application.Admin after.Config.Application.Admin ]
           Logs =
             [ for path in logs after.Config do
                   { Path = path; Fate = (if List.contains path (logs before.Config) then SocketFate.Kept else SocketFate.Opened) }
@@ -205,22 +230,41 @@ module ReloadPlan =
             let what = String.concat ", " differences
             $"proxy {step.Name}: replaced ({what}); open connections keep the old settings, new ones get the new"
 
-    /// Why a new listening socket cannot be had by a reload, and what to do; null where nothing of ours is in its way.
+    let private isInherited address =
+        match address with
+        | Address.Descriptor _
+        | Address.NamedDescriptor _ -> true
+        | _ -> false
+
+    let private wayAround (closing: SocketStep) (address: Address) =
+        if closing.Address = address && isInherited address then
+            $"{closing.Owner} listens there, and an inherited socket changes hands only with a restart"
+        elif isInherited closing.Address then
+            $"{closing.Owner} listens there with {closing.Address}, which is inherited; go on writing {closing.Address}, or restart without it"
+        else
+            $"{closing.Owner} listens on {closing.Address} until the new sockets are open; free it with one reload and bring {address} with the next, or restart"
+
+    /// Why an address cannot be listened on where a socket of Bitflow itself is in its way, and what to do.
+    /// `holder` is the address by which that socket was asked for.
     [<CompiledName "Obstacle">]
-    let obstacle (plan: ReloadPlan) (address: Address) : string =
-        match plan.InTheWayOf address with
-        | Some closed -> $"{closed} is listened on until the new sockets are open; take it out with one reload and bring {address} with the next, or restart"
-        | None -> null
+    let obstacle (plan: ReloadPlan) (address: Address) (holder: Address) : string =
+        let steps = plan.Sockets |> List.filter (fun s -> s.Address = holder)
+        match steps |> List.tryFind (fun s -> s.Fate = SocketFate.Closed), steps with
+        | Some closing, _ -> wayAround closing address
+        | None, staying :: _ -> $"{staying.Owner} listens there with {holder}, and is to go on; one of the two needs another address or port"
+        | None, [] -> $"it is listened on as {holder}; restart"
 
     let private socketLine (plan: ReloadPlan) (step: SocketStep) =
-        match step.Fate, step.Address with
-        | SocketFate.Opened, address when (plan.InTheWayOf address).IsSome ->
-            $"listening socket {address}: cannot be opened, for {step.Proxy}, by this reload: {obstacle plan address}"
-        | SocketFate.Kept, address -> $"listening socket {address}: kept open, for {step.Proxy}"
-        | SocketFate.Opened, address -> $"listening socket {address}: opened, for {step.Proxy}"
-        | SocketFate.Closed, (Address.Descriptor _ | Address.NamedDescriptor _ as address) ->
-            $"listening socket {address}: closed; it was inherited, and only a restart can bring it back"
-        | SocketFate.Closed, address -> $"listening socket {address}: closed; connections accepted through it go on until they end"
+        let owner = match step.Owner with SocketOwner.Proxy name -> name | SocketOwner.Admin -> string step.Owner
+        match step.Fate, plan.InTheWayOf step.Address with
+        | SocketFate.Opened, Some closing ->
+            $"listening socket {step.Address}: cannot be opened, for {owner}, by this reload: {wayAround closing step.Address}"
+        | SocketFate.Opened, None -> $"listening socket {step.Address}: opened, for {owner}"
+        | SocketFate.Kept, _ -> $"listening socket {step.Address}: kept open, for {owner}"
+        | SocketFate.Closed, _ when isInherited step.Address ->
+            $"listening socket {step.Address}: closed; it was inherited, and only a restart can bring it back"
+        | SocketFate.Closed, _ when step.Owner = SocketOwner.Admin -> $"listening socket {step.Address}: closed; the admin server had it"
+        | SocketFate.Closed, _ -> $"listening socket {step.Address}: closed; connections accepted through it go on until they end"
 
     let private logLine (step: LogStep) =
         match step.Fate with
@@ -234,10 +278,13 @@ module ReloadPlan =
         [| yield! plan.Proxies |> List.map proxyLine
            yield! plan.Sockets |> List.map (socketLine plan)
            yield! plan.Logs |> List.map logLine
+           let fails = plan.IsObstructed
            for key in plan.Application do
-               $"application.{key}: changed, in force at once"
+               if fails then $"application.{key}: changed" else $"application.{key}: changed, in force at once"
            if plan.EngineNeedsRestart then
                "application.engine: changed, in force only after a restart"
+           if fails then
+               "as it stands this reload fails, and everything stays as it is"
            if plan.ChangesNothing then
                "nothing changes" |]
         :> IReadOnlyList<string>

@@ -111,6 +111,19 @@ public sealed class InheritedSocketTests
     }
 
     [Fact]
+    public async Task An_inherited_listener_is_not_mistaken_for_another_process_where_its_own_address_is_written()
+    {
+        using var echo = Peer.Echo();
+        int port = Ports.Next();
+        using BitflowProcess bitflow = BitflowProcess.Launch(Proxy("fd:web", echo.Address), launcher: Activate(["--fdname=web"], port));
+        await EchoesAsync(port, bitflow);
+        bitflow.Rewrite(Proxy($"127.0.0.1:{port}", echo.Address));
+        bitflow.Signal("HUP");
+        await bitflow.SaysAsync($"cannot listen on 127.0.0.1:{port}: Bitflow itself has the address: proxy web listens there with fd:web, which is inherited; go on writing fd:web");
+        await EchoesAsync(port, bitflow);
+    }
+
+    [Fact]
     public async Task A_connected_socket_is_a_target_for_one_connection_and_used_up_after_it_across_reloads()
     {
         using var target = new Peer();

@@ -85,9 +85,54 @@ public sealed class ReloadTests
         bitflow.Rewrite(Proxy(one.Address, listener: $":{port}"));
         bitflow.Signal("HUP");
         await bitflow.SaysAsync("everything is as it was");
-        Assert.Contains($"127.0.0.1:{port} is listened on until the new sockets are open; take it out with one reload", bitflow.Errors, StringComparison.Ordinal);
+        Assert.Contains($"proxy web listens on 127.0.0.1:{port} until the new sockets are open; free it with one reload and bring :{port} with the next", bitflow.Errors, StringComparison.Ordinal);
         using Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint());
         Assert.Equal("one", await HearAsync(client));
+    }
+
+    [Theory]
+    [InlineData("127.0.0.1:{0}", "127.0.0.1:{1}", "127.0.0.1:{1}", "127.0.0.1:{2}", "proxy web: cannot listen on 127.0.0.1:{1}: Bitflow itself has the address: the admin server listens on 127.0.0.1:{1} until")]
+    [InlineData("127.0.0.1:{0}", "127.0.0.1:{1}", "127.0.0.1:{2}", "127.0.0.1:{0}", "application.admin.address: cannot listen on 127.0.0.1:{0}: Bitflow itself has the address: proxy web listens on 127.0.0.1:{0} until")]
+    [InlineData("127.0.0.1:{0}", "127.0.0.1:{1}", "127.0.0.1:{0}", ":{1}", "application.admin.address: cannot listen on :{1}: Bitflow itself has the address: the admin server listens on 127.0.0.1:{1} until")]
+    [InlineData("127.0.0.1:{0}", "127.0.0.1:{1}", "127.0.0.1:{1}", "127.0.0.1:{0}", "the admin server listens on 127.0.0.1:{1} until")]
+    [InlineData("localhost:{0}", "127.0.0.1:{1}", "127.0.0.1:{0}", "127.0.0.1:{1}", "proxy web listens on localhost:{0} until")]
+    [InlineData("localhost:{0}", "127.0.0.1:{1}", "LOCALHOST:{0}", "127.0.0.1:{1}", "proxy web listens on localhost:{0} until")]
+    [InlineData("127.0.0.1:{0}", "unix:/tmp/bitflow-{1}.sock", "unix:/tmp/bitflow-{1}.sock", "127.0.0.1:{1}", "the admin server listens on unix:/tmp/bitflow-{1}.sock until")]
+    public async Task An_address_that_Bitflow_itself_has_is_said_to_be_its_own_by_the_reload_and_by_diff_and_two_reloads_bring_it(
+        string proxy, string admin, string proxyThen, string adminThen, string why)
+    {
+        object[] ports = [Ports.Next(), Ports.Next(), Ports.Next()];
+        using Peer one = Saying("one");
+        string before = Proxy(one.Address, listener: At(proxy));
+        string after = Proxy(one.Address, listener: At(proxyThen));
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(before, Admin(admin));
+        string old = Path.Combine(bitflow.Folder, "old.yaml");
+        File.Copy(bitflow.ConfigPath, old);
+        bitflow.Rewrite(after, Admin(adminThen));
+        (int status, string plan, _) = await ChildProcess.RunAsync(Repository.Binary, ["diff", old, bitflow.ConfigPath]);
+        Assert.Equal(0, status);
+        Assert.Contains("cannot be opened", plan, StringComparison.Ordinal);
+        Assert.EndsWith("as it stands this reload fails, and everything stays as it is\n", plan, StringComparison.Ordinal);
+
+        bitflow.Signal("HUP");
+        await bitflow.SaysAsync("everything is as it was");
+        Assert.Contains(At(why), bitflow.Errors, StringComparison.Ordinal);
+        Assert.DoesNotContain("another process", bitflow.Errors, StringComparison.Ordinal);
+        using (Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint()))
+            Assert.Equal("one", await HearAsync(client));
+        Assert.Equal(0, (await ChildProcess.RunAsync(Repository.Binary, ["top", bitflow.AdminAddress()])).Status);
+
+        bitflow.Rewrite(Proxy(one.Address, name: "between"));
+        bitflow.Signal("HUP");
+        await bitflow.SaysAsync("proxy web: no longer listening");
+        bitflow.Rewrite(after, Admin(adminThen));
+        bitflow.Signal("HUP");
+        await Eventually.IsTrueAsync(() => bitflow.Errors.Split("is in force").Length == 3, () => bitflow.Errors);
+        bitflow.Signal("TERM");
+        Assert.Equal(0, await bitflow.ExitAsync());
+
+        string At(string text) => string.Format(System.Globalization.CultureInfo.InvariantCulture, text, ports);
+        string Admin(string address) => $"  admin: {{ address: '{At(address)}' }}\n";
     }
 
     [Fact]

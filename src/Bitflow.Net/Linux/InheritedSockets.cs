@@ -34,7 +34,7 @@ internal static class InheritedSockets
             if (Closed.Contains(descriptor))
                 throw new ListenException($"{address}: descriptor {descriptor} was closed when an earlier configuration dropped it; restart to have it again");
             if (!Serving.TryAdd(descriptor, address))
-                throw new ListenException($"{address}: descriptor {descriptor} serves as {Serving[descriptor]} already; go on writing that, or restart");
+                throw new ListenException($"{address}: Bitflow itself has descriptor {descriptor}") { Holder = Serving[descriptor] };
         }
     }
 

@@ -80,6 +80,9 @@ internal sealed class Server : IDisposable
     /// <summary>What is served now; null before the first start.</summary>
     public ConfigSnapshot? Serving { get; private set; }
 
+    /// <summary>What becomes of everything where another configuration is taken on.</summary>
+    public ReloadPlan PlanTo(ConfigSnapshot next) => ReloadPlanModule.Make(Serving ?? Nothing(next), next);
+
     /// <summary>
     /// Opens everything that another configuration needs and this one has not: connection logs and listening sockets. Starting is the same
     /// from nothing. Where anything cannot be opened everything opened is taken back, and nothing has changed.
@@ -91,7 +94,7 @@ internal sealed class Server : IDisposable
     /// <exception cref="OperationCanceledException">It was given up; nothing has changed.</exception>
     public Preparation? Prepare(ConfigSnapshot next, LoadedTls tls, out IReadOnlyList<string> problems, CancellationToken giveUp = default)
     {
-        var preparation = new Preparation(ReloadPlanModule.Make(Serving ?? Nothing(next), next), next);
+        var preparation = new Preparation(PlanTo(next), next);
         var faults = new List<string>();
         bool isComplete = false;
         try
@@ -127,22 +130,26 @@ internal sealed class Server : IDisposable
 
         // Of each address that stays, the socket of the same proxy first: several proxies may share an address with port 0.
         var unclaimed = new List<Listener>(_listeners);
-        foreach (SocketStep step in plan.Sockets.Where(static s => !s.Fate.IsClosed).OrderByDescending(s => unclaimed.Exists(l => IsOf(l, s))))
+        IEnumerable<(string Proxy, Address Address)> wanted = plan.Sockets.Where(static s => !s.Fate.IsClosed)
+            .Select(static s => (Owner: s.Owner as SocketOwner.Proxy, s.Address))
+            .Where(static s => s.Owner is not null)
+            .Select(static s => (s.Owner!.name, s.Address));
+        foreach ((string proxy, Address address) in wanted.OrderByDescending(s => unclaimed.Exists(l => IsOf(l, s.Proxy, s.Address))))
         {
-            List<Listener> kept = Claim(unclaimed, step);
+            List<Listener> kept = Claim(unclaimed, proxy, address);
             if (kept.Count > 0)
             {
-                preparation.Kept.AddRange(kept.Select(listener => (step.Proxy, listener)));
+                preparation.Kept.AddRange(kept.Select(listener => (proxy, listener)));
                 continue;
             }
 
             try
             {
-                preparation.Opened.AddRange(ListeningSocket.Open(step.Address, giveUp).Select(socket => (step.Proxy, socket)));
+                preparation.Opened.AddRange(ListeningSocket.Open(address, giveUp).Select(socket => (proxy, socket)));
             }
             catch (ListenException e)
             {
-                faults.Add($"proxy {step.Proxy}: cannot listen on {e.Message}{(ReloadPlanModule.Obstacle(plan, step.Address) is { } why ? $": {why}" : "")}");
+                faults.Add($"proxy {proxy}: cannot listen on {e.Describe(plan, address)}");
             }
         }
 
@@ -197,13 +204,13 @@ internal sealed class Server : IDisposable
     private static ConfigSnapshot Nothing(ConfigSnapshot next) =>
         new(new Config(next.Config.Application, Microsoft.FSharp.Collections.FSharpList<ProxyConfig>.Empty), next.Digests);
 
-    private static bool IsOf(Listener listener, SocketStep step) =>
-        listener.Proxy.Model.Name == step.Proxy && listener.Socket.Address.Equals(step.Address);
+    private static bool IsOf(Listener listener, string proxy, Address address) =>
+        listener.Proxy.Model.Name == proxy && listener.Socket.Address.Equals(address);
 
-    private static List<Listener> Claim(List<Listener> unclaimed, SocketStep step)
+    private static List<Listener> Claim(List<Listener> unclaimed, string proxy, Address address)
     {
-        List<Listener> here = unclaimed.FindAll(l => l.Socket.Address.Equals(step.Address));
-        string? owner = (here.Find(l => IsOf(l, step)) ?? here.FirstOrDefault())?.Proxy.Model.Name;
+        List<Listener> here = unclaimed.FindAll(l => l.Socket.Address.Equals(address));
+        string? owner = (here.Find(l => IsOf(l, proxy, address)) ?? here.FirstOrDefault())?.Proxy.Model.Name;
         List<Listener> claimed = here.FindAll(l => l.Proxy.Model.Name == owner);
         unclaimed.RemoveAll(claimed.Contains);
         return claimed;

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
@@ -15,6 +16,9 @@ internal sealed class ListeningSocket
     /// <summary>Connections that may wait to be accepted; the kernel lowers it to net.core.somaxconn.</summary>
     public const int Backlog = 4096;
 
+    /// <summary>Those of this process that are open: who cannot have an address is told when it is one of these that has it.</summary>
+    private static readonly ConcurrentDictionary<ListeningSocket, Address> Ours = [];
+
     private readonly string? _boundPath;
     private readonly FileIdentity? _boundFile;
     private readonly bool _inherited;
@@ -28,6 +32,7 @@ internal sealed class ListeningSocket
         Local = Endpoints.FromPlatform(socket.LocalEndPoint);
         _boundPath = boundPath;
         _boundFile = boundPath is null ? null : Libc.Identify(boundPath);
+        Ours.TryAdd(this, Local.TakenFor(address));
     }
 
     public Socket Socket { get; }
@@ -75,6 +80,7 @@ internal sealed class ListeningSocket
     {
         if (Interlocked.Exchange(ref _closed, 1) != 0)
             return;
+        Ours.TryRemove(this, out _);
         if (_boundPath is not null && _boundFile is { } file && Libc.Identify(_boundPath) is { } now && now == file)
         {
             // Not fatal where it fails: the next start finds a socket that refuses, which is stale.
@@ -100,6 +106,7 @@ internal sealed class ListeningSocket
 
         if (Interlocked.Exchange(ref _closed, 1) != 0)
             return;
+        Ours.TryRemove(this, out _);
         InheritedSockets.Return(Descriptor);
         Socket.SafeHandle.SetHandleAsInvalid();
     }
@@ -185,6 +192,8 @@ internal sealed class ListeningSocket
         {
             if (!there.IsSocket)
                 throw new ListenException($"{address}: something that is no socket is at that path; move it away");
+            if (Ours.Keys.FirstOrDefault(ours => ours._boundFile == there || ours.Local.Equals(Endpoint.NewUnix(path))) is { } holder)
+                throw TakenByUs(address, holder);
             using Socket probe = NewSocket(AddressFamily.Unix, address);
             probe.Blocking = false;
             SocketError answer = SocketError.Success;
@@ -271,6 +280,11 @@ internal sealed class ListeningSocket
             throw new ListenException($"{address}: descriptor {descriptor} cannot be kept from children");
     }
 
+    private static ListeningSocket? Holder(Address wanted) => Ours.FirstOrDefault(ours => AddressModule.Overlap(ours.Value, wanted)).Key;
+
+    private static ListenException TakenByUs(Address address, ListeningSocket holder) =>
+        new($"{address}: Bitflow itself has the address") { Holder = holder.Address };
+
     private static Socket NewSocket(AddressFamily family, Address address)
     {
         try
@@ -326,6 +340,8 @@ internal sealed class ListeningSocket
         catch (SocketException e)
         {
             socket.Dispose();
+            if (e.SocketErrorCode == SocketError.AddressAlreadyInUse && Holder(Endpoints.FromPlatform(endpoint).TakenFor(address)) is { } holder)
+                throw TakenByUs(address, holder);
             string why = e.SocketErrorCode switch
             {
                 SocketError.AddressAlreadyInUse => "the address is in use by another process",
