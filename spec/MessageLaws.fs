@@ -118,6 +118,13 @@ let ``an end of a connection is written as its address is read`` () =
     )
 
 [<Fact>]
+let ``whatever a Unix client calls itself, its end is written in one line of ASCII`` () =
+    Law.HoldsFor(
+        [ "@abs\nFAKE LINE", "unix:@abs\\x0aFAKE LINE"; "/tmp/\x1b[31m", "unix:/tmp/\\x1b[31m"; "/tmp/\uFFFD", "unix:/tmp/\\xef\\xbf\\xbd" ],
+        fun (path, text) -> string (Endpoint.Unix path) = text)
+    Law.Holds(fun (HostileText path) -> string (Endpoint.Unix path) |> Seq.forall (fun c -> c >= ' ' && c <= '~' || c = '…'))
+
+[<Fact>]
 let ``ends that are written differently are different`` () =
     let ends = [ Sample.ip "192.0.2.1"; Sample.ip "2001:db8::1"; Endpoint.OfIp(IPAddress.Parse "192.0.2.1", 1); Endpoint.Unix ""; Endpoint.Unix "/x"; Endpoint.Unknown ]
     Law.HoldsFor(List.allPairs ends ends, fun (a, b) -> a.Equals b = (string a = string b) && not (a.Equals(string a)) && (not (a.Equals b) || hash a = hash b))

@@ -30,12 +30,13 @@ type Endpoint =
         | Unix path -> hash path
         | Unknown -> 0
 
+    /// For people. A Unix socket's path is its owner's to choose, line breaks and escape sequences among it, and is shown as other words of peers are.
     override this.ToString() =
         match this with
         | Ip(address, port) when IpAddress.isV4 address -> $"{address}:{port}"
         | Ip(address, port) -> $"[{address}]:{port}"
         | Unix "" -> "unix"
-        | Unix path -> $"unix:{path}"
+        | Unix path -> $"unix:{Printable.ofText path}"
         | Unknown -> "unknown"
 
     /// `tcp4`, `tcp6` or `unix`, as the connection log writes it; empty when unknown.

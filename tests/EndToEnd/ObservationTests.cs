@@ -280,6 +280,52 @@ public sealed class ObservationTests
         Assert.Equal(0, await bitflow.ExitAsync());
     }
 
+    /// <summary>A Unix client chooses the name of its own socket; log, state and `top` show it, and obey it nowhere.</summary>
+    [Theory]
+    [InlineData("linux")]
+    [InlineData("managed")]
+    public async Task A_client_that_calls_itself_a_line_of_the_log_or_an_escape_sequence_forges_neither(string engine)
+    {
+        string name = Guid.NewGuid().ToString("N");
+        string listener = Path.Combine(Path.GetTempPath(), $"bitflow-{name}.sock");
+        string path = Path.Combine(Path.GetTempPath(), $"{name}\n\e[31m");
+        using Peer target = Peer.Echo();
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(
+            $$"""
+            - name: web
+              listener: { address: 'unix:{{listener}}' }
+              targets: [ { name: a, address: '{{target.Address}}' } ]
+            """,
+            "  admin: { address: '127.0.0.1:0' }\n",
+            engine: engine);
+        await bitflow.SaysAsync("admin server: listening on ");
+        using Socket named = await CalledAsync(path);
+        using Socket nameless = await CalledAsync($"\0{name}\nFAKE LINE");
+        (int status, string top, _) = await ChildProcess.RunAsync(Repository.Binary, ["top", bitflow.AdminAddress()]);
+        Assert.Equal(0, status);
+        bitflow.Signal("USR2");
+        await bitflow.SaysAsync("state: proxy web: connection 1 ");
+        named.Dispose();
+        nameless.Dispose();
+        File.Delete(path);
+        bitflow.Signal("TERM");
+        Assert.Equal(0, await bitflow.ExitAsync());
+        Assert.DoesNotContain('\e', bitflow.Errors + top);
+        Assert.DoesNotContain((bitflow.Errors + top).Split('\n'), static line => line.StartsWith("FAKE", StringComparison.Ordinal));
+        Assert.Equal(2, bitflow.Errors.Split($@"from unix:@{name}\x0aFAKE LINE to a").Length - 1);
+        Assert.Equal(2, bitflow.Errors.Split($@"from unix:{Path.GetTempPath()}{name}\x0a\x1b[31m to a").Length - 1);
+
+        async Task<Socket> CalledAsync(string called)
+        {
+            var client = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+            client.Bind(new UnixDomainSocketEndPoint(called));
+            await client.ConnectAsync(new UnixDomainSocketEndPoint(listener));
+            await client.SendAllAsync("x"u8.ToArray());
+            await client.ReadExactlyAsync(1);
+            return client;
+        }
+    }
+
     [Fact]
     public async Task Connections_of_a_proxy_that_a_reload_took_out_are_shown_everywhere_until_the_last_has_ended()
     {

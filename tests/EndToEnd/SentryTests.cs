@@ -155,6 +155,25 @@ public sealed class SentryTests
         Assert.Empty(sentry.Posts);
     }
 
+    [Fact]
+    public async Task A_server_that_answers_with_escape_sequences_gets_none_into_the_log()
+    {
+        using Peer server = Peer.Serving(async socket =>
+        {
+            await socket.ReadOnceAsync();
+            await socket.SendAllAsync("HTTP/1.1 \e[m OK\r\n\r\n");
+        });
+        string folder = Directory.CreateTempSubdirectory("bitflow-sentry-").FullName;
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(
+            $"- name: web\n  listener: {{ address: '127.0.0.1:0' }}\n  targets: [ {{ name: a, address: '127.0.0.1:9' }} ]\n  options: {{ connection_log: '{folder}/log' }}",
+            $"  sentry_dsn: 'http://key@{server.Address}/42'\n");
+        Directory.Delete(folder, recursive: true);
+        bitflow.Signal("USR1");
+        await bitflow.SaysAsync("Sentry cannot be reached; events are lost until it answers: ");
+        Assert.True(bitflow.Errors.Contains(@"\x1b[m", StringComparison.Ordinal), bitflow.Errors);
+        Assert.DoesNotContain('\e', bitflow.Errors);
+    }
+
     /// <summary>With no local port left the fault is neither the client's nor the target's: the one kind of connection that is reported.</summary>
     [NetworkTheory]
     [InlineData("managed", 61)]

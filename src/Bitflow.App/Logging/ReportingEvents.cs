@@ -11,7 +11,7 @@ internal sealed partial class ReportingEvents(ILogger logger) : IReportingEvents
 {
     public void Refused(int status, string reason) => SentryRefused(logger, status, Printable.OfText(reason));
 
-    public void Unreachable(string reason) => SentryUnreachable(logger, reason);
+    public void Unreachable(string reason) => SentryUnreachable(logger, Printable.OfText(reason));
 
     [LoggerMessage(500, LogLevel.Warning, "Sentry refused an event with status {Status}: {Words}")]
     private static partial void SentryRefused(ILogger logger, int status, string words);
