@@ -111,6 +111,16 @@ let ``an event without an exception says where it was noticed, each outermost ca
         fun (actual, expected) -> actual = expected
     )
 
+[<Fact>]
+let ``an error is of one kind with others of its message's form, and one whose message is nothing but a value by that`` () =
+    let event template message =
+        { Id = Guid.Empty; Timestamp = wall; Release = ""; ServerName = ""; Message = message; Template = template; Tags = []; Exceptions = []; Stack = [] }
+    Law.HoldsFor(
+        [ "{Path} was not taken on", "a.yaml was not taken on", "{Path} was not taken on"; "{A}: {B}", "a: b", "{A}: {B}"; "plain", "plain", "plain"; "", "", ""
+          "{Line}", "a.yaml:1:1: server: the key is missing", "a.yaml:1:1: server: the key is missing" ],
+        fun (template, message, kind) -> Sentry.fingerprint (event template message) = kind
+    )
+
 let private everyDiscard =
     [ SentryDiscard.QueueOverflow; SentryDiscard.RateLimitBackoff; SentryDiscard.NetworkError; SentryDiscard.SendError; SentryDiscard.EventProcessor ]
 

@@ -170,12 +170,20 @@ module Sentry =
     let private time (at: DateTimeOffset) =
         at.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture)
 
-    /// What makes two events the same problem: the exception and the place of ours that it came through, or the
-    /// message without its values.
+    /// Whether a template has no words of its own, such as `{Line}`: every problem of a configuration is logged by that one.
+    let private isOneValue (template: string) =
+        template.StartsWith '{' && template.IndexOf '}' = template.Length - 1
+
+    /// What makes two events without an exception the same problem: the message without its values; one that is nothing but a value is told
+    /// apart by it.
+    [<CompiledName("MessageFingerprint")>]
+    let messageFingerprint (template: string) (message: string) = if isOneValue template then message else template
+
+    /// What makes two events the same problem: the exception and the place of ours that it came through, or the message.
     [<CompiledName("Fingerprint")>]
     let fingerprint (event: SentryEvent) =
         match event.Exceptions with
-        | [] -> event.Template
+        | [] -> messageFingerprint event.Template event.Message
         | first :: _ ->
             let place =
                 first.Frames

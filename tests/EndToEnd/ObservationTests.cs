@@ -386,6 +386,46 @@ public sealed class ObservationTests
     }
 
     [Fact]
+    public async Task Every_doubt_about_a_configuration_is_said_however_many_look_alike()
+    {
+        const int Doubts = 15;
+        string folder = Directory.CreateTempSubdirectory("bitflow-doubts-").FullName;
+        string proxies = string.Concat(Enumerable.Range(0, Doubts).Select(i =>
+            $$"""
+            - name: p{{i}}
+              listener: { address: '127.0.0.1:0', authorized_sources: [ 10.0.0.1/8 ] }
+              targets: [ { name: a, address: '127.0.0.1:9' } ]
+
+            """)) + $"- name: last\n  listener: {{ address: 'unix:{folder}/last' }}\n  targets: [ {{ name: a, address: '127.0.0.1:9' }} ]";
+        try
+        {
+            using (BitflowProcess bitflow = BitflowProcess.Launch(proxies, level: "warn"))
+            {
+                await Eventually.IsTrueAsync(() => Said(bitflow) == Doubts, () => $"all are said; it said:\n{bitflow.Errors}");
+                bitflow.Signal("HUP");
+                await Eventually.IsTrueAsync(() => Said(bitflow) == 2 * Doubts, () => $"all are said again; it said:\n{bitflow.Errors}");
+                bitflow.Signal("TERM");
+                Assert.Equal(0, await bitflow.ExitAsync());
+                Assert.DoesNotContain("suppressed", bitflow.Errors, StringComparison.Ordinal);
+            }
+
+            // Who asks for errors alone is told of those.
+            using BitflowProcess quiet = BitflowProcess.Launch(proxies, level: "error");
+            await Eventually.IsTrueAsync(() => File.Exists($"{folder}/last"), () => $"it has started; it said:\n{quiet.Errors}");
+            await File.WriteAllTextAsync(quiet.ConfigPath, "nonsense");
+            quiet.Signal("HUP");
+            await quiet.SaysAsync("was not taken on");
+            Assert.Equal(0, Said(quiet));
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+
+        static int Said(BitflowProcess bitflow) => bitflow.Errors.Split("10.0.0.1/8").Length - 1;
+    }
+
+    [Fact]
     public async Task What_prometheus_is_shown_is_sound_under_traffic_and_with_names_that_need_escaping()
     {
         string[] names = ["plain", "say \"hi\"", @"back\slash\n", "a } { = , # 1", "名前 😀 ünïcode"];

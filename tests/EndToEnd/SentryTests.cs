@@ -174,6 +174,20 @@ public sealed class SentryTests
         Assert.DoesNotContain('\e', bitflow.Errors);
     }
 
+    [Fact]
+    public async Task Errors_of_a_configuration_are_reported_each_as_a_kind_of_its_own()
+    {
+        using var sentry = new SentryServer(static _ => "200 OK");
+        using var failing = await FailingProgram.StartAsync(sentry);
+        await File.WriteAllTextAsync(failing.Bitflow.ConfigPath, "server: { proxies: [ { name: a, listener: { address: '127.0.0.1:0' } }, { listener: 1 } ], x: 1 }\n");
+        failing.Bitflow.Signal("HUP");
+        await failing.Bitflow.SaysAsync("was not taken on");
+        int reports = failing.Bitflow.Errors.Split($"EROR {failing.Bitflow.ConfigPath}").Length - 1;
+        Assert.True(reports > 3, failing.Bitflow.Errors);
+        await sentry.HasPostsAsync(reports);
+        Assert.Equal(reports, sentry.Posts.Select(static post => post.Item("event")!.Value.GetProperty("fingerprint")[0].GetString()).Distinct().Count());
+    }
+
     /// <summary>With no local port left the fault is neither the client's nor the target's: the one kind of connection that is reported.</summary>
     [NetworkTheory]
     [InlineData("managed", 61)]

@@ -39,7 +39,7 @@ internal sealed class ProgramLog : IAsyncDisposable
     private readonly SerilogLoggerFactory _factory;
     private readonly Microsoft.Extensions.Logging.ILogger _log;
 
-    /// <summary>For what is said whatever the level, and in full: a faulty file has many lines that look the same.</summary>
+    /// <summary>For what is said in full, whatever the level unless somebody asks: a faulty or doubtful file has many lines that look the same.</summary>
     private readonly Logger _unlimited;
     private readonly SerilogLoggerFactory _unlimitedFactory;
     private readonly Microsoft.Extensions.Logging.ILogger _always;
@@ -94,10 +94,13 @@ internal sealed class ProgramLog : IAsyncDisposable
     /// <summary>Errors go to this reporter too; null for none.</summary>
     public void ReportErrorsTo(SentryReporter? reporter) => _errors.ReportTo(reporter);
 
+    /// <summary>All of them, where warnings are logged; the file they come from is bounded.</summary>
     public void Warnings(IEnumerable<string> lines)
     {
+        if (!_log.IsEnabled(LogLevel.Warning))
+            return;
         foreach (string line in lines)
-            ProgramEvents.ConfigurationWarning(_log, line);
+            ProgramEvents.ConfigurationWarning(_always, line);
     }
 
     public void Reloaded(string path, IReadOnlyList<string> plan)
