@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
+using Bitflow.App.ConnectionLogs;
 using Bitflow.Domain;
 using Bitflow.Spec;
 using Bitflow.Tests.Fixtures;
@@ -170,6 +171,80 @@ public sealed class ObservationTests
         finally
         {
             Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    /// <summary>The writer hangs, as it would in a disk; so it is not the writer that says so.</summary>
+    [Fact]
+    public async Task Lines_that_a_full_queue_drops_are_said_once_and_so_is_that_they_are_taken_again()
+    {
+        string folder = Directory.CreateTempSubdirectory("bitflow-log-").FullName;
+        string path = Path.Combine(folder, "connections.log");
+        using var heard = new HeardOfLog();
+        try
+        {
+            var log = new ConnectionLogFile(path, heard);
+            ConnectionRecord record = ConnectionRecordModule.TryParse("""{"name":"web"}""").ResultValue;
+            KeyValuePair<string, object?>[] tags = [new("proxy", "web")];
+            Task reopened = log.ReopenAsync();
+            await Eventually.IsTrueAsync(() => heard.IsHeld, "the writer is held up");
+            for (int i = 0; i < 3 * ConnectionLogFile.QueueRecords; i++)
+                log.Write(record, tags);
+            Assert.Equal([$"unwritable: it takes them too slowly, and {ConnectionLogFile.QueueRecords} wait already"], heard.Said);
+            heard.LetGo();
+            await reopened.WaitAsync(Eventually.Patience);
+            await Eventually.IsTrueAsync(() => heard.Said.Count == 2, () => string.Join('\n', heard.Said));
+            Assert.Equal("writable again", heard.Said[1]);
+            log.Write(record, tags);
+            await log.CloseAsync(Eventually.Patience);
+            Assert.Equal(2, heard.Said.Count);
+            Assert.Equal(ConnectionLogFile.QueueRecords + 1, File.ReadLines(path).Count());
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    /// <summary>What is said of a connection log; that it was reopened is heard until the test lets go.</summary>
+    private sealed class HeardOfLog : IConnectionLogEvents, IDisposable
+    {
+        private readonly List<string> _said = [];
+        private readonly ManualResetEventSlim _letGo = new();
+
+        public volatile bool IsHeld;
+
+        public IReadOnlyList<string> Said
+        {
+            get
+            {
+                lock (_said)
+                    return [.. _said];
+            }
+        }
+
+        public void LetGo() => _letGo.Set();
+
+        public void Reopened(string path)
+        {
+            IsHeld = true;
+            _letGo.Wait();
+        }
+
+        public void ReopenFailed(string path, string reason) => Say($"reopen failed: {reason}");
+
+        public void Unwritable(string path, string reason) => Say($"unwritable: {reason}");
+
+        public void WritableAgain(string path) => Say("writable again");
+
+        public void WriterFailed(string path, Exception exception) => Say($"failed: {exception}");
+
+        public void Dispose() => _letGo.Dispose();
+
+        private void Say(string words)
+        {
+            lock (_said)
+                _said.Add(words);
         }
     }
 

@@ -46,6 +46,9 @@ internal sealed class ConnectionLogFile
 
     private bool _isFailing;
 
+    /// <summary>Whether the queue has been full since it was last empty; 0 or 1.</summary>
+    private int _overflows;
+
     /// <exception cref="IOException">The file cannot be opened for appending.</exception>
     public ConnectionLogFile(string path, IConnectionLogEvents events)
     {
@@ -64,6 +67,9 @@ internal sealed class ConnectionLogFile
         if (!_queue.Writer.TryWrite(new Entry(record, proxy)))
         {
             Instruments.LogDropped.Add(1, proxy);
+            // Said from here: the writer may well be the one that hangs.
+            if (!_closing.IsCancellationRequested && Interlocked.Exchange(ref _overflows, 1) == 0)
+                _events.Unwritable(Path, $"it takes them too slowly, and {QueueRecords} wait already");
             return;
         }
 
@@ -103,6 +109,8 @@ internal sealed class ConnectionLogFile
                     OpenAnew();
                 while (Gather())
                     Flush();
+                if (Interlocked.Exchange(ref _overflows, 0) != 0 && !_isFailing)
+                    _events.WritableAgain(Path);
                 if (!last)
                     Sleep();
             }
