@@ -104,5 +104,31 @@ let ``a flush sends what can be written and counts the rest`` () =
     Law.Holds(fun (samples: StatsdSample list) format ->
         let config = { Address = MetricsAddress.Udp("localhost", 8125); Prefix = "p"; Format = format }
         let struct (datagrams, leftOut) = Statsd.datagrams config samples
-        let unwritable = samples |> List.filter (fun sample -> (Statsd.format format "p" sample).IsNone) |> List.length
-        leftOut = unwritable && (datagrams.IsEmpty = (unwritable = samples.Length)))
+        let merged = Statsd.merge format samples
+        let unwritable = merged |> List.filter (fun sample -> (Statsd.format format "p" sample).IsNone) |> List.length
+        leftOut = unwritable && (datagrams.IsEmpty = (unwritable = merged.Length)))
+
+let private sent format samples =
+    let struct (datagrams, _) = Statsd.datagrams { Address = MetricsAddress.Udp("localhost", 8125); Prefix = ""; Format = format } samples
+    datagrams |> List.collect (fun bytes -> Encoding.ASCII.GetString(bytes).Split '\n' |> List.ofArray)
+
+[<Fact>]
+let ``what a format cannot tell apart is one series, and its gauges and counts are summed`` () =
+    let of' proxy name value = { Name = name; Tags = [ "proxy", proxy ]; Value = value }
+    let samples proxy other =
+        [ of' proxy "g" (StatsdValue.Gauge 0.0); of' other "g" (StatsdValue.Gauge 5.0); of' proxy "c" (StatsdValue.Count 1L)
+          of' other "c" (StatsdValue.Count 2L); of' proxy "t" (StatsdValue.Timing(3.0, 1.0)); of' other "t" (StatsdValue.Timing(4.0, 0.5)) ]
+    Law.HoldsFor(
+        [ MetricsFormat.Plain, "busy", "quiet", [ "g:5|g"; "c:3|c"; "t:3|ms"; "t:4|ms|@0.5" ]
+          MetricsFormat.Influx, "a b", "a,b", [ "g,proxy=a_b:5|g"; "c,proxy=a_b:3|c"; "t,proxy=a_b:3|ms"; "t,proxy=a_b:4|ms|@0.5" ]
+          MetricsFormat.DogStatsD, "a", "b", [ "g:0|g|#proxy:a"; "g:5|g|#proxy:b"; "c:1|c|#proxy:a"; "c:2|c|#proxy:b"; "t:3|ms|#proxy:a"; "t:4|ms|@0.5|#proxy:b" ] ],
+        fun (format, proxy, other, lines) -> sent format (samples proxy other) = lines
+    )
+
+[<Fact>]
+let ``no gauge contradicts another of one flush`` () =
+    Law.Holds(fun (samples: StatsdSample list) format ->
+        // One below zero goes by way of zero, on a line of the same name before it.
+        let gauges = sent format samples |> List.filter (fun line -> line.Contains "|g" && not (line.Contains ":0|g"))
+        let series (line: string) = Regex.Replace(line, @":-?[0-9.]+\|g", "")
+        gauges |> List.countBy series |> List.forall (fun (_, lines) -> lines = 1))

@@ -66,14 +66,18 @@ module Statsd =
         else
             ValueNone
 
+    /// The tags that a format carries, as they are written. One whose value is empty would be read as a key alone, or refused.
+    let private written format (tags: (string * string) list) =
+        if format = MetricsFormat.Plain then []
+        else [ for key, value in tags do if value <> "" then key, tagValue format key value ]
+
     let private render format (name: string) (tags: (string * string) list) (value: string) (kind: string) (rate: string) =
         let line = StringBuilder(96)
         let separated (separator: char) (tags: (string * string) list) =
             for i, (key, value) in List.indexed tags do
                 if i > 0 then line.Append ',' |> ignore
-                line.Append(key).Append(separator).Append(tagValue format key value) |> ignore
-        // A tag whose value is empty would be read as a key alone, or refused.
-        let tags = tags |> List.filter (fun (_, value) -> value <> "")
+                line.Append(key).Append(separator).Append value |> ignore
+        let tags = written format tags
         line.Append name |> ignore
         if format = MetricsFormat.Influx && not tags.IsEmpty then
             line.Append ',' |> ignore
@@ -134,12 +138,28 @@ module Statsd =
         close ()
         struct (List.ofSeq datagrams, leftOut)
 
+    /// Gauges and counts that a format cannot tell apart, summed: of two gauges under one name, or with tags that are written alike, a
+    /// server would keep whichever came last. Values of a distribution are one distribution anyway. In the order of the first of each.
+    [<CompiledName("Merge")>]
+    let merge format (samples: StatsdSample seq) : StatsdSample list =
+        let kind (index: int, sample) =
+            match sample.Value with
+            | StatsdValue.Count _ -> struct (-1, sample.Name, written format sample.Tags)
+            | StatsdValue.Gauge level when Double.IsFinite level -> struct (-2, sample.Name, written format sample.Tags)
+            | _ -> struct (index, "", [])
+        let plus sample more =
+            match sample.Value, more.Value with
+            | StatsdValue.Count a, StatsdValue.Count b -> { sample with Value = StatsdValue.Count(a + b) }
+            | StatsdValue.Gauge a, StatsdValue.Gauge b -> { sample with Value = StatsdValue.Gauge(a + b) }
+            | _ -> sample
+        samples |> Seq.indexed |> Seq.groupBy kind |> Seq.map (fun (_, alike) -> alike |> Seq.map snd |> Seq.reduce plus) |> List.ofSeq
+
     /// Everything of one flush: samples to datagrams, and how many samples could not be sent.
     [<CompiledName("Datagrams")>]
     let datagrams (config: MetricsConfig) (samples: StatsdSample seq) : struct (byte array list * int) =
         let mutable unwritable = 0
         let lines = ResizeArray()
-        for sample in samples do
+        for sample in merge config.Format samples do
             match format config.Format config.Prefix sample with
             | ValueSome line -> lines.Add line
             | ValueNone -> unwritable <- unwritable + 1
