@@ -78,6 +78,7 @@ public sealed class TopTests
     [Theory]
     [InlineData("q")]
     [InlineData("TERM")]
+    [InlineData("HUP")]
     public async Task In_a_terminal_it_refreshes_until_it_is_told_to_end_and_leaves_the_terminal_as_it_was(string end)
     {
         using Peer target = Peer.Echo();
@@ -97,12 +98,59 @@ public sealed class TopTests
         {
             // The terminal's own child.
             int child = int.Parse((await ChildProcess.RunAsync("ps", ["-o", "pid=", "--ppid", $"{top.Id}"])).Output.Trim(), System.Globalization.CultureInfo.InvariantCulture);
-            await ChildProcess.RunAsync("kill", ["-TERM", $"{child}"]);
+            await ChildProcess.RunAsync("kill", [$"-{end}", $"{child}"]);
         }
 
         Assert.Equal(0, await top.ExitAsync());
         Assert.Contains("\e[?1049h", top.Output, StringComparison.Ordinal);
         Assert.Contains("\e[?1049l", top.Output, StringComparison.Ordinal);
+    }
+
+    /// <summary>
+    /// Its window was closed: `script` is killed, and with it goes the terminal. The shell between them lives on to say how it ended.
+    /// </summary>
+    [Theory]
+    [InlineData("trap : HUP;")]
+    [InlineData("trap '' HUP;")]
+    public async Task Whose_terminal_goes_away_ends_without_a_crash(string before)
+    {
+        string said = Path.Combine(Path.GetTempPath(), $"bitflow-top-{Guid.NewGuid():N}.err");
+        using Peer target = Peer.Echo();
+        using BitflowProcess bitflow = await StartAsync(target, "127.0.0.1:0");
+        await bitflow.SaysAsync("admin server: listening on ");
+        using var top = new ChildProcess(
+            "script",
+            ["-qec", $"stty rows 30 cols 120; {before} '{Repository.Binary}' top '{bitflow.AdminAddress()}' 2>'{said}'; echo \"ended with $?\" >>'{said}'", "/dev/null"],
+            Terminal);
+        await ShowsAsync(top, "0 of 1");
+        top.Signal("KILL");
+        await Eventually.IsTrueAsync(() => File.ReadAllText(said).Contains("ended with", StringComparison.Ordinal), () => $"it ends; it said:\n{File.ReadAllText(said)}");
+        Assert.Equal("ended with 0\n", await File.ReadAllTextAsync(said));
+        File.Delete(said);
+    }
+
+    [Fact]
+    public async Task Words_of_an_admin_server_steer_no_terminal()
+    {
+        const string Proxies =
+            """[{"name":"a\u001b[31m\nb","bound":["\u001b]0;x\u0007"],"policy":"none","targets":[],"open_connections":0,"connection_limit":0,"admitted":0,"source_sent_bytes":0,"destination_receive_bytes":0}]""";
+        using Peer server = Peer.Serving(async socket =>
+        {
+            string request = "";
+            while (await socket.ReadOnceAsync() is { Length: > 0 } bytes)
+            {
+                request += System.Text.Encoding.ASCII.GetString(bytes);
+                if (!request.EndsWith("\r\n\r\n", StringComparison.Ordinal))
+                    continue;
+                string body = request.Contains(" /proxies ", StringComparison.Ordinal) ? Proxies : "[]";
+                await socket.SendAllAsync($"HTTP/1.1 200 OK\r\nContent-Length: {body.Length}\r\n\r\n{body}");
+                request = "";
+            }
+        });
+        (int status, string output, _) = await ChildProcess.RunAsync(Repository.Binary, ["top", server.Address]);
+        Assert.Equal(0, status);
+        Assert.Contains(@"a\u{1B}[31m\u{A}b", output, StringComparison.Ordinal);
+        Assert.DoesNotContain('\e', output);
     }
 
     [Fact]

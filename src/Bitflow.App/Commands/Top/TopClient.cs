@@ -82,7 +82,7 @@ internal sealed class TopClient : IDisposable
 
     private static TopProxy Proxy(JsonElement proxy) => new(
         Text(proxy, "name"),
-        string.Join(", ", proxy.GetProperty("bound").EnumerateArray().Select(static bound => bound.GetString())),
+        string.Join(", ", proxy.GetProperty("bound").EnumerateArray().Select(static bound => Shown.Line(bound.GetString() ?? ""))),
         proxy.GetProperty("configured").GetBoolean(),
         Text(proxy, "policy"),
         string.Join(", ", proxy.GetProperty("targets").EnumerateArray().Select(static target => $"{Text(target, "name")} {Text(target, "address")}")),
@@ -103,5 +103,6 @@ internal sealed class TopClient : IDisposable
         connection.GetProperty("source_sent_bytes").GetInt64(),
         connection.GetProperty("destination_receive_bytes").GetInt64());
 
-    private static string Text(JsonElement element, string key) => element.GetProperty(key).GetString() ?? "";
+    /// <summary>Whoever answers need not be a Bitflow: its words steer no terminal.</summary>
+    private static string Text(JsonElement element, string key) => Shown.Line(element.GetProperty(key).GetString() ?? "");
 }

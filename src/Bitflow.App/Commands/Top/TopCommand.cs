@@ -4,7 +4,8 @@ using Bitflow.Domain;
 namespace Bitflow.App.Commands.Top;
 
 /// <summary>
-/// `bitflow top`: a running Bitflow in a terminal, through its admin server, refreshed once a second until `q`. A server that goes away is waited for.
+/// `bitflow top`: a running Bitflow in a terminal, through its admin server, refreshed once a second until `q`, or until the terminal is gone. A server that
+/// goes away is waited for.
 /// Where the output is no terminal, one table and an end: for a look from a script.
 /// </summary>
 internal static class TopCommand
@@ -35,6 +36,11 @@ internal static class TopCommand
         }
         catch (OperationCanceledException)
         {
+            return ExitStatus.Done;
+        }
+        catch (IOException)
+        {
+            // The terminal is gone, and with it whoever looked.
             return ExitStatus.Done;
         }
         finally
@@ -99,9 +105,9 @@ internal static class TopCommand
     {
         try
         {
-            while (!(await signals.NextAsync(stop.Token).ConfigureAwait(false)).IsStop)
+            while (await signals.NextAsync(stop.Token).ConfigureAwait(false) is { IsStop: false, IsReload: false })
             {
-                // Only an end means something here.
+                // Only an end means something here, and that the terminal hung up is one.
             }
 
             await stop.CancelAsync().ConfigureAwait(false);
@@ -128,9 +134,14 @@ internal static class TopCommand
 
                 stop.Cancel();
             }
+            catch (IOException)
+            {
+                // The terminal is gone.
+                stop.Cancel();
+            }
             catch (Exception e) when (e is InvalidOperationException or ObjectDisposedException)
             {
-                // The terminal is gone, or the command has ended; signals remain.
+                // Nothing to read keys from, or the command has ended; signals remain.
             }
         })
         { IsBackground = true, Name = "keys" }.Start();
