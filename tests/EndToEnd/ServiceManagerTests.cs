@@ -59,6 +59,43 @@ public sealed class ServiceManagerTests
             Assert.Equal("WATCHDOG=1", await HearAsync(manager));
     }
 
+    [Fact]
+    public async Task One_whose_queue_is_full_hears_of_it_all_once_it_reads_and_holds_up_nothing_for_long()
+    {
+        string path = "@" + Guid.NewGuid().ToString("N");
+        using Socket manager = Listen(path);
+        using var crowd = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified) { Blocking = false };
+        await crowd.ConnectAsync(new UnixDomainSocketEndPoint("\0" + path[1..]));
+        Crowd();
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy, environment: new Dictionary<string, string> { ["NOTIFY_SOCKET"] = path });
+
+        // It is in no hurry.
+        await Task.Delay(300);
+        Assert.StartsWith("READY=1\n", await HearPastTheCrowdAsync(), StringComparison.Ordinal);
+        Crowd();
+        bitflow.Signal("TERM");
+        Assert.Equal(0, await bitflow.ExitAsync());
+
+        void Crowd()
+        {
+            while (crowd.Send("STATUS=busy"u8, SocketFlags.None, out _) > 0)
+            {
+                // Until no more is taken.
+            }
+        }
+
+        async Task<string> HearPastTheCrowdAsync()
+        {
+            string heard;
+            do
+            {
+                heard = await HearAsync(manager);
+            }
+            while (heard == "STATUS=busy");
+            return heard;
+        }
+    }
+
     [Theory]
     [InlineData("@nobody-listens-there")]
     [InlineData("/nonexistent/notify")]

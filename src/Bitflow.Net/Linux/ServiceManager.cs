@@ -12,6 +12,12 @@ namespace Bitflow.Net.Linux;
 /// </summary>
 internal sealed class ServiceManager : IDisposable
 {
+    /// <summary>
+    /// How long a manager whose queue is full is waited for, to be told what it waits for itself: a start that it never hears of is a failed one. Of the
+    /// program being alive it is told again anyway.
+    /// </summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+
     private readonly UnixDomainSocketEndPoint? _address;
     private readonly Duration _watchdogInterval;
     private Timer? _watchdog;
@@ -46,11 +52,11 @@ internal sealed class ServiceManager : IDisposable
     }
 
     /// <summary>Listening, after a start or a reload, whether that worked or not.</summary>
-    public void Ready(string status) => Send(NotifyMessage.NewReady(status));
+    public void Ready(string status) => Send(NotifyMessage.NewReady(status), Patience);
 
-    public void Reloading() => Send(NotifyMessage.NewReloading(Instant.OfNanoseconds((long)Stopwatch.GetElapsedTime(0).TotalNanoseconds)));
+    public void Reloading() => Send(NotifyMessage.NewReloading(Instant.OfNanoseconds((long)Stopwatch.GetElapsedTime(0).TotalNanoseconds)), Patience);
 
-    public void Stopping(string status) => Send(NotifyMessage.NewStopping(status));
+    public void Stopping(string status) => Send(NotifyMessage.NewStopping(status), Patience);
 
     /// <summary>
     /// From now on says that the program is alive, at half of what the service manager waits, and only after every loop has answered: a
@@ -75,22 +81,28 @@ internal sealed class ServiceManager : IDisposable
             loop.Post(() =>
             {
                 if (Interlocked.Decrement(ref _unanswered) == 0)
-                    ThreadPool.UnsafeQueueUserWorkItem(static manager => manager.Send(NotifyMessage.Watchdog), this, preferLocal: false);
+                    ThreadPool.UnsafeQueueUserWorkItem(static manager => manager.Send(NotifyMessage.Watchdog, TimeSpan.Zero), this, preferLocal: false);
             });
         }
     }
 
-    private void Send(NotifyMessage message)
+    private void Send(NotifyMessage message, TimeSpan patience)
     {
         if (_address is null)
             return;
         try
         {
-            using var socket = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
-
-            // A manager that does not read must not hold us up.
-            socket.Blocking = false;
-            socket.SendTo(System.Text.Encoding.UTF8.GetBytes(SystemdNotify.Write(message)), _address);
+            // Connected, so that waiting is for the manager's queue; and never for longer: one that does not read must not hold us up.
+            using var socket = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified) { Blocking = false };
+            socket.Connect(_address);
+            byte[] bytes = System.Text.Encoding.UTF8.GetBytes(SystemdNotify.Write(message));
+            long began = Stopwatch.GetTimestamp();
+            while (socket.Send(bytes, SocketFlags.None, out SocketError error) < bytes.Length && error == SocketError.WouldBlock)
+            {
+                TimeSpan left = patience - Stopwatch.GetElapsedTime(began);
+                if (left <= TimeSpan.Zero || !socket.Poll(left, SelectMode.SelectWrite))
+                    return;
+            }
         }
         catch (SocketException)
         {
