@@ -13,6 +13,7 @@ internal sealed class Signals : IDisposable
 {
     private const int Hangup = 1;
     private const int Interrupt = 2;
+    private const int Terminate = 15;
     private const PosixSignal Usr1 = (PosixSignal)10;
     private const PosixSignal Usr2 = (PosixSignal)12;
 
@@ -24,9 +25,9 @@ internal sealed class Signals : IDisposable
 
     public Signals()
     {
-        // What a shell starts in the background ignores SIGINT, what nohup starts ignores SIGHUP; here both mean something.
-        Libc.StopIgnoring(Hangup);
-        Libc.StopIgnoring(Interrupt);
+        // What a shell starts in the background ignores SIGINT, what nohup starts ignores SIGHUP, what a script starts whatever it trapped; here all mean something.
+        foreach (int signal in (int[])[Hangup, Interrupt, Terminate, (int)Usr1, (int)Usr2])
+            Libc.StopIgnoring(signal);
         _registrations =
         [
             .. new[] { PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP, Usr1, Usr2 }.Select(signal => PosixSignalRegistration.Create(signal, context =>

@@ -86,6 +86,24 @@ public sealed partial class MannersTests : IDisposable
         Assert.Equal(0, await bitflow.ExitAsync());
     }
 
+    /// <summary>A script that traps a signal hands its being ignored on to what it starts.</summary>
+    [Fact]
+    public async Task Signals_that_a_parent_ignores_mean_what_they_always_mean()
+    {
+        string log = Path.Combine(_folder, "connections.log");
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(
+            $"- name: web\n  listener: {{ address: '127.0.0.1:0' }}\n  targets: [ {{ name: a, address: '127.0.0.1:9' }} ]\n  options: {{ connection_log: '{log}' }}",
+            launcher: ["sh", "-c", "trap '' HUP INT TERM USR1 USR2; exec \"$@\"", "sh"]);
+        bitflow.Signal("USR1");
+        await bitflow.SaysAsync("reopened");
+        bitflow.Signal("USR2");
+        await bitflow.SaysAsync("state: proxy web");
+        bitflow.Signal("HUP");
+        await bitflow.SaysAsync("was read again and is in force");
+        bitflow.Signal("TERM");
+        Assert.Equal(0, await bitflow.ExitAsync());
+    }
+
     /// <summary>The log is a pipe that is fed until the line has been seen: however fast the machine is, the replay takes long enough.</summary>
     [Fact]
     public async Task A_replay_that_takes_longer_than_a_second_shows_how_far_it_is_on_a_terminal_alone()
