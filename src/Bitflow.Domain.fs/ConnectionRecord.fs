@@ -119,7 +119,7 @@ module ConnectionRecord =
           "destination_port", "Its port"
           "destination_protocol", "`tcp4`, `tcp6` or `unix`; empty if no address was tried"
           "destination_transport", "`plaintext` or `tls`; empty if nothing was connected to"
-          "source_sent_bytes", "Bytes received from the client after TLS, PROXY header and hello"
+          "source_sent_bytes", "Bytes received from the client inside TLS and behind its PROXY header; a hello that is read and passed through counts, one that Bitflow answers does not"
           "destination_receive_bytes", "Bytes received from the target"
           "id", "The connection's number since the start of the program, as log lines and the admin page show it"
           "listener", "The listener's address as configured"
