@@ -43,6 +43,15 @@ let ``every suppressed failure is counted once, by the next that passes or by th
         suppressed = reported + List.sumBy snd summary.Suppressed + summary.Crowded)
 
 [<Fact>]
+let ``a failure is spent exactly where one more of it would be suppressed`` () =
+    Law.Holds(fun repeats (wait: FsCheck.NonNegativeInt) ->
+        let (Repeats steps) = repeats
+        let _, limit = play (RepeatLimit.create 3 second 100) repeats
+        let now = Instant.OfNanoseconds 0L + Duration.OfMilliseconds(int64 (List.sumBy fst steps) + int64 (wait.Get % 1_500))
+        steps |> List.map snd |> List.distinct |> List.forall (fun key ->
+            RepeatLimit.isSpent now key limit = not (passed (fst (RepeatLimit.next now key limit)))))
+
+[<Fact>]
 let ``one failure never stands in the way of another while there is room`` () =
     Law.Holds(fun repeats ->
         let (Repeats steps) = repeats

@@ -52,6 +52,13 @@ module RepeatLimit =
 
     let private recent limit (now: Instant) history = history.Passed |> List.filter (fun at -> at + limit.Window > now)
 
+    /// Whether a key has had all that the limit allows it now: one more would be suppressed. Counts nothing.
+    [<CompiledName("IsSpent")>]
+    let isSpent (now: Instant) (key: 'key) (limit: RepeatLimit<'key>) =
+        match Map.tryFind key limit.Histories with
+        | Some history -> (recent limit now history).Length >= limit.Most
+        | None -> false
+
     /// Forgets the keys that have been quiet for a whole window, and says what of them is still unreported.
     [<CompiledName("Sweep")>]
     let sweep (now: Instant) (limit: RepeatLimit<'key>) : RepeatSummary<'key> * RepeatLimit<'key> =

@@ -158,6 +158,48 @@ public sealed class SentryReporterTests
     }
 
     [Fact]
+    public async Task An_event_that_would_be_dropped_is_known_before_it_is_made_and_told_with_the_next_of_another_kind()
+    {
+        (Peer server, string host, List<string> received) = Play("200 OK");
+        using Peer open = server;
+        await using (var reporter = new SentryReporter(Dsn(host), new Heard()))
+        {
+            for (int i = 0; i < 10; i++)
+            {
+                Assert.False(reporter.KeepsBack("again"));
+                reporter.Report(() => Event("again"));
+            }
+
+            await Eventually.IsTrueAsync(
+                () =>
+                {
+                    lock (received)
+                        return received.Count >= 10;
+                },
+                "ten events arrive");
+            Assert.True(reporter.KeepsBack("again"));
+            Assert.True(reporter.KeepsBack("again"));
+            Assert.False(reporter.KeepsBack("other"));
+            reporter.Report(() => Event("other"));
+        }
+
+        Assert.Equal(11, received.Count);
+        Assert.Contains("{\"reason\":\"event_processor\",\"category\":\"error\",\"quantity\":2}", received[10], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task After_a_limit_of_the_servers_nothing_is_made()
+    {
+        (Peer server, string host, List<string> received) = Play("429 Too Many Requests", "Retry-After: 60\r\n");
+        using Peer open = server;
+        await using var reporter = new SentryReporter(Dsn(host), new Heard());
+        Assert.False(reporter.KeepsBack("first"));
+        reporter.Report(() => Event("first"));
+        await Eventually.IsTrueAsync(() => reporter.KeepsBack("second"), "the server's limit is known");
+        Assert.Single(received);
+    }
+
+    [Fact]
     public async Task A_server_that_is_not_there_or_a_fault_in_making_the_event_reaches_nobody()
     {
         string nobody;

@@ -25,6 +25,8 @@ internal sealed class SentrySink : ILogEventSink
     {
         if (_reporter is not { } reporter)
             return;
+        if (logEvent.Exception is null && reporter.KeepsBack(Sentry.MessageFingerprint(logEvent.MessageTemplate.Text, Message(logEvent))))
+            return;
         // Only here is it known who speaks; the names of the calls are looked up later and elsewhere.
         StackTrace? here = logEvent.Exception is null ? new StackTrace(fNeedFileInfo: false) : null;
         reporter.Report(() => EventOf(logEvent, here));
@@ -35,11 +37,13 @@ internal sealed class SentrySink : ILogEventSink
         timestamp: logEvent.Timestamp,
         release: Release,
         serverName: Environment.MachineName,
-        message: logEvent.RenderMessage(System.Globalization.CultureInfo.InvariantCulture),
+        message: Message(logEvent),
         template: logEvent.MessageTemplate.Text,
         tags: ListModule.OfSeq(Tags(logEvent)),
         exceptions: ListModule.OfSeq(Chain(logEvent.Exception).Select(ExceptionOf)),
         stack: here is null ? FSharpList<SentryFrame>.Empty : ListModule.OfSeq(here.GetFrames().Select(FrameOf).SkipWhile(IsLogging)));
+
+    private static string Message(LogEvent logEvent) => logEvent.RenderMessage(System.Globalization.CultureInfo.InvariantCulture);
 
     /// <summary>The way from whoever spoke to here tells nothing.</summary>
     private static bool IsLogging(SentryFrame frame) =>

@@ -25,12 +25,14 @@ internal sealed class SentryReporter : IAsyncDisposable
     private readonly CancellationTokenSource _abandon = new();
     private readonly SentryTransport _transport;
     private readonly Task _sending;
-    private SentryRateLimits _serverLimits = Sentry.NoRateLimits;
-    private RepeatLimit<string> _ownLimit = Sentry.EventLimit();
+    private volatile SentryRateLimits _serverLimits = Sentry.NoRateLimits;
+    private volatile RepeatLimit<string> _ownLimit = Sentry.EventLimit();
 
     private readonly IReportingEvents _events;
     private SentryDiscards _discards = Sentry.NoDiscards;
     private long _overflown;
+    private long _backedOff;
+    private long _repeated;
     private bool _isUnreachable;
 
     public SentryReporter(SentryDsn dsn, IReportingEvents events)
@@ -38,6 +40,22 @@ internal sealed class SentryReporter : IAsyncDisposable
         _transport = new SentryTransport(dsn);
         _events = events;
         _sending = Task.Run(SendAllAsync);
+    }
+
+    /// <summary>
+    /// Whether an event of a kind would only be dropped now; it is then counted as dropped. Costs little, where what an event is made of costs much:
+    /// a flood of errors is when there is no time to spare.
+    /// </summary>
+    public bool KeepsBack(string fingerprint)
+    {
+        if (Sentry.MayNotSendEvents(Now(), _serverLimits))
+            Interlocked.Increment(ref _backedOff);
+        else if (RepeatLimit.IsSpent(Now(), fingerprint, _ownLimit))
+            Interlocked.Increment(ref _repeated);
+        else
+            return false;
+        Instruments.SentryDropped.Add(1);
+        return true;
     }
 
     /// <summary>Takes an event, or drops it.</summary>
@@ -102,6 +120,8 @@ internal sealed class SentryReporter : IAsyncDisposable
         }
 
         _discards = Sentry.Discard(Interlocked.Exchange(ref _overflown, 0), SentryDiscard.QueueOverflow, _discards);
+        _discards = Sentry.Discard(Interlocked.Exchange(ref _backedOff, 0), SentryDiscard.RateLimitBackoff, _discards);
+        _discards = Sentry.Discard(Interlocked.Exchange(ref _repeated, 0), SentryDiscard.EventProcessor, _discards);
         for (int attempt = 0; attempt <= Retries && !_abandon.IsCancellationRequested; attempt++)
         {
             (SentryAnswer? answer, string failure) = await _transport.PostAsync(report, _discards, _abandon.Token).ConfigureAwait(false);
