@@ -530,10 +530,15 @@ public abstract class ConnectionContract : IDisposable
     {
         using Wire accepted = await Wire.AcceptedAsync(_engine, Family.Tcp4);
         await Wire.Eventually(async () => await accepted.OnLoop(c => Options(c.Descriptor)) == (1, 1, 15, 15), "the accepted one has keep-alive");
+        Assert.Equal(1500, await accepted.OnLoop(c =>
+        {
+            c.SetUserTimeout(Duration.OfMilliseconds(1500));
+            return Option(c.Descriptor, 6, 18);
+        }));
         using var listener = Wire.NewSocket(Family.Tcp4);
         listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         listener.Listen(1);
-        var settings = new SocketSettings(7, Duration.OfMilliseconds(1500));
+        var settings = new SocketSettings(7);
         Assert.Equal(IoFault.None, await _engine.Loops[0].ConnectAsync(listener.LocalEndPoint!, settings, out Connection connection));
         int descriptor = connection.Descriptor;
 
@@ -541,7 +546,6 @@ public abstract class ConnectionContract : IDisposable
         Assert.Equal(IoFault.None, await connection.SendAllAsync("a"u8.ToArray()));
         Assert.Equal(IoFault.None, await connection.SendAllAsync("b"u8.ToArray()));
         Assert.Equal(1, Option(descriptor, 6, 1));
-        Assert.Equal(1500, Option(descriptor, 6, 18));
         await Wire.Eventually(() => Task.FromResult(Options(descriptor) == (1, 1, 7, 7)), "the connected one has keep-alive");
         connection.Abort();
         Assert.Equal(IoFault.None, await _engine.Loops[0].ConnectAsync(listener.LocalEndPoint!, settings, out connection));
@@ -560,7 +564,7 @@ public abstract class ConnectionContract : IDisposable
         for (int i = 0; i < 600; i++)
         {
             bool keepsAlive = i % 2 == 0;
-            var settings = new SocketSettings(keepsAlive ? 7 : 0, Duration.Zero);
+            var settings = new SocketSettings(keepsAlive ? 7 : 0);
             Assert.Equal(IoFault.None, await _engine.Loops[0].ConnectAsync(listener.LocalEndPoint!, settings, out Connection connection));
 
             // Every third is over at once, and its descriptor goes to the next.

@@ -12,7 +12,7 @@ internal sealed class Wire : IDisposable
 {
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
-    public static readonly SocketSettings NoSettings = new(0, Duration.Zero);
+    public static readonly SocketSettings NoSettings = new(0);
 
     public Wire(Connection connection, Socket peer)
     {

@@ -17,7 +17,5 @@ internal sealed class TargetModel(TargetConfig config, TargetTlsContext? tls)
     /// <summary>The address as people know it.</summary>
     public string AddressText { get; } = config.Address.ToString();
 
-    public SocketSettings Settings { get; } = new(
-        config.KeepAlive is KeepAlive.Every every ? every.seconds : 0,
-        config.WriteTimeout);
+    public SocketSettings Settings { get; } = new(config.KeepAlive is KeepAlive.Every every ? every.seconds : 0);
 }

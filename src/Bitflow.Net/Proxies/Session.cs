@@ -535,6 +535,7 @@ internal sealed class Session : LoopTimer, IRelayObserver, ICaller
         Model.Meter.Dialled(_life.LastTarget, now - DialBegan);
         TargetEndpoint = _target!.Remote;
         Client.SetUserTimeout(Model.Config.Listener.WriteTimeout);
+        _target.SetUserTimeout(TargetModel!.Config.WriteTimeout);
         ClientStamps.LastMoved = TargetStamps.LastMoved = now.Nanoseconds;
         ArmRelayClocks(now);
         Run(Pump.RunAsync(_target, Client, Side.Target, TargetStamps, ClientStamps, this, ReadOnlyMemory<byte>.Empty));

@@ -4,10 +4,12 @@ using Bitflow.Net.Linux;
 
 namespace Bitflow.Net.Transport;
 
-/// <summary>What is set on a socket before it is used. TCP_NODELAY is always set on TCP.</summary>
+/// <summary>
+/// What is set on a socket before it is used. TCP_NODELAY is always set on TCP. Nothing of a write_timeout: it begins with the relay, and the kernel
+/// would count it against connecting as well (TCP_USER_TIMEOUT in SYN-SENT).
+/// </summary>
 /// <param name="KeepAliveSeconds">Idle time and interval of TCP keep-alive; 0 is off.</param>
-/// <param name="UserTimeout">TCP_USER_TIMEOUT; zero leaves the kernel's own.</param>
-internal readonly record struct SocketSettings(int KeepAliveSeconds, Duration UserTimeout)
+internal readonly record struct SocketSettings(int KeepAliveSeconds)
 {
     /// <summary>
     /// TCP_NOTSENT_LOWAT of a side with a write_timeout. Without it the kernel takes new bytes only when a third of megabytes has gone out, and

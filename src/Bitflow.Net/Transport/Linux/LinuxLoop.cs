@@ -133,8 +133,6 @@ internal sealed class LinuxLoop : EventLoop
             return new(IoFaults.OfErrno(-descriptor));
         }
 
-        if (settings.UserTimeout.IsPositive && family != Libc.FamilyUnix)
-            SetUserTimeout(descriptor, settings.UserTimeout);
         var made = new LinuxConnection(this, descriptor, family, remote, settings.KeepAliveSeconds);
         connection = made;
         return made.ConnectAsync();
@@ -146,12 +144,7 @@ internal sealed class LinuxLoop : EventLoop
         if (Libc.GetOption(descriptor, Libc.SolSocket, Libc.SoDomain, out int family) < 0)
             family = Libc.FamilyUnix;
         if (family != Libc.FamilyUnix)
-        {
             SetNoDelay(descriptor);
-            if (settings.UserTimeout.IsPositive)
-                SetUserTimeout(descriptor, settings.UserTimeout);
-        }
-
         int flags = Libc.Fcntl(descriptor, Libc.FGetFl, 0);
         if (flags < 0
             || Libc.Fcntl(descriptor, Libc.FSetFl, flags | Libc.NonBlocking) < 0

@@ -7,7 +7,7 @@ namespace Bitflow.Net.Transport.Managed;
 internal sealed class ManagedAcceptor : Acceptor
 {
     /// <summary>Keep-alive of accepted clients, section 2 of the design.</summary>
-    private static readonly SocketSettings ClientSettings = new(Defaults.keepAliveSeconds, Duration.Zero);
+    private static readonly SocketSettings ClientSettings = new(Defaults.keepAliveSeconds);
 
     /// <summary>After a failed call: long enough not to spin, short enough not to be noticed.</summary>
     private static readonly TimeSpan PauseAfterFault = TimeSpan.FromMilliseconds(50);

@@ -69,7 +69,6 @@ internal sealed class ManagedLoop : EventLoop, IDisposable
         socket.NoDelay = true;
         if (settings.KeepAliveSeconds > 0)
             SocketSettings.SetKeepAlive(socket, settings.KeepAliveSeconds);
-        SocketSettings.SetUserTimeout(socket, settings.UserTimeout);
     }
 
     private void SetAlarm()
