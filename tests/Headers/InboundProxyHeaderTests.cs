@@ -153,6 +153,20 @@ public sealed class InboundProxyHeaderTests
 
     [Theory]
     [MemberData(nameof(Engines))]
+    public async Task A_header_that_a_reset_breaks_off_is_no_probe(EngineKind engine)
+    {
+        using RunningProxies bitflow = RunningProxies.One("127.0.0.1:1", engine, Trusted);
+        Socket client = await bitflow.ConnectAsync();
+        await client.SendAllAsync("PROXY TCP4 192.0.");
+
+        // A reset may overtake what was not read yet; what was read is what this is about.
+        await Eventually.IsTrueAsync(() => HasRead(client.Here()), "the beginning of the header is read");
+        client.Reset();
+        Assert.Equal("client.proxy_header.reset", (await bitflow.EndedAsync()).CloseReason.Value.ToString());
+    }
+
+    [Theory]
+    [MemberData(nameof(Engines))]
     public async Task A_peer_that_leaves_without_a_byte_is_a_probe(EngineKind engine)
     {
         using var backend = new Peer();
@@ -252,4 +266,9 @@ public sealed class InboundProxyHeaderTests
 
     private static string Binary(string rest) =>
         Encoding.Latin1.GetString(Convert.FromHexString(("0d0a0d0a000d0a515549540a" + rest).Replace(" ", "", StringComparison.Ordinal)));
+
+    /// <summary>Whether nothing of what this end has sent waits in the queue of the other (proc(5), /proc/net/tcp).</summary>
+    private static bool HasRead(IPEndPoint from) =>
+        File.ReadLines("/proc/net/tcp").Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+            .Any(fields => fields[2].EndsWith($":{from.Port:X4}", StringComparison.Ordinal) && fields[4].EndsWith(":00000000", StringComparison.Ordinal));
 }

@@ -372,6 +372,8 @@ internal sealed class Session : LoopTimer, IRelayObserver, ICaller
                 case IoFault.Aborted:
                     return null;
                 default:
+                    if (_preface.HasReceived)
+                        Report(Event.ClientSent);
                     return Event.ClientReset;
             }
         }
