@@ -128,6 +128,13 @@ let ``what an inbound header said is recorded as it was said`` () =
     Law.HoldsFor([ ("", "", "") ], fun expected -> header { sample with Header = HeaderSeen.None } = expected)
 
 [<Fact>]
+let ``of the names that were resolved each is said once, with the addresses that it had last, in the order in which they were found`` () =
+    Law.Holds(fun (found: (byte * byte) list) ->
+        let found = [ for name, last in found -> { Host = $"{name % 4uy}.example"; Addresses = [ IPAddress [| 10uy; 0uy; 0uy; last |] ] } ]
+        let said = List.fold (fun known one -> Resolved.andThen known [ one ]) [] found
+        said = (found |> List.rev |> List.distinctBy _.Host |> List.rev))
+
+[<Fact>]
 let ``half a character is written as U+FFFD, and whole ones as they are`` () =
     // Not as literals: the compiler mends them.
     let high, low, lost = string (char 0xD800), string (char 0xDC00), string (char 0xFFFD)

@@ -38,6 +38,15 @@ type Resolved =
     { Host: string
       Addresses: IPAddress list }
 
+[<RequireQualifiedAccess>]
+module Resolved =
+    /// What is known and what was found after it: each name once, with the addresses that it had last. However often a connection is dialled,
+    /// there are no more than its proxy's targets have names.
+    [<CompiledName "Then">]
+    let andThen (known: Resolved list) (found: Resolved list) : Resolved list =
+        if found.IsEmpty then known
+        else List.filter (fun earlier -> not (List.exists (fun later -> later.Host = earlier.Host) found)) known @ found
+
 /// Everything the connection log says of one connection: what happened, and what the decisions were made from, so
 /// that `bitflow replay` can make them again. Strings are empty, numbers zero, where something never came to be.
 [<NoComparison>]

@@ -8,10 +8,12 @@ using Xunit;
 
 namespace Bitflow.Tests.Dialing;
 
-/// <summary>What limits an attempt, and what does not.</summary>
+/// <summary>What limits an attempt, and what is recorded of one that is cut off.</summary>
 public sealed class AttemptTests
 {
     private const string AnyCertificate = "tls_context: { verify_mode: none }\n";
+
+    private static readonly IPAddress First = IPAddress.Parse("127.0.0.11");
 
     public static TheoryData<EngineKind> Engines => [EngineKind.Linux, EngineKind.Managed];
 
@@ -45,6 +47,84 @@ public sealed class AttemptTests
         await client.SendAllAsync("relayed");
         await target.ReadExactlyAsync(7);
         Assert.Equal(1500, UserTimeout(OursTo(socket)));
+    }
+
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task A_dial_that_runs_into_its_timeout_is_recorded_with_the_address_that_did_not_answer(EngineKind engine)
+    {
+        using var blackhole = new Blackhole();
+        var silent = IPEndPoint.Parse(blackhole.Address);
+        using RunningProxies bitflow = RunningProxies.One(
+            $"silent.example:{silent.Port}", engine, targetKeys: "connect_timeout: 100ms\n", names: _ => [silent.Address]);
+        using Socket client = await bitflow.ConnectAsync();
+        await client.EndingAsync();
+        client.Dispose();
+        ConnectionRecord record = await bitflow.EndedAsync();
+        Assert.Equal("target.dial.connect_timeout", record.CloseReason.Value.ToString());
+        Assert.Equal(Endpoint.OfIp(silent.Address, silent.Port), record.Destination);
+        Assert.Equal([silent.Address], Assert.Single(record.Resolved).Addresses);
+    }
+
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task A_dial_that_its_client_cuts_off_is_recorded_with_the_address_that_it_was_at(EngineKind engine)
+    {
+        using var down = new Refusal();
+        using var blackhole = new Blackhole();
+        using RunningProxies bitflow = RunningProxies.Start(
+            $$"""
+            server:
+              proxies:
+                - name: p
+                  listener: { address: "127.0.0.1:0" }
+                  targets: [ { name: down, address: "down.example:{{IPEndPoint.Parse(down.Address).Port}}" }, { name: silent, address: "{{blackhole.Address}}" } ]
+                  options: { connection_load_balancer: failover }
+            """,
+            engine,
+            _ => [IPAddress.Loopback]);
+        Socket client = await bitflow.ConnectAsync();
+        await client.SendAllAsync("GET /");
+        await Eventually.IsTrueAsync(() => bitflow.FailedAttempts.Count == 1, "the second target is dialled");
+        client.Reset();
+        ConnectionRecord record = await bitflow.EndedAsync();
+        Assert.Equal("client.dial.reset", record.CloseReason.Value.ToString());
+        Assert.Equal("silent", record.Target);
+        Assert.Equal(blackhole.Address, record.Destination.ToString());
+
+        // What was looked up for the target before it is not forgotten, nor said to be this one's.
+        Assert.Equal("down.example", Assert.Single(record.Resolved).Host);
+    }
+
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task Every_name_that_was_resolved_is_recorded_with_its_own_addresses(EngineKind engine)
+    {
+        int port = Ports.Next();
+        using Peer proxy = Peer.Serving(SocksServer.Willing(_ => { }, s => s.SendAllAsync("through")), new IPEndPoint(First, port));
+        string keys = $"proxy: \"proxy.example:{port}\"\n";
+        IPAddress[] theTargets = [IPAddress.Parse("192.0.2.1"), IPAddress.Parse("192.0.2.2")];
+        IPAddress[] Names(string name) => name == "proxy.example" ? [First] : theTargets;
+        using (RunningProxies plain = RunningProxies.One("app.example:443", engine, targetKeys: keys, names: Names))
+        {
+            Resolved only = Assert.Single((await RecordAsync(plain)).Resolved);
+            Assert.Equal("proxy.example", only.Host);
+            Assert.Equal([First], only.Addresses);
+        }
+
+        using RunningProxies dual = RunningProxies.One("app.example:443", engine, targetKeys: keys, options: "enable_dual_stack: true\n", names: Names);
+        Dictionary<string, IPAddress[]> resolved = (await RecordAsync(dual)).Resolved.ToDictionary(r => r.Host, r => r.Addresses.ToArray());
+        Assert.Equal(["app.example", "proxy.example"], resolved.Keys.Order());
+        Assert.Equal([First], resolved["proxy.example"]);
+        Assert.Equal(theTargets, resolved["app.example"]);
+
+        static async Task<ConnectionRecord> RecordAsync(RunningProxies bitflow)
+        {
+            using Socket client = await bitflow.ConnectAsync();
+            Assert.Equal("through", await client.ReadTextToEndAsync());
+            client.Dispose();
+            return await bitflow.EndedAsync();
+        }
     }
 
     private static int UserTimeout(int descriptor)

@@ -4,6 +4,7 @@ using Bitflow.Domain;
 using Bitflow.Net.Tls;
 using Bitflow.Net.Transport;
 using Bitflow.Net.Transport.Linux;
+using Microsoft.FSharp.Collections;
 using Microsoft.FSharp.Core;
 
 namespace Bitflow.Net.Dialing;
@@ -19,10 +20,10 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
     private bool _aborted;
     private bool _shareOver;
 
-    /// <summary>The addresses that the names of the target and of its SOCKS5 proxy resolved to, for the record.</summary>
-    public IReadOnlyList<IPAddress> Resolved { get; private set; } = [];
+    /// <summary>What the names of the target and of its SOCKS5 proxy resolved to so far, for the record.</summary>
+    public FSharpList<Resolved> Resolved { get; private set; } = FSharpList<Resolved>.Empty;
 
-    /// <summary>The address that was connected to last, whether or not it answered; unknown where it came to none.</summary>
+    /// <summary>The address that was connected to last, whether or not it answered; unknown where it came, or has come, to none.</summary>
     public Endpoint Tried { get; private set; } = Endpoint.Unknown;
 
     public async ValueTask<DialOutcome> RunAsync()
@@ -130,7 +131,13 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
         if (!waiting.IsCompletedSuccessfully)
             return new Lookup([], DialFault.ResolveTimeout);
         Resolution resolution = await resolving.ConfigureAwait(false);
-        Resolved = [.. Resolved, .. resolution.Addresses];
+        if (resolution.Addresses.Count > 0)
+        {
+            // Two lookups may come back at once, on two threads of the pool.
+            lock (_gate)
+                Resolved = ResolvedModule.Then(Resolved, ListModule.OfSeq([new Resolved(name, ListModule.OfSeq(resolution.Addresses))]));
+        }
+
         if (resolution.Failure is { } failure)
             return new Lookup([], DialFault.NewUnresolved($"{name}: {failure}"));
         IReadOnlyList<IPAddress> usable = AddressChoice.Usable(family, resolution.Addresses);

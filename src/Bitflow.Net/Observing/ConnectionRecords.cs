@@ -45,16 +45,11 @@ internal static class ConnectionRecords
             helloRead: session.Tls.Offer is not null,
             alpnOffer: ListModule.OfSeq(session.Tls.AlpnOffer),
             tlsOffer: session.Tls.Offer is { } offer ? offer : FSharpValueOption<TlsOffer>.None,
-            resolved: Resolved(session, target));
+            resolved: session.Resolved);
     }
 
     private static string Error(Session session) =>
         session.Failure.Length > 0 ? session.Failure
         : session.CloseReason.Phase.IsDial && session.Life.LastFault.IsSome ? DialFaultModule.Describe(session.Life.LastFault.Value)
         : "";
-
-    private static FSharpList<Resolved> Resolved(Session session, TargetConfig? target) =>
-        session.Resolved.Count == 0 || target?.Address is not Address.Tcp { host: Host.Name name }
-            ? FSharpList<Resolved>.Empty
-            : ListModule.OfSeq([new Resolved(name.Item, ListModule.OfSeq(session.Resolved))]);
 }

@@ -5,6 +5,7 @@ using Bitflow.Net.Observing;
 using Bitflow.Net.Relay;
 using Bitflow.Net.Tls;
 using Bitflow.Net.Transport;
+using Microsoft.FSharp.Collections;
 using Microsoft.FSharp.Core;
 
 namespace Bitflow.Net.Proxies;
@@ -102,7 +103,8 @@ internal sealed class Session : LoopTimer, IRelayObserver, ICaller
     /// <summary>Where the target's end of the connection is; where none was made, the address that was tried last, as far as one is known.</summary>
     public Endpoint TargetEndpoint { get; private set; } = Endpoint.Unknown;
 
-    public IReadOnlyList<System.Net.IPAddress> Resolved { get; private set; } = [];
+    /// <summary>What the names of its targets, and of their SOCKS5 proxies, resolved to.</summary>
+    public FSharpList<Resolved> Resolved { get; private set; } = FSharpList<Resolved>.Empty;
 
     /// <summary>What the inbound PROXY header said.</summary>
     public HeaderSeen Header { get; private set; } = HeaderSeen.None;
@@ -482,10 +484,17 @@ internal sealed class Session : LoopTimer, IRelayObserver, ICaller
     /// <summary>Whoever waits for the client to speak must not miss it.</summary>
     ReadOnlyMemory<byte> ICaller.FirstWords() => _clientAwaited ? default : _preface.FirstWords(Client);
 
+    /// <summary>
+    /// Takes from an attempt what is recorded of it, whatever it came to: one that is cut off ends after the next has begun, or after the record is written.
+    /// </summary>
     private void AbandonAttempt(Life life)
     {
         DialAttempt? attempt = Interlocked.Exchange(ref _attempt, null);
-        if (attempt is not null && !life.IsRelaying)
+        if (attempt is null)
+            return;
+        Resolved = ResolvedModule.Then(Resolved, attempt.Resolved);
+        TargetEndpoint = attempt.Tried;
+        if (!life.IsRelaying)
             attempt.Abort();
     }
 
@@ -494,8 +503,6 @@ internal sealed class Session : LoopTimer, IRelayObserver, ICaller
         var attempt = new DialAttempt(_dialer, Client.Loop, Model.Targets[plan.Target], this, life.Deadline);
         _attempt = attempt;
         DialOutcome outcome = await attempt.RunAsync().ConfigureAwait(false);
-        Resolved = attempt.Resolved;
-        TargetEndpoint = attempt.Tried;
         if (outcome.Connection is not { } connection)
         {
             // An attempt that was given up tells nothing new.
