@@ -54,3 +54,14 @@ type Endpoint =
         | _, Ip(address, port) when address.Equals IPAddress.IPv6Any -> Address.Tcp(TcpFamily.Either, Host.Any, port)
         | _, Ip(address, port) -> Address.Tcp(TcpFamily.Either, Host.Literal address, port)
         | _ -> asked
+
+[<RequireQualifiedAccess>]
+module Endpoint =
+    /// Whether a connection leads from a socket to itself: TCP lets both ends open at once (RFC 9293, section 3.5), and where the kernel's choice of
+    /// a local port falls on the very port that is dialled, a socket answers its own SYN. Nobody listens there. An unspecified address is this machine.
+    [<CompiledName "IsItself">]
+    let isItself (local: Endpoint) (remote: Endpoint) =
+        match local, remote with
+        | Endpoint.Ip(here, from), Endpoint.Ip(there, dialled) ->
+            from = dialled && (here.Equals there || there.Equals IPAddress.Any || there.Equals IPAddress.IPv6Any)
+        | _ -> false

@@ -197,6 +197,35 @@ public sealed class DialTests
         await bitflow.EndsWithAsync("client.relay.ended");
     }
 
+    /// <summary>Where the kernel's choice of a local port falls on the port that is dialled, a socket connects to itself, and a client would hear its own words.</summary>
+    [NetworkTheory]
+    [InlineData("managed", 5)]
+    [InlineData("linux", 6)]
+    public async Task A_port_of_this_machine_where_nobody_listens_is_refused_though_the_kernel_may_choose_it_for_us(string engine, int number)
+    {
+        using var network = new NetworkNamespace(number);
+        using (ChildProcess narrowed = network.Start("sh", "-c", "echo 21150 21153 >/proc/sys/net/ipv4/ip_local_port_range"))
+            Assert.Equal(0, await narrowed.ExitAsync());
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(
+            $$"""
+            - name: loopback
+              listener: { address: '{{network.There}}:7001' }
+              targets: [ { name: a, address: '127.0.0.1:21152', connect_attempts: 30 } ]
+            - name: own
+              listener: { address: '{{network.There}}:7002' }
+              targets: [ { name: a, address: '{{network.There}}:21152', connect_attempts: 30 } ]
+            """,
+            launcher: network.Inside,
+            engine: engine);
+        foreach (string proxy in new[] { "loopback", "own" })
+        {
+            using Socket client = await SocketWords.ConnectAsync(new IPEndPoint(IPAddress.Parse(network.There), bitflow.Port(proxy)));
+            await client.SendAllAsync("is anybody there?"u8.ToArray());
+            Assert.Empty(await client.ReadToEndAsync());
+            await bitflow.EndsWithAsync("target.dial.refused", $"proxy {proxy}:");
+        }
+    }
+
     [Theory]
     [MemberData(nameof(Engines))]
     public async Task A_target_that_accepts_and_resets_is_a_reset_to_the_client(string engine)

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Bitflow.Domain;
+using Bitflow.Net.Linux;
 using Bitflow.Net.Tls;
 using Bitflow.Net.Transport;
 using Bitflow.Net.Transport.Linux;
@@ -197,6 +198,12 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
         if (aborted)
             connection.Abort();
         IoFault fault = await connecting.ConfigureAwait(false);
+        if (fault == IoFault.None && remote is IPEndPoint ip && LocalPorts.MayInclude(ip.Port) && EndpointModule.IsItself(connection.Local, Tried))
+        {
+            connection.Abort();
+            fault = IoFault.Refused;
+        }
+
         return fault == IoFault.None ? Ready(connection) : DialOutcome.Failed(DialFault.NewConnect(fault));
     }
 
