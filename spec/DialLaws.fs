@@ -43,9 +43,9 @@ let ``a certificate that does not verify and a used-up descriptor are not tried 
             else next.Place = 0 && next.Attempt = 2)
 
 [<Fact>]
-let ``another address is asked for only where the SOCKS5 proxy could not reach this one, not where it will have nothing of us`` () =
+let ``another address is asked for only where the SOCKS5 proxy could not reach this one, or not in time, not where it will have nothing of us`` () =
     Law.Holds(fun (fault: DialFault) ->
-        DialFault.anotherAddressMayDo fault = (match fault with DialFault.Socks(SocksFault.Refused _) -> true | _ -> false))
+        DialFault.anotherAddressMayDo fault = (match fault with DialFault.Socks(SocksFault.Refused _) | DialFault.ConnectTimeout -> true | _ -> false))
     Law.HoldsFor(
         [ SocksFault.Refused 1uy, true
           SocksFault.Refused 4uy, true
@@ -54,6 +54,22 @@ let ``another address is asked for only where the SOCKS5 proxy could not reach t
           SocksFault.Version 4uy, false
           SocksFault.Ended "the request", false ],
         fun (fault, another) -> DialFault.anotherAddressMayDo (DialFault.Socks fault) = another)
+
+[<Fact>]
+let ``another address is connected to where nobody was reached or the time was over, not where somebody answered, nor where we gave up`` () =
+    Law.HoldsFor(
+        [ DialFault.Connect IoFault.Refused, true
+          DialFault.Connect IoFault.TimedOut, true
+          DialFault.SocksConnect IoFault.HostUnreachable, true
+          DialFault.ConnectTimeout, true
+          DialFault.Connect IoFault.Aborted, false
+          DialFault.SocksConnect IoFault.Aborted, false
+          DialFault.Exchange IoFault.Reset, false
+          DialFault.Tls "", false
+          DialFault.Certificate "", false
+          DialFault.Socks SocksFault.NoAcceptableMethod, false
+          DialFault.Socks(SocksFault.Refused 5uy), false ],
+        fun (fault, another) -> DialFault.anotherHopMayDo fault = another)
 
 [<Fact>]
 let ``a connection whose ends are one and the same leads nowhere but to itself, an unspecified address standing for this machine`` () =

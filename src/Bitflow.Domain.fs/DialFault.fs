@@ -31,12 +31,23 @@ module DialFault =
         | DialFault.UsedUp -> false
         | _ -> true
 
-    /// Whether another address of the target's name may do where this one did not: the SOCKS5 proxy answered, and could not or would not
-    /// connect to it (RFC 1928 section 6). A proxy that breaks the protocol, or will not have us, does so for every address.
+    /// Whether another address of what is connected to, the target or its SOCKS5 proxy, may do where this one did not: nobody was reached there, or
+    /// its share of the time is over, however far it had come.
+    [<CompiledName "AnotherHopMayDo">]
+    let anotherHopMayDo (fault: DialFault) =
+        match fault with
+        | DialFault.Connect fault
+        | DialFault.SocksConnect fault -> fault <> IoFault.Aborted
+        | DialFault.ConnectTimeout -> true
+        | _ -> false
+
+    /// Whether the SOCKS5 proxy is asked for another address of the target's name: it could not or would not connect to this one (RFC 1928 section 6),
+    /// or came to no answer within its share of the time. A proxy that breaks the protocol, or will not have us, does so for every address.
     [<CompiledName "AnotherAddressMayDo">]
     let anotherAddressMayDo (fault: DialFault) =
         match fault with
-        | DialFault.Socks(SocksFault.Refused _) -> true
+        | DialFault.Socks(SocksFault.Refused _)
+        | DialFault.ConnectTimeout -> true
         | _ -> false
 
     let private causeOfIo (fault: IoFault) =

@@ -8,12 +8,13 @@ using Xunit;
 
 namespace Bitflow.Tests.Dialing;
 
-/// <summary>What limits an attempt, and what is recorded of one that is cut off.</summary>
+/// <summary>What limits an attempt, how its time is shared out among the addresses of a name, and what is recorded of one that is cut off.</summary>
 public sealed class AttemptTests
 {
     private const string AnyCertificate = "tls_context: { verify_mode: none }\n";
 
     private static readonly IPAddress First = IPAddress.Parse("127.0.0.11");
+    private static readonly IPAddress Second = IPAddress.Parse("127.0.0.12");
 
     public static TheoryData<EngineKind> Engines => [EngineKind.Linux, EngineKind.Managed];
 
@@ -127,12 +128,66 @@ public sealed class AttemptTests
         }
     }
 
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task An_address_at_which_a_SOCKS5_proxy_hangs_is_followed_by_the_next_within_the_attempt(EngineKind engine)
+    {
+        var asked = new List<byte>();
+        using var proxy = new SocksServer(
+            SocksServer.Silent(request => asked.Add(request[7])),
+            SocksServer.Willing(request => asked.Add(request[7]), s => s.SendAllAsync("through")));
+        using RunningProxies bitflow = RunningProxies.One(
+            "many.example:443",
+            engine,
+            targetKeys: $"proxy: \"{proxy.Address}\"\nconnect_timeout: 4s\n",
+            options: "enable_dual_stack: true\n",
+            names: _ => [IPAddress.Parse("192.0.2.1"), IPAddress.Parse("192.0.2.2")]);
+        using Socket client = await bitflow.ConnectAsync();
+        Assert.Equal("through", await client.ReadTextAsync(7));
+        Assert.Equal([(byte)1, (byte)2], asked);
+        client.Dispose();
+        Assert.Equal(1, (await bitflow.EndedAsync()).DialAttempts);
+    }
+
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task An_address_at_which_the_SOCKS5_proxy_itself_hangs_is_followed_by_its_next(EngineKind engine)
+    {
+        int port = Ports.Next();
+        using var hanging = new Peer(First, port);
+        using Peer willing = Peer.Serving(SocksServer.Willing(_ => { }, s => s.SendAllAsync("through")), new IPEndPoint(Second, port));
+        using RunningProxies bitflow = RunningProxies.One(
+            "app.example:443", engine, targetKeys: $"proxy: \"proxy.example:{port}\"\nconnect_timeout: 4s\n", names: _ => [First, Second]);
+        using Socket client = await bitflow.ConnectAsync();
+        Assert.Equal("through", await client.ReadTextAsync(7));
+        client.Dispose();
+        Assert.Equal(1, (await bitflow.EndedAsync()).DialAttempts);
+    }
+
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task An_address_that_hangs_in_its_TLS_handshake_is_followed_by_the_next_within_the_attempt(EngineKind engine)
+    {
+        int port = Ports.Next();
+        using var hanging = new Peer(First, port);
+        using var serving = new Peer(Second, port);
+        using RunningProxies bitflow = RunningProxies.One(
+            $"app.example:{port}", engine, targetKeys: AnyCertificate + "connect_timeout: 4s\n", names: _ => [First, Second]);
+        using Socket client = await bitflow.ConnectAsync();
+        using Socket silent = await hanging.AcceptAsync();
+        using TestEnd target = await TestEnd.ServerAsync(await serving.AcceptAsync(), TestAuthority.Trusted.Issue("app.example"));
+        await target.SendAsync("secured"u8.ToArray());
+        Assert.Equal("secured", await client.ReadTextAsync(7));
+        Assert.Equal(SocketError.ConnectionReset, await silent.EndingAsync());
+    }
+
     private static int UserTimeout(int descriptor)
     {
         Assert.Equal(0, Libc.GetOption(descriptor, Libc.IpProtoTcp, Libc.TcpUserTimeout, out int milliseconds));
         return milliseconds;
     }
 
+    /// <summary>The descriptor at the other end of a connection within this process.</summary>
     private static int OursTo(Socket peer)
     {
         var local = Endpoint.OfIp(peer.There().Address, peer.There().Port);

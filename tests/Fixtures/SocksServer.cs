@@ -45,6 +45,15 @@ internal sealed class SocksServer : IDisposable
         await target(socket);
     };
 
+    /// <summary>Greets, lets the client in, hears its request, and never answers it.</summary>
+    public static Func<Socket, Task> Silent(Action<byte[]> onRequest) => async socket =>
+    {
+        await socket.ReadUpToAsync(3);
+        await socket.SendAllAsync(NoAuthentication);
+        onRequest(await RequestAsync(socket));
+        await socket.EndingAsync();
+    };
+
     /// <summary>Waits for something to be said, answers with these bytes, and keeps the connection open.</summary>
     public static Func<Socket, Task> Answering(params byte[][] answers) => async socket =>
     {

@@ -16,10 +16,14 @@ namespace Bitflow.Net.Dialing;
 /// </summary>
 internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel target, ICaller caller, Instant deadline) : LoopTimer
 {
+    /// <summary>Where no SOCKS5 proxy is asked for anything: the one way is to the target itself.</summary>
+    private static readonly SocksDestination?[] Directly = [null];
+
     private readonly Lock _gate = new();
     private Connection? _current;
     private bool _aborted;
     private bool _shareOver;
+    private Instant _shareEnd = Instant.Never;
 
     /// <summary>What the names of the target and of its SOCKS5 proxy resolved to so far, for the record.</summary>
     public FSharpList<Resolved> Resolved { get; private set; } = FSharpList<Resolved>.Empty;
@@ -40,10 +44,9 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
         if (choice.IsError)
             return DialOutcome.Failed(choice.ErrorValue);
         DialRoute route = choice.ResultValue;
-        DialOutcome outcome = route.Socks.IsSome
-            ? await ConnectThroughProxyAsync(route, route.Socks.Value).ConfigureAwait(false)
-            : await ConnectToAsync(route, await LookUpHopAsync(route).ConfigureAwait(false)).ConfigureAwait(false);
-        return await PrepareAsync(outcome).ConfigureAwait(false);
+        return route.Socks.IsSome
+            ? await ThroughProxyAsync(route, route.Socks.Value).ConfigureAwait(false)
+            : await TryEachAsync(route, await LookUpHopAsync(route).ConfigureAwait(false), Directly).ConfigureAwait(false);
     }
 
     /// <summary>Ends the attempt: what it was doing fails, and a connection it made is reset.</summary>
@@ -65,6 +68,9 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
         Connection? current;
         lock (_gate)
         {
+            // A share that ended meanwhile is not this one.
+            if (now.Nanoseconds < _shareEnd.Nanoseconds)
+                return;
             _shareOver = true;
             current = _current;
         }
@@ -73,10 +79,10 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
     }
 
     /// <summary>The proxy's name and the target's are looked up side by side: one limit holds for both.</summary>
-    private async ValueTask<DialOutcome> ConnectThroughProxyAsync(DialRoute route, SocksRequest request)
+    private async ValueTask<DialOutcome> ThroughProxyAsync(DialRoute route, SocksRequest request)
     {
         ValueTask<Lookup> hop = LookUpHopAsync(route);
-        IReadOnlyList<SocksDestination> destinations;
+        SocksDestination[] destinations;
         if (request is SocksRequest.Resolve name)
         {
             Lookup found = await LookUpAsync(name.host, name.family, route.ResolveTimeout).ConfigureAwait(false);
@@ -89,33 +95,7 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
             destinations = [((SocksRequest.Ask)request).destination];
         }
 
-        Lookup proxy = await hop.ConfigureAwait(false);
-        DialOutcome outcome = default;
-        foreach (SocksDestination destination in destinations)
-        {
-            // A connection an address: a proxy that has said no closes (RFC 1928, section 6).
-            outcome = await ConnectThroughProxyAsync(route, proxy, destination).ConfigureAwait(false);
-            if (outcome.Fault is not { } fault || !DialFaultModule.AnotherAddressMayDo(fault))
-                return outcome;
-        }
-
-        return outcome;
-    }
-
-    private async ValueTask<DialOutcome> ConnectThroughProxyAsync(DialRoute route, Lookup proxy, SocksDestination destination)
-    {
-        DialOutcome outcome = await ConnectToAsync(route, proxy).ConfigureAwait(false);
-        if (outcome.Connection is not { } connection)
-        {
-            return outcome.Fault is DialFault.Connect connecting
-                ? DialOutcome.Failed(DialFault.NewSocksConnect(connecting.fault))
-                : outcome;
-        }
-
-        if (await SocksConversation.RunAsync(connection, route, destination).ConfigureAwait(false) is not { } fault)
-            return outcome;
-        connection.Abort();
-        return DialOutcome.Failed(fault);
+        return await TryEachAsync(route, await hop.ConfigureAwait(false), destinations).ConfigureAwait(false);
     }
 
     private ValueTask<Lookup> LookUpHopAsync(DialRoute route) =>
@@ -147,55 +127,92 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
             : new Lookup([], DialFault.NewUnresolved($"{name}: none of its {resolution.Addresses.Count} addresses is {(family.IsV4 ? "IPv4" : "IPv6")}"));
     }
 
-    private ValueTask<DialOutcome> ConnectToAsync(DialRoute route, Lookup lookup)
+    /// <summary>Every address that a SOCKS5 proxy is asked for, by way of every address of that proxy; or every address of the target.</summary>
+    private ValueTask<DialOutcome> TryEachAsync(DialRoute route, Lookup hop, SocksDestination?[] destinations)
     {
-        if (lookup.Fault is { } unresolved)
+        if (hop.Fault is { } unresolved)
             return new(DialOutcome.Failed(unresolved));
-        return route.FirstHop switch
-        {
-            Address.UnixPath unix => ConnectAsync(new UnixDomainSocketEndPoint(unix.path)),
-            Address.UnixAbstract name => ConnectAsync(new UnixDomainSocketEndPoint("\0" + name.name)),
-            Address.Tcp { host: Host.Literal literal } tcp => ConnectAsync(new IPEndPoint(literal.Item, tcp.port)),
-            Address.Tcp { host: Host.Name } tcp => ConnectToAnyAsync(lookup.Addresses, tcp.port),
-            _ => new(DialOutcome.Failed(DialFault.NewUnresolved("the address names nothing to connect to"))),
-        };
+        return destinations.Length == 1 && hop.Addresses is not { Count: > 1 }
+            ? TryAsync(route, HopAt(route, hop, 0), destinations[0])
+            : TryInSharesAsync(route, hop, destinations);
     }
 
-    private async ValueTask<DialOutcome> ConnectToAnyAsync(IReadOnlyList<IPAddress> addresses, int port)
+    private async ValueTask<DialOutcome> TryInSharesAsync(DialRoute route, Lookup hop, SocksDestination?[] destinations)
     {
         DialOutcome outcome = default;
-        for (int i = 0; i < addresses.Count; i++)
+        int hops = hop.Addresses?.Count ?? 1;
+        for (int i = 0; i < destinations.Length; i++)
         {
-            Duration left = deadline.IsNever ? Duration.Zero : deadline - loop.Now;
-            if (!deadline.IsNever && i < addresses.Count - 1)
-                loop.Arm(this, loop.Now + DialPlanModule.AddressShare(left, addresses.Count - i));
-            outcome = await ConnectAsync(new IPEndPoint(addresses[i], port)).ConfigureAwait(false);
-            loop.Disarm(this);
-            lock (_gate)
+            // A connection an address: a proxy that has said no closes (RFC 1928, section 6).
+            for (int k = 0; k < hops; k++)
             {
-                if (outcome.Connection is not null || _aborted)
+                BeginShare(((destinations.Length - i) * hops) - k);
+                outcome = EndShare(await TryAsync(route, HopAt(route, hop, k), destinations[i]).ConfigureAwait(false));
+                if (outcome.Fault is not { } fault)
                     return outcome;
-                if (_shareOver)
-                    outcome = DialOutcome.Failed(DialFault.ConnectTimeout);
-                _shareOver = false;
+                if (!DialFaultModule.AnotherHopMayDo(fault))
+                    break;
             }
+
+            if (!DialFaultModule.AnotherAddressMayDo(outcome.Fault!))
+                return outcome;
         }
 
         return outcome;
     }
 
-    private async ValueTask<DialOutcome> ConnectAsync(EndPoint remote)
+    /// <summary>From now on an address has its part of the time for all of its way: an address that accepts and then hangs leaves the others theirs.</summary>
+    private void BeginShare(int addressesLeft)
     {
+        if (deadline.IsNever || addressesLeft == 1)
+            return;
+        Instant end = loop.Now + DialPlanModule.AddressShare(deadline - loop.Now, addressesLeft);
+        lock (_gate)
+            _shareEnd = end;
+        loop.Arm(this, end);
+    }
+
+    private DialOutcome EndShare(DialOutcome outcome)
+    {
+        loop.Disarm(this);
+        lock (_gate)
+        {
+            bool isOver = _shareOver && !_aborted;
+            _shareOver = false;
+            _shareEnd = Instant.Never;
+            if (!isOver)
+                return outcome;
+        }
+
+        outcome.Connection?.Abort();
+        return DialOutcome.Failed(DialFault.ConnectTimeout);
+    }
+
+    /// <summary>Null where the address names nothing to connect to.</summary>
+    private static EndPoint? HopAt(DialRoute route, Lookup hop, int place) => route.FirstHop switch
+    {
+        Address.UnixPath unix => new UnixDomainSocketEndPoint(unix.path),
+        Address.UnixAbstract name => new UnixDomainSocketEndPoint("\0" + name.name),
+        Address.Tcp { host: Host.Literal literal } tcp => new IPEndPoint(literal.Item, tcp.port),
+        Address.Tcp { host: Host.Name } tcp => new IPEndPoint(hop.Addresses[place], tcp.port),
+        _ => null,
+    };
+
+    /// <summary>One way to the target, from the first SYN to the relay.</summary>
+    private async ValueTask<DialOutcome> TryAsync(DialRoute route, EndPoint? remote, SocksDestination? destination)
+    {
+        if (remote is null)
+            return DialOutcome.Failed(DialFault.NewUnresolved("the address names nothing to connect to"));
         Tried = Endpoints.FromPlatform(remote);
         ValueTask<IoFault> connecting = loop.ConnectAsync(remote, target.Settings, out Connection connection);
-        bool aborted;
+        bool isOver;
         lock (_gate)
         {
             _current = connection;
-            aborted = _aborted;
+            isOver = _aborted || _shareOver;
         }
 
-        if (aborted)
+        if (isOver)
             connection.Abort();
         IoFault fault = await connecting.ConfigureAwait(false);
         if (fault == IoFault.None && remote is IPEndPoint ip && LocalPorts.MayInclude(ip.Port) && EndpointModule.IsItself(connection.Local, Tried))
@@ -204,7 +221,18 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
             fault = IoFault.Refused;
         }
 
-        return fault == IoFault.None ? Ready(connection) : DialOutcome.Failed(DialFault.NewConnect(fault));
+        if (fault != IoFault.None)
+            return DialOutcome.Failed(destination is null ? DialFault.NewConnect(fault) : DialFault.NewSocksConnect(fault));
+        DialOutcome outcome = Ready(connection);
+        if (destination is not null
+            && outcome.Connection is not null
+            && await SocksConversation.RunAsync(connection, route, destination).ConfigureAwait(false) is { } refusal)
+        {
+            connection.Abort();
+            return DialOutcome.Failed(refusal);
+        }
+
+        return await PrepareAsync(outcome).ConfigureAwait(false);
     }
 
     /// <summary>
