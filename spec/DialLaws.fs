@@ -65,6 +65,7 @@ let ``another address is connected to where nobody was reached or the time was o
           DialFault.Connect IoFault.Aborted, false
           DialFault.SocksConnect IoFault.Aborted, false
           DialFault.Exchange IoFault.Reset, false
+          DialFault.SocksExchange(IoFault.Reset, "the greeting"), false
           DialFault.Tls "", false
           DialFault.Certificate "", false
           DialFault.Socks SocksFault.NoAcceptableMethod, false
@@ -151,7 +152,13 @@ let ``reasons that the log shows for failed dials`` () =
           DialFault.ResolveTimeout, "target.dial.resolve_timeout"
           DialFault.Unresolved "", "target.dial.unresolved"
           DialFault.Socks(SocksFault.Version 4uy), "target.dial.protocol"
+          DialFault.Socks(SocksFault.Refused 1uy), "target.dial.refused"
+          DialFault.Socks(SocksFault.Refused 2uy), "target.dial.refused"
           DialFault.Socks(SocksFault.Refused 5uy), "target.dial.refused"
+          DialFault.Socks(SocksFault.Refused 7uy), "target.dial.refused"
+          DialFault.Socks(SocksFault.Refused 8uy), "target.dial.refused"
+          DialFault.Socks(SocksFault.Refused 9uy), "target.dial.protocol"
+          DialFault.SocksExchange(IoFault.Reset, "the request"), "target.dial.reset"
           DialFault.Socks(SocksFault.Refused 4uy), "target.dial.unreachable"
           DialFault.SocksConnect IoFault.Refused, "target.dial.refused"
           DialFault.Tls "", "target.dial.protocol"

@@ -102,6 +102,7 @@ type DecisionGenerators =
         Gen.frequency [
             6, Gen.map DialFault.Connect io
             2, Gen.map DialFault.Exchange (Gen.oneof [ io; Gen.constant IoFault.None ])
+            1, Gen.map (fun fault -> DialFault.SocksExchange(fault, "the greeting")) io
             2, Gen.constant DialFault.ConnectTimeout
             1, Gen.constant DialFault.ResolveTimeout
             1, Gen.constant (DialFault.Unresolved "no such name")

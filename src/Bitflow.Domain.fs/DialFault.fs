@@ -13,7 +13,9 @@ type DialFault =
     | SocksConnect of fault: IoFault
     /// The SOCKS5 proxy broke the protocol, or said no.
     | Socks of fault: SocksFault
-    /// The PROXY header, or the SOCKS5 exchange, broke off.
+    /// The SOCKS5 exchange broke off, while the answer to `during` was waited for.
+    | SocksExchange of fault: IoFault * during: string
+    /// The PROXY header, or the TLS handshake, broke off.
     | Exchange of fault: IoFault
     /// The target's certificate does not verify.
     | Certificate of detail: string
@@ -72,7 +74,7 @@ module DialFault =
         match fault with
         | SocksFault.NoAcceptableMethod
         | SocksFault.CredentialsRefused _
-        | SocksFault.Refused(2uy | 5uy) -> Cause.Refused
+        | SocksFault.Refused(1uy | 2uy | 5uy | 7uy | 8uy) -> Cause.Refused
         | SocksFault.Refused(3uy | 4uy) -> Cause.Unreachable
         | SocksFault.Refused 6uy -> Cause.Vanished
         | SocksFault.Ended _ -> Cause.Ended
@@ -83,7 +85,8 @@ module DialFault =
         let cause =
             match fault with
             | DialFault.Connect fault
-            | DialFault.SocksConnect fault -> causeOfIo fault
+            | DialFault.SocksConnect fault
+            | DialFault.SocksExchange(fault, _) -> causeOfIo fault
             | DialFault.Exchange IoFault.None -> Cause.Ended
             | DialFault.Exchange fault -> causeOfIo fault
             | DialFault.ConnectTimeout -> Cause.ConnectTimeout
@@ -107,6 +110,7 @@ module DialFault =
         | DialFault.Unresolved detail -> $"has no usable address: {detail}"
         | DialFault.SocksConnect fault -> $"cannot be reached: its SOCKS5 proxy {IoFaults.describe fault}"
         | DialFault.Socks fault -> $"cannot be reached: {SocksFault.describe fault}"
+        | DialFault.SocksExchange(fault, during) -> $"cannot be reached: its SOCKS5 proxy {IoFaults.describe fault} during {during}"
         | DialFault.Exchange IoFault.None -> "ended the connection before it was ready"
         | DialFault.Exchange fault -> $"broke off before it was ready: it {IoFaults.describe fault}"
         | DialFault.Certificate detail -> $"showed a certificate that does not verify: {detail}"

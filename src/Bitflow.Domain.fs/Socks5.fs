@@ -84,7 +84,7 @@ module SocksFault =
         | SocksFault.AuthenticationVersion version ->
             $"the SOCKS5 proxy answered the authentication with version {version} instead of 1"
         | SocksFault.CredentialsRefused status -> $"the SOCKS5 proxy refused the user and password (status {status})"
-        | SocksFault.Refused code -> $"the SOCKS5 proxy could not connect: {reply code}"
+        | SocksFault.Refused code -> $"the SOCKS5 proxy said no: {reply code}"
         | SocksFault.AddressType kind -> $"the SOCKS5 proxy answered with address type {kind}; 1, 3 and 4 are known"
         | SocksFault.EmptyBoundName -> "the SOCKS5 proxy answered with an empty name for its address"
         | SocksFault.LengthWithoutForm(what, bytes) -> $"a {what} of {bytes} bytes cannot be sent over SOCKS5; 1 to 255 can"

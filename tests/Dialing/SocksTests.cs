@@ -136,9 +136,9 @@ public sealed class SocksTests
             };
             (string Words, string Cause)[] replies =
             [
-                ("general SOCKS server failure", "protocol"), ("not allowed by its ruleset", "refused"), ("network unreachable", "unreachable"),
+                ("said no: general SOCKS server failure", "refused"), ("not allowed by its ruleset", "refused"), ("network unreachable", "unreachable"),
                 ("host unreachable", "unreachable"), ("connection refused", "refused"), ("TTL expired", "vanished"),
-                ("command not supported", "protocol"), ("address type not supported", "protocol"),
+                ("command not supported", "refused"), ("address type not supported", "refused"),
             ];
             for (int code = 1; code <= replies.Length; code++)
                 data.Add($"\x05\x00|\x05{(char)code}", $"target.dial.{replies[code - 1].Cause}", replies[code - 1].Words);
@@ -242,6 +242,36 @@ public sealed class SocksTests
         ConnectionRecord record = await bitflow.EndedAsync();
         Assert.Equal("target.dial.refused", record.CloseReason.Value.ToString());
         Assert.Contains("its SOCKS5 proxy refused the connection", record.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(EngineKind.Linux, 0, "during the greeting")]
+    [InlineData(EngineKind.Linux, 1, "during the authentication")]
+    [InlineData(EngineKind.Linux, 2, "during the request")]
+    [InlineData(EngineKind.Managed, 0, "during the greeting")]
+    [InlineData(EngineKind.Managed, 1, "during the authentication")]
+    [InlineData(EngineKind.Managed, 2, "during the request")]
+    public async Task A_proxy_that_resets_is_named_as_who_did_it(EngineKind engine, int answers, string when)
+    {
+        byte[][] said = [SocksServer.AskForPassword, SocksServer.PasswordAccepted];
+        using var proxy = new SocksServer(async s =>
+        {
+            foreach (byte[] answer in said.Take(answers))
+            {
+                await s.ReadOnceAsync();
+                await s.SendAllAsync(answer);
+            }
+
+            await s.ReadOnceAsync();
+            s.Reset();
+        });
+        using RunningProxies bitflow = RunningProxies.One("example.com:25", engine, targetKeys: $"proxy: \"user:pass@{proxy.Address}\"\n");
+        using Socket client = await bitflow.ConnectAsync();
+        await client.EndingAsync();
+        client.Dispose();
+        ConnectionRecord record = await bitflow.EndedAsync();
+        Assert.Equal("target.dial.reset", record.CloseReason.Value.ToString());
+        Assert.Contains($"its SOCKS5 proxy reset the connection {when}", record.Error, StringComparison.Ordinal);
     }
 
     [Theory]

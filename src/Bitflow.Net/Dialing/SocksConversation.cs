@@ -25,9 +25,10 @@ internal static class SocksConversation
                 switch (step)
                 {
                     case SocksStep.Send send:
-                        if (await SayAsync(proxy, send.bytes).ConfigureAwait(false) is { } unsaid)
-                            return unsaid;
                         state = send.next;
+                        IoFault unsaid = await proxy.SendAllAsync(send.bytes).ConfigureAwait(false);
+                        if (unsaid != IoFault.None)
+                            return DialFault.NewSocksExchange(unsaid, state.Waiting);
                         start += send.consumed;
                         break;
                     case SocksStep.NeedMore more:
@@ -43,7 +44,7 @@ internal static class SocksConversation
                         if (received.IsEnd)
                             return DialFault.NewSocks(Socks5Exchange.Ended(state!));
                         if (received.Fault != IoFault.None)
-                            return DialFault.NewExchange(received.Fault);
+                            return DialFault.NewSocksExchange(received.Fault, state!.Waiting);
                         end += received.Bytes;
                         break;
                     case SocksStep.Rejected rejected:
@@ -59,11 +60,5 @@ internal static class SocksConversation
         {
             ArrayPool<byte>.Shared.Return(answer);
         }
-    }
-
-    private static async ValueTask<DialFault?> SayAsync(Connection proxy, ReadOnlyMemory<byte> words)
-    {
-        IoFault fault = await proxy.SendAllAsync(words).ConfigureAwait(false);
-        return fault == IoFault.None ? null : DialFault.NewExchange(fault);
     }
 }
