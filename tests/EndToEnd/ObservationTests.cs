@@ -186,13 +186,12 @@ public sealed class ObservationTests
             var log = new ConnectionLogFile(path, heard);
             ConnectionRecord record = ConnectionRecordModule.TryParse("""{"name":"web"}""").ResultValue;
             KeyValuePair<string, object?>[] tags = [new("proxy", "web")];
-            Task reopened = log.ReopenAsync();
+            log.Reopen();
             await Eventually.IsTrueAsync(() => heard.IsHeld, "the writer is held up");
             for (int i = 0; i < 3 * ConnectionLogFile.QueueRecords; i++)
                 log.Write(record, tags);
             Assert.Equal([$"unwritable: it takes them too slowly, and {ConnectionLogFile.QueueRecords} wait already"], heard.Said);
             heard.LetGo();
-            await reopened.WaitAsync(Eventually.Patience);
             await Eventually.IsTrueAsync(() => heard.Said.Count == 2, () => string.Join('\n', heard.Said));
             Assert.Equal("writable again", heard.Said[1]);
             log.Write(record, tags);
