@@ -89,6 +89,9 @@ let ``the forms of the design are read`` () =
           "[::]:443", Address.Tcp(TcpFamily.Either, Host.Any, 443)
           "tcp6:[::]:443", Address.Tcp(TcpFamily.V6, Host.Any, 443)
           "tcp6::443", Address.Tcp(TcpFamily.V6, Host.Any, 443)
+          "[::ffff:127.0.0.1]:80", Address.Tcp(TcpFamily.Either, Host.Literal System.Net.IPAddress.Loopback, 80)
+          "[::ffff:7f00:1]:80", Address.Tcp(TcpFamily.Either, Host.Literal System.Net.IPAddress.Loopback, 80)
+          "tcp4:[::ffff:127.0.0.1]:80", Address.Tcp(TcpFamily.V4, Host.Literal System.Net.IPAddress.Loopback, 80)
           "unix:/run/x.sock", Address.UnixPath "/run/x.sock"
           "unix:@x//y", Address.UnixAbstract "x//y"
           "fd:3", Address.Descriptor 3
@@ -115,7 +118,7 @@ let ``spare slashes, and steps to the directory itself, make no other path of it
 let ``two readings of one text do not exist: loose forms are refused`` () =
     Law.HoldsFor(
         [ ""; "80"; "localhost"; "localhost:"; "localhost:80:90"; "::1:80"; "[::1]"; "[::1]80"; "[1.2.3.4]:80"; "1.2.3:80"; "01.2.3.4:80"
-          "a b:80"; "-:99999"; "a:+80"; "unix:"; "unix:relative"; "unix:@"; "fd:"; "fd:99999999999"; "fd:a:b"; "tcp://a:80"; "tcp4:[::1]:80"; "tcp6:1.2.3.4:80"
+          "a b:80"; "-:99999"; "a:+80"; "unix:"; "unix:relative"; "unix:@"; "fd:"; "fd:99999999999"; "fd:a:b"; "tcp://a:80"; "tcp4:[::1]:80"; "tcp6:1.2.3.4:80"; "tcp6:[::ffff:1.2.3.4]:80"
           "unix:/" + System.String('x', 107); "unix:@" + System.String('x', 108); "[fe80::1%eth0]:80"; "a..b:80" ],
         fun text -> match Address.tryParse text with Error _ -> true | Ok _ -> false)
 
@@ -130,6 +133,7 @@ let ``a refusal names what was meant`` () =
           "tcp://x:80", "\"tcp:\" is not known"
           "udp:x:80", "\"udp:\" is not known"
           "*:80", "as in \":80\""
+          "tcp6:[::ffff:1.2.3.4]:80", "an address of the other family; drop the"
           "fd:-1", "no descriptor" ],
         fun (text, words) ->
             match Address.tryParse text with

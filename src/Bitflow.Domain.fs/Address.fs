@@ -16,6 +16,7 @@ type TcpFamily =
 type Host =
     /// No host (`:80`), or `[::]`: every local address, of both families unless the address is held to one.
     | Any
+    /// Canonical: never IPv4-mapped.
     | Literal of IPAddress
     /// A name, kept as it was written; ASCII letters, digits, `-`, `_` and `.`, at most 253 characters.
     | Name of string
@@ -123,7 +124,8 @@ module Address =
                         | ValueSome a when IpAddress.isV4 a -> Error(AddressError.BadHost $"[{inner}]")
                         // `[::]` and `:port` are one thing: every address of both families (or of IPv6 under tcp6:).
                         | ValueSome a when a.Equals IPAddress.IPv6Any && family <> TcpFamily.V4 -> Ok Host.Any
-                        | ValueSome a -> Ok(Host.Literal a)
+                        // An IPv4-mapped address is an IPv4 address, to Go as well: a socket of IPv6 alone cannot be bound to it.
+                        | ValueSome a -> Ok(Host.Literal(IpAddress.canonical a))
                         | ValueNone -> Error(AddressError.BadHost $"[{inner}]")
                     host, text.Substring(close + 1)
             else

@@ -29,6 +29,16 @@ public sealed class StartTests
     }
 
     [Fact]
+    public async Task An_IPv4_address_written_as_a_mapped_one_is_listened_on_as_IPv4()
+    {
+        using var echo = Peer.Echo();
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy("web", "[::ffff:127.0.0.1]:0", echo.Address));
+        using Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint("web"));
+        await client.SendAllAsync("hello"u8.ToArray());
+        Assert.Equal("hello"u8.ToArray(), await client.ReadExactlyAsync(5));
+    }
+
+    [Fact]
     public async Task Two_listeners_of_one_file_that_turn_out_to_be_one_address_are_not_taken_for_another_process()
     {
         int port = Ports.Next();
