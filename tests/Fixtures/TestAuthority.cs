@@ -16,20 +16,19 @@ internal sealed class TestAuthority
     private readonly string _folder = Directory.CreateTempSubdirectory("bitflow-certificates-").FullName;
     private readonly X509Certificate2 _root;
     private readonly X509Certificate2 _intermediate;
+    private readonly string _name;
     private int _count;
 
     private TestAuthority(string name)
     {
+        _name = name;
         AppDomain.CurrentDomain.ProcessExit += (_, _) => Directory.Delete(_folder, recursive: true);
         using ECDsa rootKey = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var root = new CertificateRequest($"CN={name} root", rootKey, HashAlgorithmName.SHA256);
         root.CertificateExtensions.Add(X509BasicConstraintsExtension.CreateForCertificateAuthority());
         _root = root.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(9));
         RootFile = Write("root.pem", _root.ExportCertificatePem());
-        ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var intermediate = new CertificateRequest($"CN={name} intermediate", key, HashAlgorithmName.SHA256);
-        intermediate.CertificateExtensions.Add(X509BasicConstraintsExtension.CreateForCertificateAuthority());
-        _intermediate = intermediate.Create(_root, DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(8), [1]).CopyWithPrivateKey(key);
+        _intermediate = NewIntermediate(TimeSpan.FromDays(8));
         IntermediateFile = Write("intermediate.pem", _intermediate.ExportCertificatePem());
     }
 
@@ -48,6 +47,7 @@ internal sealed class TestAuthority
     /// <param name="moreNames">How many names there are besides, beneath it: they make it large.</param>
     /// <param name="subject">Instead of the name.</param>
     /// <param name="curve">The object identifier of the key's curve, where it is not P-256.</param>
+    /// <param name="issuerValidFor">Has an intermediate of its own issue it, good for so long.</param>
     public IssuedCertificate Issue(
         string name,
         bool rsa = false,
@@ -58,7 +58,8 @@ internal sealed class TestAuthority
         int moreNames = 0,
         X500DistinguishedName? subject = null,
         int rsaBits = 2048,
-        string? curve = null)
+        string? curve = null,
+        TimeSpan? issuerValidFor = null)
     {
         using AsymmetricAlgorithm key = rsa ? RSA.Create(rsaBits) : ECDsa.Create(curve is null ? ECCurve.NamedCurves.nistP256 : ECCurve.CreateFromValue(curve));
         subject ??= new X500DistinguishedName($"CN={name}");
@@ -79,8 +80,9 @@ internal sealed class TestAuthority
             request.CertificateExtensions.Add(new X509AuthorityInformationAccessExtension(null, [issuerUrl]));
         DateTimeOffset end = DateTimeOffset.UtcNow + (validFor ?? TimeSpan.FromDays(7));
         byte[] serial = BitConverter.GetBytes(Interlocked.Increment(ref _count) + 1000);
+        X509Certificate2 issuer = issuerValidFor is { } little ? NewIntermediate(little) : _intermediate;
         X509Certificate2 bare = request.Create(
-            _intermediate.SubjectName, X509SignatureGenerator.CreateForECDsa(_intermediate.GetECDsaPrivateKey()!), end.AddDays(-8), end, serial);
+            issuer.SubjectName, X509SignatureGenerator.CreateForECDsa(issuer.GetECDsaPrivateKey()!), end.AddDays(-8), end, serial);
         string keyPem = key switch
         {
             RSA r when traditionalKey => r.ExportRSAPrivateKeyPem(),
@@ -91,10 +93,19 @@ internal sealed class TestAuthority
         X509Certificate2 certificate = key is RSA k ? bare.CopyWithPrivateKey(k) : bare.CopyWithPrivateKey((ECDsa)key);
         return new IssuedCertificate(
             certificate,
-            [_intermediate],
-            Write($"{file}.pem", bare.ExportCertificatePem() + "\n" + _intermediate.ExportCertificatePem()),
+            [issuer],
+            Write($"{file}.pem", bare.ExportCertificatePem() + "\n" + issuer.ExportCertificatePem()),
             Write($"{file}.key", keyPem),
             Write($"{file}-alone.pem", bare.ExportCertificatePem()));
+    }
+
+    private X509Certificate2 NewIntermediate(TimeSpan validFor)
+    {
+        ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var request = new CertificateRequest($"CN={_name} intermediate", key, HashAlgorithmName.SHA256);
+        request.CertificateExtensions.Add(X509BasicConstraintsExtension.CreateForCertificateAuthority());
+        byte[] serial = BitConverter.GetBytes(Interlocked.Increment(ref _count) + 1000);
+        return request.Create(_root, DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow + validFor, serial).CopyWithPrivateKey(key);
     }
 
     public string Write(string file, string text)

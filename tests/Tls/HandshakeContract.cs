@@ -51,8 +51,6 @@ public sealed class LinuxHandshakeContract() : HandshakeContract(new LinuxEngine
             },
         };
         IssuedCertificate server = TestAuthority.Trusted.Issue("server.example");
-        var shows = SslStreamCertificateContext.Create(server.Certificate, [.. server.Chain], offline: true);
-
         Assert.False(await IsResumedAsync());
         Assert.True(await IsResumedAsync());
         refusal = "it has expired";
@@ -60,31 +58,58 @@ public sealed class LinuxHandshakeContract() : HandshakeContract(new LinuxEngine
         refusal = null;
         Assert.False(await IsResumedAsync());
         Assert.Equal(Enumerable.Repeat("CN=server.example and 1", 4), judged);
+        Task<bool?> IsResumedAsync() => this.IsResumedAsync(context, wishes, server, version);
+    }
 
-        async Task<bool?> IsResumedAsync()
+    /// <summary>It would be judged again, and refused. Where nobody judges, it is as good as ever.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_session_that_began_with_a_certificate_that_has_expired_is_not_offered_where_it_would_be_refused(bool isJudged)
+    {
+        using OpenSslContext context = OpenSslContext.ShowingNothing();
+        var wishes = new HandshakeWishes
         {
-            using Wire wire = await Wire.ConnectedAsync(Engine, Family.Tcp4);
-            using var peer = new SslStream(new PeerStream(wire.Peer), leaveInnerStreamOpen: false);
-            Task answering = AnswerAsync(peer);
-            TlsOutcome outcome = await LoopHandshake.RunAsync((LinuxConnection)wire.Connection, context, wishes, default).WaitAsync(Wire.Patience);
-            if (outcome.Connection is not LoopTlsConnection made)
-            {
-                Assert.True(outcome.IsCertificate);
-                Assert.Equal("it has expired", outcome.Detail);
-                wire.Connection.Abort();
-                await answering.WaitAsync(Wire.Patience).ContinueWith(static _ => { }, TaskScheduler.Default);
-                return null;
-            }
+            IsServer = false,
+            Least = TlsVersion.Tls12,
+            Session = new ResumableSession(),
+            Judge = isJudged ? static (_, _) => null : null,
+        };
+        IssuedCertificate server = TestAuthority.Trusted.Issue("server.example", validFor: TimeSpan.FromSeconds(4));
+        Assert.False(await IsResumedAsync());
+        Assert.True(await IsResumedAsync());
+        DateTime expires = server.Certificate.NotAfter.ToUniversalTime();
+        while (DateTime.UtcNow <= expires.AddSeconds(1))
+            await Task.Delay(50);
+        Assert.Equal(!isJudged, await IsResumedAsync());
+        Task<bool?> IsResumedAsync() => this.IsResumedAsync(context, wishes, server, SslProtocols.Tls13);
+    }
 
-            var secured = new Wire(made, wire.Peer);
-            bool resumed = await secured.OnLoop(c => Bitflow.Net.Tls.OpenSsl.IsResumed(((LoopTlsConnection)c).Library));
-
-            // With the answer come the tickets.
-            Assert.Equal(1, (await secured.Receive(new byte[1])).Bytes);
-            await answering.WaitAsync(Wire.Patience);
-            made.Close();
-            return resumed;
+    /// <summary>Whether hands were shaken for a session that had been before; null where the certificate was refused, for the reason that the tests give.</summary>
+    private async Task<bool?> IsResumedAsync(OpenSslContext context, HandshakeWishes wishes, IssuedCertificate server, SslProtocols version)
+    {
+        var shows = SslStreamCertificateContext.Create(server.Certificate, [.. server.Chain], offline: true);
+        using Wire wire = await Wire.ConnectedAsync(Engine, Family.Tcp4);
+        using var peer = new SslStream(new PeerStream(wire.Peer), leaveInnerStreamOpen: false);
+        Task answering = AnswerAsync(peer);
+        TlsOutcome outcome = await LoopHandshake.RunAsync((LinuxConnection)wire.Connection, context, wishes, default).WaitAsync(Wire.Patience);
+        if (outcome.Connection is not LoopTlsConnection made)
+        {
+            Assert.True(outcome.IsCertificate);
+            Assert.Equal("it has expired", outcome.Detail);
+            wire.Connection.Abort();
+            await answering.WaitAsync(Wire.Patience).ContinueWith(static _ => { }, TaskScheduler.Default);
+            return null;
         }
+
+        var secured = new Wire(made, wire.Peer);
+        bool resumed = await secured.OnLoop(c => Bitflow.Net.Tls.OpenSsl.IsResumed(((LoopTlsConnection)c).Library));
+
+        // With the answer come the tickets.
+        Assert.Equal(1, (await secured.Receive(new byte[1])).Bytes);
+        await answering.WaitAsync(Wire.Patience);
+        made.Close();
+        return resumed;
 
         async Task AnswerAsync(SslStream peer)
         {

@@ -24,6 +24,7 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
     private bool _aborted;
     private bool _shareOver;
     private Instant _shareEnd = Instant.Never;
+    private bool _resumes = true;
 
     /// <summary>What the names of the target and of its SOCKS5 proxy resolved to so far, for the record.</summary>
     public FSharpList<Resolved> Resolved { get; private set; } = FSharpList<Resolved>.Empty;
@@ -232,7 +233,13 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
             return DialOutcome.Failed(refusal);
         }
 
-        return await PrepareAsync(outcome).ConfigureAwait(false);
+        outcome = await PrepareAsync(outcome).ConfigureAwait(false);
+        if (!outcome.IsOfSession || !_resumes)
+            return outcome;
+
+        // The certificate that began the session will not do any more; the target may have another by now, and no client is to pay for finding out.
+        _resumes = false;
+        return await TryAsync(route, remote, destination).ConfigureAwait(false);
     }
 
     /// <summary>
@@ -270,7 +277,7 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
 
     private async ValueTask<DialOutcome> SecureAsync(TargetTlsContext tls, Connection raw)
     {
-        TlsOutcome secured = await tls.ConnectAsync(raw).ConfigureAwait(false);
+        TlsOutcome secured = await tls.ConnectAsync(raw, _resumes).ConfigureAwait(false);
         if (secured.Connection is { } connection)
             return Ready(connection);
         raw.Abort();
@@ -280,7 +287,7 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
             { Raw: IoFault.None } => DialFault.NewTls(secured.Detail),
             { Raw: IoFault.Truncated } => DialFault.NewExchange(IoFault.None),
             _ => DialFault.NewExchange(secured.Raw),
-        });
+        }) with { IsOfSession = secured.IsOfSession };
     }
 
     private DialOutcome Ready(Connection connection)

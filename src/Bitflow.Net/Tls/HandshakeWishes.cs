@@ -22,11 +22,14 @@ internal sealed class HandshakeWishes
     /// <summary>What a client offers, each with its length in front; empty for nothing.</summary>
     public ReadOnlyMemory<byte> Offer { get; init; }
 
-    /// <summary>The server name that a client asks for; empty for none.</summary>
+    /// <summary>The server name that a client asks for; empty for none. A server resumes what began under the same (TLS-23).</summary>
     public ReadOnlyMemory<byte> ServerName { get; init; }
 
     /// <summary>Where a client's sessions are kept.</summary>
     public ResumableSession? Session { get; init; }
+
+    /// <summary>Whether a client offers the session that it has.</summary>
+    public bool Resumes { get; init; } = true;
 
     /// <summary>Tells the library, before the first byte.</summary>
     public void Tell(nint ssl)
@@ -61,6 +64,7 @@ internal sealed class HandshakeWishes
             _ = OpenSsl.AskFor(ssl, ServerName.Span);
         if (!Offer.IsEmpty)
             _ = OpenSsl.Offer(ssl, Offer.Span, (uint)Offer.Length);
-        Session?.OfferTo(ssl);
+        if (Resumes)
+            Session?.OfferTo(ssl, isJudged: Judge is not null);
     }
 }

@@ -17,6 +17,7 @@ internal sealed class LoopHandshake : IReadyHandler
     private bool _isDone;
     private string _detail = "the connection broke off";
     private string? _refusal;
+    private bool _isOfSession;
     private X509Certificate2? _peer;
 
     private LoopHandshake(LinuxLoop loop, RecordLink link, nint ssl, HandshakeWishes wishes)
@@ -125,7 +126,7 @@ internal sealed class LoopHandshake : IReadyHandler
             return new(new LoopTlsConnection(_link, _loop, _ssl), TlsTerms.Of(_ssl, _peer), IoFault.None, false, "");
         _link.Free(_ssl);
         if (_refusal is not null)
-            return TlsOutcome.Failed(IoFault.None, isCertificate: true, _refusal);
+            return TlsOutcome.Failed(IoFault.None, isCertificate: true, _refusal) with { IsOfSession = _isOfSession };
         IoFault fault = waited != IoFault.None ? waited : _link.ReceiveFault != IoFault.None ? _link.ReceiveFault : _link.SendFault;
         return TlsOutcome.Failed(fault, isCertificate: false, _detail);
     }
@@ -142,6 +143,7 @@ internal sealed class LoopHandshake : IReadyHandler
         if (_refusal is null)
             return true;
         _wishes.Session?.Forget();
+        _isOfSession = true;
         return false;
     }
 

@@ -176,6 +176,9 @@ internal static unsafe partial class OpenSsl
         FreeCertificate(certificate);
     }
 
+    /// <summary>Whether the certificate that the peer showed when the session began has expired since.</summary>
+    public static bool HasExpired(nint session) => PeerOf(session) is var certificate && certificate != 0 && CompareWithNow(NotAfter(certificate)) < 0;
+
     /// <summary>Whether the failure just recorded is that the peer had to show a certificate, and did not.</summary>
     public static bool IsWantOfCertificate() => ((int)PeekLastError() & ReasonMask) == NoCertificate;
 
@@ -282,6 +285,17 @@ internal static unsafe partial class OpenSsl
     /// <summary>The session to resume, if the server will; it gains an owner.</summary>
     [LibraryImport(Ssl, EntryPoint = "SSL_set_session")]
     public static partial int Resume(nint ssl, nint session);
+
+    /// <summary>What the peer showed when the session began; 0 where it showed nothing. It stays the session's.</summary>
+    [LibraryImport(Ssl, EntryPoint = "SSL_SESSION_get0_peer")]
+    private static partial nint PeerOf(nint session);
+
+    [LibraryImport(Crypto, EntryPoint = "X509_get0_notAfter")]
+    private static partial nint NotAfter(nint certificate);
+
+    /// <returns>-1 for a time that is over, 1 for one to come, 0 for one that cannot be read.</returns>
+    [LibraryImport(Crypto, EntryPoint = "X509_cmp_current_time")]
+    private static partial int CompareWithNow(nint time);
 
     [LibraryImport(Ssl, EntryPoint = "SSL_SESSION_free")]
     public static partial void FreeSession(nint session);

@@ -19,12 +19,13 @@ internal sealed class ResumableSession
     public void Forget() => Replace(0);
 
     /// <summary>Has a client offer it, where there is one.</summary>
-    public void OfferTo(nint ssl)
+    /// <param name="isJudged">Whether the certificate that began it is judged again: one that has expired would be refused.</param>
+    public void OfferTo(nint ssl, bool isJudged)
     {
         lock (_gate)
         {
             // One that the library has found unfit is not offered; the handshake is a full one then.
-            if (_session != 0)
+            if (_session != 0 && !(isJudged && OpenSsl.HasExpired(_session)))
                 _ = OpenSsl.Resume(ssl, _session);
         }
     }

@@ -18,7 +18,15 @@ internal sealed class TargetTlsContext
     private readonly Authorities _authorities;
     private readonly List<SslApplicationProtocol>? _protocols;
     private readonly OpenSslContext? _library;
+    private readonly ResumableSession _session = new();
     private readonly HandshakeWishes _wishes;
+    private readonly HandshakeWishes _wishesAnew;
+
+    /// <summary>
+    /// What SslStream last brought that would do. It does not say whether a certificate came with a session: one that was good before, and is not any
+    /// more, may have.
+    /// </summary>
+    private volatile byte[]? _lastGood;
 
     private TargetTlsContext(TargetTls config, string name, CertificateChain? shown, Authorities authorities)
     {
@@ -28,7 +36,8 @@ internal sealed class TargetTlsContext
         _library = shown is not null ? shown.Library : OpenSsl.IsAvailable ? OpenSslContext.ShowingNothing() : null;
         _authorities = authorities;
         _protocols = config.ApplicationProtocols.IsEmpty ? null : [.. config.ApplicationProtocols.Select(p => new SslApplicationProtocol(p))];
-        _wishes = Wishes();
+        _wishes = Wishes(resumes: true);
+        _wishesAnew = Wishes(resumes: false);
     }
 
     public static TargetTlsContext Load(TargetConfig target, TargetTls config, TlsLoading loading)
@@ -50,33 +59,49 @@ internal sealed class TargetTlsContext
     }
 
     /// <summary>Shakes hands. Never throws: whatever the peer's bytes cause is in the outcome.</summary>
-    public Task<TlsOutcome> ConnectAsync(Connection raw) =>
+    /// <param name="resumes">Whether a session that the target gave before may be resumed.</param>
+    public Task<TlsOutcome> ConnectAsync(Connection raw, bool resumes = true) =>
         raw is LinuxConnection own && _library is { } library
-            ? LoopHandshake.RunAsync(own, library, _wishes, default)
-            : ConnectByPlatformAsync(raw);
+            ? LoopHandshake.RunAsync(own, library, resumes ? _wishes : _wishesAnew, default)
+            : ConnectByPlatformAsync(raw, resumes);
 
-    private async Task<TlsOutcome> ConnectByPlatformAsync(Connection raw)
+    private async Task<TlsOutcome> ConnectByPlatformAsync(Connection raw, bool resumes)
     {
         string? refusal = null;
+        bool wasGood = false;
         var options = new SslClientAuthenticationOptions
         {
             TargetHost = _name,
             EnabledSslProtocols = TlsProtocols.From(_config.MinVersion),
             AllowRenegotiation = false,
+            AllowTlsResume = resumes,
             ApplicationProtocols = _protocols,
             ClientCertificateContext = _shown?.Context,
             CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
             CertificateChainPolicy = _authorities.NewPolicy(),
-            RemoteCertificateValidationCallback = (_, certificate, chain, errors) =>
+            RemoteCertificateValidationCallback = (_, certificate, chain, _) =>
             {
                 if (_config.VerifyMode.IsNone)
                     return true;
-                bool isForName = !errors.HasFlag(SslPolicyErrors.RemoteCertificateNameMismatch);
-                refusal = Refusal(_authorities.Examine(certificate, chain, isForName));
+                var shown = certificate as X509Certificate2;
+                refusal = Refusal(_authorities.Examine(certificate, chain, IsForName(shown)));
+                wasGood = WasGood(shown, isGood: refusal is null, resumes);
                 return refusal is null;
             },
         };
-        return await TlsOutcome.OfHandshakeAsync(raw, default, ssl => ssl.AuthenticateAsClientAsync(options), () => refusal).ConfigureAwait(false);
+        TlsOutcome outcome = await TlsOutcome.OfHandshakeAsync(raw, default, ssl => ssl.AuthenticateAsClientAsync(options), () => refusal).ConfigureAwait(false);
+        return outcome with { IsOfSession = outcome.IsCertificate && wasGood };
+    }
+
+    /// <summary>Whether a certificate was good the last time, and may thus have come with a session. Remembers what is good now.</summary>
+    private bool WasGood(X509Certificate2? certificate, bool isGood, bool resumes)
+    {
+        bool was = certificate is not null && _lastGood is { } last && certificate.RawDataMemory.Span.SequenceEqual(last);
+        if (isGood && !was)
+            _lastGood = certificate?.RawData;
+        else if (!isGood && !resumes)
+            _lastGood = null;
+        return was;
     }
 
     /// <summary>Why the target is refused, as <see cref="PeerCertificate"/> has it.</summary>
@@ -87,9 +112,12 @@ internal sealed class TargetTlsContext
     }
 
     private string? Judge(X509Certificate2? shown, X509Certificate2Collection sent) =>
-        Refusal(_authorities.Examine(shown, sent, isForName: _name.Length > 0 && shown is not null && shown.MatchesHostname(_name)));
+        Refusal(_authorities.Examine(shown, sent, IsForName(shown)));
 
-    private HandshakeWishes Wishes() => new()
+    /// <summary>Asked on both engines: SslStream has a reading of its own of a wildcard above a single label (`*.localhost`).</summary>
+    private bool IsForName(X509Certificate2? shown) => _name.Length > 0 && shown is not null && shown.MatchesHostname(_name);
+
+    private HandshakeWishes Wishes(bool resumes) => new()
     {
         IsServer = false,
         Least = _config.MinVersion,
@@ -98,6 +126,7 @@ internal sealed class TargetTlsContext
 
         // Addresses are no server names (RFC 6066 section 3).
         ServerName = IPAddress.TryParse(_name, out _) ? default : Encoding.ASCII.GetBytes(_name),
-        Session = new ResumableSession(),
+        Session = _session,
+        Resumes = resumes,
     };
 }

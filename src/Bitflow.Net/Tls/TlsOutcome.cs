@@ -13,6 +13,11 @@ namespace Bitflow.Net.Tls;
 /// <param name="Detail">In words; empty where it succeeded.</param>
 internal readonly record struct TlsOutcome(Connection? Connection, TlsTerms? Terms, IoFault Raw, bool IsCertificate, string Detail)
 {
+    /// <summary>
+    /// Whether the certificate that is why came with a session, begun when it was still good, or may have: what the peer shows by now only a full handshake tells.
+    /// </summary>
+    public bool IsOfSession { get; init; }
+
     /// <summary>Shakes hands through SslStream, as every engine can.</summary>
     /// <param name="refusal">Asked afterwards: why the peer's certificate was refused.</param>
     public static async Task<TlsOutcome> OfHandshakeAsync(

@@ -1,0 +1,120 @@
+using System.Net.Security;
+using System.Net.Sockets;
+using System.Text;
+using Bitflow.Tests.Fixtures;
+using Xunit;
+
+namespace Bitflow.Tests.Dialing;
+
+/// <summary>Which certificates of a target will do, and until when.</summary>
+public sealed class TargetCertificateTests
+{
+    private static string Authority => $"certificates: [ {{ authority: '{TestAuthority.Trusted.RootFile}' }} ]";
+
+    [Theory]
+    [InlineData(EngineKind.Linux, "x.localhost", true)]
+    [InlineData(EngineKind.Linux, "localhost", false)]
+    [InlineData(EngineKind.Linux, "y.x.localhost", false)]
+    [InlineData(EngineKind.Managed, "x.localhost", true)]
+    [InlineData(EngineKind.Managed, "localhost", false)]
+    [InlineData(EngineKind.Managed, "y.x.localhost", false)]
+    public async Task A_wildcard_above_a_single_label_covers_one_more_on_either_engine(EngineKind engine, string name, bool covered)
+    {
+        IssuedCertificate wildcard = TestAuthority.Trusted.Issue("*.localhost");
+        using Peer target = Peer.Serving(async socket =>
+        {
+            using var tls = new SslStream(new NetworkStream(socket));
+            try
+            {
+                await tls.AuthenticateAsServerAsync(new SslServerAuthenticationOptions
+                {
+                    ServerCertificateContext = SslStreamCertificateContext.Create(wildcard.Certificate, [.. wildcard.Chain], offline: true),
+                });
+                await tls.WriteAsync("served"u8.ToArray());
+                await tls.ShutdownAsync();
+            }
+            catch (Exception e) when (e is IOException or System.Security.Authentication.AuthenticationException)
+            {
+                // The client would not have it.
+            }
+        });
+        using RunningProxies bitflow = RunningProxies.One(target.Address, engine, targetKeys: $"tls_context: {{ server_name: {name}, {Authority} }}\n");
+        using Socket client = await bitflow.ConnectAsync();
+        Assert.Equal(covered ? "served" : "", await AnswerAsync(client));
+    }
+
+    /// <summary>
+    /// HAProxy with ticket keys of a file resumes what began with the certificate before. That one has expired, or the one that issued it, and the session brings
+    /// it along.
+    /// </summary>
+    [Theory]
+    [InlineData(EngineKind.Linux, false)]
+    [InlineData(EngineKind.Linux, true)]
+    [InlineData(EngineKind.Managed, false)]
+    [InlineData(EngineKind.Managed, true)]
+    public async Task A_target_that_renewed_its_certificate_in_time_costs_no_client_its_connection(EngineKind engine, bool isIssuer)
+    {
+        var little = TimeSpan.FromSeconds(5);
+
+        // SslStream keeps sessions by name, for the whole process.
+        string name = $"{Guid.NewGuid():N}.example";
+        IssuedCertificate old = isIssuer
+            ? TestAuthority.Trusted.Issue(name, issuerValidFor: little)
+            : TestAuthority.Trusted.Issue(name, validFor: little);
+        DateTime expires = (isIssuer ? old.Chain[0] : old.Certificate).NotAfter.ToUniversalTime();
+        int port = Ports.Next();
+        string keys = string.Join('\n', Enumerable.Range(0, 3).Select(static i => Convert.ToBase64String(SocketWords.Noise(48))));
+        using RunningProxies bitflow = RunningProxies.One(
+            $"127.0.0.1:{port}", engine, targetKeys: $"tls_context: {{ server_name: {name}, {Authority} }}\n");
+        using (PeerProcess target = await StartAsync(old))
+        {
+            Assert.EndsWith("resumed 0", await AskAsync(), StringComparison.Ordinal);
+            Assert.EndsWith("resumed 1", await AskAsync(), StringComparison.Ordinal);
+            Assert.True(DateTime.UtcNow < expires, "the certificate was good meanwhile");
+        }
+
+        using PeerProcess renewed = await StartAsync(TestAuthority.Trusted.Issue(name));
+        while (DateTime.UtcNow <= expires.AddSeconds(1))
+            await Task.Delay(50);
+        Assert.EndsWith("resumed 0", await AskAsync(), StringComparison.Ordinal);
+        Assert.Contains("resumed", await AskAsync(), StringComparison.Ordinal);
+        Assert.Empty(bitflow.FailedAttempts);
+
+        async Task<PeerProcess> StartAsync(IssuedCertificate certificate)
+        {
+            string home = PeerProcess.NewHome();
+            await File.WriteAllTextAsync(Path.Combine(home, "keys"), keys + "\n");
+            await File.WriteAllTextAsync(
+                Path.Combine(home, "shown.pem"), await File.ReadAllTextAsync(certificate.File) + await File.ReadAllTextAsync(certificate.Key));
+            return await Haproxy.StartAsync(
+                home,
+                $"""
+                frontend f
+                  mode http
+                  bind 127.0.0.1:{port} ssl crt {home}/shown.pem tls-ticket-keys {home}/keys
+                  http-request return status 200 content-type text/plain lf-string "resumed %[ssl_fc_is_resumed]"
+                """,
+                port);
+        }
+
+        async Task<string> AskAsync()
+        {
+            using Socket client = await bitflow.ConnectAsync();
+            await client.SendAllAsync("GET / HTTP/1.0\r\n\r\n"u8.ToArray());
+            return await AnswerAsync(client);
+        }
+    }
+
+    /// <summary>Empty where the connection was reset, or ended without a word.</summary>
+    private static async Task<string> AnswerAsync(Socket client)
+    {
+        try
+        {
+            return Encoding.ASCII.GetString(await client.ReadToEndAsync());
+        }
+        catch (SocketException)
+        {
+            return "";
+        }
+    }
+}
