@@ -152,7 +152,7 @@ internal sealed class Session : LoopTimer, IRelayObserver, ICaller
             return;
         }
 
-        ClockVerdict verdict = LifeModule.Clock(_life, now, ClientStamps.Activity, TargetStamps.Activity);
+        ClockVerdict verdict = LookAtClock(now);
         if (verdict.IsOver)
             Report(Event.NewClockOver(verdict.side, verdict.cause));
         else if (verdict.at.Nanoseconds <= now.Nanoseconds)
@@ -557,9 +557,12 @@ internal sealed class Session : LoopTimer, IRelayObserver, ICaller
 
     private Task PumpClientAsync() => Pump.RunAsync(Client, _target!, Side.Client, ClientStamps, TargetStamps, this, _preface.Take());
 
+    private ClockVerdict LookAtClock(Instant now) =>
+        LifeModule.Clock(_life, now, ClientStamps.Activity(Client), _target is null ? default : TargetStamps.Activity(_target));
+
     private void ArmRelayClocks(Instant now)
     {
-        ClockVerdict verdict = LifeModule.Clock(_life, now, ClientStamps.Activity, TargetStamps.Activity);
+        ClockVerdict verdict = LookAtClock(now);
         Client.Loop.Arm(this, verdict.IsLookAgain ? verdict.at : now);
     }
 

@@ -1,4 +1,5 @@
 using Bitflow.Domain;
+using Bitflow.Net.Transport;
 
 namespace Bitflow.Net.Relay;
 
@@ -26,5 +27,7 @@ internal sealed class SideStamps
     /// <summary>Whether nothing is received from the side because a write to the other is pending.</summary>
     public bool Held;
 
-    public SideActivity Activity => new(Instant.OfNanoseconds(LastMoved), Held, WritePending, Instant.OfNanoseconds(LastTaken));
+    /// <param name="side">The connection with it, which may have heard of bytes that the pumps have not seen yet.</param>
+    public SideActivity Activity(Connection side) =>
+        new(Instant.OfNanoseconds(Math.Max(LastMoved, side.LastHeard.Nanoseconds)), Held, WritePending, Instant.OfNanoseconds(LastTaken));
 }

@@ -17,6 +17,9 @@ internal sealed class ConnectionStream(Connection raw, ReadOnlyMemory<byte> earl
 
     public IoFault WriteFault { get; private set; }
 
+    /// <summary>When bytes last came, of whatever kind.</summary>
+    public Instant LastHeard { get; private set; }
+
     public ShutdownTurn Turn { get; } = new();
 
     public override bool CanRead => true;
@@ -93,6 +96,8 @@ internal sealed class ConnectionStream(Connection raw, ReadOnlyMemory<byte> earl
         IoResult received = await raw.ReceiveAsync(buffer).ConfigureAwait(false);
         Turn.EnterRead();
         ReadFault = received.IsEnd ? IoFault.Truncated : received.Fault;
+        if (received.Bytes > 0)
+            LastHeard = raw.Loop.Now;
         return received.Bytes;
     }
 }

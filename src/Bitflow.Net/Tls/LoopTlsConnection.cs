@@ -53,6 +53,8 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
 
     public override bool IsTls => true;
 
+    public override Instant LastHeard => _link.LastHeard;
+
     public override string FaultDetail => _faultDetail;
 
     public override int UnsentBytes => _raw.UnsentBytes + _link.UnsentBytes;

@@ -40,6 +40,9 @@ internal sealed class RecordLink(LinuxConnection raw, ReadOnlyMemory<byte> early
     /// <summary>Bytes of records that the library is rid of and the kernel has not taken.</summary>
     public int UnsentBytes => _unsentTo - _unsentFrom;
 
+    /// <summary>When bytes last came, of whatever kind.</summary>
+    public Instant LastHeard { get; private set; }
+
     /// <summary>Whether more is sent at once, so that the kernel need not hurry.</summary>
     public bool MoreFollows { get; set; }
 
@@ -98,6 +101,8 @@ internal sealed class RecordLink(LinuxConnection raw, ReadOnlyMemory<byte> early
         if (ReceiveFault != IoFault.None || raw.IsClosed || !raw.MayHaveBytes || !raw.TryReceive(into, out IoResult received))
             return 0;
         ReceiveFault = received.IsEnd ? IoFault.Truncated : received.Fault;
+        if (received.Bytes > 0)
+            LastHeard = raw.Loop.Now;
         return received.Bytes;
     }
 

@@ -30,6 +30,8 @@ internal sealed class TlsConnection(Connection raw, SslStream ssl, ConnectionStr
 
     public override bool IsTls => true;
 
+    public override Instant LastHeard => stream.LastHeard;
+
     public override string FaultDetail => _faultDetail;
 
     public override int UnsentBytes => raw.UnsentBytes;

@@ -30,6 +30,12 @@ internal abstract class Connection
     /// <summary>Whether TLS protects the bytes.</summary>
     public virtual bool IsTls => false;
 
+    /// <summary>
+    /// When bytes last came beneath what protects the stream, though they made no data yet: a record may take its time. Zero where whoever receives sees
+    /// every byte that comes.
+    /// </summary>
+    public virtual Instant LastHeard => default;
+
     /// <summary>What the library said of its last fault, where a fault alone does not say enough; empty where it does.</summary>
     public virtual string FaultDetail => "";
 
