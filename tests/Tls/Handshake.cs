@@ -27,7 +27,7 @@ internal static class Handshake
         byte[] hello = new byte[4096];
         int read = (await wire.Receive(hello)).Bytes;
         return await context.AcceptAsync(
-            wire.Connection, hello.AsMemory(0, read), (HelloAnswer.Serve)HelloAnswer.NewServe(0, FSharpValueOption<AlpnName>.None));
+            wire.Connection, hello.AsMemory(0, read), FSharpValueOption<ServerName>.None, (HelloAnswer.Serve)HelloAnswer.NewServe(0, FSharpValueOption<AlpnName>.None));
     }
 
     private static ProxyTls Contexts(IssuedCertificate server, IssuedCertificate client)

@@ -1,5 +1,7 @@
+using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
+using System.Security.Authentication;
 using Bitflow.Tests.Fixtures;
 using Xunit;
 
@@ -8,7 +10,7 @@ namespace Bitflow.Tests.Tls;
 /// <summary>A listener with TLS on either engine.</summary>
 public sealed class TerminatedTlsTests
 {
-    private static readonly IssuedCertificate Server = TestAuthority.Trusted.Issue("server.example");
+    private static readonly IssuedCertificate Server = TestAuthority.Trusted.Issue("server.example", moreNames: 1);
 
     private static string Tls(string more = "") => $"tls_context: {{ min_version: '1.2', certificates: [ {Server.Entry} ] {more} }}\n";
 
@@ -35,5 +37,42 @@ public sealed class TerminatedTlsTests
         }
 
         Assert.Equal(data, await relayed.ReadExactlyAsync(data.Length));
+    }
+
+    /// <summary>
+    /// A session of another name gets a full handshake (RFC 6066 section 3). SslStream chooses sessions by certificate alone: see decision 12.
+    /// </summary>
+    [Theory]
+    [InlineData(EngineKind.Linux, SslProtocols.Tls12, false)]
+    [InlineData(EngineKind.Linux, SslProtocols.Tls13, false)]
+    [InlineData(EngineKind.Managed, SslProtocols.Tls12, true)]
+    [InlineData(EngineKind.Managed, SslProtocols.Tls13, true)]
+    public async Task A_session_is_resumed_under_the_name_that_it_began_with(EngineKind engine, SslProtocols version, bool underOthersToo)
+    {
+        using Peer target = Peer.Serving(static async socket =>
+        {
+            await socket.SendAllAsync("a word"u8.ToArray());
+            socket.Shutdown(SocketShutdown.Send);
+        });
+        using RunningProxies bitflow = RunningProxies.One(target.Address, engine, listener: Tls());
+        string flag = version == SslProtocols.Tls12 ? "-tls1_2" : "-tls1_3";
+        string ticket = TestAuthority.Trusted.Write($"{Guid.NewGuid():N}.ticket", "");
+        string longName = string.Join('.', Enumerable.Repeat(new string('l', 50), 4));
+        foreach (string[] name in new string[][] { ["-servername", "server.example"], ["-servername", longName], ["-noservername"] })
+        {
+            Assert.True(await IsNewAsync([.. name, "-sess_out", ticket]));
+            Assert.False(await IsNewAsync([.. name, "-sess_in", ticket]));
+            Assert.Equal(!underOthersToo, await IsNewAsync("-servername", "0.server.example", "-sess_in", ticket));
+            Assert.Equal(!underOthersToo, await IsNewAsync("-servername", longName + "x", "-sess_in", ticket));
+        }
+
+        async Task<bool> IsNewAsync(params string[] arguments)
+        {
+            string said = await OpenSsl.ClientAsync((IPEndPoint)bitflow.EndPoint(), [flag, .. arguments]);
+            Assert.Contains("a word", said, StringComparison.Ordinal);
+            bool isNew = said.Contains("New, TLSv", StringComparison.Ordinal);
+            Assert.NotEqual(isNew, said.Contains("Reused, TLSv", StringComparison.Ordinal));
+            return isNew;
+        }
     }
 }

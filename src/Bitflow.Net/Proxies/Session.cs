@@ -435,7 +435,7 @@ internal sealed class Session : LoopTimer, IRelayObserver, ICaller
 
     private async Task<Event?> HandshakeAsync(Life life)
     {
-        TlsOutcome outcome = await Model.Tls.Listener!.AcceptAsync(Client, _preface.Take(), _helloAnswer!).ConfigureAwait(false);
+        TlsOutcome outcome = await Model.Tls.Listener!.AcceptAsync(Client, _preface.Take(), life.ServerName, _helloAnswer!).ConfigureAwait(false);
         if (outcome is { Connection: { } secured, Terms: { } terms })
         {
             lock (_gate)

@@ -46,6 +46,8 @@ internal sealed class HandshakeWishes
     private void BeServer(nint ssl)
     {
         OpenSsl.BeServer(ssl);
+        if (!ServerName.IsEmpty)
+            _ = OpenSsl.KeepSessionsApart(ssl, ServerName.Span);
 
         // A session begun at a listener that asks nobody must not open one that does (TLS-22).
         if (Judge is not null)

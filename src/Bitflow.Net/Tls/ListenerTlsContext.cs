@@ -1,6 +1,7 @@
 using System.Net.Security;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
+using System.Text;
 using Bitflow.Domain;
 using Bitflow.Net.Transport;
 using Bitflow.Net.Transport.Linux;
@@ -55,17 +56,19 @@ internal sealed class ListenerTlsContext
 
     /// <summary>Shakes hands as the rules have settled it. Never throws: whatever the peer's bytes cause is in the outcome (TLS-21).</summary>
     /// <param name="early">The bytes of the hello, from the first; they are replayed, not read twice.</param>
-    public Task<TlsOutcome> AcceptAsync(Connection raw, ReadOnlyMemory<byte> early, HelloAnswer.Serve answer)
+    /// <param name="name">What the hello asks for. SslStream has no way to tell sessions by it (TLS-23).</param>
+    public Task<TlsOutcome> AcceptAsync(Connection raw, ReadOnlyMemory<byte> early, FSharpValueOption<ServerName> name, HelloAnswer.Serve answer)
     {
         CertificateChain certificate = _certificates[answer.certificate];
         return raw is LinuxConnection own && certificate.Library is { } library
-            ? LoopHandshake.RunAsync(own, library, Wishes(answer), early)
+            ? LoopHandshake.RunAsync(own, library, Wishes(name, answer), early)
             : AcceptByPlatformAsync(raw, early, certificate, answer);
     }
 
-    private HandshakeWishes Wishes(HelloAnswer.Serve answer) => new()
+    private HandshakeWishes Wishes(FSharpValueOption<ServerName> name, HelloAnswer.Serve answer) => new()
     {
         IsServer = true,
+        ServerName = name.IsSome ? Encoding.ASCII.GetBytes(name.Value.Text) : default,
         Least = _config.MinVersion,
         Protocol = answer.protocol.IsSome ? answer.protocol.Value.Bytes.ToArray() : default,
         Judge = _judge,

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using System.Text;
 
 namespace Bitflow.Net.Tls;
@@ -72,6 +73,9 @@ internal static unsafe partial class OpenSsl
     /// <summary>Cached for clients alone, and only in the hands of who hears of them.</summary>
     private const int ClientsCache = 0x1 | 0x300;
 
+    /// <summary>The most that a session remembers of where it belongs (SSL_MAX_SID_CTX_LENGTH).</summary>
+    private const int SessionContextBytes = 32;
+
     /// <summary>A peer without a certificate where one is a must (SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE).</summary>
     private const int NoCertificate = 199;
     private const int ReasonMask = 0x7fffff;
@@ -129,6 +133,13 @@ internal static unsafe partial class OpenSsl
         fixed (byte* bytes = text)
             return Control(ssl, SetHostName, 0, bytes);
     }
+
+    /// <summary>Has a server resume sessions that began under the same words, and no others.</summary>
+    /// <returns>1, or 0 where that failed.</returns>
+    public static int KeepSessionsApart(nint ssl, ReadOnlySpan<byte> words) =>
+        words.Length <= SessionContextBytes
+            ? SetSessionContext(ssl, words, (uint)words.Length)
+            : SetSessionContext(ssl, SHA256.HashData(words), SessionContextBytes);
 
     /// <summary>The cipher suite agreed on, by its number (RFC 8446, appendix B.4); 0 for none.</summary>
     public static ushort CipherSuite(nint ssl) => CurrentCipher(ssl) is var cipher && cipher == 0 ? (ushort)0 : CipherNumber(cipher);
@@ -395,6 +406,9 @@ internal static unsafe partial class OpenSsl
 
     [LibraryImport(Crypto, EntryPoint = "BIO_clear_flags")]
     public static partial void ClearBioFlags(nint bio, int flags);
+
+    [LibraryImport(Ssl, EntryPoint = "SSL_set_session_id_context")]
+    private static partial int SetSessionContext(nint ssl, ReadOnlySpan<byte> words, uint bytes);
 
     [LibraryImport(Ssl, EntryPoint = "SSL_in_init")]
     private static partial int InInit(nint ssl);

@@ -56,7 +56,9 @@ internal sealed unsafe class OpenSslContext : SafeHandleZeroOrMinusOneIsInvalid
         OpenSsl.OnProtocols(context, &ChooseProtocol, 0);
         OpenSsl.OnCertificates(context, &Verify, 0);
         OpenSsl.OnSession(context, &KeepSession);
-        fixed (byte* name = "bitflow"u8)
+
+        // For clients that ask for no name; it is none that one could ask for.
+        fixed (byte* name = "no name"u8)
             Demand(OpenSsl.SetSessionContext(context, name, 7), "the name of its sessions");
         return context;
     }
