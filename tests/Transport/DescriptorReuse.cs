@@ -47,13 +47,9 @@ public sealed class DescriptorReuse
                     .. Enumerable.Range(0, 8).Select(i => Task.Run(() => Talk(i))),
                     .. Enumerable.Range(0, 4).Select(i => Task.Run(() => Slam(i))),
                 ]).WaitAsync(Length + Wire.Patience);
-            await acceptor.StopAsync().WaitAsync(Wire.Patience);
-            listening.Close();
+            await acceptor.CloseAsync().WaitAsync(Wire.Patience);
             if (relayed)
-            {
-                await echo.StopAsync().WaitAsync(Wire.Patience);
-                echoing.Close();
-            }
+                await echo.CloseAsync().WaitAsync(Wire.Patience);
 
             Assert.True(echoed > 0 && thrownAway > 0, "both kinds of clients came to something");
 

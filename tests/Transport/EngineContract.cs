@@ -30,11 +30,44 @@ public abstract class LinuxEngineRules : EngineContract
         ListeningSocket listening = Wire.Listen(Family.Tcp4);
         System.Net.EndPoint address = Wire.EndPointOf(listening);
         Acceptor acceptor = Engine.Accept(listening, new AcceptedConnections());
-        await acceptor.StopAsync().WaitAsync(Wire.Patience);
-        listening.Close();
+        await acceptor.CloseAsync().WaitAsync(Wire.Patience);
         using Socket client = Wire.NewSocket(Family.Tcp4);
         SocketException refused = await Assert.ThrowsAsync<SocketException>(() => client.ConnectAsync(address));
         Assert.Equal(SocketError.ConnectionRefused, refused.SocketErrorCode);
+    }
+
+    /// <summary>Whoever connects between the last accept and the close is reset.</summary>
+    [Fact]
+    public async Task A_socket_is_closed_behind_its_last_accept_and_waits_for_no_other_loop()
+    {
+        using var release = new ManualResetEventSlim();
+        ListeningSocket listening = Wire.Listen(Family.Tcp4);
+        System.Net.EndPoint address = Wire.EndPointOf(listening);
+        var accepted = new AcceptedConnections { OnEach = _ => Engine.Loops[1].Post(() => release.Wait(Wire.Patience)) };
+        Acceptor acceptor = Engine.Accept(listening, accepted);
+        acceptor.Pause();
+        await Task.Delay(100);
+        using Socket queued = await Client(Family.Tcp4, address);
+        Task closing = acceptor.CloseAsync();
+        Connection last = await accepted.NextAsync();
+        await Wire.Eventually(
+            async () =>
+            {
+                try
+                {
+                    (await Client(Family.Tcp4, address)).Dispose();
+                    return false;
+                }
+                catch (SocketException)
+                {
+                    return true;
+                }
+            },
+            "nobody can connect any more");
+        Assert.False(closing.IsCompleted, "the other loop has not been round yet");
+        release.Set();
+        await closing.WaitAsync(Wire.Patience);
+        last.Abort();
     }
 
     [Fact]
@@ -55,8 +88,7 @@ public abstract class LinuxEngineRules : EngineContract
 
         foreach (EventLoop loop in Engine.Loops)
             Assert.InRange(connections.Count(c => c.Loop == loop), clients / 4, clients * 3 / 4);
-        await acceptor.StopAsync().WaitAsync(Wire.Patience);
-        listening.Close();
+        await acceptor.CloseAsync().WaitAsync(Wire.Patience);
         connections.ForEach(c => c.Abort());
         peers.ForEach(p => p.Dispose());
     }
@@ -207,14 +239,13 @@ public abstract class EngineContract : IDisposable
         acceptor.Resume();
         acceptor.Resume();
         (await accepted.NextAsync()).Abort();
-        await acceptor.StopAsync().WaitAsync(Wire.Patience);
-        listening.Close();
+        await acceptor.CloseAsync().WaitAsync(Wire.Patience);
     }
 
     [Theory]
     [InlineData(Family.Tcp4)]
     [InlineData(Family.Unix)]
-    public async Task Stopping_accepts_what_is_queued_and_then_nothing_more(Family family)
+    public async Task Closing_accepts_what_is_queued_and_then_nothing_more(Family family)
     {
         ListeningSocket listening = Wire.Listen(family);
         var accepted = new AcceptedConnections();
@@ -224,14 +255,13 @@ public abstract class EngineContract : IDisposable
         var clients = new List<Socket>();
         for (int i = 0; i < 50; i++)
             clients.Add(await Client(family, listening));
+        System.Net.EndPoint address = Wire.EndPointOf(listening);
         Assert.Equal(0, accepted.Count);
-        await acceptor.StopAsync().WaitAsync(Wire.Patience);
+        await acceptor.CloseAsync().WaitAsync(Wire.Patience);
         for (int i = 0; i < clients.Count; i++)
             (await accepted.NextAsync()).Abort();
-        clients.Add(await Client(family, listening));
-        await Task.Delay(100);
+        await Assert.ThrowsAsync<SocketException>(() => Client(family, address));
         Assert.Equal(50, accepted.Count);
-        listening.Close();
         clients.ForEach(c => c.Dispose());
     }
 
@@ -259,9 +289,8 @@ public abstract class EngineContract : IDisposable
 
         // Each loop may have been inside one accept.
         Assert.InRange(accepted.Count, 1, Engine.Loops.Count);
-        await made.StopAsync().WaitAsync(Wire.Patience);
+        await made.CloseAsync().WaitAsync(Wire.Patience);
         Assert.Equal(20, accepted.Count);
-        listening.Close();
         clients.ForEach(c => c.Dispose());
     }
 
@@ -284,14 +313,15 @@ public abstract class EngineContract : IDisposable
             connection.Abort();
         }
 
-        await acceptor.StopAsync().WaitAsync(Wire.Patience);
-        listening.Close();
+        await acceptor.CloseAsync().WaitAsync(Wire.Patience);
     }
 
-    private static async Task<Socket> Client(Family family, ListeningSocket listening)
+    private protected static Task<Socket> Client(Family family, ListeningSocket listening) => Client(family, Wire.EndPointOf(listening));
+
+    private protected static async Task<Socket> Client(Family family, System.Net.EndPoint address)
     {
         Socket client = Wire.NewSocket(family);
-        await client.ConnectAsync(Wire.EndPointOf(listening));
+        await client.ConnectAsync(address);
         return client;
     }
 

@@ -35,8 +35,7 @@ internal sealed class Wire : IDisposable
             peer.ReceiveBufferSize = bytes;
         await peer.ConnectAsync(EndPointOf(listening));
         Connection connection = await accepted.NextAsync();
-        await acceptor.StopAsync().WaitAsync(Patience);
-        listening.Close();
+        await acceptor.CloseAsync().WaitAsync(Patience);
         return new Wire(connection, peer);
     }
 

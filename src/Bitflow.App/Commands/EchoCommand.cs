@@ -38,8 +38,7 @@ internal static class EchoCommand
             // Only the signals that end it mean something here.
         }
 
-        await Task.WhenAll(acceptors.Select(a => a.StopAsync())).ConfigureAwait(false);
-        sockets.ForEach(s => s.Close());
+        await Task.WhenAll(acceptors.Select(static a => a.CloseAsync())).ConfigureAwait(false);
         return ExitStatus.Done;
     }
 

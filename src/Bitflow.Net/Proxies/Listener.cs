@@ -51,9 +51,8 @@ internal sealed class Listener : IAcceptHandler
     /// <summary>Accepts what is queued, then closes: the file of a Unix socket is gone when this returns.</summary>
     public async Task CloseAsync()
     {
-        await Acceptor.StopAsync().ConfigureAwait(false);
+        await Acceptor.CloseAsync().ConfigureAwait(false);
         _guard.Forget(Acceptor);
-        Socket.Close();
         _proxy.Model.Meter.ListenerClosed();
     }
 }

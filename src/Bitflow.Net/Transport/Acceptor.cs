@@ -9,8 +9,8 @@ internal abstract class Acceptor
     public abstract void Resume();
 
     /// <summary>
-    /// Accepts what is queued at this moment, paused or not, then stops for good. The socket may be closed once the task is done: no call on it is
-    /// pending and none will follow.
+    /// Stops for good: accepts what is queued at this moment, paused or not, and closes the socket right behind the last accept, since who connects
+    /// in between is reset. The file of a Unix socket is gone, and everyone who was accepted is handed over, once the task is done.
     /// </summary>
-    public abstract Task StopAsync();
+    public abstract Task CloseAsync();
 }

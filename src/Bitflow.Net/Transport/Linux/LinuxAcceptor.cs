@@ -58,12 +58,12 @@ internal sealed class LinuxAcceptor : Acceptor
         Follow();
     }
 
-    public override async Task StopAsync()
+    public override async Task CloseAsync()
     {
         _stopped = true;
         foreach (Port port in _ports)
             await port.FollowAsync().ConfigureAwait(false);
-        await _ports[0].DrainAsync().ConfigureAwait(false);
+        await _ports[0].DrainAndCloseAsync().ConfigureAwait(false);
 
         // Once more around: what one loop accepted and gave to another has been handed over by then.
         foreach (Port port in _ports)
@@ -167,7 +167,12 @@ internal sealed class LinuxAcceptor : Acceptor
 
         public Task FollowAsync() => On(Follow);
 
-        public Task DrainAsync() => On(() => Accept(ListeningSocket.Backlog, draining: true));
+        /// <summary>To be asked when no loop watches the socket any more.</summary>
+        public Task DrainAndCloseAsync() => On(() =>
+        {
+            _ = Accept(ListeningSocket.Backlog, draining: true);
+            owner._listening.Close();
+        });
 
         public void OnEvents(uint events) => _batch = Accept(_batch, draining: false) ? Math.Min(_batch * 2, PerTurn) : 1;
 

@@ -58,10 +58,11 @@ internal sealed class ManagedAcceptor : Acceptor
         resumed?.TrySetResult();
     }
 
-    public override async Task StopAsync()
+    public override async Task CloseAsync()
     {
         await _stop.CancelAsync().ConfigureAwait(false);
         await _run.ConfigureAwait(false);
+        _listening.Close();
     }
 
     private async Task RunAsync()
