@@ -54,7 +54,7 @@ public sealed class TargetCertificateTests
     [InlineData(EngineKind.Managed, true)]
     public async Task A_target_that_renewed_its_certificate_in_time_costs_no_client_its_connection(EngineKind engine, bool isIssuer)
     {
-        var little = TimeSpan.FromSeconds(5);
+        var little = TimeSpan.FromSeconds(6);
 
         // SslStream keeps sessions by name, for the whole process.
         string name = $"{Guid.NewGuid():N}.example";
@@ -68,8 +68,9 @@ public sealed class TargetCertificateTests
             $"127.0.0.1:{port}", engine, targetKeys: $"tls_context: {{ server_name: {name}, {Authority} }}\n");
         using (PeerProcess target = await StartAsync(old))
         {
-            Assert.EndsWith("resumed 0", await AskAsync(), StringComparison.Ordinal);
-            Assert.EndsWith("resumed 1", await AskAsync(), StringComparison.Ordinal);
+            // A session serves once, and HAProxy gives a ticket only to who came without: after the third there is one again.
+            foreach (string expected in new[] { "resumed 0", "resumed 1", "resumed 0" })
+                Assert.EndsWith(expected, await AskAsync(), StringComparison.Ordinal);
             Assert.True(DateTime.UtcNow < expires, "the certificate was good meanwhile");
         }
 
