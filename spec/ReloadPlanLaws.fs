@@ -119,6 +119,16 @@ let private fails (plan: ReloadPlan) =
     else failwith (String.concat "\n" lines)
 
 [<Fact>]
+let ``another engine is a warning among the steps, and nothing else is`` () =
+    let before = listening ":80" ""
+    let (ConfigSeed(config, files)) = before
+    let after = ConfigSeed({ config with Application = { config.Application with Engine = Engine.Managed } }, files)
+    let warned, quiet = plan before after, plan before (listening ":81" ":82")
+    Assert.Equal<string>([ "application.engine: changed, in force only after a restart" ], ReloadPlan.warnings warned)
+    Assert.Contains(Seq.exactlyOne (ReloadPlan.warnings warned), ReloadPlan.describe warned)
+    Assert.Empty(ReloadPlan.warnings quiet)
+
+[<Fact>]
 let ``what cannot be opened because it overlaps with what closes is said, with the way out`` () =
     Law.HoldsFor(
         [ "127.0.0.1:80", ":80", true

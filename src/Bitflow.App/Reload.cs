@@ -95,7 +95,7 @@ internal sealed class Reload(string path, Server server, ProgramLog log, Observa
         log.Warnings(loaded.Warnings);
         await server.CommitAsync(preparation!).ConfigureAwait(false);
         if (!starts)
-            log.Reloaded(path, ReloadPlanModule.Describe(preparation!.Plan));
+            log.Reloaded(path, preparation!.Plan);
         return [];
     }
 

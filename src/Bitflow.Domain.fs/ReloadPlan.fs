@@ -272,6 +272,11 @@ module ReloadPlan =
         | SocketFate.Opened -> $"connection log {step.Path}: opened"
         | SocketFate.Closed -> $"connection log {step.Path}: closed once the last connection that began with it has ended"
 
+    /// What of the plan is not in force by carrying it out, among its lines: the log says so in a warning (section 8 of the design).
+    [<CompiledName "Warnings">]
+    let warnings (plan: ReloadPlan) : IReadOnlyList<string> =
+        if plan.EngineNeedsRestart then [| "application.engine: changed, in force only after a restart" |] else [||]
+
     /// The plan in words, a line a step: what `bitflow diff` prints and the log says at a reload.
     [<CompiledName "Describe">]
     let describe (plan: ReloadPlan) : IReadOnlyList<string> =
@@ -281,8 +286,7 @@ module ReloadPlan =
            let fails = plan.IsObstructed
            for key in plan.Application do
                if fails then $"application.{key}: changed" else $"application.{key}: changed, in force at once"
-           if plan.EngineNeedsRestart then
-               "application.engine: changed, in force only after a restart"
+           yield! warnings plan
            if fails then
                "as it stands this reload fails, and everything stays as it is"
            if plan.ChangesNothing then

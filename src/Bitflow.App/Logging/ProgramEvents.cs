@@ -41,6 +41,9 @@ internal static partial class ProgramEvents
     [LoggerMessage(111, LogLevel.Error, "{Path}: Bitflow itself failed while it took the file on, and goes on; what was to switch may have switched in part: {Detail}")]
     public static partial void ReloadFaulted(ILogger logger, Exception exception, string path, string detail);
 
+    [LoggerMessage(112, LogLevel.Warning, "reload: {Step}")]
+    public static partial void ReloadWarning(ILogger logger, string step);
+
     [LoggerMessage(120, LogLevel.Information, "admin server: listening on {Listener}")]
     public static partial void AdminListening(ILogger logger, Bitflow.Domain.Endpoint listener);
 

@@ -103,11 +103,17 @@ internal sealed class ProgramLog : IAsyncDisposable
             ProgramEvents.ConfigurationWarning(_always, line);
     }
 
-    public void Reloaded(string path, IReadOnlyList<string> plan)
+    public void Reloaded(string path, ReloadPlan plan)
     {
+        IReadOnlyList<string> warnings = ReloadPlanModule.Warnings(plan);
         ProgramEvents.Reloaded(_log, path);
-        foreach (string line in plan)
-            ProgramEvents.ReloadStep(_log, line);
+        foreach (string line in ReloadPlanModule.Describe(plan))
+        {
+            if (warnings.Contains(line))
+                ProgramEvents.ReloadWarning(_log, line);
+            else
+                ProgramEvents.ReloadStep(_log, line);
+        }
     }
 
     /// <summary>Said even where logging is off: what was asked for is not in force.</summary>
