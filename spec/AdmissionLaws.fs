@@ -63,6 +63,17 @@ let ``the scarcity is over once enough descriptors were closed`` () =
         Admission.isAmple limit (int limit - 64) && not (Admission.isAmple limit (int limit - 63)))
 
 [<Fact>]
+let ``the admin server answers out of half of what accepting clients leaves, and leaves the other half`` () =
+    Law.HoldsFor([ for limit in [ 64L; 256L; 1024L ] do for inUse in 0 .. int limit -> limit, inUse ], fun (limit, inUse) ->
+        Admission.mayAdminAccept limit inUse = (limit - int64 inUse > 16L)
+        && (Admission.isScarce limit inUse || Admission.mayAdminAccept limit inUse))
+
+[<Fact>]
+let ``the admin server starts exactly where there is room for it and for what it leaves`` () =
+    Law.HoldsFor([ for limit in [ 64L; 256L; 1024L ] do for inUse in 0 .. int limit + 1 -> limit, inUse ], fun (limit, inUse) ->
+        isNull (Admission.adminShortage limit inUse) = (limit - int64 inUse >= 56L))
+
+[<Fact>]
 let ``a shortage of descriptors is said exactly where two a connection, and the reserve, are more than there are`` () =
     Law.Holds(fun (ValidConfig config) (limit: uint16) ->
         let connections = config.Proxies |> List.sumBy (fun p -> int64 p.Options.ConnectionLimit)

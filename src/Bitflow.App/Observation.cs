@@ -5,6 +5,7 @@ using Bitflow.App.Logging;
 using Bitflow.App.Metering;
 using Bitflow.App.Reporting;
 using Bitflow.Domain;
+using Bitflow.Net.Linux;
 using Bitflow.Net.Observing;
 using Bitflow.Net.Transport;
 using Microsoft.FSharp.Core;
@@ -26,6 +27,9 @@ internal sealed class Observation(ProgramLog log, ConnectionLogs.ConnectionLogs 
     private AdminServer? _admin;
     private string? _adminAddress;
 
+    /// <summary>Whether the web server is loaded, which takes descriptors that are never given back.</summary>
+    private bool _adminIsLoaded;
+
     public LiveState State => state;
 
     /// <summary>
@@ -35,9 +39,17 @@ internal sealed class Observation(ProgramLog log, ConnectionLogs.ConnectionLogs 
     public IReadOnlyList<ListeningSocket>? TryOpenAdmin(ApplicationConfig application, ReloadPlan plan, out string problem, CancellationToken giveUp)
     {
         problem = "";
+        if (application.Admin?.Value is not { } address || address.ToString() == _adminAddress)
+            return [];
+        if (!_adminIsLoaded && Admission.AdminShortage(Libc.DescriptorLimit(), Libc.DescriptorsInUse()) is { } shortage)
+        {
+            problem = $"application.admin.address: {shortage}";
+            return null;
+        }
+
         try
         {
-            return application.Admin?.Value is { } address && address.ToString() != _adminAddress ? ListeningSocket.Open(address, giveUp) : [];
+            return ListeningSocket.Open(address, giveUp);
         }
         catch (ListenException e)
         {
@@ -87,6 +99,7 @@ internal sealed class Observation(ProgramLog log, ConnectionLogs.ConnectionLogs 
         if (_admin is not null)
             await _admin.DisposeAsync().ConfigureAwait(false);
         _adminAddress = address;
+        _adminIsLoaded |= address is not null;
         _admin = address is null ? null : await StartAdminAsync(opened, State, _store ??= new MetricStore()).ConfigureAwait(false);
         foreach (ListeningSocket socket in opened)
             log.AdminListening(socket.Local);

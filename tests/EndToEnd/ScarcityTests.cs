@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Net;
 using System.Net.Sockets;
 using Bitflow.Tests.Fixtures;
 using Xunit;
@@ -7,7 +8,7 @@ namespace Bitflow.Tests.EndToEnd;
 
 /// <summary>
 /// More clients than descriptors: accepting pauses while there is still room for dials and logs, says so once, costs nothing while it
-/// lasts, leaves open connections alone, and goes on by itself.
+/// lasts, leaves open connections alone, and goes on by itself. The admin server answers meanwhile.
 /// </summary>
 public sealed class ScarcityTests
 {
@@ -40,17 +41,7 @@ public sealed class ScarcityTests
         await bitflow.SaysAsync("descriptors are scarce");
         await Eventually.IsTrueAsync(() => answers.Count(a => a.IsCompleted) >= 50, "those that were accepted are served");
 
-        // The pause costs nothing, once what was compiled meanwhile is compiled.
-        double share = 1;
-        for (int look = 0; look < 10 && share >= 0.05; look++)
-        {
-            TimeSpan before = CpuTime(bitflow);
-            long began = Stopwatch.GetTimestamp();
-            await Task.Delay(1_000);
-            share = (CpuTime(bitflow) - before) / Stopwatch.GetElapsedTime(began);
-        }
-
-        Assert.True(share < 0.05, $"{share:P1} of a processor while accepting is paused");
+        await CostsNothingAsync(bitflow);
         Assert.True(answers.Count(a => a.IsCompleted) < Clients);
 
         // Those that are open go on.
@@ -110,6 +101,107 @@ public sealed class ScarcityTests
         Assert.DoesNotContain(".dial.", bitflow.Errors, StringComparison.Ordinal);
         bitflow.Signal("TERM");
         Assert.Equal(0, await bitflow.ExitAsync());
+    }
+
+    private static readonly string[] AdminPaths = ["/healthz", "/readyz", "/metrics", "/proxies", "/connections", "/"];
+
+    private static string Web(Peer echo) =>
+        $$"""
+        - name: web
+          listener: { address: '127.0.0.1:0' }
+          targets: [ { name: a, address: '{{echo.Address}}' } ]
+        """;
+
+    private const string Admin = "  admin: { address: '127.0.0.1:0' }\n";
+
+    [Fact]
+    public async Task The_admin_server_answers_while_clients_hold_all_the_descriptors_that_they_may()
+    {
+        using Peer echo = Peer.Echo();
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Web(echo), Admin, launcher: ["prlimit", "--nofile=256:256"]);
+        Socket[] clients = await FillAsync(bitflow, 200);
+        await AnswersAsync(bitflow);
+        foreach (Socket client in clients)
+            client.Dispose();
+        await bitflow.SaysAsync("descriptors are free again");
+        await AnswersAsync(bitflow);
+    }
+
+    /// <summary>Its first use among them: what is not loaded while there are descriptors never would be.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Clients_of_the_admin_server_beyond_the_descriptors_wait_at_no_cost(bool wasUsed)
+    {
+        using Peer echo = Peer.Echo();
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Web(echo), Admin, launcher: ["prlimit", "--nofile=200:200"]);
+        await bitflow.SaysAsync("admin server: listening on ");
+        if (wasUsed)
+            await AnswersAsync(bitflow);
+        IPEndPoint admin = IPEndPoint.Parse(bitflow.AdminAddress());
+        Socket[] clients = await Task.WhenAll(Enumerable.Range(0, 90).Select(_ => SocketWords.ConnectAsync(admin)));
+        foreach (Socket client in clients)
+            await client.SendAllAsync("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+        await Eventually.IsTrueAsync(() => clients.Count(static client => client.Available > 0) > 20, "those that were accepted are answered");
+        await CostsNothingAsync(bitflow);
+        Assert.Contains(clients, static client => client.Available == 0);
+        foreach (Socket client in clients)
+            client.Dispose();
+        await AnswersAsync(bitflow);
+        using Socket served = await SocketWords.ConnectAsync(bitflow.EndPoint());
+        await served.SendAllAsync("x"u8.ToArray());
+        Assert.Single(await served.ReadExactlyAsync(1));
+    }
+
+    [Fact]
+    public async Task An_admin_server_for_which_too_few_descriptors_are_free_is_a_faulty_reload_and_starts_once_they_are()
+    {
+        using Peer echo = Peer.Echo();
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Web(echo), launcher: ["prlimit", "--nofile=200:200"]);
+        Socket[] clients = await FillAsync(bitflow, 150);
+        bitflow.Rewrite(Web(echo), Admin);
+        bitflow.Signal("HUP");
+        await bitflow.SaysAsync("application.admin.address: it needs 56 free descriptors to start, and ");
+        await bitflow.SaysAsync("was not taken on; everything is as it was");
+        foreach (Socket client in clients)
+            client.Dispose();
+        await bitflow.SaysAsync("descriptors are free again");
+        bitflow.Signal("HUP");
+        await AnswersAsync(bitflow);
+    }
+
+    /// <summary>Clients that are served until descriptors are scarce.</summary>
+    private static async Task<Socket[]> FillAsync(BitflowProcess bitflow, int clients)
+    {
+        Socket[] all = await Task.WhenAll(Enumerable.Range(0, clients).Select(_ => SocketWords.ConnectAsync(bitflow.EndPoint())));
+        await bitflow.SaysAsync("descriptors are scarce");
+        return all;
+    }
+
+    private static async Task AnswersAsync(BitflowProcess bitflow)
+    {
+        await bitflow.SaysAsync("admin server: listening on ");
+        using var http = new HttpClient { BaseAddress = new Uri($"http://{bitflow.AdminAddress()}"), Timeout = Eventually.Patience };
+        foreach (string path in AdminPaths)
+        {
+            using HttpResponseMessage answer = await http.GetAsync(path);
+            Assert.True(answer.IsSuccessStatusCode, $"{path}: {answer.StatusCode}");
+        }
+    }
+
+    /// <summary>Once what was compiled meanwhile is compiled.</summary>
+    private static async Task CostsNothingAsync(BitflowProcess bitflow)
+    {
+        double share = 1;
+        for (int look = 0; look < 10 && share >= 0.05; look++)
+        {
+            TimeSpan before = CpuTime(bitflow);
+            long began = Stopwatch.GetTimestamp();
+            await Task.Delay(1_000);
+            share = (CpuTime(bitflow) - before) / Stopwatch.GetElapsedTime(began);
+        }
+
+        Assert.True(share < 0.05, $"{share:P1} of a processor while accepting is paused");
     }
 
     private static TimeSpan CpuTime(BitflowProcess bitflow)

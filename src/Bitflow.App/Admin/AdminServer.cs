@@ -1,7 +1,9 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Text;
 using Bitflow.App.Metering;
 using Bitflow.Net.Transport;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -32,6 +34,13 @@ internal sealed class AdminServer : IAsyncDisposable
         _kestrel = kestrel;
     }
 
+    /// <summary>How long a request of our own may take, at the start.</summary>
+    private static readonly TimeSpan RehearsalPatience = TimeSpan.FromSeconds(2);
+
+    /// <summary>What takes different assemblies to answer.</summary>
+    private static readonly string[] Rehearsed = ["/", "/metrics", "/readyz", "/proxies", "/connections"];
+
+    /// <summary>Starts, and has answered everything once when it returns.</summary>
     public static async Task<AdminServer> StartAsync(IReadOnlyList<ListeningSocket> sockets, LiveState state, MetricStore store)
     {
         var options = new KestrelServerOptions { AddServerHeader = false };
@@ -40,16 +49,15 @@ internal sealed class AdminServer : IAsyncDisposable
         options.Limits.MaxRequestHeadersTotalSize = MaxHeaderBytes;
         options.Limits.KeepAliveTimeout = TimeSpan.FromSeconds(30);
         options.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(5);
-        var opened = new Queue<Socket>(sockets.Select(static socket => socket.Socket));
-        var transport = new SocketTransportOptions { CreateBoundListenSocket = _ => opened.Dequeue() };
         foreach (ListeningSocket socket in sockets)
         {
-            // The socket is bound already, and handed over in this order: what is said here need only be of its kind.
+            // What is said here need only be of the socket's kind.
             options.Listen(socket.Socket.LocalEndPoint!, Http1);
         }
 
-        var kestrel = new KestrelServer(Options.Create(options), new SocketTransportFactory(Options.Create(transport), NullLoggerFactory.Instance), NullLoggerFactory.Instance);
+        var kestrel = new KestrelServer(Options.Create(options), new Listeners(sockets), NullLoggerFactory.Instance);
         await kestrel.StartAsync(new Application(new AdminRequests(state, store)), CancellationToken.None).ConfigureAwait(false);
+        await RehearseAsync(sockets[0].Socket.LocalEndPoint!).ConfigureAwait(false);
         return new AdminServer(sockets, kestrel);
 
         static void Http1(ListenOptions listen) => listen.Protocols = HttpProtocols.Http1;
@@ -70,6 +78,43 @@ internal sealed class AdminServer : IAsyncDisposable
         _kestrel.Dispose();
         foreach (ListeningSocket socket in _sockets)
             socket.Close();
+    }
+
+    /// <summary>
+    /// Asks for everything once, so that all the assemblies are loaded while there are descriptors: one that cannot be loaded at its first use is never
+    /// tried again by the runtime, and that use may well come when descriptors are scarce.
+    /// </summary>
+    private static async Task RehearseAsync(EndPoint server)
+    {
+        using var patience = new CancellationTokenSource(RehearsalPatience);
+        try
+        {
+            foreach (string path in Rehearsed)
+            {
+                using var client = new Socket(server.AddressFamily, SocketType.Stream, ProtocolType.Unspecified);
+                await client.ConnectAsync(server, patience.Token).ConfigureAwait(false);
+                await client.SendAsync(Encoding.ASCII.GetBytes($"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"), patience.Token).ConfigureAwait(false);
+                byte[] answer = new byte[4096];
+                while (await client.ReceiveAsync(answer, patience.Token).ConfigureAwait(false) > 0)
+                {
+                    // What it is does not matter.
+                }
+            }
+        }
+        catch (Exception e) when (e is SocketException or OperationCanceledException)
+        {
+            // An inherited socket may be one that we cannot reach.
+        }
+    }
+
+    /// <summary>The sockets are bound already, and handed over in their order.</summary>
+    private sealed class Listeners(IEnumerable<ListeningSocket> sockets) : IConnectionListenerFactory
+    {
+        private readonly Queue<ListeningSocket> _opened = new(sockets);
+        private readonly SocketConnectionContextFactory _connections = new(new SocketConnectionFactoryOptions(), NullLogger.Instance);
+
+        public ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default) =>
+            ValueTask.FromResult<IConnectionListener>(new AdminListener(_opened.Dequeue().Socket, _connections));
     }
 
     /// <summary>A request in, its answer out.</summary>
