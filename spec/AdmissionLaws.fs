@@ -1,5 +1,6 @@
 module Bitflow.Spec.AdmissionLaws
 
+open System
 open System.Net
 open Xunit
 open Bitflow.Domain
@@ -73,9 +74,33 @@ let ``the admin server starts exactly where there is room for it and for what it
     Law.HoldsFor([ for limit in [ 64L; 256L; 1024L ] do for inUse in 0 .. int limit + 1 -> limit, inUse ], fun (limit, inUse) ->
         isNull (Admission.adminShortage limit inUse) = (limit - int64 inUse >= 56L))
 
+let private config limits application =
+    { Application = application; Proxies = [ for i, limit in List.indexed limits -> { Sample.proxy $"p{i}" with Options = { (Sample.proxy "").Options with ConnectionLimit = limit } } ] }
+
 [<Fact>]
-let ``a shortage of descriptors is said exactly where two a connection, and the reserve, are more than there are`` () =
-    Law.Holds(fun (ValidConfig config) (limit: uint16) ->
-        let connections = config.Proxies |> List.sumBy (fun p -> int64 p.Options.ConnectionLimit)
-        let short = connections > 0L && 2L * connections + 32L > int64 limit
-        short = not (isNull (Admission.descriptorShortage (int64 limit) config)))
+let ``a shortage of descriptors is said where two a connection, what the program holds and the reserve are more than there are`` () =
+    let managed = { Sample.application with Engine = Engine.Managed }
+    let linux = { Sample.application with Engine = Engine.Linux }
+    let admin = { managed with Admin = Some(Address.UnixPath "/a") }
+    Law.HoldsFor(
+        // 96 for the program, 32 in reserve, one for each listener, 41 for the admin server; a loop 3 and its pipes, which are two descriptors each.
+        [ [ 447 ], managed, 1, true; [ 448 ], managed, 1, false; [ 223; 224 ], managed, 1, true; [ 224; 224 ], managed, 1, false
+          [ 427 ], admin, 1, true; [ 428 ], admin, 1, false; [ 490 ], admin, 2, false
+          [ 412 ], linux, 2, true; [ 413 ], linux, 2, false; [ 0; 0 ], managed, 1, true ],
+        fun (limits, application, loops, isEnough) -> isNull (Admission.descriptorShortage 1024L loops (config limits application)) = isEnough
+    )
+
+[<Fact>]
+let ``proxies that share a connection log share its descriptor`` () =
+    let logged paths =
+        let config = config [ for _ in paths -> 223 ] { Sample.application with Engine = Engine.Managed }
+        { config with Proxies = List.map2 (fun (proxy: ProxyConfig) path -> { proxy with Options = { proxy.Options with ConnectionLog = path } }) config.Proxies paths }
+    Law.HoldsFor(
+        [ [ "/a"; "/a" ], 1023L, true; [ "/a"; "/a" ], 1022L, false; [ "/a"; "/b" ], 1023L, false; [ "/a"; "/b" ], 1024L, true ],
+        fun (paths, limit, isEnough) -> isNull (Admission.descriptorShortage limit 1 (logged paths)) = isEnough)
+
+[<Fact>]
+let ``the pipes of all loops take at most a sixteenth of the descriptors, and a loop has one at least and 64 at most`` () =
+    Law.HoldsFor([ for limit in [ 64L; 256L; 1024L; 20_000L; 1_000_000L; Int64.MaxValue ] do for loops in [ 1; 2; 8; 64 ] -> limit, loops ], fun (limit, loops) ->
+        let pipes = Admission.mostPipes limit loops
+        pipes >= 1 && pipes <= 64 && (pipes = 1 || 2L * int64 pipes * int64 loops <= limit / 16L))

@@ -61,13 +61,29 @@ module Admission =
         if free >= needed then null
         else $"it needs {needed} free descriptors to start, and {free} of {descriptorLimit} are free; raise LimitNOFILE or ulimit -n, or try again when clients have left"
 
-    /// Says so where the limit on descriptors (RLIMIT_NOFILE) cannot carry what `connection_limit` lets in, over all
-    /// proxies; null where it can. Proxies without a limit ask for nothing that could be counted.
+    /// How many pipes a loop of the Linux engine may hold for busy streams, of two descriptors each: those of all loops take at most a sixteenth
+    /// of the descriptors, and none has more than 64.
+    [<CompiledName "MostPipes">]
+    let mostPipes (descriptorLimit: int64) (loops: int) : int = int (max 1L (min 64L (descriptorLimit / (32L * int64 loops))))
+
+    /// What the program itself holds at most, without its clients, targets and listeners. The runtime, the standard streams and the log: 84 measured when idle
+    /// in the published program, most of them one for each assembly, to which TLS, statsd and Sentry add a few. A loop of the Linux engine: epoll, its
+    /// wake-up, a ring, and its pipes. And the admin server, where there is one.
+    let private ownDescriptors (descriptorLimit: int64) (loops: int) (application: ApplicationConfig) =
+        let engine = if application.Engine = Engine.Managed then 0L else int64 loops * (3L + 2L * int64 (mostPipes descriptorLimit loops))
+        let admin = if application.Admin.IsSome then adminDescriptors + 1L else 0L
+        96L + engine + admin
+
+    /// Says so where the limit on descriptors (RLIMIT_NOFILE) cannot carry what `connection_limit` lets in, over all proxies, beside what the program
+    /// itself holds (with so many loops), its listeners, its connection logs, and the reserve that accepting leaves; null where it can. Proxies
+    /// without a limit ask for nothing that could be counted.
     [<CompiledName "DescriptorShortage">]
-    let descriptorShortage (descriptorLimit: int64) (config: Config) : string =
+    let descriptorShortage (descriptorLimit: int64) (loops: int) (config: Config) : string =
         let connections = config.Proxies |> List.sumBy (fun p -> int64 p.Options.ConnectionLimit)
-        let needed = connections * descriptorsPerConnection + int64 reservedDescriptors
-        if connections = 0L || needed <= descriptorLimit then
+        let logs = config.Proxies |> List.map _.Options.ConnectionLog |> List.filter ((<>) "") |> List.distinct
+        let files = int64 (config.Proxies.Length + logs.Length)
+        let others = ownDescriptors descriptorLimit loops config.Application + files + int64 reservedDescriptors
+        if connections = 0L || connections * descriptorsPerConnection + others <= descriptorLimit then
             null
         else
-            $"connection_limit lets in {connections} connections, which need {needed} descriptors, and the limit is {descriptorLimit}; raise LimitNOFILE or ulimit -n, or lower connection_limit"
+            $"connection_limit lets in {connections} connections, which need {connections * descriptorsPerConnection} descriptors beside the {others} for Bitflow itself, and the limit is {descriptorLimit}; raise LimitNOFILE or ulimit -n, or lower connection_limit"

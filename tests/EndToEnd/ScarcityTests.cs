@@ -170,6 +170,18 @@ public sealed class ScarcityTests
         await AnswersAsync(bitflow);
     }
 
+    [Fact]
+    public async Task A_limit_that_cannot_carry_the_clients_and_the_program_itself_is_said_at_the_start()
+    {
+        using Peer echo = Peer.Echo();
+        foreach ((int clients, bool fits) in new[] { (490, false), (300, true) })
+        {
+            using BitflowProcess bitflow = await BitflowProcess.StartAsync(
+                $"{Web(echo)}\n  options: {{ connection_limit: {clients} }}", Admin, launcher: ["prlimit", "--nofile=1024:1024"], level: "info");
+            Assert.Equal(!fits, bitflow.Errors.Contains($"connection_limit lets in {clients} connections", StringComparison.Ordinal));
+        }
+    }
+
     /// <summary>Clients that are served until descriptors are scarce.</summary>
     private static async Task<Socket[]> FillAsync(BitflowProcess bitflow, int clients)
     {

@@ -6,8 +6,6 @@ namespace Bitflow.Net.Transport.Linux;
 /// <summary>The pipes of one loop, given to busy streams and taken back empty. A stream that gets none copies.</summary>
 internal sealed class PipePool
 {
-    private const int MostPipes = 64;
-
     /// <summary>The largest that the kernel grants without a privilege (fs.pipe-max-size as shipped).</summary>
     private const int PipeBytes = 1 << 20;
 
@@ -18,8 +16,8 @@ internal sealed class PipePool
     private int _made;
     private Instant _tryAgainAt = Instant.OfNanoseconds(long.MinValue);
 
-    /// <param name="loops">How many pools share the process's descriptors: together they take at most a sixteenth.</param>
-    public PipePool(int loops) => _most = (int)Math.Clamp(Libc.DescriptorLimit() / (32L * loops), 1, MostPipes);
+    /// <param name="loops">How many pools share the process's descriptors.</param>
+    public PipePool(int loops) => _most = Admission.MostPipes(Libc.DescriptorLimit(), loops);
 
     public SplicePipe? TryRent(Instant now)
     {
