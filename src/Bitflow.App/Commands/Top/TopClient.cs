@@ -83,7 +83,9 @@ internal sealed class TopClient : IDisposable
     private static TopProxy Proxy(JsonElement proxy) => new(
         Text(proxy, "name"),
         string.Join(", ", proxy.GetProperty("bound").EnumerateArray().Select(static bound => Shown.Line(bound.GetString() ?? ""))),
-        proxy.GetProperty("configured").GetBoolean(),
+
+        // A program from before the key shows what is configured and nothing else.
+        !proxy.TryGetProperty("configured", out JsonElement configured) || configured.GetBoolean(),
         Text(proxy, "policy"),
         string.Join(", ", proxy.GetProperty("targets").EnumerateArray().Select(static target => $"{Text(target, "name")} {Text(target, "address")}")),
         proxy.GetProperty("open_connections").GetInt64(),
