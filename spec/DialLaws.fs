@@ -158,6 +158,7 @@ let ``reasons that the log shows for failed dials`` () =
           DialFault.Socks(SocksFault.Refused 7uy), "target.dial.refused"
           DialFault.Socks(SocksFault.Refused 8uy), "target.dial.refused"
           DialFault.Socks(SocksFault.Refused 9uy), "target.dial.protocol"
+          DialFault.Socks(SocksFault.Ended "the request"), "target.dial.ended"
           DialFault.SocksExchange(IoFault.Reset, "the request"), "target.dial.reset"
           DialFault.Socks(SocksFault.Refused 4uy), "target.dial.unreachable"
           DialFault.SocksConnect IoFault.Refused, "target.dial.refused"

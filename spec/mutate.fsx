@@ -76,6 +76,7 @@ let modules =
       "Life", [ "LifeLaws"; "SimulatorLaws" ]
       "MemoryReturn", [ "MemoryReturnLaws" ]
       "ReloadPlan", [ "ReloadPlanLaws" ]
+      "SignalQueue", [ "SignalQueueLaws" ]
       "Usage", [ "UsageLaws"; "CommandLineLaws" ]
       "CommandLine", [ "CommandLineLaws"; "UsageLaws" ]
       "RepeatLimit", [ "RepeatLimitLaws" ]
@@ -161,7 +162,7 @@ let byHand =
       "DialFault", "| IoFault.NetworkUnreachable -> Cause.Unreachable", "| IoFault.NetworkUnreachable -> Cause.Refused"
       "DialFault", "| IoFault.TimedOut -> Cause.Vanished", "| IoFault.TimedOut -> Cause.Reset"
       "DialFault", "| DialFault.UsedUp -> false", "| DialFault.UsedUp -> true"
-      "DialFault", "| DialFault.Socks(SocksFault.Refused _) -> true", "| DialFault.Socks(SocksFault.Refused _) -> false"
+      "DialFault", "| DialFault.Socks(SocksFault.Refused _)", "| DialFault.Socks(SocksFault.Ended _)"
       "DialPlan", "Attempt = 1; Begun = 1 }", "Attempt = 0; Begun = 1 }"
       "DialPlan", "let attempt = plan.Attempt + 1", "let attempt = plan.Attempt + 2"
       "DialPlan", "Place = plan.Place + 1; Attempt = 1", "Place = plan.Place + 1; Attempt = plan.Attempt"

@@ -40,7 +40,7 @@ internal sealed class AdminServer : IAsyncDisposable
     /// <summary>What takes different assemblies to answer.</summary>
     private static readonly string[] Rehearsed = ["/", "/metrics", "/readyz", "/proxies", "/connections"];
 
-    /// <summary>Starts, and has answered everything once when it returns.</summary>
+    /// <summary>Starts. It asks itself for everything at once, which nobody waits for.</summary>
     public static async Task<AdminServer> StartAsync(IReadOnlyList<ListeningSocket> sockets, LiveState state, MetricStore store)
     {
         var options = new KestrelServerOptions { AddServerHeader = false };
@@ -57,7 +57,7 @@ internal sealed class AdminServer : IAsyncDisposable
 
         var kestrel = new KestrelServer(Options.Create(options), new Listeners(sockets), NullLoggerFactory.Instance);
         await kestrel.StartAsync(new Application(new AdminRequests(state, store)), CancellationToken.None).ConfigureAwait(false);
-        await RehearseAsync(sockets[0].Socket.LocalEndPoint!).ConfigureAwait(false);
+        _ = RehearseAsync(sockets[0].Socket.LocalEndPoint!);
         return new AdminServer(sockets, kestrel);
 
         static void Http1(ListenOptions listen) => listen.Protocols = HttpProtocols.Http1;
@@ -101,9 +101,9 @@ internal sealed class AdminServer : IAsyncDisposable
                 }
             }
         }
-        catch (Exception e) when (e is SocketException or OperationCanceledException)
+        catch (Exception e) when (e is SocketException or OperationCanceledException or InvalidOperationException)
         {
-            // An inherited socket may be one that we cannot reach.
+            // An inherited socket may be one that we cannot reach, or the server has gone again.
         }
     }
 
