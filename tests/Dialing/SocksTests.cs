@@ -106,14 +106,15 @@ public sealed class SocksTests
         string heard = "";
         using var proxy = new SocksServer(SocksServer.Willing(_ => { }, async s =>
         {
-            heard = await s.ReadTextAsync(6);
+            // All of it: closing before what is unread would be a reset.
+            heard = Encoding.ASCII.GetString(await s.ReadOnceAsync());
             await s.SendAllAsync("ok");
         }));
         using RunningProxies bitflow = RunningProxies.One(
             "example.com:25", engine, targetKeys: $"proxy: \"{proxy.Address}\"\n", options: "enable_proxy_header: true\n");
         using Socket client = await bitflow.ConnectAsync();
         Assert.Equal("ok", await client.ReadTextAsync(2));
-        Assert.Equal("PROXY ", heard);
+        Assert.StartsWith("PROXY ", heard, StringComparison.Ordinal);
     }
 
     public static TheoryData<string, string, string> Refusals
