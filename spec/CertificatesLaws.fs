@@ -46,7 +46,7 @@ let ``what is chosen was offered and is the first such of the listener's`` () =
 
 [<Fact>]
 let ``a protocol's name is 1 to 255 bytes, and is shown without control characters`` () =
-    Law.HoldsFor([ "", None; "h2", Some "h2"; System.String('a', 255), Some(System.String('a', 255)); System.String('a', 256), None; "a\nb", Some "a\\x0ab" ], fun (text, shown) ->
+    Law.HoldsFor([ "", None; "h2", Some "h2"; System.String('a', 255), Some(System.String('a', 255)); System.String('a', 256), None; "a\nb", Some "a\\x0ab"; "a\127~", Some "a\\x7f~" ], fun (text, shown) ->
         (AlpnName.tryOfText text |> ValueOption.map string |> ValueOption.toOption) = shown)
 
 [<Fact>]

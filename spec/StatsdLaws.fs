@@ -81,6 +81,12 @@ let ``a prefix stands before the name with one dot, begins with a letter, and is
     )
 
 [<Fact>]
+let ``of a tag too long its beginning is left, and of one that is not nothing is lost`` () =
+    Law.Holds(fun (key: char list) (letters: char list) ->
+        let key, value = System.String('k', 1 + key.Length % 20), System.String(Array.init (8 * letters.Length) (fun i -> char (int 'a' + i % 26)))
+        Statsd.tagValue MetricsFormat.DogStatsD key value = value.Substring(0, min value.Length (Statsd.maxNameLength - key.Length - 1)))
+
+[<Fact>]
 let ``datagrams hold every line once, in order, and none is larger than 1432 bytes (ST-5)`` () =
     Law.Holds(fun (lengths: FsCheck.PositiveInt list) ->
         let lines = lengths |> List.mapi (fun i length -> $"{i}:" + String('x', length.Get * 37 % 1600))

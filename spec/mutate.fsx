@@ -143,6 +143,7 @@ let equivalent: (string * string * string * string) list =
       "ConfigKind", "YamlValue.Null -> \"nothing stands\"", "", "what is null was answered before its shape is asked for"
       "Forecast", "let private accepted = Instant 0L", "", "only differences of instants count"
       "IpNetwork", "if joined.Count > 0 && AddressRange.Compare(range.First, joined[joined.Count - 1].Last) <= 0 then", "", "two ranges that share one address, joined or not, hold the same addresses"
+      "Statsd", "text.Length > length", "text.Length >= length", "of a text of just that length all is left"
       "Duration", "x > 0L && y > 0L && sum < 0L", "x > 0L && y > 0L && sum <= 0L", "two positive numbers never come round to zero"
       "IpNetwork", "if slash < 0 then text else", "", "before a leading slash no address was read"
       "ProxyHeaderText", "if rest.Length < full tcp6", "", "at the full keyword both ways ask for the same number of bytes" ]
