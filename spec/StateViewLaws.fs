@@ -55,6 +55,8 @@ let ``the state in the log is one line a proxy and one a connection`` () =
     Law.HoldsFor(
         [ StateView.describeProxy (proxy "web"),
           "proxy web: 127.0.0.1:443 -> web (10.0.0.1:80) (round-robin): 3 open (limit 10), 7 admitted, 4 relays ended, 100 bytes from clients, 9223372036854775807 from targets, configuration 2"
+          StateView.describeProxy { proxy "free" with ConnectionLimit = 0 },
+          "proxy free: 127.0.0.1:443 -> free (10.0.0.1:80) (round-robin): 3 open (no limit), 7 admitted, 4 relays ended, 100 bytes from clients, 9223372036854775807 from targets, configuration 2"
           StateView.describeProxy { proxy "old" with Bound = []; IsConfigured = false },
           "proxy old: - -> old (10.0.0.1:80) (round-robin): 3 open (limit 10), 7 admitted, 4 relays ended, 100 bytes from clients, 9223372036854775807 from targets, configuration 2, no longer configured"
           StateView.describeConnection (connection (Endpoint.OfIp(IPAddress.Parse "192.0.2.1", 5)) "www.example"),
