@@ -294,6 +294,37 @@ public abstract class PumpContract : IDisposable
         }
     }
 
+    /// <summary>A busy stream is moved in another way, which stops at the mark and takes what is queued behind it for the end.</summary>
+    [Theory]
+    [InlineData(false, false)]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    [InlineData(true, true)]
+    public async Task Urgent_data_in_a_busy_stream_stops_nothing(bool comesLater, bool ends)
+    {
+        using var pumping = await Pumping.BeginAsync(_engine, Family.Tcp4, []);
+        byte[] bulk = Wire.Pattern(2_000_000, 5);
+        byte[] tail = Wire.Pattern(300_000, 6);
+        Task sending = SendAsync();
+        byte[] received = await pumping.Target.PeerReceive(bulk.Length + tail.Length);
+        await sending.WaitAsync(Wire.Patience);
+        Assert.True(received.AsSpan(0, bulk.Length).SequenceEqual(bulk));
+        Assert.True(received.AsSpan(bulk.Length).SequenceEqual(tail));
+        if (ends)
+            Assert.Equal((Side.Client, RelayEvent.Ended), await pumping.Told.NextAsync());
+
+        async Task SendAsync()
+        {
+            await SendAll(pumping.Client.Peer, bulk);
+            if (comesLater)
+                await Wire.Eventually(() => Task.FromResult(Volatile.Read(ref pumping.TargetStamps.BytesTo) == bulk.Length), "the bulk is through");
+            pumping.Client.Peer.Send("!"u8, SocketFlags.OutOfBand);
+            await SendAll(pumping.Client.Peer, tail);
+            if (ends)
+                pumping.Client.Peer.Shutdown(SocketShutdown.Send);
+        }
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

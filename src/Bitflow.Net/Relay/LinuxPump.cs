@@ -90,6 +90,8 @@ internal sealed class LinuxPump : IReadyHandler
 
         while (_from.MayReceiveNow())
         {
+            if (_busy && !_from.MaySplice)
+                StopSplicing();
             if (_busy)
                 _pipe ??= _loop.Pipes.TryRent(_loop.Now);
             if (!(_pipe is null ? CopyOnce() : SpliceOnce()))
@@ -191,22 +193,27 @@ internal sealed class LinuxPump : IReadyHandler
             return false;
         }
 
-        if (got.Fault != IoFault.None)
-            return Fail(got.Fault);
-        if (got.IsEnd)
-            return Finish(_side, RelayEvent.Ended);
+        if (got.Fault != IoFault.None || got.IsEnd)
+        {
+            // Splice stops at the mark of urgent data for good, and tells of the end or the fault that is queued behind the bytes behind it. A receive goes on.
+            StopSplicing();
+            return true;
+        }
+
         Received(got.Bytes);
         if (!DrainPipe())
             return false;
         _smallSplices = got.Bytes < SmallSplice ? _smallSplices + 1 : 0;
-        if (_smallSplices == SmallSplicesBeforeCopying || !_from.MaySplice)
-        {
-            _busy = false;
-            _smallSplices = 0;
-            ReturnPipe();
-        }
-
+        if (_smallSplices == SmallSplicesBeforeCopying)
+            StopSplicing();
         return true;
+    }
+
+    private void StopSplicing()
+    {
+        _busy = false;
+        _smallSplices = 0;
+        ReturnPipe();
     }
 
     /// <summary>Sends; what the kernel does not take is kept. False when something was kept, or the write failed.</summary>
