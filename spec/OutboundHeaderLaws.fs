@@ -120,3 +120,16 @@ let ``a word of 256 bytes is sent, and a longer one is left out whole`` () =
         match OutboundHeader.choose ProxyHeaderVersion.V2 client server None (Some tls) with
         | ProxyHeader.BinaryTcp(_, _, tlvs) -> tlvs.Authority.IsSome = sent
         | _ -> false)
+
+[<Fact>]
+let ``cipher suites go by the names that OpenSSL gives them`` () =
+    Law.HoldsFor(
+        [ "TLS_AES_128_GCM_SHA256", "TLS_AES_128_GCM_SHA256"
+          "TLS_CHACHA20_POLY1305_SHA256", "TLS_CHACHA20_POLY1305_SHA256"
+          "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", "ECDHE-ECDSA-AES256-GCM-SHA384"
+          "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "ECDHE-RSA-AES128-GCM-SHA256"
+          "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256", "ECDHE-RSA-CHACHA20-POLY1305"
+          "TLS_DHE_RSA_WITH_AES_256_GCM_SHA384", "DHE-RSA-AES256-GCM-SHA384"
+          "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA", "ECDHE-RSA-AES128-SHA"
+          "TLS_RSA_WITH_AES_128_GCM_SHA256", "AES128-GCM-SHA256" ],
+        fun (registered, known) -> CipherName.openSsl registered = known)

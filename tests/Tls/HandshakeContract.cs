@@ -30,6 +30,47 @@ public sealed class LinuxHandshakeContract() : HandshakeContract(new LinuxEngine
         await reading;
     }
 
+    /// <summary>Each certificate costs a parse, and perhaps a signature, on the loop.</summary>
+    [Theory]
+    [InlineData(16, true)]
+    [InlineData(17, false)]
+    public async Task A_peer_may_show_no_more_certificates_than_a_chain_ever_has(int count, bool isTaken)
+    {
+        IssuedCertificate server = TestAuthority.Trusted.Issue("server.example");
+        var chain = new X509Certificate2Collection(server.Chain);
+        while (chain.Count < count - 1)
+            chain.Add(server.Chain[0]);
+        using OpenSslContext context = OpenSslContext.ShowingNothing();
+        var wishes = new HandshakeWishes { IsServer = false, Least = TlsVersion.Tls12, Judge = static (_, _) => null };
+        using Wire wire = await Wire.ConnectedAsync(Engine, Family.Tcp4);
+        using OpenSslContext shows = OpenSslContext.Showing(server.Certificate, chain);
+        const int DuplicateWithCloseOnExec = 1030;
+        int duplicate = Libc.Fcntl((int)wire.Peer.Handle, DuplicateWithCloseOnExec, 0);
+        Assert.True(duplicate > 0);
+        var peer = (LinuxConnection)wire.Connection.Loop.Adopt(duplicate, default);
+        Task<TlsOutcome> answering = LoopHandshake.RunAsync(peer, shows, new HandshakeWishes { IsServer = true, Least = TlsVersion.Tls12 }, default);
+        TlsOutcome outcome = await LoopHandshake.RunAsync((LinuxConnection)wire.Connection, context, wishes, default).WaitAsync(Wire.Patience);
+        Assert.Equal(!isTaken, outcome.IsCertificate);
+        Assert.Equal(isTaken ? "" : "it came with 17 certificates, and no more than 16 are looked at", outcome.Detail);
+        Assert.Equal(isTaken, outcome.Connection is not null);
+        wire.Connection.Abort();
+        await answering.WaitAsync(Wire.Patience);
+        peer.Abort();
+    }
+
+    /// <summary>An alert of close_notify (RFC 8446 section 6.1) in place of what belongs here.</summary>
+    [Fact]
+    public async Task A_peer_that_ends_TLS_before_hands_are_shaken_is_said_to_have_done_that()
+    {
+        using OpenSslContext context = OpenSslContext.ShowingNothing();
+        using Wire wire = await Wire.ConnectedAsync(Engine, Family.Tcp4);
+        Task<TlsOutcome> shaking = LoopHandshake.RunAsync(
+            (LinuxConnection)wire.Connection, context, new HandshakeWishes { IsServer = false, Least = TlsVersion.Tls12 }, default);
+        await wire.Peer.SendAllAsync(new byte[] { 21, 3, 3, 0, 2, 1, 0 });
+        Assert.Equal("the peer ended TLS (close_notify) before hands were shaken", (await shaking.WaitAsync(Wire.Patience)).Detail);
+        wire.Connection.Abort();
+    }
+
     /// <summary>The library asks about a certificate when a session begins; it may have expired when the session is resumed.</summary>
     [Theory]
     [InlineData(SslProtocols.Tls12)]

@@ -257,6 +257,34 @@ public abstract class SecuredConnectionContract : IDisposable
         Assert.Equal(Readiness.Ended, await wire.OnLoop(c => c.Look()));
     }
 
+    /// <summary>It is no data (RFC 8446 section 6.1), but the kernel turns a close over unread bytes into a reset, with all that is still to be sent.</summary>
+    [Theory]
+    [MemberData(nameof(Everyone))]
+    public async Task What_a_peer_sends_behind_its_close_notify_costs_it_nothing_of_the_answer(bool isServer, SslProtocols version)
+    {
+        using SecuredWire wire = await SecuredWire.MakeAsync(_engine, isServer, version);
+        await wire.PeerEnds();
+        Assert.True((await wire.Receive(new byte[10])).IsEnd);
+        await wire.PeerSocket.SendAllAsync(new byte[] { 23, 3, 3, 0, 3, 1, 2, 3 });
+        await Wire.Eventually(
+            async () => await wire.OnLoop(static c => Libc.Receive(c.Descriptor, new byte[8], Libc.MsgPeek | Libc.MsgDontWait)) == 8, "it has come");
+        // More than the peer's kernel takes before the peer reads.
+        const int SendBuffer = 7;
+        byte[] answer = Wire.Pattern(1_000_000);
+        Assert.Equal(0, await wire.OnLoop(c => Libc.SetOption(c.Descriptor, Libc.SolSocket, SendBuffer, 2 * answer.Length)));
+        Assert.Equal(IoFault.None, await wire.SendAll(answer));
+        Assert.Equal(IoFault.None, await wire.End());
+        Assert.NotEqual(0, await wire.OnLoop(static c => c.UnsentBytes));
+        await wire.OnLoop(static c =>
+        {
+            c.Close();
+            return true;
+        });
+        (byte[] received, bool isEnd) = await wire.PeerReceiveAll();
+        Assert.Equal(answer, received);
+        Assert.True(isEnd);
+    }
+
     [Theory]
     [MemberData(nameof(Everyone))]
     public async Task An_end_without_close_notify_is_truncation_after_what_came_before(bool isServer, SslProtocols version)

@@ -1,7 +1,10 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
+using System.Text;
 using Bitflow.Tests.Fixtures;
 using Xunit;
 
@@ -74,5 +77,60 @@ public sealed class TerminatedTlsTests
             Assert.NotEqual(isNew, said.Contains("Reused, TLSv", StringComparison.Ordinal));
             return isNew;
         }
+    }
+
+    /// <summary>
+    /// With Nagle's algorithm (RFC 896) on, a client keeps its first data until its last words of the handshake are acknowledged, and the kernel, which waits
+    /// for an answer to send that with, does not do it for 40 ms. The fastest of some counts: a busy machine makes none faster.
+    /// </summary>
+    [Theory]
+    [InlineData(EngineKind.Linux, SslProtocols.Tls12)]
+    [InlineData(EngineKind.Linux, SslProtocols.Tls13)]
+    [InlineData(EngineKind.Managed, SslProtocols.Tls12)]
+    [InlineData(EngineKind.Managed, SslProtocols.Tls13)]
+    public async Task A_client_that_gathers_small_writes_does_not_wait_for_its_first_answer(EngineKind engine, SslProtocols version)
+    {
+        using Peer target = Peer.Echo();
+        using RunningProxies bitflow = RunningProxies.One(target.Address, engine, listener: Tls());
+        TimeSpan fastest = TimeSpan.MaxValue;
+        for (int i = 0; i < 20; i++)
+        {
+            using Socket socket = await bitflow.ConnectAsync();
+            socket.NoDelay = false;
+            using var client = new SslStream(new NetworkStream(socket), leaveInnerStreamOpen: false, (_, _, _, _) => true);
+            await client.AuthenticateAsClientAsync(new SslClientAuthenticationOptions { TargetHost = "server.example", EnabledSslProtocols = version }).Patiently();
+            long began = Stopwatch.GetTimestamp();
+            await client.WriteAsync("abc"u8.ToArray());
+            await client.ReadExactlyAsync(new byte[3]).AsTask().Patiently();
+            TimeSpan took = Stopwatch.GetElapsedTime(began);
+            fastest = took < fastest ? took : fastest;
+        }
+
+        Assert.InRange(fastest.TotalMilliseconds, 0, 30);
+    }
+
+    /// <summary>What the target hears of a client's certificate and of the cipher.</summary>
+    [Theory]
+    [InlineData(EngineKind.Linux)]
+    [InlineData(EngineKind.Managed)]
+    public async Task A_target_is_told_the_ciphers_usual_name_and_a_common_name_beside_others_in_its_part(EngineKind engine)
+    {
+        static byte[] Type(byte last) => [0x06, 3, 0x55, 4, last];
+        byte[] unit = [0x30, 8, .. Type(11), 0x0c, 1, (byte)'x'];
+        byte[] name = [0x30, 12, .. Type(3), 0x0c, 5, .. "multi"u8];
+        byte[] subject = [0x30, 26, 0x31, 24, .. unit, .. name];
+        IssuedCertificate shown = TestAuthority.Trusted.Issue("client.example", subject: new X500DistinguishedName(subject));
+        using var target = new Peer();
+        using RunningProxies bitflow = RunningProxies.One(
+            target.Address,
+            engine,
+            listener: $"tls_context: {{ min_version: '1.2', verify_mode: strict, certificates: [ {{ key: '{Server.Key}', certificate: '{Server.File}', authority: '{TestAuthority.Trusted.IntermediateFile}' }} ] }}\n",
+            options: "enable_proxy_header: true\nproxy_header_version: 2\n");
+        using Socket socket = await bitflow.ConnectAsync();
+        using TestEnd client = await TestEnd.ClientAsync(socket, "server.example", SslProtocols.Tls12, shown.Certificate);
+        using Socket relayed = await target.AcceptAsync();
+        string header = Encoding.Latin1.GetString(await relayed.ReadOnceAsync());
+        Assert.Contains("ECDHE-ECDSA-AES", header, StringComparison.Ordinal);
+        Assert.Contains("\x22\0\x05multi", header, StringComparison.Ordinal);
     }
 }

@@ -8,6 +8,9 @@ namespace Bitflow.Net.Tls;
 /// <summary>Hands shaken on a Linux loop, by the TLS library itself; it goes on whenever there are bytes, or room, beneath.</summary>
 internal sealed class LoopHandshake : IReadyHandler
 {
+    /// <summary>Certificates that a peer may show. A chain has a handful, and each costs a parse and perhaps a signature on the loop.</summary>
+    private const int MostCertificates = 16;
+
     private readonly LoopOperation _waiting = new();
     private readonly LinuxLoop _loop;
     private readonly RecordLink _link;
@@ -90,6 +93,12 @@ internal sealed class LoopHandshake : IReadyHandler
     {
         if (_wishes.Judge is not { } judge)
             return true;
+        if (OpenSsl.CountOf(sent) is var count && count > MostCertificates)
+        {
+            _refusal = $"it came with {count} certificates, and no more than {MostCertificates} are looked at";
+            return false;
+        }
+
         try
         {
             _peer = X509CertificateLoader.LoadCertificate(OpenSsl.Encode(certificate));
@@ -123,7 +132,7 @@ internal sealed class LoopHandshake : IReadyHandler
 
         _link.Handshake = null;
         if (_isDone && !raw.IsClosed && IsStillAccepted())
-            return new(new LoopTlsConnection(_link, _loop, _ssl), TlsTerms.Of(_ssl, _peer), IoFault.None, false, "");
+            return new(new LoopTlsConnection(_link, _loop, _ssl, _wishes.IsServer), TlsTerms.Of(_ssl, _peer), IoFault.None, false, "");
         _link.Free(_ssl);
         if (_refusal is not null)
             return TlsOutcome.Failed(IoFault.None, isCertificate: true, _refusal) with { IsOfSession = _isOfSession };
@@ -170,7 +179,7 @@ internal sealed class LoopHandshake : IReadyHandler
             return _link.ReceiveFault != IoFault.None || _link.SendFault != IoFault.None;
         if (OpenSsl.IsWantOfCertificate())
             _refusal = _wishes.Judge?.Invoke(null, []);
-        _detail = OpenSsl.TakeError();
+        _detail = why == OpenSsl.PeerEnded ? "the peer ended TLS (close_notify) before hands were shaken" : OpenSsl.TakeError();
         return true;
     }
 }

@@ -25,6 +25,12 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
     private bool _released;
     private bool _receiveNeedsRoom;
 
+    /// <summary>
+    /// Whether the peer's last words in the handshake may stand without an acknowledgement. A client that has not turned Nagle's algorithm off (RFC 896) keeps
+    /// its first data back until it has one, and the kernel may keep that back for 40 ms.
+    /// </summary>
+    private bool _owesAcknowledgement;
+
     /// <summary>Bytes of data whose record the library has made, and of which the kernel has not taken all.</summary>
     private int _underWay;
     private bool _endMade;
@@ -35,12 +41,14 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
     /// <param name="link">Between the library and the connection beneath.</param>
     /// <param name="loop">Of that connection.</param>
     /// <param name="ssl">Freed with this.</param>
-    public LoopTlsConnection(RecordLink link, LinuxLoop loop, nint ssl)
+    /// <param name="isServer">Whether hands were shaken with a client, whose words come last.</param>
+    public LoopTlsConnection(RecordLink link, LinuxLoop loop, nint ssl, bool isServer)
         : base(loop)
     {
         _link = link;
         _raw = link.Raw;
         _ssl = ssl;
+        _owesAcknowledgement = isServer;
         _raw.Reader = this;
         _raw.Writer = this;
     }
@@ -151,6 +159,10 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
         if (!_endSent && !_raw.IsClosed)
             _ = TrySendEnd();
         Release();
+
+        // What comes behind close_notify is no data (RFC 8446, section 6.1). Unread it would make the kernel reset the connection, with all that it has still to send.
+        if (_ended)
+            _raw.DiscardReceived();
         _raw.Close();
         AnnounceClosed();
     }
@@ -208,6 +220,7 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
             }
         }
 
+        _owesAcknowledgement &= received == 0;
         if (received > 0)
             result = IoResult.Ok(received);
         else if (_receiveFault != IoFault.None)
@@ -241,6 +254,7 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
         }
 
         int answer;
+        _owesAcknowledgement = false;
         _link.MoreFollows = more || data.Length > RecordBytes;
         OpenSsl.ClearErrors();
         fixed (byte* from = data)
@@ -309,6 +323,11 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
         {
             _receiveFault = _link.ReceiveFault;
             _dry = _receiveFault == IoFault.None;
+            if (_dry && _owesAcknowledgement)
+            {
+                _owesAcknowledgement = false;
+                _raw.AcknowledgeNow();
+            }
 
             // It has read what was no data, a ticket or a KeyUpdate: who sends nothing else does not get the loop for itself.
             if (_dry && why == OpenSsl.WantRead && _link.MoreIsHere)

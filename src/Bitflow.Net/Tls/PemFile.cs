@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using System.Text;
 
 namespace Bitflow.Net.Tls;
 
@@ -9,7 +10,9 @@ internal static class PemFile
     /// <summary>The largest bundles of authorities have a quarter of it.</summary>
     private const int MaxBytes = 4 * 1024 * 1024;
 
-    /// <exception cref="TlsFileException">The file cannot be read, or holds none.</exception>
+    private const string Begin = "-----BEGIN CERTIFICATE-----";
+
+    /// <exception cref="TlsFileException">The file cannot be read, holds none, or one that is damaged.</exception>
     public static X509Certificate2Collection Certificates(string path)
     {
         string text = Read(path);
@@ -23,8 +26,12 @@ internal static class PemFile
             throw new TlsFileException($"{path}: one of its certificates cannot be read ({e.Message})", e);
         }
 
+        // The platform leaves out, without a word, what it cannot frame: a block that is cut off, or one with a letter wrong.
+        int begun = text.AsSpan().Count(Begin);
+        if (all.Count < begun)
+            throw new TlsFileException($"{path}: of its {begun} certificates {all.Count} can be read; one is cut off or damaged, or the file is still being written");
         if (all.Count == 0)
-            throw new TlsFileException($"{path}: it holds no certificate; a PEM file has a line -----BEGIN CERTIFICATE-----");
+            throw new TlsFileException($"{path}: it holds no certificate; a PEM file has a line {Begin}");
         return all;
     }
 
@@ -33,7 +40,7 @@ internal static class PemFile
     public static X509Certificate2 WithKey(X509Certificate2 certificate, string certificatePath, string keyPath)
     {
         string text = Read(keyPath);
-        if (text.Contains("ENCRYPTED", StringComparison.Ordinal))
+        if (text.Contains("BEGIN ENCRYPTED PRIVATE KEY", StringComparison.Ordinal) || text.Contains("Proc-Type: 4,ENCRYPTED", StringComparison.Ordinal))
             throw new TlsFileException($"{keyPath}: the key is encrypted, and there is nobody to ask for its passphrase; decrypt it with \"openssl pkey\"");
         if (!text.Contains("PRIVATE KEY-----", StringComparison.Ordinal))
             throw new TlsFileException($"{keyPath}: it holds no private key; a PEM file has a line -----BEGIN PRIVATE KEY-----");
@@ -72,7 +79,9 @@ internal static class PemFile
             int length = file.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
             if (length == MaxBytes)
                 throw new TlsFileException($"{path}: it is larger than {MaxBytes} bytes");
-            return System.Text.Encoding.UTF8.GetString(bytes, 0, length);
+
+            // Some editors begin a file with a byte order mark, which would hide its first block.
+            return Encoding.UTF8.GetString(bytes, 0, length).TrimStart('\uFEFF');
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {

@@ -150,6 +150,10 @@ internal sealed class TlsConnection(Connection raw, SslStream ssl, ConnectionStr
             return;
         lock (_gate)
             _ending ??= SendCloseNotifyAsync();
+
+        // What comes behind close_notify is no data (RFC 8446, section 6.1).
+        if (_ended)
+            raw.DiscardReceived();
         raw.Close();
         Release();
     }

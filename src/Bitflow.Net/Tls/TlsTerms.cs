@@ -1,3 +1,4 @@
+using System.Formats.Asn1;
 using System.Net.Security;
 using System.Security.Authentication;
 using System.Security.Cryptography;
@@ -29,7 +30,7 @@ internal sealed record TlsTerms(TlsVersion Version, TlsCipherSuite CipherSuite, 
 
     /// <summary>What a PROXY header tells of it. A certificate that was accepted from a client has been verified.</summary>
     public TerminatedTls Describe(string serverName) =>
-        new(Version, CipherSuite.ToString(), Alpn, serverName, OptionModule.OfObj(Presented));
+        new(Version, CipherName.OpenSsl(CipherSuite.ToString()), Alpn, serverName, OptionModule.OfObj(Presented));
 
     private static TlsTerms Of(bool isTls12, TlsCipherSuite suite, ReadOnlySpan<byte> protocol, X509Certificate2? peer) => new(
         isTls12 ? TlsVersion.Tls12 : TlsVersion.Tls13,
@@ -48,7 +49,7 @@ internal sealed record TlsTerms(TlsVersion Version, TlsCipherSuite CipherSuite, 
         {
             return read(certificate);
         }
-        catch (CryptographicException)
+        catch (Exception e) when (e is CryptographicException or AsnContentException or ArgumentException)
         {
             return "";
         }
@@ -65,8 +66,26 @@ internal sealed record TlsTerms(TlsVersion Version, TlsCipherSuite CipherSuite, 
         {
             if (!part.HasMultipleElements && part.GetSingleElementType().Value == commonName)
                 return part.GetSingleElementValue() ?? "";
+            if (part.HasMultipleElements && OfSeveral(part) is { } name)
+                return name;
         }
 
         return "";
+
+        // A part of several elements (X.501 section 9.3), which the platform shows as a whole alone.
+        static string? OfSeveral(X500RelativeDistinguishedName part)
+        {
+            AsnReader elements = new AsnReader(part.RawData, AsnEncodingRules.DER).ReadSetOf();
+            while (elements.HasData)
+            {
+                AsnReader element = elements.ReadSequence();
+                if (element.ReadObjectIdentifier() != commonName)
+                    continue;
+                Asn1Tag tag = element.PeekTag();
+                return element.ReadCharacterString((UniversalTagNumber)tag.TagValue);
+            }
+
+            return null;
+        }
     }
 }

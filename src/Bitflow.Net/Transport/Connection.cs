@@ -100,7 +100,7 @@ internal abstract class Connection
     /// <summary>
     /// Completes when the peer has reset the connection (<see cref="IoFault.Reset"/>, or another fault the kernel reports), whether or not
     /// anyone receives; with <see cref="IoFault.Aborted"/> when the connection was closed here. At most one such call at a time; it may
-    /// be pending beside a receive. The portable engine looks every few seconds; the Linux engine knows at once.
+    /// be pending beside a receive. The portable engine looks twice a second; the Linux engine knows at once.
     /// </summary>
     public abstract ValueTask<IoFault> WaitResetAsync();
 
@@ -111,6 +111,14 @@ internal abstract class Connection
     /// Lets the kernel give up after this long without acknowledgement of sent bytes (TCP_USER_TIMEOUT, RFC 5482); zero leaves it alone.
     /// </summary>
     public abstract void SetUserTimeout(Duration timeout);
+
+    /// <summary>
+    /// Reads and forgets what has come, so that a close is none of a connection with unread data, which the kernel turns into a reset; no more than a
+    /// linger would read.
+    /// </summary>
+    public virtual void DiscardReceived()
+    {
+    }
 
     /// <summary>Closes at once, so that the peer sees a reset (a Unix socket cannot carry one: it is closed).</summary>
     public abstract void Abort();

@@ -130,7 +130,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
     /// <summary>A send of the ring took nothing, for which there may be a fault.</summary>
     internal void NoteSendByRing(int answer)
     {
-        if (answer is not (Libc.WouldBlock or Libc.BrokenPipe) && !IsOfTheRing(answer))
+        if (answer is not (-Errno.WouldBlock or -Errno.BrokenPipe) && !IsOfTheRing(answer))
             NoteFault(-answer);
     }
 
@@ -152,7 +152,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
 
     private void EndReceivingByRing(IRingUser user, int answer)
     {
-        if (answer < 0 && answer != Libc.WouldBlock && !IsOfTheRing(answer))
+        if (answer < 0 && answer != -Errno.WouldBlock && !IsOfTheRing(answer))
             NoteFault(-answer);
         _ringUser = null;
         if (!IsClosed)
@@ -161,7 +161,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
     }
 
     /// <summary>Whether an answer says something of the ring, and nothing of the connection.</summary>
-    private static bool IsOfTheRing(int answer) => answer is Libc.Canceled or Libc.NoBuffers or Libc.NoMemory or Libc.Interrupted;
+    private static bool IsOfTheRing(int answer) => answer is -Errno.Canceled or -Errno.NoBuffers or -Errno.NoMemory or -Errno.Interrupted;
 
     /// <summary>Begins to hear of a connected socket. Answers the negative errno where the kernel cannot, and the connection is closed then.</summary>
     public int Begin()
@@ -178,12 +178,12 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
             return new(IoFault.Aborted);
         Span<byte> address = stackalloc byte[SocketAddresses.MaxBytes];
         int answer = Connect(address[..SocketAddresses.Write(_target!, address)]);
-        if (answer is not (0 or Libc.InProgress))
+        if (answer is not (0 or -Errno.InProgress))
         {
             Close();
 
             // On TCP, EAGAIN means that no local port is free.
-            return new(answer == Libc.WouldBlock && _family != Libc.FamilyUnix ? IoFault.NoLocalAddress : IoFaults.OfErrno(-answer));
+            return new(answer == -Errno.WouldBlock && _family != Libc.FamilyUnix ? IoFault.NoLocalAddress : IoFaults.OfErrno(-answer));
         }
 
         _watchesWritable = answer != 0;
@@ -209,14 +209,14 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
     private int Connect(ReadOnlySpan<byte> address)
     {
         int answer = Libc.Connect(_descriptor, address);
-        if (answer != Libc.InProgress || _target is not IPEndPoint { Address: var ip } || !IPAddress.IsLoopback(ip))
+        if (answer != -Errno.InProgress || _target is not IPEndPoint { Address: var ip } || !IPAddress.IsLoopback(ip))
             return answer;
         answer = Libc.Connect(_descriptor, address);
         switch (answer)
         {
-            case Libc.AlreadyInProgress:
-                return Libc.InProgress;
-            case Libc.ConnectionReset:
+            case -Errno.AlreadyInProgress:
+                return -Errno.InProgress;
+            case -Errno.ConnectionReset:
                 // Accepted, and reset before we looked: what it sent first is there to be received, and then the reset.
                 NoteFault(-answer);
                 return 0;
@@ -254,7 +254,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
         int answer = Libc.Receive(_descriptor, one, Libc.MsgPeek | Libc.MsgDontWait);
         if (answer > 0)
             return Readiness.Data;
-        if (answer is < 0 and not Libc.WouldBlock)
+        if (answer is < 0 and not -Errno.WouldBlock)
             NoteFault(-answer);
         else
             TakeError();
@@ -398,6 +398,14 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
         return Received(answer, out result);
     }
 
+    public override void DiscardReceived()
+    {
+        Span<byte> nowhere = stackalloc byte[4096];
+        int left = Farewell.LingerBytes;
+        while (left > 0 && !IsClosed && MayHaveBytes && TryReceive(nowhere, out IoResult received) && received.Bytes > 0)
+            left -= received.Bytes;
+    }
+
     /// <summary>Moves what has come into an empty pipe; false when there is nothing.</summary>
     internal bool TrySplice(SplicePipe pipe, out IoResult result)
     {
@@ -443,7 +451,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
             return true;
         }
 
-        if (answer == Libc.WouldBlock)
+        if (answer == -Errno.WouldBlock)
         {
             _readable = false;
             result = default;
@@ -484,6 +492,15 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
         TurnDelaysOff();
     }
 
+    /// <summary>
+    /// Acknowledges what has come, if the kernel still waits for something to send it with. An even number (TCP_QUICKACK, tcp(7)): this once.
+    /// </summary>
+    internal void AcknowledgeNow()
+    {
+        if (_family != Libc.FamilyUnix && !IsClosed)
+            _ = Libc.SetOption(_descriptor, Libc.IpProtoTcp, Libc.TcpQuickAck, 2);
+    }
+
     private void TurnDelaysOff()
     {
         _delays = false;
@@ -500,7 +517,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
             return true;
         }
 
-        if (answer == Libc.WouldBlock)
+        if (answer == -Errno.WouldBlock)
         {
             _writable = false;
             result = default;
@@ -508,7 +525,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
         }
 
         // EPIPE says that the error was taken before; the first one is the truth.
-        if (answer != Libc.BrokenPipe)
+        if (answer != -Errno.BrokenPipe)
             NoteFault(-answer);
         result = IoResult.Failed(FaultOr(-answer));
         return true;
@@ -565,7 +582,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
         _fault = IoFaults.OfErrno(errno);
 
         // EPIPE is how the kernel records a reset that came after the peer's orderly end.
-        if (errno == -Libc.BrokenPipe)
+        if (errno == Errno.BrokenPipe)
             _peerEnded = true;
         if (_reset is { IsPending: true } reset)
         {

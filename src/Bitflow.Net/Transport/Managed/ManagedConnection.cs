@@ -265,6 +265,21 @@ internal sealed class ManagedConnection : Connection
         }
     }
 
+    public override void DiscardReceived()
+    {
+        byte[] nowhere = new byte[4096];
+        try
+        {
+            int left = Farewell.LingerBytes;
+            while (left > 0 && _socket.Available > 0)
+                left -= _socket.Receive(nowhere);
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // Closed or reset: there is nothing to be kept from.
+        }
+    }
+
     private bool TakePendingError()
     {
         if (!_reset && _socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.Error) is int error && error != 0)

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using Bitflow.Domain;
@@ -18,7 +17,7 @@ internal sealed class ManagedLoop : EventLoop, IDisposable
         : base(place: 0) =>
         _alarm = new Timer(static state => ((ManagedLoop)state!).RunTimers(), this, Timeout.Infinite, Timeout.Infinite);
 
-    public override Instant Now => Instant.OfNanoseconds(Stopwatch.GetTimestamp() * (1_000_000_000L / Stopwatch.Frequency));
+    public override Instant Now => MonotonicClock.Now;
 
     public override bool IsCurrent => true;
 
@@ -55,9 +54,16 @@ internal sealed class ManagedLoop : EventLoop, IDisposable
 
     public override Connection Adopt(int descriptor, in SocketSettings settings)
     {
-        var socket = new Socket(new SafeSocketHandle(descriptor, ownsHandle: true));
-        Configure(socket, settings);
-        return new ManagedConnection(this, socket);
+        try
+        {
+            var socket = new Socket(new SafeSocketHandle(descriptor, ownsHandle: true));
+            Configure(socket, settings);
+            return new ManagedConnection(this, socket);
+        }
+        catch (SocketException)
+        {
+            return new DeadConnection(this);
+        }
     }
 
     public void Dispose() => _alarm.Dispose();

@@ -1,0 +1,52 @@
+using System.Security.Cryptography.X509Certificates;
+using Bitflow.Net.Tls;
+using Bitflow.Tests.Fixtures;
+using Xunit;
+
+namespace Bitflow.Tests.Tls;
+
+/// <summary>Certificates and keys as they lie on disks: edited, copied, cut off.</summary>
+public sealed class PemFileTests
+{
+    private static readonly IssuedCertificate Issued = TestAuthority.Trusted.Issue("pem.example");
+
+    private static string Chain => File.ReadAllText(Issued.File);
+
+    public static TheoryData<string, string> Damaged => new()
+    {
+        { "cut off", Chain[..(Chain.LastIndexOf("-----BEGIN", StringComparison.Ordinal) + 200)] },
+        { "a letter wrong", Chain.Insert(Chain.LastIndexOf("-----BEGIN", StringComparison.Ordinal) + 100, "!") },
+        { "its last line wrong", Chain[..Chain.LastIndexOf("-----END", StringComparison.Ordinal)] + "-----END CERTIFICAT-----" },
+    };
+
+    /// <summary>A listener that shows its certificate without the issuer's, or a list of authorities with one missing, would look as if all were well.</summary>
+    [Theory]
+    [MemberData(nameof(Damaged))]
+    public void A_file_with_a_damaged_certificate_is_refused_whole(string how, string text)
+    {
+        string path = TestAuthority.Trusted.Write("damaged.pem", text);
+        string said = Assert.Throws<TlsFileException>(() => PemFile.Certificates(path)).Message;
+        Assert.StartsWith($"{path}: ", said, StringComparison.Ordinal);
+        Assert.True(said.Contains("of its 2 certificates 1 can be read", StringComparison.Ordinal), $"{how}: {said}");
+    }
+
+    [Fact]
+    public void A_byte_order_mark_hides_neither_a_certificate_nor_a_key()
+    {
+        string certificates = TestAuthority.Trusted.Write("marked.pem", '\uFEFF' + Chain);
+        string key = TestAuthority.Trusted.Write("marked.key", '\uFEFF' + File.ReadAllText(Issued.Key));
+        X509Certificate2Collection read = PemFile.Certificates(certificates);
+        Assert.Equal(2, read.Count);
+        Assert.True(PemFile.WithKey(read[0], certificates, key).HasPrivateKey);
+    }
+
+    [Fact]
+    public void A_key_is_encrypted_only_where_its_block_says_so()
+    {
+        string plain = TestAuthority.Trusted.Write("plain.key", "# this key is NOT ENCRYPTED\n" + File.ReadAllText(Issued.Key));
+        Assert.True(PemFile.WithKey(PemFile.Certificates(Issued.File)[0], Issued.File, plain).HasPrivateKey);
+        using var key = Issued.Certificate.GetECDsaPrivateKey()!;
+        string locked = TestAuthority.Trusted.Write("locked.key", key.ExportEncryptedPkcs8PrivateKeyPem("a word", new(System.Security.Cryptography.PbeEncryptionAlgorithm.Aes128Cbc, System.Security.Cryptography.HashAlgorithmName.SHA256, 1000)));
+        Assert.Contains("the key is encrypted", Assert.Throws<TlsFileException>(() => PemFile.WithKey(PemFile.Certificates(Issued.File)[0], Issued.File, locked)).Message, StringComparison.Ordinal);
+    }
+}
