@@ -7,19 +7,10 @@ namespace Bitflow.Net.Linux;
 /// A file that is only ever appended to, by the kernel's own O_APPEND: the platform's append mode remembers an offset instead, which goes
 /// wrong as soon as a rotation truncates the file or another process writes to it.
 /// </summary>
-internal sealed partial class AppendFile : IDisposable
+internal sealed class AppendFile : IDisposable
 {
-    private const int WriteOnly = 0x1;
-    private const int Create = 0x40;
-    private const int NoControllingTerminal = 0x100;
-    private const int Append = 0x400;
-    private const int NonBlocking = 0x800;
-    private const int CloseOnExec = 0x80000;
-
     /// <summary>The owner writes, the group reads (0640).</summary>
     private const int Mode = 0x1A0;
-
-    private const int Interrupted = 4;
 
     private readonly SafeFileHandle _handle;
 
@@ -29,7 +20,7 @@ internal sealed partial class AppendFile : IDisposable
     /// <exception cref="IOException">It cannot be opened; the message names path and reason.</exception>
     public static AppendFile Open(string path)
     {
-        SafeFileHandle handle = OpenNative(path, WriteOnly | Create | Append | NonBlocking | NoControllingTerminal | CloseOnExec, Mode);
+        SafeFileHandle handle = Libc.OpenFile(path, Libc.OpenWriteOnly | Libc.OpenCreate | Libc.OpenAppend | Libc.NonBlocking | Libc.OpenNoTerminal | Libc.CloseOnExec, Mode);
         if (handle.IsInvalid)
         {
             string reason = Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError());
@@ -50,11 +41,11 @@ internal sealed partial class AppendFile : IDisposable
         {
             nint count;
             fixed (byte* start = bytes[written..])
-                count = WriteNative(_handle, start, (nuint)(bytes.Length - written));
+                count = Libc.WriteFile(_handle, start, (nuint)(bytes.Length - written));
             if (count < 0)
             {
                 error = Marshal.GetLastPInvokeError();
-                if (error == Interrupted)
+                if (error == Errno.Interrupted)
                     continue;
                 return written;
             }
@@ -67,10 +58,4 @@ internal sealed partial class AppendFile : IDisposable
     }
 
     public void Dispose() => _handle.Dispose();
-
-    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial SafeFileHandle OpenNative(string path, int flags, int mode);
-
-    [LibraryImport("libc", EntryPoint = "write", SetLastError = true)]
-    private static unsafe partial nint WriteNative(SafeFileHandle file, byte* bytes, nuint count);
 }

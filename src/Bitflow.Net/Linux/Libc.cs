@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 
 [assembly: System.Runtime.CompilerServices.DisableRuntimeMarshalling]
 
@@ -13,25 +14,6 @@ namespace Bitflow.Net.Linux;
 /// </remarks>
 internal static unsafe partial class Libc
 {
-    public const int NoEntry = -2;
-    public const int Interrupted = -4;
-    public const int WouldBlock = -11;
-    public const int NoMemory = -12;
-    public const int Busy = -16;
-    public const int InvalidArgument = -22;
-    public const int TooManyOpenInSystem = -23;
-    public const int TooManyOpen = -24;
-    public const int BrokenPipe = -32;
-    public const int TimedOut = -62;
-    public const int ProtocolFault = -71;
-    public const int NotSocket = -88;
-    public const int ConnectionAborted = -103;
-    public const int ConnectionReset = -104;
-    public const int NoBuffers = -105;
-    public const int InProgress = -115;
-    public const int AlreadyInProgress = -114;
-    public const int Canceled = -125;
-
     public const int FamilyUnix = 1;
     public const int FamilyInet = 2;
     public const int FamilyInet6 = 10;
@@ -68,15 +50,17 @@ internal static unsafe partial class Libc
     public const int FGetFl = 3;
     public const int FSetFl = 4;
     public const int FSetPipeSize = 1031;
-    public const int FGetPipeSize = 1032;
     public const int NonBlocking = 0x800;
 
-    public const uint SpliceMove = 1;
     public const uint SpliceNonBlock = 2;
-    public const uint SpliceMore = 4;
 
     private const int SockStream = 1;
-    private const int CloseOnExec = 0x80000;
+    public const int CloseOnExec = 0x80000;
+
+    public const int OpenWriteOnly = 0x1;
+    public const int OpenCreate = 0x40;
+    public const int OpenNoTerminal = 0x100;
+    public const int OpenAppend = 0x400;
 
     private static bool OnX64 => RuntimeInformation.ProcessArchitecture == Architecture.X64;
 
@@ -88,19 +72,14 @@ internal static unsafe partial class Libc
     public const int SolSocket = 1;
     public const int SoReuseAddr = 2;
     public const int SoAcceptConn = 30;
-    public const int IpProtoIpv6 = 41;
-    public const int Ipv6V6Only = 26;
     public const int IpProtoTcp = 6;
     public const int TcpUserTimeout = 18;
     public const int TcpInfo = 11;
+    public const int TcpQuickAck = 12;
     public const int TcpNotSentLowAt = 25;
-    public const int NoSuchEntry = 2;
-    public const int NoAccess = 13;
-    public const int NotADirectory = 20;
 
     public const nuint SiocOutq = 0x5411;
 
-    public const int FGetFd = 1;
     public const int FSetFd = 2;
     public const int FdCloexec = 1;
 
@@ -146,6 +125,12 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Statx(int directory, string path, int flags, uint mask, out StatxBuffer buffer);
+
+    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial SafeFileHandle OpenFile(string path, int flags, int mode);
+
+    [LibraryImport("libc", EntryPoint = "write", SetLastError = true)]
+    public static partial nint WriteFile(SafeFileHandle file, byte* bytes, nuint count);
 
     [LibraryImport("libc", EntryPoint = "unlink", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int Unlink(string path);
@@ -272,7 +257,7 @@ internal static unsafe partial class Libc
             {
                 answer = Answer(SystemCall(ReceiveFromNumber, descriptor, (nint)b, buffer.Length, flags, 0, 0));
             }
-            while (answer == Interrupted);
+            while (answer == -Errno.Interrupted);
             return answer;
         }
     }
@@ -288,7 +273,7 @@ internal static unsafe partial class Libc
             {
                 answer = Answer(SystemCall(SendToNumber, descriptor, (nint)d, data.Length, flags, 0, 0));
             }
-            while (answer == Interrupted);
+            while (answer == -Errno.Interrupted);
             return answer;
         }
     }

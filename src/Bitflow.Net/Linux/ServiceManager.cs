@@ -54,7 +54,7 @@ internal sealed class ServiceManager : IDisposable
     /// <summary>Listening, after a start or a reload, whether that worked or not.</summary>
     public void Ready(string status) => Send(NotifyMessage.NewReady(status), Patience);
 
-    public void Reloading() => Send(NotifyMessage.NewReloading(Instant.OfNanoseconds((long)Stopwatch.GetElapsedTime(0).TotalNanoseconds)), Patience);
+    public void Reloading() => Send(NotifyMessage.NewReloading(MonotonicClock.Now), Patience);
 
     public void Stopping(string status) => Send(NotifyMessage.NewStopping(status), Patience);
 

@@ -313,8 +313,8 @@ internal sealed class ListeningSocket
             socket.Dispose();
             string why = -answer switch
             {
-                Libc.NoSuchEntry or Libc.NotADirectory => "the directory does not exist",
-                Libc.NoAccess => "permission denied in that directory",
+                Errno.NoEntry or Errno.NotADirectory => "the directory does not exist",
+                Errno.NoAccess => "permission denied in that directory",
                 _ => Marshal.GetPInvokeErrorMessage(-answer),
             };
             throw new ListenException($"{address}: {why}");

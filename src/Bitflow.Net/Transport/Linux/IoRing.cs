@@ -119,7 +119,7 @@ internal sealed unsafe class IoRing
         byte* submissions = rings is null ? null : Libc.MapRing(descriptor, submissionsBytes, IoUring.SubmissionsOffset);
         if (submissions is null)
         {
-            errno = -Libc.NoMemory;
+            errno = Errno.NoMemory;
             if (rings is not null)
                 _ = Libc.Unmap(rings, ringsBytes);
             _ = Libc.Close(descriptor);
@@ -196,7 +196,7 @@ internal sealed unsafe class IoRing
             ulong what = *(ulong*)entry;
             if ((what & ~EventMask) != number)
                 continue;
-            if (EventOf(what) == RingEvent.Ready || (EventOf(what) == RingEvent.NothingToCancel && *(int*)(entry + 8) == Libc.NoEntry))
+            if (EventOf(what) == RingEvent.Ready || (EventOf(what) == RingEvent.NothingToCancel && *(int*)(entry + 8) == -Errno.NoEntry))
                 return true;
         }
 
@@ -374,7 +374,7 @@ internal sealed unsafe class IoRing
 
         // A wait that is over, a signal, and a kernel that wants its completions taken first or has no memory now: what was not taken stays in the queue.
         // Anything else is as grave as an epoll_wait that fails.
-        if (answer is < 0 and not (Libc.TimedOut or Libc.Interrupted or Libc.Busy or Libc.WouldBlock))
+        if (answer is < 0 and not (-Errno.TimedOut or -Errno.Interrupted or -Errno.Busy or -Errno.WouldBlock))
             throw new InvalidOperationException($"io_uring_enter failed with errno {-answer}");
     }
 }

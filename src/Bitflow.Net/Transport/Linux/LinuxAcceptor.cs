@@ -198,9 +198,9 @@ internal sealed class LinuxAcceptor : Acceptor
 
                 switch (answer)
                 {
-                    case Libc.WouldBlock:
+                    case -Errno.WouldBlock:
                         return false;
-                    case Libc.Interrupted or Libc.ConnectionAborted or Libc.ProtocolFault:
+                    case -Errno.Interrupted or -Errno.ConnectionAborted or -Errno.ProtocolFault:
                         // The client has gone while it waited.
                         continue;
                     default:

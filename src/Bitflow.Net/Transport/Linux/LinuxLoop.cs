@@ -63,7 +63,7 @@ internal sealed class LinuxLoop : EventLoop
         _ringBuffers = ringBuffers;
         _keepAlive = new LateKeepAlive(this, _sinks);
         Pipes = new PipePool(loops);
-        _now = Clock();
+        _now = MonotonicClock.Now;
         _epoll = Checked(Libc.EpollCreate(), "epoll_create1");
         _wake = Checked(Libc.EventFd(), "eventfd");
         _wakeOwner = new SafeFileHandle(_wake, ownsHandle: true);
@@ -74,13 +74,13 @@ internal sealed class LinuxLoop : EventLoop
         _thread.Start();
     }
 
-    public override Instant Now => IsCurrent ? _now : Clock();
+    public override Instant Now => IsCurrent ? _now : MonotonicClock.Now;
 
     /// <summary>
     /// The time at this moment, and the loop's from here on. What a limit is counted from is stamped with it: the time at which the turn began
     /// lies before the bytes, and the limit would end early.
     /// </summary>
-    internal Instant ReadClock() => _now = Clock();
+    internal Instant ReadClock() => _now = MonotonicClock.Now;
 
     public override bool IsCurrent => Environment.CurrentManagedThreadId == _threadId;
 
@@ -286,8 +286,6 @@ internal sealed class LinuxLoop : EventLoop
             _ = _thread.Join(StopPatience);
     }
 
-    private static Instant Clock() => Instant.OfNanoseconds(Stopwatch.GetTimestamp() * (1_000_000_000L / Stopwatch.Frequency));
-
     private static int Checked(int answer, string call) =>
         answer >= 0 ? answer : throw new InvalidOperationException($"{call} failed with errno {-answer}: the event loop cannot be made");
 
@@ -305,7 +303,7 @@ internal sealed class LinuxLoop : EventLoop
             else
                 WaitInEpoll(events, Patience());
             Volatile.Write(ref _asleep, 0);
-            _now = Clock();
+            _now = MonotonicClock.Now;
             TurnNumber++;
             while (!TryTurn(events))
             {
@@ -330,7 +328,7 @@ internal sealed class LinuxLoop : EventLoop
         int answer = Libc.EpollWait(_epoll, events, EventsPerTurn, milliseconds);
         _eventCount = Math.Max(answer, 0);
         _eventCursor = 0;
-        if (answer < 0 && answer != Libc.Interrupted)
+        if (answer < 0 && answer != -Errno.Interrupted)
             throw new InvalidOperationException($"epoll_wait failed with errno {-answer}");
     }
 
