@@ -144,3 +144,9 @@ let ``a refusal names what was meant`` () =
 [<Fact>]
 let ``the name of an inherited descriptor has at most 255 characters`` () =
     Law.HoldsFor([ 254, true; 255, true; 256, false ], fun (length, sound) -> (Address.tryParse ("fd:" + System.String('a', length))).IsOk = sound)
+
+[<Fact>]
+let ``an address with a zone is refused for its zone`` () =
+    Law.HoldsFor(
+        [ "[fe80::1%eth0]:80"; "tcp6:[fe80::1%2]:80"; "[::1%lo]:443" ],
+        fun text -> match Address.tryParse text with Error(AddressError.Zone _ as fault) -> (Address.describe fault).Contains "zone" | _ -> false)

@@ -104,3 +104,14 @@ let ``the pipes of all loops take at most a sixteenth of the descriptors, and a 
     Law.HoldsFor([ for limit in [ 64L; 256L; 1024L; 20_000L; 1_000_000L; Int64.MaxValue ] do for loops in [ 1; 2; 8; 64 ] -> limit, loops ], fun (limit, loops) ->
         let pipes = Admission.mostPipes limit loops
         pipes >= 1 && pipes <= 64 && (pipes = 1 || 2L * int64 pipes * int64 loops <= limit / 16L))
+
+[<Fact>]
+let ``where descriptors cannot be counted for want of one none is free, whatever is owed`` () =
+    Law.Holds(fun (limit: uint16) (owed: uint16) ->
+        let inUse = Admission.inUse System.Int32.MaxValue (int owed)
+        let limit = int64 limit
+        inUse > 0 && Admission.allowance limit inUse = 0 && not (Admission.isAmple limit inUse))
+
+[<Fact>]
+let ``a connection that is still to open a descriptor counts as one that has`` () =
+    Law.Holds(fun (counted: uint16) (owed: uint16) -> Admission.inUse (int counted) (int owed) = int counted + int owed)

@@ -167,3 +167,9 @@ let ``reasons that the log shows for failed dials`` () =
           DialFault.UsedUp, "target.dial.used_up" ],
         fun (fault, text) -> string (DialFault.reason fault) = text
     )
+
+[<Fact>]
+let ``a socket that takes no streams is a refusal, by errno and by the platform's name for it`` () =
+    Law.HoldsFor(
+        [ IoFaults.ofErrno 91; IoFaults.ofSocketError System.Net.Sockets.SocketError.ProtocolType ],
+        fun fault -> string (DialFault.reason (DialFault.Connect fault)) = "target.dial.refused" && IoFaults.describe fault = "is no stream socket")

@@ -476,3 +476,67 @@ let ``once the relay runs, only what happens in it, its clocks, and Bitflow's ow
           Event.Ticket 3L; Event.Counted false; Event.AttemptFailed DialFault.ConnectTimeout; Event.TimeUp ],
         fun event -> relaying.IsRelaying && obj.ReferenceEquals(Life.advance relaying (at 2) event, relaying)
     )
+
+/// The failures that a connection's transitions tell of, in order.
+let private failures lives =
+    lives |> List.pairwise |> List.choose (fun ((_, before), (_, after)) -> match Life.failureOf before after with ValueSome fault -> Some(before, fault) | ValueNone -> None)
+
+[<Fact>]
+let ``every attempt that fails is told of once, by the life that was at it, whoever ended it`` () =
+    Law.Holds(fun (SmallProxy p) (n: int) (events: AnyEvents) ->
+        let lives = lives p (peer n) events
+        let _, last = List.last lives
+        let told = failures lives
+        told.Length = last.FailedAttempts
+        && told |> List.forall (fun (before, _) -> match before.Step with Step.Attempt plan -> plan.Target = before.LastTarget | _ -> false)
+        && (match List.tryLast told with
+            | Some(before, fault) -> last.LastFault = ValueSome fault && last.LastFailed = before.LastTarget
+            | None -> last.LastFault.IsNone))
+
+[<Fact>]
+let ``a fault is why a connection ended only where it is the reason on record`` () =
+    Law.Holds(fun (SmallProxy p) (n: int) (events: AnyEvents) ->
+        lives p (peer n) events
+        |> List.forall (fun (_, life) ->
+            match Life.endingFault life, life.CloseReason with
+            | ValueSome fault, ValueSome reason -> DialFault.reason fault = reason && life.LastFault = ValueSome fault
+            | ValueSome _, ValueNone -> false
+            | ValueNone, _ -> true))
+
+[<Fact>]
+let ``the line about an end begins with its reason, or with the attempt that was it`` () =
+    Law.Holds(fun (SmallProxy p) (n: int) (events: AnyEvents) (detail: bool) ->
+        let _, life = List.last (lives p (peer n) events)
+        match life.CloseReason with
+        | ValueNone -> true
+        | ValueSome reason ->
+            let line = Life.explain life reason (if detail then "a detail" else "")
+            match Life.endingFault life with
+            | ValueSome fault -> line.StartsWith $"target {p.Targets[life.LastFailed].Name} " && line.Contains(DialFault.describe fault)
+            | ValueNone -> line.StartsWith(CloseReason.explain reason) && line.Contains "a detail" = detail)
+
+[<Fact>]
+let ``a connection that something else ends while it is dialled blames no target for that, and names the attempt before`` () =
+    let proxy =
+        { Sample.proxy "p" with
+            Targets = [ Sample.target "a"; Sample.target "b" ]
+            Options = { Sample.options with LoadBalancer = Policy.Failover } }
+    let failed = toDial (begin' proxy client) (at 0) ValueNone 0L
+    let second = Life.advance failed (at 1) (Event.AttemptFailed(DialFault.Connect IoFault.Refused))
+    let ended = Life.advance second (at 2) Event.Shutdown
+    let line = Life.explain ended ended.CloseReason.Value ""
+    Law.HoldsFor([ line ], fun line ->
+        second.LastTarget = 1 && ended.LastFailed = 0 && (Life.endingFault ended).IsNone
+        && line = $"{CloseReason.explain ended.CloseReason.Value}, at attempt 2; before it, target {second.Rules.Targets[0].Name} ({second.Rules.Targets[0].Address}) refused the connection: nothing listens there")
+
+[<Fact>]
+let ``a name that is not resolved within connect_timeout is said to be that, and counts as a timeout`` () =
+    Law.Holds(fun (SmallProxy p) (n: int) (ticket: int) ->
+        let life = toDial (begin' p (peer n)) (at 0) ValueNone (int64 (abs ticket))
+        match life.Step with
+        | Step.Attempt _ when not life.Deadline.IsNever && p.Options.ConnectionLifetime.TotalNanoseconds = 0L ->
+            let asked, inLookup = Life.advance life life.Deadline Event.TimeUp, Life.advance life life.Deadline Event.TimeUpInLookup
+            asked.LastFault = ValueSome DialFault.ConnectTimeout
+            && inLookup.LastFault = ValueSome DialFault.LookupTimeout
+            && reason asked = reason inLookup
+        | _ -> true)

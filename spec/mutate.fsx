@@ -58,6 +58,7 @@ let modules =
       "ProxyHeaderTlvs", [ "ProxyHeaderLaws" ]
       "ProxyHeaderBinary", [ "ProxyHeaderLaws" ]
       "ProxyHeaderCodec", [ "ProxyHeaderLaws" ]
+      "CipherName", [ "OutboundHeaderLaws" ]
       "OutboundHeader", [ "OutboundHeaderLaws" ]
       "Socks5", [ "Socks5Laws" ]
       "SystemdSockets", [ "SystemdLaws"; "MessageLaws" ]

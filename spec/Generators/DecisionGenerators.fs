@@ -105,6 +105,7 @@ type DecisionGenerators =
             1, Gen.map (fun fault -> DialFault.SocksExchange(fault, "the greeting")) io
             2, Gen.constant DialFault.ConnectTimeout
             1, Gen.constant DialFault.ResolveTimeout
+            1, Gen.constant DialFault.LookupTimeout
             1, Gen.constant (DialFault.Unresolved "no such name")
             1, Gen.constant (DialFault.Socks SocksFault.NoAcceptableMethod)
             2, Gen.constant (DialFault.Certificate "expired")
@@ -237,6 +238,7 @@ type DecisionGenerators =
                 2, Gen.constant Event.ClientEnded
                 1, Gen.constant Event.ClientReset
                 8, Gen.constant Event.TimeUp
+                2, Gen.constant Event.TimeUpInLookup
                 6, DecisionGenerators.RelayScript().Generator |> Gen.map (fun (RelayScript script) -> match script with (side, event) :: _ -> Event.Relayed(side, event) | [] -> Event.TimeUp)
                 1, Gen.elements [ Event.ClockOver(Side.Client, Cause.ReadTimeout); Event.ClockOver(Side.Target, Cause.WriteTimeout) ]
                 1, Gen.elements [ Event.Shutdown; Event.InternalFault ]

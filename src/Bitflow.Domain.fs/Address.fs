@@ -70,6 +70,8 @@ type AddressError =
     | NotAPort of text: string
     | BadHost of text: string
     | UnbracketedV6 of text: string
+    /// An IPv6 address with a zone (RFC 4007 section 11), which no address here has.
+    | Zone of text: string
     /// `tcp4:` with an IPv6 literal, or the reverse.
     | WrongFamily of text: string
     | EmptyPath
@@ -126,7 +128,10 @@ module Address =
                         | ValueSome a when a.Equals IPAddress.IPv6Any && family <> TcpFamily.V4 -> Ok Host.Any
                         // An IPv4-mapped address is an IPv4 address, to Go as well: a socket of IPv6 alone cannot be bound to it.
                         | ValueSome a -> Ok(Host.Literal(IpAddress.canonical a))
-                        | ValueNone -> Error(AddressError.BadHost $"[{inner}]")
+                        | ValueNone ->
+                            match inner.IndexOf '%' with
+                            | zone when zone > 0 && (IpAddress.tryParse (inner.Substring(0, zone))).IsSome -> Error(AddressError.Zone $"[{inner}]")
+                            | _ -> Error(AddressError.BadHost $"[{inner}]")
                     host, text.Substring(close + 1)
             else
                 match text.IndexOf ':' with
@@ -269,6 +274,7 @@ module Address =
         | AddressError.BadHost "*" -> "\"*\" is no host; leave it out for every address, as in \":80\""
         | AddressError.BadHost text -> $"\"{text}\" is neither a host name nor an address; IPv6 addresses go in brackets, as in \"[::1]:80\""
         | AddressError.UnbracketedV6 text -> $"\"{text}\" has several colons; write an IPv6 address in brackets, as in \"[::1]:80\""
+        | AddressError.Zone text -> $"\"{text}\" has a zone, which Bitflow does not take; use an address that needs none, or the path of a Unix socket"
         | AddressError.WrongFamily text -> $"\"{text}\" is an address of the other family; drop the \"tcp4:\" or \"tcp6:\" before it"
         | AddressError.EmptyPath -> "a path is missing; write \"unix:/path\" or \"unix:@name\""
         | AddressError.RelativePath text -> $"\"{text}\" is no absolute path; write \"unix:/path\", or \"unix:@name\" for an abstract socket"

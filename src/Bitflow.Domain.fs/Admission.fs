@@ -31,6 +31,10 @@ module Admission =
     /// What a connection needs: one descriptor for the client, one for the target.
     let descriptorsPerConnection = 2L
 
+    /// Descriptors in use, with those that connections that were accepted are still to open. All of them where not even that can be counted.
+    [<CompiledName "InUse">]
+    let inUse (counted: int) (owed: int) : int = int (min (int64 counted + int64 owed) (int64 System.Int32.MaxValue))
+
     /// How many connections may be accepted until the next look, while descriptors are scarce: each will want two, and numbers
     /// tell little now, since the free ones are where others were closed.
     [<CompiledName "Allowance">]

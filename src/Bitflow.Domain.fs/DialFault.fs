@@ -6,6 +6,9 @@ type DialFault =
     /// The kernel's answer to connecting.
     | Connect of fault: IoFault
     | ConnectTimeout
+    /// `connect_timeout` was over before the name had been resolved.
+    | LookupTimeout
+    /// `resolve_timeout` was over.
     | ResolveTimeout
     /// The name has no address, or none of the family asked for.
     | Unresolved of detail: string
@@ -57,6 +60,7 @@ module DialFault =
         | IoFault.Refused
         | IoFault.NoSuchPath
         | IoFault.NotPermitted
+        | IoFault.NoStreamSocket
         | IoFault.BacklogFull -> Cause.Refused
         | IoFault.HostUnreachable
         | IoFault.NetworkUnreachable -> Cause.Unreachable
@@ -89,7 +93,8 @@ module DialFault =
             | DialFault.SocksExchange(fault, _) -> causeOfIo fault
             | DialFault.Exchange IoFault.None -> Cause.Ended
             | DialFault.Exchange fault -> causeOfIo fault
-            | DialFault.ConnectTimeout -> Cause.ConnectTimeout
+            | DialFault.ConnectTimeout
+            | DialFault.LookupTimeout -> Cause.ConnectTimeout
             | DialFault.ResolveTimeout -> Cause.ResolveTimeout
             | DialFault.Unresolved _ -> Cause.Unresolved
             | DialFault.Socks fault -> causeOfSocks fault
@@ -106,6 +111,7 @@ module DialFault =
         match fault with
         | DialFault.Connect fault -> IoFaults.describe fault
         | DialFault.ConnectTimeout -> "did not answer within connect_timeout"
+        | DialFault.LookupTimeout -> "was not asked: connect_timeout was over before its name was resolved"
         | DialFault.ResolveTimeout -> "was not resolved within resolve_timeout"
         | DialFault.Unresolved detail -> $"has no usable address: {detail}"
         | DialFault.SocksConnect fault -> $"cannot be reached: its SOCKS5 proxy {IoFaults.describe fault}"

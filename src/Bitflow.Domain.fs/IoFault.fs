@@ -29,7 +29,9 @@ type IoFault =
     | BacklogFull = 13
     /// A TLS record that does not decrypt, or an alert: the peer broke the protocol.
     | TlsProtocol = 14
-    | Other = 15
+    /// A Unix path at which a socket of another kind is: of datagrams (EPROTOTYPE).
+    | NoStreamSocket = 15
+    | Other = 16
 
 [<RequireQualifiedAccess>]
 module IoFaults =
@@ -56,6 +58,7 @@ module IoFaults =
         | SocketError.OperationAborted
         | SocketError.Interrupted -> IoFault.Aborted
         | SocketError.WouldBlock -> IoFault.BacklogFull
+        | SocketError.ProtocolType -> IoFault.NoStreamSocket
         | _ -> IoFault.Other
 
     /// Linux errno, for the engine that makes its own calls (errno(3), x86-64 and arm64 numbers).
@@ -83,6 +86,7 @@ module IoFaults =
         | 12 -> IoFault.NoMemory // ENOMEM
         | 125 -> IoFault.Aborted // ECANCELED
         | 11 -> IoFault.BacklogFull // EAGAIN
+        | 91 -> IoFault.NoStreamSocket // EPROTOTYPE
         | _ -> IoFault.Other
 
     /// In plain words, to stand behind "the target 10.0.0.1:80".
@@ -103,6 +107,7 @@ module IoFaults =
         | IoFault.NoMemory -> "cannot be used: the kernel is out of socket memory"
         | IoFault.Aborted -> "was closed here"
         | IoFault.BacklogFull -> "is full: its backlog takes no more"
+        | IoFault.NoStreamSocket -> "is no stream socket"
         | IoFault.TlsProtocol -> "broke the TLS protocol"
         | _ -> "failed"
 

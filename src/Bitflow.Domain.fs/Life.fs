@@ -65,6 +65,8 @@ type Event =
     | ClientReset
     /// The deadline of the step has come.
     | TimeUp
+    /// The same, while an attempt still waited for its name to be resolved: the target has not been asked for anything.
+    | TimeUpInLookup
     | Relayed of side: Side * event: RelayEvent
     /// A clock of the relay is over.
     | ClockOver of side: Side * cause: Cause
@@ -110,7 +112,11 @@ type Life =
       /// Attempts begun.
       Attempts: int
       LastTarget: int
+      /// Attempts that came to nothing.
+      FailedAttempts: int
+      /// What the last of them was for, and which target's it was.
       LastFault: DialFault voption
+      LastFailed: int
       ClientHasSent: bool
       ClientHasEnded: bool
       Relay: RelayState
@@ -189,7 +195,7 @@ module Life =
         else afterHeader life now
 
     let private afterFailure (life: Life) (now: Instant) (plan: DialPlan) (fault: DialFault) =
-        let life = { life with LastFault = ValueSome fault }
+        let life = { life with FailedAttempts = life.FailedAttempts + 1; LastFault = ValueSome fault; LastFailed = plan.Target }
         let giveUp () =
             toStep life (Step.Ended(DialFault.reason fault, Ending.Linger)) Instant.Never
         match DialPlan.afterFailure life.Rules.Targets plan fault with
@@ -200,7 +206,7 @@ module Life =
             finish life Who.Client Phase.Dial Cause.Probe Ending.Linger
         | NextAttempt.After(wait, plan) -> toStep life (Step.Wait plan) (within life (now + wait))
 
-    let private timeUp (life: Life) (now: Instant) =
+    let private timeUp (life: Life) (now: Instant) (fault: DialFault) =
         let lifetime = lifetimeEnd life
         if now.Nanoseconds < life.Deadline.Nanoseconds then
             life
@@ -211,7 +217,7 @@ module Life =
             | Step.ReadProxyHeader
             | Step.ReadHello
             | Step.Handshake -> refuse life Who.Client Cause.HandshakeTimeout
-            | Step.Attempt plan -> afterFailure life now plan DialFault.ConnectTimeout
+            | Step.Attempt plan -> afterFailure life now plan fault
             | Step.Wait plan -> attempt life now plan
             | _ -> life
 
@@ -243,7 +249,9 @@ module Life =
               Ticket = -1L
               Attempts = 0
               LastTarget = -1
+              FailedAttempts = 0
               LastFault = ValueNone
+              LastFailed = -1
               ClientHasSent = false
               ClientHasEnded = false
               Relay = RelayState.Start
@@ -258,7 +266,8 @@ module Life =
         | Step.Ended _, _ -> life
         | _, Event.Shutdown -> finish life Who.Bitflow life.Phase Cause.Shutdown Ending.ResetBoth
         | _, Event.InternalFault -> finish life Who.Bitflow life.Phase Cause.Fault Ending.ResetBoth
-        | _, Event.TimeUp -> timeUp life now
+        | _, Event.TimeUp -> timeUp life now DialFault.ConnectTimeout
+        | _, Event.TimeUpInLookup -> timeUp life now DialFault.LookupTimeout
         // The kernel keeps write_timeout as well (TCP_USER_TIMEOUT), and while a write is pending either may be first to say that it is over.
         | Step.Relay, Event.Relayed(side, RelayEvent.NotTaken) when (writeTimeout life side).IsPositive ->
             finish life (Side.who side) Phase.Relay Cause.WriteTimeout Ending.ResetBoth
@@ -329,3 +338,30 @@ module Life =
         | { Who = Who.Client; Phase = Phase.Relay; Cause = Cause.Ended | Cause.Reset } when fromClient = 0L && fromTarget = 0L ->
             { reason with Cause = Cause.Probe }
         | _ -> reason
+
+    /// What an attempt came to that this transition found to have failed; none where it found nothing of the kind.
+    [<CompiledName "FailureOf">]
+    let failureOf (before: Life) (after: Life) : DialFault voption =
+        if after.FailedAttempts = before.FailedAttempts then ValueNone else after.LastFault
+
+    /// The fault that ended the connection; none where something else did, whatever attempts had come to by then.
+    [<CompiledName "EndingFault">]
+    let endingFault (life: Life) : DialFault voption =
+        match life.Step, life.LastFault with
+        | Step.Ended(reason, _), ValueSome fault when DialFault.reason fault = reason -> life.LastFault
+        | _ -> ValueNone
+
+    /// Why it ended, in a line for people: behind the reason what stands behind it, a failed attempt or `detail`.
+    [<CompiledName "Explain">]
+    let explain (life: Life) (reason: CloseReason) (detail: string) : string =
+        let attempt (fault: DialFault) =
+            let target = life.Rules.Targets[life.LastFailed]
+            $"target {target.Name} ({target.Address}) {DialFault.describe fault}"
+        let attempts = if life.Attempts = 1 then "1 attempt" else $"{life.Attempts} attempts"
+        match endingFault life with
+        | ValueSome fault -> $"{attempt fault}, after {attempts}"
+        | ValueNone when detail <> "" -> $"{CloseReason.explain reason}: {detail}"
+        | ValueNone ->
+            match life.LastFault with
+            | ValueSome fault when reason.Phase = Phase.Dial -> $"{CloseReason.explain reason}, at attempt {life.Attempts}; before it, {attempt fault}"
+            | _ -> CloseReason.explain reason

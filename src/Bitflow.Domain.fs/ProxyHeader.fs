@@ -1,6 +1,8 @@
 namespace Bitflow.Domain
 
+open System
 open System.Net
+open System.Text
 
 /// What the sender says of the client's TLS (type 20, TLV-2 to TLV-5). Every text is the client's word.
 type ProxySsl =
@@ -101,7 +103,8 @@ type ProxyHeaderFault =
 module ProxyHeaderFault =
     [<CompiledName("Describe")>]
     let describe (fault: ProxyHeaderFault) =
-        let quoted text = $"\"{Printable.ofText text}\""
+        // What stood in the line, a character a byte.
+        let quoted (text: string) = $"\"{Printable.ofBytes (ReadOnlySpan(Encoding.Latin1.GetBytes text))}\""
         match fault with
         | ProxyHeaderFault.NotAHeader -> "the connection does not begin with a PROXY header"
         | ProxyHeaderFault.Version version -> $"a PROXY header of version {version}; 1 and 2 are known"

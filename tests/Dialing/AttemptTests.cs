@@ -195,4 +195,76 @@ public sealed class AttemptTests
         return Directory.GetFiles("/proc/self/fd").Select(path => int.Parse(Path.GetFileName(path), System.Globalization.CultureInfo.InvariantCulture))
             .Single(descriptor => Libc.LocalAddress(descriptor, address) is > 0 and int bytes && SocketAddresses.Read(address.AsSpan(0, bytes)).Equals(local));
     }
+
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task An_attempt_that_runs_into_its_time_is_told_of_like_every_other(EngineKind engine)
+    {
+        using var blackhole = new Blackhole();
+        using var down = new Refusal();
+        using RunningProxies bitflow = RunningProxies.Start(
+            $$"""
+            server:
+              proxies:
+                - name: p
+                  listener: { address: "127.0.0.1:0" }
+                  targets: [ { name: silent, address: "{{blackhole.Address}}", connect_timeout: 100ms }, { name: down, address: "{{down.Address}}" } ]
+                  options: { connection_load_balancer: failover }
+            """,
+            engine);
+        using Socket client = await bitflow.ConnectAsync();
+        await client.EndingAsync();
+        client.Dispose();
+        Assert.Equal("target.dial.refused", (await bitflow.EndedAsync()).CloseReason.Value.ToString());
+        Assert.Equal(["did not answer within connect_timeout", "refused the connection: nothing listens there"], bitflow.FailedAttempts);
+    }
+
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task A_target_whose_name_is_not_resolved_in_time_is_not_said_to_have_been_silent(EngineKind engine)
+    {
+        using var answer = new ManualResetEventSlim();
+        using RunningProxies bitflow = RunningProxies.One(
+            "slow.example:80",
+            engine,
+            targetKeys: "connect_timeout: 100ms\n",
+            names: _ =>
+            {
+                answer.Wait(Eventually.Patience);
+                return [IPAddress.Loopback];
+            });
+        using Socket client = await bitflow.ConnectAsync();
+        await client.EndingAsync();
+        client.Dispose();
+        ConnectionRecord record = await bitflow.EndedAsync();
+        answer.Set();
+        Assert.Equal("target.dial.connect_timeout", record.CloseReason.Value.ToString());
+        Assert.Equal("was not asked: connect_timeout was over before its name was resolved", record.Error);
+    }
+
+    /// <summary>A target nearby refuses at once: thousands of attempts must leave the clock, and everybody else on the loop, their turns.</summary>
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task The_lifetime_is_kept_however_fast_attempts_fail(EngineKind engine)
+    {
+        using var down = new Refusal();
+        string targets = string.Join(", ", Enumerable.Range(0, 20).Select(i => $$"""{ name: t{{i}}, address: "{{down.Address}}", connect_attempts: 1000 }"""));
+        using RunningProxies bitflow = RunningProxies.Start(
+            $$"""
+            server:
+              proxies:
+                - name: p
+                  listener: { address: "127.0.0.1:0" }
+                  targets: [ {{targets}} ]
+                  options: { connection_load_balancer: failover, connection_lifetime: 50ms }
+            """,
+            engine);
+        using Socket client = await bitflow.ConnectAsync();
+        await client.EndingAsync();
+        client.Dispose();
+        ConnectionRecord record = await bitflow.EndedAsync();
+        Assert.Equal("bitflow.dial.lifetime", record.CloseReason.Value.ToString());
+        Assert.InRange(record.Duration.TotalMilliseconds, 50, 10_000);
+        Assert.Equal("", record.Error);
+    }
 }

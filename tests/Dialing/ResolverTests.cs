@@ -84,9 +84,9 @@ public sealed class ResolverTests
     }
 
     [Theory]
-    [InlineData(SocketError.HostNotFound, "no such name")]
+    [InlineData(SocketError.HostNotFound, "no such name, or it has no address")]
     [InlineData(SocketError.NoData, "it has no address")]
-    [InlineData(SocketError.TryAgain, "the name server did not answer")]
+    [InlineData(SocketError.TryAgain, "the name server did not answer, or failed")]
     public async Task A_lookup_that_fails_says_why_and_leaves_the_threads_at_work(SocketError error, string words)
     {
         bool fails = true;
@@ -103,5 +103,34 @@ public sealed class ResolverTests
         for (int i = 0; i < 2 * Resolver.MaxThreads; i++)
             Assert.Equal("out of order", (await resolver.ResolveAsync("bad").Patiently()).Failure);
         Assert.Null((await resolver.ResolveAsync("good").Patiently()).Failure);
+    }
+
+    [Fact]
+    public async Task An_IPv4_mapped_address_of_a_name_is_the_IPv4_address()
+    {
+        using var resolver = new Resolver(static _ => [IPAddress.Parse("::ffff:192.0.2.1"), IPAddress.IPv6Loopback]);
+        Assert.Equal([IPAddress.Parse("192.0.2.1"), IPAddress.IPv6Loopback], (await resolver.ResolveAsync("mapped.example").Patiently()).Addresses);
+    }
+
+    /// <summary>A limit on tasks may be over by the next connection.</summary>
+    [Fact]
+    public async Task A_name_that_no_thread_could_be_had_for_is_looked_up_again_when_one_can()
+    {
+        bool none = true;
+        using var resolver = new Resolver(static _ => [IPAddress.Loopback], Start);
+        Assert.Contains("no thread", (await resolver.ResolveAsync("a.example").Patiently()).Failure, StringComparison.Ordinal);
+        none = false;
+        Assert.Equal([IPAddress.Loopback], (await resolver.ResolveAsync("a.example").Patiently()).Addresses);
+
+        // With one thread at work, whoever comes when no second can be had waits for the first.
+        none = true;
+        Assert.Equal([IPAddress.Loopback], (await resolver.ResolveAsync("b.example").Patiently()).Addresses);
+
+        void Start(ThreadStart work)
+        {
+            if (none)
+                throw new InvalidOperationException("no more");
+            new Thread(work) { IsBackground = true }.Start();
+        }
     }
 }

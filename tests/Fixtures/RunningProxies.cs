@@ -128,7 +128,7 @@ internal sealed class RunningProxies : IDisposable
 
         public void OnEnded(Session session) => Ended.Writer.TryWrite(ConnectionRecords.Of(session));
 
-        public void OnAttemptFailed(Session session, DialFault fault)
+        public void OnAttemptFailed(Session session, Life at, DialFault fault)
         {
             lock (Attempts)
                 Attempts.Add(DialFaultModule.Describe(fault));

@@ -271,4 +271,22 @@ public sealed class InboundProxyHeaderTests
     private static bool HasRead(IPEndPoint from) =>
         File.ReadLines("/proc/net/tcp").Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
             .Any(fields => fields[2].EndsWith($":{from.Port:X4}", StringComparison.Ordinal) && fields[4].EndsWith(":00000000", StringComparison.Ordinal));
+
+    /// <summary>What a client sends while it is sent away is none of its reasons.</summary>
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task A_header_that_is_finished_when_the_time_is_over_is_not_recorded(EngineKind engine)
+    {
+        using var backend = new Peer();
+        using RunningProxies bitflow = RunningProxies.One(backend.Address, engine, Trusted + "handshake_timeout: 100ms\n");
+        using Socket client = await bitflow.ConnectAsync();
+        await client.SendAllAsync(V1[..20]);
+        Assert.Equal("", await client.ReadTextToEndAsync());
+        await client.SendAllAsync(V1[20..] + "and more");
+        client.Shutdown(SocketShutdown.Send);
+        ConnectionRecord record = await bitflow.EndedAsync();
+        Assert.Equal("client.proxy_header.handshake_timeout", record.CloseReason.Value.ToString());
+        Assert.Equal(HeaderSeen.None, record.Header);
+        Assert.Equal("", record.Error);
+    }
 }

@@ -1,4 +1,5 @@
 using Bitflow.Domain;
+using Bitflow.Net.Dialing;
 using Bitflow.Net.Proxies;
 using Microsoft.Extensions.Logging;
 
@@ -20,28 +21,22 @@ internal sealed partial class SessionLog(ILogger logger) : ISessionObserver
         if (!logger.IsEnabled(level))
             return;
         Ended(
-            logger, level, session.Model.Name, session.Id, ClientOf(session.Life), session.TargetModel?.Name ?? "-", reason.ToString(), Explain(session, reason),
+            logger, level, session.Model.Name, session.Id, ClientOf(session.Life), session.TargetModel?.Name ?? "-", reason.ToString(), LifeModule.Explain(session.Life, reason, session.Failure),
             session.ClientStamps.BytesFrom, session.TargetStamps.BytesFrom);
     }
 
-    public void OnAttemptFailed(Session session, DialFault fault)
+    public void OnAttemptFailed(Session session, Life at, DialFault fault)
     {
-        if (logger.IsEnabled(LogLevel.Debug))
-            AttemptFailed(logger, session.Model.Name, session.Id, session.Life.Attempts, session.TargetModel!.Name, session.TargetModel.AddressText, DialFaultModule.Describe(fault));
+        if (!logger.IsEnabled(LogLevel.Debug))
+            return;
+        TargetModel target = session.Model.Targets[at.LastTarget];
+        AttemptFailed(logger, session.Model.Name, session.Id, at.Attempts, target.Name, target.AddressText, DialFaultModule.Describe(fault));
     }
 
     public void OnInternalFault(Session session, Exception exception) => InternalFault(logger, session.Model.Name, session.Id, exception);
 
     /// <summary>The client, and behind a PROXY header who brought it.</summary>
     private static string ClientOf(Life life) => life.Source.Equals(life.Peer) ? life.Source.ToString() : $"{life.Source} (by way of {life.Peer})";
-
-    private static string Explain(Session session, CloseReason reason)
-    {
-        if (reason.Phase.IsDial && session.Life.LastFault is { IsValueSome: true } fault && session.TargetModel is { } target)
-            return $"target {target.Name} ({target.AddressText}) {DialFaultModule.Describe(fault.Value)}, after {session.Life.Attempts} attempt{(session.Life.Attempts == 1 ? "" : "s")}";
-        string why = CloseReasonModule.Explain(reason);
-        return session.Failure.Length > 0 ? $"{why}: {session.Failure}" : why;
-    }
 
     [LoggerMessage(EventId = 300, Message = "proxy {Proxy}: connection {Id} from {Client} to {Target}: {Reason}: {Why} ({FromClient} bytes from the client, {FromTarget} from the target)")]
     private static partial void Ended(

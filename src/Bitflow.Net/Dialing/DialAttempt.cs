@@ -25,12 +25,16 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
     private bool _shareOver;
     private Instant _shareEnd = Instant.Never;
     private bool _resumes = true;
+    private int _lookups;
 
     /// <summary>What the names of the target and of its SOCKS5 proxy resolved to so far, for the record.</summary>
     public FSharpList<Resolved> Resolved { get; private set; } = FSharpList<Resolved>.Empty;
 
     /// <summary>The address that was connected to last, whether or not it answered; unknown where it came, or has come, to none.</summary>
     public Endpoint Tried { get; private set; } = Endpoint.Unknown;
+
+    /// <summary>Whether a name is being looked up, so that nobody has been asked for a connection since.</summary>
+    public bool IsResolving => Volatile.Read(ref _lookups) > 0;
 
     public async ValueTask<DialOutcome> RunAsync()
     {
@@ -108,7 +112,9 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
     {
         Task<Resolution> resolving = dialer.Resolver.ResolveAsync(name);
         Task waiting = timeout.IsPositive ? resolving.WaitAsync(timeout.ToTimerSpan()) : resolving;
+        Interlocked.Increment(ref _lookups);
         await waiting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        Interlocked.Decrement(ref _lookups);
         await loop.SwitchAsync();
         if (!waiting.IsCompletedSuccessfully)
             return new Lookup([], DialFault.ResolveTimeout);

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
+using Bitflow.Domain;
 
 namespace Bitflow.Net.Dialing;
 
@@ -9,7 +10,8 @@ namespace Bitflow.Net.Dialing;
 /// lookup is in flight for a name, shared by all that wait for it. Nothing is cached.
 /// </summary>
 /// <param name="lookUp">All addresses of a name; throws as <see cref="Dns.GetHostAddresses(string)"/> does.</param>
-internal sealed class Resolver(Func<string, IPAddress[]> lookUp) : IDisposable
+/// <param name="start">Starts a thread; throws where the system has none to give.</param>
+internal sealed class Resolver(Func<string, IPAddress[]> lookUp, Action<ThreadStart> start) : IDisposable
 {
     public const int MaxThreads = 8;
 
@@ -24,6 +26,11 @@ internal sealed class Resolver(Func<string, IPAddress[]> lookUp) : IDisposable
     {
     }
 
+    public Resolver(Func<string, IPAddress[]> lookUp)
+        : this(lookUp, static work => new Thread(work) { IsBackground = true, Name = "bitflow resolver" }.Start())
+    {
+    }
+
     /// <summary>All addresses of a name in the resolver's order; a failed lookup says why instead.</summary>
     public Task<Resolution> ResolveAsync(string name)
     {
@@ -31,8 +38,8 @@ internal sealed class Resolver(Func<string, IPAddress[]> lookUp) : IDisposable
         Lookup lookup = _inFlight.GetOrAdd(name, fresh);
         if (ReferenceEquals(lookup, fresh))
         {
-            EnsureThread(Interlocked.Increment(ref _unanswered));
             _queue.Add(lookup);
+            EnsureThread(Interlocked.Increment(ref _unanswered));
         }
 
         return lookup.Done.Task;
@@ -47,10 +54,18 @@ internal sealed class Resolver(Func<string, IPAddress[]> lookUp) : IDisposable
         {
             if (_threads >= Math.Min(unanswered, MaxThreads))
                 return;
-            _threads++;
+            try
+            {
+                start(Work);
+                _threads++;
+            }
+            catch (Exception)
+            {
+                // A limit on tasks. Those that are there take the queue; where none is, nobody would ever answer.
+                while (_threads == 0 && _queue.TryTake(out Lookup? lookup))
+                    Answer(lookup, new Resolution([], "the system has no thread to look it up with"));
+            }
         }
-
-        new Thread(Work) { IsBackground = true, Name = "bitflow resolver" }.Start();
     }
 
     private void Work()
@@ -61,15 +76,15 @@ internal sealed class Resolver(Func<string, IPAddress[]> lookUp) : IDisposable
             try
             {
                 IPAddress[] addresses = lookUp(lookup.Name);
-                resolution = new Resolution(addresses, addresses.Length == 0 ? "it has no address" : null);
+                resolution = new Resolution([.. addresses.Select(IpAddress.canonical)], addresses.Length == 0 ? "it has no address" : null);
             }
             catch (SocketException e)
             {
                 resolution = new Resolution([], e.SocketErrorCode switch
                 {
-                    SocketError.HostNotFound => "no such name",
+                    SocketError.HostNotFound => "no such name, or it has no address",
                     SocketError.NoData => "it has no address",
-                    SocketError.TryAgain => "the name server did not answer",
+                    SocketError.TryAgain => "the name server did not answer, or failed",
                     _ => e.Message,
                 });
             }
@@ -79,11 +94,16 @@ internal sealed class Resolver(Func<string, IPAddress[]> lookUp) : IDisposable
                 resolution = new Resolution([], e.Message);
             }
 
-            // Whoever asks from now on gets a lookup of its own: an answer is never older than the question.
-            _inFlight.TryRemove(lookup.Name, out _);
-            Interlocked.Decrement(ref _unanswered);
-            lookup.Done.TrySetResult(resolution);
+            Answer(lookup, resolution);
         }
+    }
+
+    private void Answer(Lookup lookup, Resolution resolution)
+    {
+        // Whoever asks from now on gets a lookup of its own: an answer is never older than the question.
+        _inFlight.TryRemove(lookup.Name, out _);
+        Interlocked.Decrement(ref _unanswered);
+        lookup.Done.TrySetResult(resolution);
     }
 
     private sealed class Lookup(string name)

@@ -14,7 +14,7 @@ internal static class ConnectionRecords
         ProxyModel model = session.Model;
         TargetConfig? target = session.TargetModel?.Config;
         bool dialled = session.DialBegan.Nanoseconds != 0;
-        bool relayed = session.RelayBegan.Nanoseconds != 0;
+        bool relayed = session.HasRelayed;
         return new ConnectionRecord(
             name: model.Name,
             timestamp: session.AcceptedAtUtc,
@@ -50,6 +50,6 @@ internal static class ConnectionRecords
 
     private static string Error(Session session) =>
         session.Failure.Length > 0 ? session.Failure
-        : session.CloseReason.Phase.IsDial && session.Life.LastFault.IsSome ? DialFaultModule.Describe(session.Life.LastFault.Value)
+        : LifeModule.EndingFault(session.Life) is { IsSome: true } fault ? DialFaultModule.Describe(fault.Value)
         : "";
 }

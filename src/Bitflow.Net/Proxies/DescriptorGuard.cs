@@ -106,7 +106,7 @@ internal sealed class DescriptorGuard : IDisposable
         bool over;
         lock (_gate)
         {
-            int inUse = Libc.DescriptorsInUse() + _dialer.Owed;
+            int inUse = Admission.InUse(Libc.DescriptorsInUse(), _dialer.Owed);
             over = Admission.IsAmple(Limit, inUse);
             _scarce = !over;
             _allowance = Admission.Allowance(Limit, inUse);

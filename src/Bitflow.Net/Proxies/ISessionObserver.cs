@@ -1,3 +1,5 @@
+using Bitflow.Domain;
+
 namespace Bitflow.Net.Proxies;
 
 /// <summary>
@@ -9,7 +11,10 @@ internal interface ISessionObserver
     void OnEnded(Session session);
 
     /// <summary>An attempt to reach a target failed; another may follow.</summary>
-    void OnAttemptFailed(Session session, Domain.DialFault fault);
+    /// <param name="session">The session, which may be at its next attempt by now.</param>
+    /// <param name="at">Its life while it was at the attempt.</param>
+    /// <param name="fault">What the attempt came to.</param>
+    void OnAttemptFailed(Session session, Life at, DialFault fault);
 
     /// <summary>Something of Bitflow itself threw; the connection was ended for it.</summary>
     void OnInternalFault(Session session, Exception exception);

@@ -57,13 +57,6 @@ internal sealed class MemoryGuard(Func<int> open) : IDisposable
         }
 
         _allocatedThen = allocated;
-        try
-        {
-            _timer!.Change(LookAgain, Timeout.InfiniteTimeSpan);
-        }
-        catch (ObjectDisposedException)
-        {
-            // The program ends.
-        }
+        _timer!.Change(LookAgain, Timeout.InfiniteTimeSpan);
     }
 }

@@ -24,13 +24,6 @@ internal sealed class ProxyShare
 
     public void Admit() => Interlocked.Increment(ref _counts.Admitted);
 
-    public void RelayEnded(long sourceSent, long destinationReceived)
-    {
-        Interlocked.Increment(ref _counts.Relays);
-        Interlocked.Add(ref _counts.SourceSent, sourceSent);
-        Interlocked.Add(ref _counts.DestinationReceived, destinationReceived);
-    }
-
     public void Add(Session session)
     {
         lock (_gate)
@@ -43,11 +36,18 @@ internal sealed class ProxyShare
         }
     }
 
-    /// <summary>True where it was the last.</summary>
+    /// <summary>Counts what it has relayed, in the same breath: nobody sees it both here and there. True where it was the last.</summary>
     public bool Remove(Session session)
     {
         lock (_gate)
         {
+            if (session.HasRelayed)
+            {
+                _counts.Relays++;
+                _counts.SourceSent += session.ClientStamps.BytesFrom;
+                _counts.DestinationReceived += session.TargetStamps.BytesFrom;
+            }
+
             if (session.Previous is not null)
                 session.Previous.Next = session.Next;
             else if (ReferenceEquals(_first, session))
@@ -64,6 +64,22 @@ internal sealed class ProxyShare
     {
         lock (_gate)
             return _first;
+    }
+
+    /// <summary>What ended relays and open connections have brought from clients and targets, in bytes: it never goes back.</summary>
+    public (long FromClients, long FromTargets) Moved()
+    {
+        lock (_gate)
+        {
+            (long fromClients, long fromTargets) = (_counts.SourceSent, _counts.DestinationReceived);
+            for (Session? session = _first; session is not null; session = session.Next)
+            {
+                fromClients += session.ClientStamps.BytesFrom;
+                fromTargets += session.TargetStamps.BytesFrom;
+            }
+
+            return (fromClients, fromTargets);
+        }
     }
 
     public void AddTo(List<Session> all)

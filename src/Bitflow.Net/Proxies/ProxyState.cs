@@ -34,6 +34,19 @@ internal sealed class ProxyState(int loops)
     /// <summary>Bytes received from targets in ended relays.</summary>
     public long DestinationReceived => _shares.Sum(static share => share.DestinationReceived);
 
+    /// <summary>Bytes received from clients and from targets, in relays that ended and in those that go on: never less than before.</summary>
+    public (long FromClients, long FromTargets) Moved()
+    {
+        (long fromClients, long fromTargets) = (0, 0);
+        foreach (ProxyShare share in _shares)
+        {
+            (long ofClients, long ofTargets) = share.Moved();
+            (fromClients, fromTargets) = (fromClients + ofClients, fromTargets + ofTargets);
+        }
+
+        return (fromClients, fromTargets);
+    }
+
     /// <summary>Connections in any phase, those among them that count against no limit.</summary>
     public int Count => _shares.Sum(static share => share.Count);
 

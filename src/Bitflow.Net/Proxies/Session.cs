@@ -1,4 +1,3 @@
-using System.Buffers;
 using Bitflow.Domain;
 using Bitflow.Net.Dialing;
 using Bitflow.Net.Observing;
@@ -11,66 +10,46 @@ using Microsoft.FSharp.Core;
 namespace Bitflow.Net.Proxies;
 
 /// <summary>
-/// One client's connection, from accept until nothing of it is left. It holds the current <see cref="Life"/>, does what its step says,
-/// and reports what happens; every decision is the core's.
+/// One client's connection, from accept until nothing of it is left. It does what the steps of its life say and reports what happens; every decision is the
+/// core's.
 /// </summary>
-/// <remarks>
-/// Transitions are followed one after the other, by whoever reported first, so that a step is never begun after a later one. Its one
-/// timer is this object itself.
-/// </remarks>
-internal sealed class Session : LoopTimer, IRelayObserver, ICaller
+internal sealed class Session : LifeFollower, IRelayObserver, ICaller
 {
     private readonly ISessionObserver _observer;
     private readonly Dialer _dialer;
-    private readonly Lock _gate = new();
+    private readonly Preface _preface;
 
-    private Life _life;
-    private RelayOrders _orders;
-    private int _followedStage = -1;
-    private bool _following;
-
+    private Introduction? _introduction;
     private DialAttempt? _attempt;
     private Connection? _target;
-    private readonly Preface _preface;
-    private ProxyHeader? _inboundHeader;
     private byte[]? _announcement;
-    private HelloAnswer.Serve? _helloAnswer;
-    private TlsTerms? _clientTerms;
-    private TlsAlert? _alert;
+    private string? _failure;
     private TaskCompletionSource? _clientMayGoOn;
     private bool _clientReading;
     private bool _clientAwaited;
     private bool _clientResetWatched;
     private bool _targetResetWatched;
-
-    private Connection? _draining;
-    private Drain _drain;
-    private OrderlyEnd? _orderlyEnd;
+    private Lingering? _lingering;
     private int _released;
-    private int _lingering;
 
     /// <summary>Neighbours in the list of its loop; owned by <see cref="ProxyShare"/>.</summary>
     internal Session? Next;
     internal Session? Previous;
 
     private Session(long id, ProxyModel model, ProxyState state, Dialer dialer, ISessionObserver observer, Connection client)
+        : base(model, client)
     {
         Id = id;
-        Model = model;
         State = state;
         Client = client;
         _preface = new Preface(client);
         _dialer = dialer;
         _observer = observer;
         AcceptedAtUtc = DateTimeOffset.UtcNow;
-        _life = LifeModule.Start(model.Rules, client.Loop.Now, client.Remote, client.Local);
-        model.Meter.Count(_life);
     }
 
     /// <summary>Unique in this process.</summary>
     public long Id { get; }
-
-    public ProxyModel Model { get; }
 
     public ProxyState State { get; }
 
@@ -79,12 +58,10 @@ internal sealed class Session : LoopTimer, IRelayObserver, ICaller
 
     public Connection? Target => _target;
 
-    public Life Life => _life;
-
     public DateTimeOffset AcceptedAtUtc { get; }
 
     /// <summary>The target that was tried last; null before the first.</summary>
-    public TargetModel? TargetModel => _life.LastTarget < 0 ? null : Model.Targets[_life.LastTarget];
+    public TargetModel? TargetModel => Life.LastTarget < 0 ? null : Model.Targets[Life.LastTarget];
 
     public SideStamps ClientStamps { get; } = new();
 
@@ -98,6 +75,8 @@ internal sealed class Session : LoopTimer, IRelayObserver, ICaller
 
     public Instant RelayBegan { get; private set; }
 
+    public bool HasRelayed => RelayBegan.Nanoseconds != 0;
+
     public Instant EndedAt { get; private set; }
 
     /// <summary>Where the target's end of the connection is; where none was made, the address that was tried last, as far as one is known.</summary>
@@ -107,17 +86,17 @@ internal sealed class Session : LoopTimer, IRelayObserver, ICaller
     public FSharpList<Resolved> Resolved { get; private set; } = FSharpList<Resolved>.Empty;
 
     /// <summary>What the inbound PROXY header said.</summary>
-    public HeaderSeen Header { get; private set; } = HeaderSeen.None;
+    public HeaderSeen Header => _introduction?.Header is { } header ? HeaderSeen.Of(header) : HeaderSeen.None;
 
     /// <summary>What TLS with the client came to; empty where there is none.</summary>
-    public TlsFacts Tls { get; private set; } = TlsFacts.None;
+    public TlsFacts Tls => _introduction?.Facts ?? TlsFacts.None;
 
     /// <summary>What the system, the library or the peer said, where something failed that is no <see cref="DialFault"/>.</summary>
-    public string Failure { get; private set; } = "";
+    public string Failure => _failure ?? _introduction?.Failure ?? "";
 
     /// <summary>Why it ended, as it is recorded everywhere.</summary>
     public CloseReason CloseReason =>
-        LifeModule.RecordedReason(((Step.Ended)_life.Step).reason, ClientStamps.BytesFrom, TargetStamps.BytesFrom);
+        LifeModule.RecordedReason(((Step.Ended)Life.Step).reason, ClientStamps.BytesFrom, TargetStamps.BytesFrom);
 
     public static void Begin(long id, ProxyModel model, ProxyState state, Dialer dialer, ISessionObserver observer, Connection client)
     {
@@ -134,131 +113,18 @@ internal sealed class Session : LoopTimer, IRelayObserver, ICaller
 
     public override void Fire(Instant now)
     {
-        if (_draining is not null)
-        {
-            LookAtDrain(now);
+        if (Life.IsOver)
             return;
-        }
-
-        if (_orderlyEnd is { } end)
-        {
-            LookAtOrderlyEnd(end, now);
-            return;
-        }
-
-        if (_life.IsOver)
-        {
-            Release();
-            return;
-        }
-
         ClockVerdict verdict = LookAtClock(now);
         if (verdict.IsOver)
             Report(Event.NewClockOver(verdict.side, verdict.cause));
         else if (verdict.at.Nanoseconds <= now.Nanoseconds)
-            Report(Event.TimeUp);
+            Report(_attempt is { IsResolving: true } ? Event.TimeUpInLookup : Event.TimeUp);
         else
             Client.Loop.Arm(this, verdict.at);
     }
 
-    private void Report(Event what)
-    {
-        Life life;
-        RelayOrders orders;
-        lock (_gate)
-        {
-            MoveTo(LifeModule.Advance(_life, Client.Loop.Now, what));
-            if (!TryFollow(out life, out orders))
-                return;
-        }
-
-        Follow(life, orders);
-    }
-
-    /// <summary>Reports what answers a step; too late, it changes nothing.</summary>
-    private void Answer(int stage, Event what)
-    {
-        Life life;
-        RelayOrders orders;
-        lock (_gate)
-        {
-            MoveTo(LifeModule.Answer(_life, stage, Client.Loop.Now, what));
-            if (!TryFollow(out life, out orders))
-                return;
-        }
-
-        Follow(life, orders);
-    }
-
-    private void MoveTo(Life next)
-    {
-        // Nothing happened, and the orders of this value were taken when it came.
-        if (ReferenceEquals(next, _life))
-            return;
-        Model.Meter.Count(_life, next);
-
-        // Orders belong to one value of the life, and are taken with it: the next report may come before they are carried out.
-        _orders |= next.Orders;
-        _life = next;
-    }
-
-    /// <summary>
-    /// Takes what is new in the life, to be followed by the caller; false where nothing is, or where another follows and will see it. Under the gate.
-    /// </summary>
-    private bool TryFollow(out Life life, out RelayOrders orders)
-    {
-        life = _life;
-        orders = _orders;
-        if (_following || (life.Stage == _followedStage && orders == RelayOrders.None))
-            return false;
-        _orders = RelayOrders.None;
-        return _following = true;
-    }
-
-    /// <summary>Follows what is new, where there is something.</summary>
-    private void Follow()
-    {
-        Life life;
-        RelayOrders orders;
-        lock (_gate)
-        {
-            if (!TryFollow(out life, out orders))
-                return;
-        }
-
-        Follow(life, orders);
-    }
-
-    /// <summary>Does what the life says until it says nothing new.</summary>
-    private void Follow(Life life, RelayOrders orders)
-    {
-        while (true)
-        {
-            try
-            {
-                if (orders != RelayOrders.None && !life.IsOver)
-                    CarryOut(orders);
-                if (life.Stage != _followedStage)
-                {
-                    _followedStage = life.Stage;
-                    Begin(life);
-                }
-            }
-            catch (Exception e)
-            {
-                Fail(e);
-            }
-
-            lock (_gate)
-            {
-                _following = false;
-                if (!TryFollow(out life, out orders))
-                    return;
-            }
-        }
-    }
-
-    private void Begin(Life life)
+    protected override void Begin(Life life)
     {
         if (life.Step is not Step.Attempt)
             AbandonAttempt(life);
@@ -269,14 +135,14 @@ internal sealed class Session : LoopTimer, IRelayObserver, ICaller
                 OpenBefore = openBefore;
                 if (within)
                     State.On(Client.Loop).Admit();
-                Answer(life.Stage, Event.NewCounted(within));
+                Answer(life, Event.NewCounted(within));
                 break;
             case { IsReadProxyHeader: true }:
-                _ = AnswerFromClientAsync(life, ReadProxyHeaderAsync());
+                _ = AnswerFromClientAsync(life, Introduction.ReadProxyHeaderAsync());
                 ArmUnlessAnswered(life);
                 break;
             case { IsReadHello: true }:
-                _ = AnswerFromClientAsync(life, ReadHelloAsync());
+                _ = AnswerFromClientAsync(life, Introduction.ReadHelloAsync());
                 ArmUnlessAnswered(life);
                 break;
             case { IsHandshake: true }:
@@ -284,7 +150,7 @@ internal sealed class Session : LoopTimer, IRelayObserver, ICaller
                 ArmUnlessAnswered(life);
                 break;
             case { IsDrawTicket: true }:
-                Answer(life.Stage, Event.NewTicket(State.DrawTicket()));
+                Answer(life, Event.NewTicket(State.DrawTicket()));
                 break;
             case Step.Attempt attempt:
                 if (DialBegan.Nanoseconds == 0)
@@ -294,7 +160,7 @@ internal sealed class Session : LoopTimer, IRelayObserver, ICaller
                 ArmUnlessAnswered(life);
 
                 // A target nearby has answered by now: then nobody is watched meanwhile.
-                if (_life.Stage == life.Stage)
+                if (IsAt(life))
                     EnsureClientLoop();
                 break;
             case Step.Wait:
@@ -305,9 +171,7 @@ internal sealed class Session : LoopTimer, IRelayObserver, ICaller
                 BeginRelay();
                 break;
             case Step.Ended ended:
-                if (TlsAlertModule.OfUnmatchedName(ended.reason) is { IsSome: true } owed)
-                    _alert = owed.Value;
-                End(ended.ending);
+                End(ended);
                 break;
         }
     }
@@ -315,7 +179,7 @@ internal sealed class Session : LoopTimer, IRelayObserver, ICaller
     /// <summary>What is answered at once needs no timer. A step that comes after this one arms, or disarms, for itself.</summary>
     private void ArmUnlessAnswered(Life life)
     {
-        if (_life.Stage == life.Stage)
+        if (IsAt(life))
             Client.Loop.Arm(this, life.Deadline);
     }
 
@@ -326,17 +190,19 @@ internal sealed class Session : LoopTimer, IRelayObserver, ICaller
         {
             _clientReading = true;
             Event? answer = await reading.ConfigureAwait(false);
-            _clientReading = false;
-            Interlocked.MemoryBarrier();
-            if (_life.Stage == life.Stage)
+            SayThatNobodyReceives();
+            if (IsAt(life))
             {
+                // An end or a reset behind bytes that nobody has taken is none of a client that said nothing.
+                if (answer is { IsClientEnded: true } or { IsClientReset: true } && !_preface.IsEmpty)
+                    Report(Event.ClientSent);
                 if (answer is not null)
-                    Answer(life.Stage, answer);
+                    Answer(life, answer);
             }
-            else if (_life.Step is Step.Ended { ending.IsLinger: true })
+            else
             {
-                // The time was up while the receive was pending: the lingering was left to whoever reads.
-                await LingerAsync().ConfigureAwait(false);
+                // The time was up while the receive was pending.
+                await LeaveRestAsync().ConfigureAwait(false);
             }
         }
         catch (Exception e)
@@ -345,124 +211,30 @@ internal sealed class Session : LoopTimer, IRelayObserver, ICaller
         }
     }
 
-    private async Task<Event?> ReadProxyHeaderAsync()
-    {
-        while (true)
-        {
-            switch (ProxyHeaderCodec.Parse(_preface.Unread))
-            {
-                case Parse<ProxyHeader, ProxyHeaderFault>.Done done:
-                    _preface.Consume(done.consumed);
-                    _inboundHeader = done.value;
-                    Header = HeaderSeen.Of(done.value);
-                    return Events.OfHeader(done.value);
-                case Parse<ProxyHeader, ProxyHeaderFault>.Rejected rejected:
-                    Failure = ProxyHeaderFaultModule.Describe(rejected.fault);
-                    return Event.HeaderMalformed;
-            }
-
-            IoResult received = await _preface.ReadMoreAsync(ProxyHeaderCodec.maxBytes).ConfigureAwait(false);
-            switch (received.Fault)
-            {
-                case IoFault.None when !received.IsEnd:
-                    continue;
-                case IoFault.None when !_preface.HasReceived:
-                    return Event.ClientEnded;
-                case IoFault.None:
-                    Failure = ProxyHeaderFaultModule.Describe(ProxyHeaderFault.NewEnded(_preface.Unread.Length));
-                    return Event.HeaderMalformed;
-                case IoFault.Aborted:
-                    return null;
-                default:
-                    if (_preface.HasReceived)
-                        Report(Event.ClientSent);
-                    return Event.ClientReset;
-            }
-        }
-    }
-
-    /// <summary>The bytes of the hello stay in the preface: they are passed on, or replayed to TLS.</summary>
-    private async Task<Event?> ReadHelloAsync()
-    {
-        int nextLook = 0;
-        while (true)
-        {
-            int have = _preface.Unread.Length;
-            if (have >= nextLook)
-            {
-                switch (ClientHelloModule.Parse(_preface.Unread))
-                {
-                    case Parse<ClientHello, HelloFault>.Done done:
-                        return AnswerHello(done.value);
-                    case Parse<ClientHello, HelloFault>.Rejected rejected:
-                        Failure = HelloFaultModule.Describe(rejected.fault);
-                        _alert = HelloFaultModule.Alert(rejected.fault) is { IsSome: true } alert ? alert.Value : null;
-                        return Event.HelloMalformed;
-                    case Parse<ClientHello, HelloFault>.NeedMore more:
-                        nextLook = ClientHelloModule.NextLook(have, more.atLeast);
-                        break;
-                }
-            }
-
-            IoResult received = await _preface.ReadMoreAsync(ClientHelloModule.maxBytes).ConfigureAwait(false);
-            if (received.Fault == IoFault.None && !received.IsEnd)
-                continue;
-            if (received.Fault == IoFault.Aborted)
-                return null;
-            if (have > 0)
-                Report(Event.ClientSent);
-            return received.IsEnd ? Event.ClientEnded : Event.ClientReset;
-        }
-    }
-
-    private Event AnswerHello(ClientHello hello)
-    {
-        TlsOffer offer = TlsOfferModule.OfHello(hello);
-        Tls = Tls with { AlpnOffer = Alpn.Shown(hello.ApplicationProtocols), Offer = offer };
-        switch (Model.Tls.Listener?.Rules.Answer(offer, hello.ServerName, hello.ApplicationProtocols))
-        {
-            case HelloAnswer.Refuse refuse:
-                Failure = refuse.reason;
-                _alert = refuse.alert;
-                return Event.NewHelloRefused(hello.ServerName);
-            case HelloAnswer.Serve serve:
-                _helloAnswer = serve;
-                break;
-        }
-
-        return Event.NewHelloRead(hello.ServerName);
-    }
+    private Introduction Introduction => _introduction ??= new Introduction(_preface, Model.Tls.Listener);
 
     private async Task<Event?> HandshakeAsync(Life life)
     {
-        TlsOutcome outcome = await Model.Tls.Listener!.AcceptAsync(Client, _preface.Take(), life.ServerName, _helloAnswer!).ConfigureAwait(false);
-        if (outcome is { Connection: { } secured, Terms: { } terms })
+        TlsOutcome outcome = await Introduction.ShakeHandsAsync(Client, life.ServerName).ConfigureAwait(false);
+        if (outcome.Connection is { } secured && !TakeOver(life, secured))
         {
-            lock (_gate)
-            {
-                if (_life.Stage == life.Stage)
-                    Client = secured;
-            }
-
-            if (Client != secured)
-            {
-                outcome.Forget();
-                return null;
-            }
-
-            Tls = Tls with { Version = terms.VersionText, Alpn = terms.Alpn, ClientCertificateSubject = terms.PeerSubject };
-            _clientTerms = terms;
-            return Event.HandshakeDone;
+            outcome.Forget();
+            return null;
         }
 
-        Failure = outcome.Detail;
-        return outcome.Raw switch
+        return Introduction.AnswerHandshake(outcome);
+    }
+
+    /// <summary>From here on the client speaks through this; false where the time was up before.</summary>
+    private bool TakeOver(Life life, Connection secured)
+    {
+        lock (Gate)
         {
-            IoFault.None or IoFault.TlsProtocol => Event.NewHandshakeFailed(outcome.IsCertificate),
-            IoFault.Truncated => Event.ClientEnded,
-            IoFault.Aborted => null,
-            _ => Event.ClientReset,
-        };
+            if (!IsAt(life))
+                return false;
+            Client = secured;
+            return true;
+        }
     }
 
     /// <summary>The header that announces the client to a target, the same for every attempt; empty where none is sent.</summary>
@@ -471,15 +243,15 @@ internal sealed class Session : LoopTimer, IRelayObserver, ICaller
         if (Model.Config.Options.ProxyHeader is not { Value: { } version })
             return default;
         return _announcement ??= ProxyHeaderCodec.Encode(OutboundHeader.Choose(
-            version, life.Peer, Client.Local, OptionModule.OfObj(_inboundHeader),
-            OptionModule.OfObj(_clientTerms?.Describe(life.ServerName.IsSome ? life.ServerName.Value.Text : ""))));
+            version, life.Peer, Client.Local, OptionModule.OfObj(_introduction?.Header),
+            OptionModule.OfObj(_introduction?.Terms?.Describe(life.ServerName.IsSome ? life.ServerName.Value.Text : ""))));
     }
 
-    Endpoint ICaller.Source => _life.Source;
+    Endpoint ICaller.Source => Life.Source;
 
     bool ICaller.IsDualStack => Model.Config.Options.DualStack;
 
-    ReadOnlyMemory<byte> ICaller.Announcement => Announcement(_life);
+    ReadOnlyMemory<byte> ICaller.Announcement => Announcement(Life);
 
     /// <summary>Whoever waits for the client to speak must not miss it.</summary>
     ReadOnlyMemory<byte> ICaller.FirstWords() => _clientAwaited ? default : _preface.FirstWords(Client);
@@ -502,24 +274,26 @@ internal sealed class Session : LoopTimer, IRelayObserver, ICaller
     {
         var attempt = new DialAttempt(_dialer, Client.Loop, Model.Targets[plan.Target], this, life.Deadline);
         _attempt = attempt;
-        DialOutcome outcome = await attempt.RunAsync().ConfigureAwait(false);
+        ValueTask<DialOutcome> running = attempt.RunAsync();
+        bool wasAtOnce = running.IsCompleted;
+        DialOutcome outcome = await running.ConfigureAwait(false);
         if (outcome.Connection is not { } connection)
         {
-            // An attempt that was given up tells nothing new.
-            if (_life.Stage == life.Stage)
-                _observer.OnAttemptFailed(this, outcome.Fault!);
+            // A target nearby refuses at once, and a thousand attempts in a row must not keep the loop, and its clock, from everybody else.
+            if (wasAtOnce)
+                await Client.Loop.NextTurnAsync().ConfigureAwait(false);
 
             // First words that were read for this target are the next one's.
             if (!_preface.IsEmpty)
                 Report(Event.ClientSent);
-            Answer(life.Stage, Event.NewAttemptFailed(outcome.Fault!));
+            Answer(life, Event.NewAttemptFailed(outcome.Fault!));
             return;
         }
 
         bool wanted;
-        lock (_gate)
+        lock (Gate)
         {
-            wanted = _life.Stage == life.Stage;
+            wanted = IsAt(life);
             if (wanted)
                 _target = connection;
         }
@@ -530,7 +304,7 @@ internal sealed class Session : LoopTimer, IRelayObserver, ICaller
             ClientStamps.BytesFrom += outcome.WordsSent;
             TargetStamps.BytesTo += outcome.WordsSent;
             _dialer.Settle();
-            Answer(life.Stage, Event.Connected);
+            Answer(life, Event.Connected);
             return;
         }
 
@@ -541,7 +315,7 @@ internal sealed class Session : LoopTimer, IRelayObserver, ICaller
     {
         Instant now = Client.Loop.Now;
         RelayBegan = now;
-        Model.Meter.Dialled(_life.LastTarget, now - DialBegan);
+        Model.Meter.Dialled(Life.LastTarget, now - DialBegan);
         TargetEndpoint = _target!.Remote;
         Client.SetUserTimeout(Model.Config.Listener.WriteTimeout);
         _target.SetUserTimeout(TargetModel!.Config.WriteTimeout);
@@ -550,7 +324,7 @@ internal sealed class Session : LoopTimer, IRelayObserver, ICaller
         Run(Pump.RunAsync(_target, Client, Side.Target, TargetStamps, ClientStamps, this, ReadOnlyMemory<byte>.Empty));
         if (_clientMayGoOn is not null)
             _clientMayGoOn.TrySetResult();
-        else if (_life.IsRelaying)
+        else if (Life.IsRelaying)
             Run(PumpClientAsync());
         Client.WakeReader();
     }
@@ -558,7 +332,7 @@ internal sealed class Session : LoopTimer, IRelayObserver, ICaller
     private Task PumpClientAsync() => Pump.RunAsync(Client, _target!, Side.Client, ClientStamps, TargetStamps, this, _preface.Take());
 
     private ClockVerdict LookAtClock(Instant now) =>
-        LifeModule.Clock(_life, now, ClientStamps.Activity(Client), _target is null ? default : TargetStamps.Activity(_target));
+        LifeModule.Clock(Life, now, ClientStamps.Activity(Client), _target is null ? default : TargetStamps.Activity(_target));
 
     private void ArmRelayClocks(Instant now)
     {
@@ -583,7 +357,7 @@ internal sealed class Session : LoopTimer, IRelayObserver, ICaller
             _clientAwaited = true;
             await Client.WaitReadableAsync().ConfigureAwait(false);
             _clientAwaited = false;
-            if (!_life.IsRelaying && !_life.IsOver)
+            if (!Life.IsRelaying && !Life.IsOver)
                 Look();
         }
         else
@@ -592,18 +366,27 @@ internal sealed class Session : LoopTimer, IRelayObserver, ICaller
             WatchReset(Side.Client);
         }
 
-        if (!_life.IsOver)
+        if (!Life.IsOver)
             await _clientMayGoOn!.Task.ConfigureAwait(false);
-        if (_life.IsRelaying)
+        if (Life.IsRelaying)
         {
             await PumpClientAsync().ConfigureAwait(false);
             return;
         }
 
-        _clientReading = false;
-        if (_life.Step is Step.Ended { ending.IsLinger: true })
-            await LingerAsync().ConfigureAwait(false);
+        SayThatNobodyReceives();
+        await LeaveRestAsync().ConfigureAwait(false);
     }
+
+    /// <summary>Seen by whoever sends the client away, or he is seen by what follows this.</summary>
+    private void SayThatNobodyReceives()
+    {
+        _clientReading = false;
+        Interlocked.MemoryBarrier();
+    }
+
+    /// <summary>Where the client is being sent away, what it still sends is read there.</summary>
+    private Task LeaveRestAsync() => _lingering?.TakeReceiving() ?? Task.CompletedTask;
 
     private void Look()
     {
@@ -627,7 +410,7 @@ internal sealed class Session : LoopTimer, IRelayObserver, ICaller
         }
     }
 
-    private void CarryOut(RelayOrders orders)
+    protected override void CarryOut(RelayOrders orders)
     {
         if (orders.HasFlag(RelayOrders.EndTarget))
         {
@@ -684,13 +467,13 @@ internal sealed class Session : LoopTimer, IRelayObserver, ICaller
 
     private void OnResetSeen(Side side, IoFault fault)
     {
-        if (!_life.IsRelaying)
+        if (!Life.IsRelaying)
         {
             Report(Event.ClientReset);
             return;
         }
 
-        if (RelayLife.Receives(_life.Relay, side))
+        if (RelayLife.Receives(Life.Relay, side))
         {
             // The pump meets the reset behind the bytes that came before it. Should it stop receiving, a new watch knows at once.
             (side == Side.Client ? ref _clientResetWatched : ref _targetResetWatched) = false;
@@ -700,31 +483,33 @@ internal sealed class Session : LoopTimer, IRelayObserver, ICaller
         OnRelay(side, RelayEvents.OfReceive(fault, (side == Side.Client ? ClientStamps : TargetStamps).WritePending));
     }
 
-    private void End(Ending ending)
+    private void End(Step.Ended ended)
     {
         EndedAt = Client.Loop.Now;
-        if (_life.IsOver && CloseReason is { Phase.IsRelay: true, Cause.IsProtocol: true } reason)
-            Failure = (reason.Who.IsClient ? Client : _target!).FaultDetail;
+        _introduction?.Close();
+        if (CloseReason is { Phase.IsRelay: true, Cause.IsProtocol: true } reason)
+            _failure = (reason.Who.IsClient ? Client : _target!).FaultDetail;
         Client.Loop.Disarm(this);
-        switch (ending)
+        Duration clientTimeout = Model.Config.Listener.WriteTimeout;
+        switch (ended.ending)
         {
+            case { IsOrderly: true } when Client.IsTls || _target is { IsTls: true }:
+                ReleaseAfter(OrderlyEnding.EndAsync(Client, _target!, clientTimeout, TargetModel!.Config.WriteTimeout));
+                break;
             case { IsOrderly: true }:
-                if (Client.IsTls || _target is { IsTls: true })
-                    BeginOrderlyEnd();
-                else
-                    Release();
+                Release();
                 break;
             case { IsResetTargetAfterDrain: true }:
                 Client.Abort();
-                BeginDrain(_target!, TargetModel!.Config.WriteTimeout);
+                ReleaseAfter(QueueDrain.ResetAsync(_target!, TargetModel!.Config.WriteTimeout));
                 break;
             case { IsResetClientAfterDrain: true }:
                 _target!.Abort();
-                BeginDrain(Client, Model.Config.Listener.WriteTimeout);
+                ReleaseAfter(QueueDrain.ResetAsync(Client, clientTimeout));
                 break;
             case { IsLinger: true }:
                 _target?.Abort();
-                BeginLinger();
+                SendAway(ended.reason);
                 break;
             default:
                 Client.Abort();
@@ -736,109 +521,30 @@ internal sealed class Session : LoopTimer, IRelayObserver, ICaller
         _clientMayGoOn?.TrySetResult();
     }
 
-    private void BeginDrain(Connection connection, Duration writeTimeout)
+    private void SendAway(CloseReason reason)
     {
-        Instant now = Client.Loop.Now;
-        _drain = Farewell.BeginDrain(writeTimeout, now);
-        _draining = connection;
-        LookAtDrain(now);
+        TlsAlert? alert = TlsAlertModule.OfUnmatchedName(reason) is { IsSome: true } owed ? owed.Value : _introduction?.Alert;
+        var lingering = new Lingering(Client);
+        _lingering = lingering;
+        Interlocked.MemoryBarrier();
+        if (!_clientReading)
+            Run(lingering.TakeReceiving());
+        Run(lingering.TellAsync(alert));
+        ReleaseAfter(lingering.Done);
     }
 
-    private void LookAtDrain(Instant now)
+    private void ReleaseAfter(Task farewell)
     {
-        FSharpValueOption<Drain> again = Farewell.Drained(_drain, now, _draining!.UnsentBytes);
-        if (again.IsSome)
-        {
-            _drain = again.Value;
-            Client.Loop.Arm(this, _drain.LookAt);
-            return;
-        }
-
-        _draining.Abort();
-        Release();
-    }
-
-    /// <summary>TLS ends with close_notify, which must arrive: without it, what came before looks cut off.</summary>
-    private void BeginOrderlyEnd()
-    {
-        // One after the other is begun before either is waited for: a slow side must not hold up the other.
-        ValueTask<IoFault> clientEnds = Client.EndBeforeCloseAsync();
-        ValueTask<IoFault> targetEnds = _target!.EndBeforeCloseAsync();
-        if (clientEnds.IsCompletedSuccessfully && targetEnds.IsCompletedSuccessfully)
-        {
+        if (farewell.IsCompletedSuccessfully)
             Release();
-            return;
-        }
+        else
+            Run(WaitAndReleaseAsync(farewell));
 
-        OrderlyEnd end = Farewell.BeginOrderlyEnd(Model.Config.Listener.WriteTimeout, TargetModel!.Config.WriteTimeout, Client.Loop.Now, UnsentBytes());
-        _orderlyEnd = end;
-        Client.Loop.Arm(this, end.LookAt);
-        Run(AwaitBothAsync(clientEnds.AsTask(), targetEnds.AsTask()));
-
-        async Task AwaitBothAsync(Task clientEnd, Task targetEnd)
+        async Task WaitAndReleaseAsync(Task farewell)
         {
-            await Task.WhenAll(clientEnd, targetEnd).ConfigureAwait(false);
-            Client.Loop.Disarm(this);
+            await farewell.ConfigureAwait(false);
             Release();
         }
-    }
-
-    private void LookAtOrderlyEnd(OrderlyEnd end, Instant now)
-    {
-        FSharpValueOption<OrderlyEnd> again = Farewell.Ended(end, now, UnsentBytes());
-        if (again.IsSome)
-        {
-            _orderlyEnd = again.Value;
-            Client.Loop.Arm(this, again.Value.LookAt);
-            return;
-        }
-
-        Release();
-    }
-
-    private int UnsentBytes() => Client.UnsentBytes + _target!.UnsentBytes;
-
-    private void BeginLinger()
-    {
-        Client.Loop.Arm(this, Farewell.LingerUntil(Client.Loop.Now));
-        Run(EndClientAsync());
-
-        async Task EndClientAsync()
-        {
-            if (_alert is not null && !Client.IsTls)
-                await Client.SendAllAsync(TlsAlertModule.Record(_alert)).ConfigureAwait(false);
-            await Client.EndAsync().ConfigureAwait(false);
-            if (!_clientReading)
-                await LingerAsync().ConfigureAwait(false);
-            else
-                Client.WakeReader();
-        }
-    }
-
-    /// <summary>Closing with unread data would reset the connection and lose what was written before.</summary>
-    private async Task LingerAsync()
-    {
-        if (Interlocked.Exchange(ref _lingering, 1) != 0)
-            return;
-        byte[] buffer = ArrayPool<byte>.Shared.Rent(Farewell.LingerBytes);
-        try
-        {
-            int drained = 0;
-            while (drained < Farewell.LingerBytes)
-            {
-                IoResult received = await Client.ReceiveAsync(buffer).ConfigureAwait(false);
-                if (received.Fault != IoFault.None || received.Bytes == 0)
-                    break;
-                drained += received.Bytes;
-            }
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
-        }
-
-        Client.Loop.Disarm(this);
-        Release();
     }
 
     /// <summary>The last act: nothing of the connection is left behind it.</summary>
@@ -846,13 +552,12 @@ internal sealed class Session : LoopTimer, IRelayObserver, ICaller
     {
         if (Interlocked.Exchange(ref _released, 1) != 0)
             return;
-        _draining = null;
         Client.Close();
         if (_target is null)
             _dialer.Settle();
         else
             _target.Close();
-        if (_life.IsCounted)
+        if (Life.IsCounted)
             State.Leave();
         try
         {
@@ -868,12 +573,8 @@ internal sealed class Session : LoopTimer, IRelayObserver, ICaller
 
     private void Account()
     {
-        if (RelayBegan.Nanoseconds != 0)
-        {
-            State.On(Client.Loop).RelayEnded(ClientStamps.BytesFrom, TargetStamps.BytesFrom);
-            Model.Meter.Relayed(_life.LastTarget, EndedAt - RelayBegan, ClientStamps.BytesFrom, TargetStamps.BytesFrom);
-        }
-
+        if (HasRelayed)
+            Model.Meter.Relayed(Life.LastTarget, EndedAt - RelayBegan, ClientStamps.BytesFrom, TargetStamps.BytesFrom);
         Model.Meter.Closed(CloseReason);
         Model.Log?.Write(ConnectionRecords.Of(this));
     }
@@ -897,12 +598,14 @@ internal sealed class Session : LoopTimer, IRelayObserver, ICaller
         }
     }
 
-    private void Fail(Exception e)
+    protected override void OnAttemptFailed(Life at, DialFault fault) => _observer.OnAttemptFailed(this, at, fault);
+
+    protected override void Fail(Exception e)
     {
-        Failure = e.Message;
+        _failure = e.Message;
         _observer.OnInternalFault(this, e);
         Report(Event.InternalFault);
-        if (_life.IsOver && _released == 0)
+        if (Life.IsOver && _released == 0)
         {
             Client.Abort();
             _target?.Abort();

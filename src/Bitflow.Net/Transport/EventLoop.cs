@@ -27,6 +27,14 @@ internal abstract class EventLoop(int place)
     /// <summary>Runs work on this loop soon, never inside the call.</summary>
     public abstract void Post(Action work);
 
+    /// <summary>Comes back on this loop when it has looked at its clock and at everybody else.</summary>
+    public Task NextTurnAsync()
+    {
+        var turn = new TaskCompletionSource();
+        Post(turn.SetResult);
+        return turn.Task;
+    }
+
     /// <summary>Whether the caller already runs on this loop (always true of a loop without a thread).</summary>
     public abstract bool IsCurrent { get; }
 
@@ -39,6 +47,8 @@ internal abstract class EventLoop(int place)
     /// </summary>
     public abstract ValueTask<IoFault> ConnectAsync(EndPoint remote, in SocketSettings settings, out Connection connection);
 
-    /// <summary>Takes over a connected stream socket that was inherited.</summary>
+    /// <summary>
+    /// Takes over a connected stream socket that was inherited. What is wrong with it is told by what is done with the connection, never by an exception.
+    /// </summary>
     public abstract Connection Adopt(int descriptor, in SocketSettings settings);
 }
