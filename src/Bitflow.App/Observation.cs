@@ -130,7 +130,7 @@ internal sealed class Observation(ProgramLog log, ConnectionLogs.ConnectionLogs 
             return;
         if (_statsd is not null)
             await _statsd.DisposeAsync().ConfigureAwait(false);
-        _statsd = config is null ? null : new StatsdExporter(_store ??= new MetricStore(), config);
+        _statsd = config is null ? null : new StatsdExporter(_store ??= new MetricStore(), config, log.MetricsNotSent);
         _statsdConfig = config;
     }
 }

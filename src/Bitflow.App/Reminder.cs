@@ -26,14 +26,7 @@ internal sealed class Reminder : IDisposable
     private void Tick()
     {
         _say();
-        try
-        {
-            _timer.Change(Wait(), Timeout.InfiniteTimeSpan);
-        }
-        catch (ObjectDisposedException)
-        {
-            // It ended meanwhile.
-        }
+        _timer.Change(Wait(), Timeout.InfiniteTimeSpan);
     }
 
     private TimeSpan Wait() => Backoff.BeforeReminder(++_times).ToTimerSpan();

@@ -134,19 +134,7 @@ public sealed class TopTests
     {
         const string Proxies =
             """[{"name":"a\u001b[31m\nb","bound":["\u001b]0;x\u0007"],"policy":"none","targets":[],"open_connections":0,"connection_limit":0,"admitted":0,"source_sent_bytes":0,"destination_receive_bytes":0}]""";
-        using Peer server = Peer.Serving(async socket =>
-        {
-            string request = "";
-            while (await socket.ReadOnceAsync() is { Length: > 0 } bytes)
-            {
-                request += System.Text.Encoding.ASCII.GetString(bytes);
-                if (!request.EndsWith("\r\n\r\n", StringComparison.Ordinal))
-                    continue;
-                string body = request.Contains(" /proxies ", StringComparison.Ordinal) ? Proxies : "[]";
-                await socket.SendAllAsync($"HTTP/1.1 200 OK\r\nContent-Length: {body.Length}\r\n\r\n{body}");
-                request = "";
-            }
-        });
+        using Peer server = Saying(Proxies, "[]");
         (int status, string output, _) = await ChildProcess.RunAsync(Repository.Binary, ["top", server.Address]);
         Assert.Equal(0, status);
         Assert.Contains(@"a\u{1B}[31m\u{A}b", output, StringComparison.Ordinal);
@@ -181,4 +169,34 @@ public sealed class TopTests
 
     private static Task ShowsAsync(ChildProcess top, string text) =>
         Eventually.IsTrueAsync(() => top.Output.Contains(text, StringComparison.Ordinal), () => $"it shows \"{text}\"; it showed:\n{top.Output}{top.Errors}");
+
+    [Theory]
+    [InlineData("1.5", "0")]
+    [InlineData("1", "1e300")]
+    public async Task Numbers_that_no_Bitflow_would_say_are_not_taken_for_one(string open, string age)
+    {
+        string proxies = $$$"""[{"name":"a","bound":[],"policy":"none","targets":[],"open_connections":{{{open}}},"connection_limit":0,"admitted":0,"source_sent_bytes":0,"destination_receive_bytes":0}]""";
+        string connections = $$$"""[{"id":1,"name":"a","source":"","target":"","phase":"","sni":"","age":{{{age}}},"source_sent_bytes":0,"destination_receive_bytes":0}]""";
+        using Peer server = Saying(proxies, connections);
+        (int status, _, string errors) = await ChildProcess.RunAsync(Repository.Binary, ["top", server.Address]);
+        Assert.Equal(1, status);
+        Assert.StartsWith($"bitflow top: {server.Address}: it answers, but not as an admin server\n", errors, StringComparison.Ordinal);
+    }
+
+    /// <summary>An admin server of whatever words.</summary>
+    private static Peer Saying(string proxies, string connections) => Peer.Serving(async socket =>
+    {
+        string request = "";
+        while (await socket.ReadOnceAsync() is { Length: > 0 } bytes)
+        {
+            request += System.Text.Encoding.ASCII.GetString(bytes);
+            if (!request.EndsWith("\r\n\r\n", StringComparison.Ordinal))
+                continue;
+            string body = request.Contains(" /proxies ", StringComparison.Ordinal) ? proxies
+                : request.Contains(" /connections ", StringComparison.Ordinal) ? connections
+                : "[]";
+            await socket.SendAllAsync($"HTTP/1.1 200 OK\r\nContent-Length: {body.Length}\r\n\r\n{body}");
+            request = "";
+        }
+    });
 }

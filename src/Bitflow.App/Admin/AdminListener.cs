@@ -35,7 +35,7 @@ internal sealed class AdminListener(Socket socket, SocketConnectionContextFactor
                 if (!_isScarce || Admission.MayAdminAccept(_limit, Libc.DescriptorsInUse()))
                 {
                     Socket client = await socket.AcceptAsync(end.Token).ConfigureAwait(false);
-                    await PoolStream.EnterPoolAsync().ConfigureAwait(false);
+                    await PoolThread.EnterAsync().ConfigureAwait(false);
                     _isScarce = !Admission.MayAdminAccept(_limit, (int)client.Handle);
                     return connections.Create(client);
                 }

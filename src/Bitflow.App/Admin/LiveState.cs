@@ -1,5 +1,6 @@
 using Bitflow.Domain;
 using Bitflow.Net.Proxies;
+using Bitflow.Net.Transport;
 using Microsoft.FSharp.Collections;
 
 namespace Bitflow.App.Admin;
@@ -40,7 +41,7 @@ internal sealed class LiveState(Server server)
     {
         ProxyModel model = proxy.Model;
         ProxyState state = proxy.State;
-        IReadOnlyList<Session> open = state.Sessions();
+        (long fromClients, long fromTargets) = state.Moved();
         return new ProxyView(
             name: model.Name,
             listener: model.ListenerText,
@@ -51,8 +52,8 @@ internal sealed class LiveState(Server server)
             connectionLimit: model.Config.Options.ConnectionLimit,
             admitted: state.Admitted,
             relays: state.Relays,
-            sourceSentBytes: state.SourceSent + open.Sum(static session => session.ClientStamps.BytesFrom),
-            destinationReceiveBytes: state.DestinationReceived + open.Sum(static session => session.TargetStamps.BytesFrom),
+            sourceSentBytes: fromClients,
+            destinationReceiveBytes: fromTargets,
             generation: model.Generation,
             isConfigured: proxy.IsConfigured);
     }
@@ -68,7 +69,7 @@ internal sealed class LiveState(Server server)
             target: session.TargetModel?.Name ?? "",
             serverName: life.ServerName.IsSome ? life.ServerName.Value.ToString() : "",
             since: session.AcceptedAtUtc,
-            age: Duration.OfMilliseconds((long)(DateTimeOffset.UtcNow - session.AcceptedAtUtc).TotalMilliseconds),
+            age: MonotonicClock.Now - life.AcceptedAt,
             sourceSentBytes: session.ClientStamps.BytesFrom,
             destinationReceiveBytes: session.TargetStamps.BytesFrom);
     }

@@ -44,6 +44,9 @@ internal static partial class ProgramEvents
     [LoggerMessage(112, LogLevel.Warning, "reload: {Step}")]
     public static partial void ReloadWarning(ILogger logger, string step);
 
+    [LoggerMessage(113, LogLevel.Error, "metrics: a flush to statsd failed for a fault of Bitflow itself; the next one is tried all the same: {Detail}")]
+    public static partial void MetricsNotSent(ILogger logger, Exception exception, string detail);
+
     [LoggerMessage(120, LogLevel.Information, "admin server: listening on {Listener}")]
     public static partial void AdminListening(ILogger logger, Bitflow.Domain.Endpoint listener);
 

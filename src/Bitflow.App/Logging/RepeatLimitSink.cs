@@ -1,5 +1,5 @@
-using System.Diagnostics;
 using Bitflow.Domain;
+using Bitflow.Net.Transport;
 using Serilog.Core;
 using Serilog.Events;
 using Serilog.Parsing;
@@ -45,7 +45,7 @@ internal sealed class RepeatLimitSink : ILogEventSink, IDisposable
         RepeatVerdict verdict;
         lock (_gate)
         {
-            (verdict, _limit) = RepeatLimit.Next(Now(), failure, _limit);
+            (verdict, _limit) = RepeatLimit.Next(MonotonicClock.Now, failure, _limit);
             if (!_isSweeping)
             {
                 _isSweeping = true;
@@ -75,7 +75,6 @@ internal sealed class RepeatLimitSink : ILogEventSink, IDisposable
             && CloseReasonModule.TryParse((reason as ScalarValue)?.Value as string) is { IsSome: true } known
             && !CloseReasonModule.IsOrderly(known.Value));
 
-    private static Instant Now() => Instant.OfNanoseconds((long)Stopwatch.GetElapsedTime(0).TotalNanoseconds);
 
     /// <summary>What happened, and behind a separator to whom: the message without what differs from one occurrence to the next.</summary>
     private static string Failure(LogEvent logEvent)
@@ -90,7 +89,7 @@ internal sealed class RepeatLimitSink : ILogEventSink, IDisposable
     {
         lock (_gate)
         {
-            Report(Now());
+            Report(MonotonicClock.Now);
             _isSweeping = !RepeatLimit.IsEmpty(_limit);
             if (_isSweeping)
                 _sweep.Change(SweepInterval, Timeout.InfiniteTimeSpan);

@@ -13,9 +13,14 @@ internal sealed class StatsdExporter : IAsyncDisposable
     private readonly StatsdSocket _socket;
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _flushing;
+    private readonly Action<Exception> _failed;
 
-    public StatsdExporter(MetricStore store, MetricsConfig config)
+    /// <param name="store">Where the measurements are.</param>
+    /// <param name="config">Where they go, and in which dialect.</param>
+    /// <param name="failed">Is told of a flush that failed for no reason of the receiver's; the next one is tried all the same.</param>
+    public StatsdExporter(MetricStore store, MetricsConfig config, Action<Exception> failed)
     {
+        _failed = failed;
         _store = store;
         _config = config;
         _socket = new StatsdSocket(config.Address);
@@ -55,7 +60,20 @@ internal sealed class StatsdExporter : IAsyncDisposable
         }
     }
 
+    /// <summary>Throws nothing: a flush that fails is one flush, whatever it lacked, a thread or memory.</summary>
     private void Flush()
+    {
+        try
+        {
+            Send();
+        }
+        catch (Exception e)
+        {
+            _failed(e);
+        }
+    }
+
+    private void Send()
     {
         // Until the name resolves the counts wait where they are; nothing of them is lost.
         if (!_socket.HasAddress())

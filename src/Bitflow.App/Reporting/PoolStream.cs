@@ -1,8 +1,7 @@
 namespace Bitflow.App.Reporting;
 
 /// <summary>
-/// A socket's stream whose users go on in the thread pool, wherever the socket's completions run. With the portable engine they run on the very threads
-/// that wait for every client's socket, and TLS and HTTP do not belong there (section 9 of the design).
+/// A socket's stream whose users go on in the thread pool, wherever the socket's completions run (<see cref="PoolThread"/>).
 /// </summary>
 internal sealed class PoolStream(Stream inner) : Stream
 {
@@ -20,13 +19,6 @@ internal sealed class PoolStream(Stream inner) : Stream
         set => throw new NotSupportedException();
     }
 
-    /// <summary>To be awaited after anything that a socket may have completed.</summary>
-    public static async ValueTask EnterPoolAsync()
-    {
-        if (!Thread.CurrentThread.IsThreadPoolThread)
-            await Task.Yield();
-    }
-
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         try
@@ -35,7 +27,7 @@ internal sealed class PoolStream(Stream inner) : Stream
         }
         finally
         {
-            await EnterPoolAsync().ConfigureAwait(false);
+            await PoolThread.EnterAsync().ConfigureAwait(false);
         }
     }
 
@@ -47,7 +39,7 @@ internal sealed class PoolStream(Stream inner) : Stream
         }
         finally
         {
-            await EnterPoolAsync().ConfigureAwait(false);
+            await PoolThread.EnterAsync().ConfigureAwait(false);
         }
     }
 

@@ -1,6 +1,6 @@
-using System.Diagnostics;
 using System.Threading.Channels;
 using Bitflow.Domain;
+using Bitflow.Net.Transport;
 using Bitflow.Net.Observing;
 
 namespace Bitflow.App.Reporting;
@@ -48,9 +48,9 @@ internal sealed class SentryReporter : IAsyncDisposable
     /// </summary>
     public bool KeepsBack(string fingerprint)
     {
-        if (Sentry.MayNotSendEvents(Now(), _serverLimits))
+        if (Sentry.MayNotSendEvents(MonotonicClock.Now, _serverLimits))
             Interlocked.Increment(ref _backedOff);
-        else if (RepeatLimit.IsSpent(Now(), fingerprint, _ownLimit))
+        else if (RepeatLimit.IsSpent(MonotonicClock.Now, fingerprint, _ownLimit))
             Interlocked.Increment(ref _repeated);
         else
             return false;
@@ -79,7 +79,6 @@ internal sealed class SentryReporter : IAsyncDisposable
         _abandon.Dispose();
     }
 
-    private static Instant Now() => Instant.OfNanoseconds((long)Stopwatch.GetElapsedTime(0).TotalNanoseconds);
 
     private async Task SendAllAsync()
     {
@@ -105,14 +104,14 @@ internal sealed class SentryReporter : IAsyncDisposable
             return;
         }
 
-        if (Sentry.MayNotSendEvents(Now(), _serverLimits))
+        if (Sentry.MayNotSendEvents(MonotonicClock.Now, _serverLimits))
         {
             Discard(SentryDiscard.RateLimitBackoff);
             return;
         }
 
-        (_, _ownLimit) = RepeatLimit.Sweep(Now(), _ownLimit);
-        (RepeatVerdict verdict, _ownLimit) = RepeatLimit.Next(Now(), Sentry.Fingerprint(report), _ownLimit);
+        (_, _ownLimit) = RepeatLimit.Sweep(MonotonicClock.Now, _ownLimit);
+        (RepeatVerdict verdict, _ownLimit) = RepeatLimit.Next(MonotonicClock.Now, Sentry.Fingerprint(report), _ownLimit);
         if (verdict.IsSuppress)
         {
             Discard(SentryDiscard.EventProcessor);
@@ -144,7 +143,7 @@ internal sealed class SentryReporter : IAsyncDisposable
     private void Take(SentryAnswer answer)
     {
         _isUnreachable = false;
-        _serverLimits = Sentry.AfterAnswer(Now(), DateTimeOffset.UtcNow, answer.Status, answer.RateLimits, answer.RetryAfter, _serverLimits);
+        _serverLimits = Sentry.AfterAnswer(MonotonicClock.Now, DateTimeOffset.UtcNow, answer.Status, answer.RateLimits, answer.RetryAfter, _serverLimits);
         if (Sentry.Took(answer.Status))
         {
             _discards = Sentry.NoDiscards;

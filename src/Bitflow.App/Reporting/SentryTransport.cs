@@ -75,7 +75,7 @@ internal sealed class SentryTransport(SentryDsn dsn) : IDisposable
             throw;
         }
 
-        await PoolStream.EnterPoolAsync().ConfigureAwait(false);
+        await PoolThread.EnterAsync().ConfigureAwait(false);
         return new PoolStream(new NetworkStream(socket, ownsSocket: true));
     }
 

@@ -53,7 +53,7 @@ internal sealed class TopClient : IDisposable
         {
             throw new TopException($"cannot connect: {socket.Message}", e);
         }
-        catch (Exception e) when (e is HttpRequestException or JsonException or InvalidOperationException or KeyNotFoundException)
+        catch (Exception e) when (e is HttpRequestException or JsonException or InvalidOperationException or KeyNotFoundException or FormatException or OverflowException)
         {
             throw new TopException("it answers, but not as an admin server", e);
         }

@@ -9,7 +9,8 @@ internal sealed record TopSample(long Ticks, bool IsReady, IReadOnlyList<TopProx
         double seconds = (Ticks - before.Ticks) / (double)TimeSpan.TicksPerSecond;
         if (seconds <= 0)
             return this;
-        var old = before.Proxies.ToDictionary(static proxy => proxy.Name);
+        // Whoever answers need not be a Bitflow, which says each name once.
+        var old = before.Proxies.DistinctBy(static proxy => proxy.Name).ToDictionary(static proxy => proxy.Name);
         return this with
         {
             Proxies =
