@@ -74,6 +74,16 @@ let ``the admin server starts exactly where there is room for it and for what it
     Law.HoldsFor([ for limit in [ 64L; 256L; 1024L ] do for inUse in 0 .. int limit + 1 -> limit, inUse ], fun (limit, inUse) ->
         isNull (Admission.adminShortage limit inUse) = (limit - int64 inUse >= 56L))
 
+[<Fact>]
+let ``the program starts exactly where the limit leaves room for itself, three descriptors a loop, and the reserve`` () =
+    Law.HoldsFor([ for limit in 0L..400L do for loops in [ 0; 1; 2; 64 ] -> limit, loops ], fun (limit, loops) ->
+        isNull (Admission.startShortage limit loops) = (limit >= 128L + 3L * int64 loops))
+
+[<Fact>]
+let ``who cannot start says how many descriptors there may be, how many are needed, and what to raise`` () =
+    Law.HoldsFor([ 64L, 0, [ "64"; "128"; "LimitNOFILE"; "ulimit -n" ]; 200L, 64, [ "200"; "320" ] ], fun (limit, loops, words) ->
+        words |> List.forall (Admission.startShortage limit loops).Contains)
+
 let private config limits application =
     { Application = application; Proxies = [ for i, limit in List.indexed limits -> { Sample.proxy $"p{i}" with Options = { (Sample.proxy "").Options with ConnectionLimit = limit } } ] }
 

@@ -175,6 +175,8 @@ let byHand =
       "Admission", "int64 newest >= descriptorLimit - int64 reservedDescriptors", "int64 newest > descriptorLimit - int64 reservedDescriptors"
       "Admission", "2L * int64 reservedDescriptors", "1L * int64 reservedDescriptors"
       "Admission", "free / descriptorsPerConnection", "free"
+      "Admission", "if descriptorLimit >= needed then null", "if descriptorLimit > needed then null"
+      "Admission", "loopDescriptors * int64 loops + int64 reservedDescriptors", "loopDescriptors * int64 loops"
       "Certificates", "owners[index]", "index"
       "Certificates", "| ValueNone -> 0", "| ValueNone -> owners.Length - 1"
       "Alpn", "List.contains name offered", "not (List.contains name offered)"

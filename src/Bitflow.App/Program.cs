@@ -2,6 +2,7 @@ using Bitflow.App.Commands;
 using Bitflow.App.Commands.Top;
 using Bitflow.App.Terminal;
 using Bitflow.Domain;
+using Bitflow.Net.Linux;
 using Microsoft.FSharp.Core;
 
 namespace Bitflow.App;
@@ -11,6 +12,10 @@ internal static class Program
 {
     private static async Task<int> Main(string[] arguments)
     {
+        // Before anything is loaded that is not needed to say so: what is missing could then not be loaded.
+        if (IsShortOfDescriptors(loops: 0))
+            return ExitStatus.Failed;
+
         FSharpResult<Command, string> parsed = CommandLine.Parse(arguments, Environment.GetEnvironmentVariable("BITFLOW_CONFIG") ?? "");
         if (parsed.IsError)
         {
@@ -32,6 +37,7 @@ internal static class Program
     private static async Task<int> RunAsync(Command command) =>
         command switch
         {
+            Command.Serve when IsShortOfDescriptors(Environment.ProcessorCount) => ExitStatus.Failed,
             Command.Serve serve => await ServeCommand.RunAsync(serve.configPath).ConfigureAwait(false),
             Command.Check check => CheckCommand.Run(check.configPath),
             Command.Explain explain => ExplainCommand.Run(explain.request),
@@ -46,6 +52,14 @@ internal static class Program
             Command.Help help => Print(help.page),
             _ => throw new InvalidOperationException("a command that nobody carries out"),
         };
+
+    private static bool IsShortOfDescriptors(int loops)
+    {
+        if (Admission.StartShortage(Libc.DescriptorLimit(), loops) is not { } shortage)
+            return false;
+        Screen.Complain(Tone.Bad, $"bitflow: {shortage}");
+        return true;
+    }
 
     private static int Print(string text)
     {

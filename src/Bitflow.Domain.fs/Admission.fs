@@ -70,13 +70,28 @@ module Admission =
     [<CompiledName "MostPipes">]
     let mostPipes (descriptorLimit: int64) (loops: int) : int = int (max 1L (min 64L (descriptorLimit / (32L * int64 loops))))
 
-    /// What the program itself holds at most, without its clients, targets and listeners. The runtime, the standard streams and the log: 84 measured when idle
-    /// in the published program, most of them one for each assembly, to which TLS, statsd and Sentry add a few. A loop of the Linux engine: epoll, its
-    /// wake-up, a ring, and its pipes. And the admin server, where there is one.
+    /// What the program holds whatever it serves: the runtime, the standard streams and the log. 84 measured when idle in the published program, most of
+    /// them one for each assembly, to which TLS, statsd and Sentry add a few.
+    let private programDescriptors = 96L
+
+    /// What a loop holds: on the Linux engine epoll, its wake-up and a ring, on the portable one no more.
+    let private loopDescriptors = 3L
+
+    /// Why the program cannot do its work at all, with so many loops to serve on or, for a command, with none; null where it can. Below this the runtime
+    /// finds no descriptor for an assembly or a thread, and aborts. Measured in the published program: `check` needs 64. To serve on two loops, with TLS on
+    /// both sides, statsd, Sentry and a reload, needs 116; on 64, without any of it, 213.
+    [<CompiledName "StartShortage">]
+    let startShortage (descriptorLimit: int64) (loops: int) : string =
+        let needed = programDescriptors + loopDescriptors * int64 loops + int64 reservedDescriptors
+        if descriptorLimit >= needed then null
+        else $"no more than {descriptorLimit} descriptors may be open, and Bitflow needs {needed} to start; raise LimitNOFILE or ulimit -n"
+
+    /// What the program itself holds at most, without its clients, targets and listeners: itself, the loops of the Linux engine with their pipes, and the
+    /// admin server, where there is one.
     let private ownDescriptors (descriptorLimit: int64) (loops: int) (application: ApplicationConfig) =
-        let engine = if application.Engine = Engine.Managed then 0L else int64 loops * (3L + 2L * int64 (mostPipes descriptorLimit loops))
+        let engine = if application.Engine = Engine.Managed then 0L else int64 loops * (loopDescriptors + 2L * int64 (mostPipes descriptorLimit loops))
         let admin = if application.Admin.IsSome then adminDescriptors + 1L else 0L
-        96L + engine + admin
+        programDescriptors + engine + admin
 
     /// Says so where the limit on descriptors (RLIMIT_NOFILE) cannot carry what `connection_limit` lets in, over all proxies, beside what the program
     /// itself holds (with so many loops), its listeners, its connection logs, and the reserve that accepting leaves; null where it can. Proxies

@@ -105,11 +105,13 @@ public sealed class ScarcityTests
 
     private static readonly string[] AdminPaths = ["/healthz", "/readyz", "/metrics", "/proxies", "/connections", "/"];
 
-    private static string Web(Peer echo) =>
+    private static string Web(Peer echo) => Web(echo.Address);
+
+    private static string Web(string target) =>
         $$"""
         - name: web
           listener: { address: '127.0.0.1:0' }
-          targets: [ { name: a, address: '{{echo.Address}}' } ]
+          targets: [ { name: a, address: '{{target}}' } ]
         """;
 
     private const string Admin = "  admin: { address: '127.0.0.1:0' }\n";
@@ -181,6 +183,47 @@ public sealed class ScarcityTests
             Assert.Equal(!fits, bitflow.Errors.Contains($"connection_limit lets in {clients} connections", StringComparison.Ordinal));
         }
     }
+
+    /// <summary>From the least with which the runtime comes up to the last that is refused; a command needs none of the loops' descriptors.</summary>
+    [Theory]
+    [InlineData(46)]
+    [InlineData(52)]
+    [InlineData(64)]
+    [InlineData(88)]
+    [InlineData(127)]
+    public async Task With_too_few_descriptors_nothing_starts_and_one_sentence_says_so(int limit)
+    {
+        using var serves = BitflowProcess.Launch(Web("127.0.0.1:9"), launcher: Limited(limit));
+        Assert.Equal(1, await serves.ExitAsync());
+        string needed = $"bitflow: no more than {limit} descriptors may be open, and Bitflow needs 128 to start; raise LimitNOFILE or ulimit -n\n";
+        Assert.Equal(needed, serves.Errors);
+
+        (int status, string output, string errors) = await ChildProcess.RunAsync("sh", [.. Limited(limit).Skip(1), Repository.Binary, "check", "--config", serves.ConfigPath]);
+        Assert.Equal((1, "", needed), (status, output, errors));
+    }
+
+    [Theory]
+    [InlineData(2)]
+    [InlineData(64)]
+    public async Task Every_processor_to_serve_on_asks_for_three_descriptors_more(int processors)
+    {
+        using Peer echo = Peer.Echo();
+        int needed = 128 + 3 * processors;
+        var environment = new Dictionary<string, string> { ["DOTNET_PROCESSOR_COUNT"] = $"{processors}" };
+        using var refused = BitflowProcess.Launch(Web(echo.Address), environment: environment, launcher: Limited(needed - 1));
+        Assert.Equal(1, await refused.ExitAsync());
+        Assert.Equal($"bitflow: no more than {needed - 1} descriptors may be open, and Bitflow needs {needed} to start; raise LimitNOFILE or ulimit -n\n", refused.Errors);
+
+        foreach (string engine in new[] { "managed", "linux" })
+        {
+            using BitflowProcess serves = await BitflowProcess.StartAsync(Web(echo.Address), environment: environment, launcher: Limited(needed), engine: engine);
+            using Socket client = await SocketWords.ConnectAsync(serves.EndPoint());
+            await client.SendAllAsync("x"u8.ToArray());
+            Assert.Single(await client.ReadExactlyAsync(1));
+        }
+    }
+
+    private static string[] Limited(int descriptors) => ["sh", "-c", $"ulimit -n {descriptors}; exec \"$0\" \"$@\""];
 
     /// <summary>Clients that are served until descriptors are scarce.</summary>
     private static async Task<Socket[]> FillAsync(BitflowProcess bitflow, int clients)
