@@ -43,6 +43,18 @@ let ``a configuration that was written reads back as itself, however it is writt
             if reading.Errors.Count > 0 then failwithf "%A\n%s" (List.ofSeq reading.Errors) text
             reading.Config = expected))
 
+[<Fact>]
+let ``a tag without meaning is the only error of its value, which is read as if it had none`` () =
+    Law.HoldsFor(
+        [ "connect_attempts: !foo 3", ""
+          "connect_timeout: !foo 5s", ""
+          "connect_timeout: !foo", ""
+          "connect_timeout: !foo '5s'", ""
+          "", "enable_dual_stack: !foo true" ],
+        fun (target, options) ->
+            let errors = read(file "" target options).Errors
+            errors.Count = 1 && errors[0].Contains "the tag \"!foo\" has no meaning here")
+
 let private linesOf (bytes: byte array) = Encoding.UTF8.GetString(bytes).Replace("\r\n", "\n").Replace('\r', '\n').Split('\n')
 
 [<Fact>]

@@ -140,7 +140,6 @@ let equivalent: (string * string * string * string) list =
       "Usage", "words \"COMMAND\" 0 1", "", "help alone is answered before its words are counted"
       "CommandLine", "raiseOnUsage = false", "", "help was answered before"
       "Shown", "Array2D.zeroCreate", "", "a table with room to spare"
-      "Yaml", "measured (YamlValue.Scalar(scalar.Value, true))", "", "a stand-in in a file that is refused"
       "ConfigKind", "YamlValue.Null -> \"nothing stands\"", "", "what is null was answered before its shape is asked for"
       "Forecast", "let private accepted = Instant 0L", "", "only differences of instants count"
       "IpNetwork", "if joined.Count > 0 && AddressRange.Compare(range.First, joined[joined.Count - 1].Last) <= 0 then", "", "two ranges that share one address, joined or not, hold the same addresses"

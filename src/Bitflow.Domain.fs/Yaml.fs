@@ -261,23 +261,24 @@ module Yaml =
 
         let leaf path at (scalar: Scalar) =
             let measured value = { nothing at with Node = { At = at; Value = value } }
-            let isPlain = scalar.Style = ScalarStyle.Plain && not scalar.Tag.IsNonSpecific
-            match coreTag scalar.Tag with
-            | ValueSome "null" -> nothing at
-            | ValueSome("int" | "float" | "bool") -> measured (YamlValue.Scalar(scalar.Value, false))
-            | ValueSome "" when isPlain ->
+            let untagged () =
                 match scalar.Value with
+                | text when scalar.Style <> ScalarStyle.Plain || scalar.Tag.IsNonSpecific -> measured (YamlValue.Scalar(text, true))
                 | ""
                 | "~"
                 | "null"
                 | "Null"
                 | "NULL" -> nothing at
                 | text -> measured (YamlValue.Scalar(text, false))
-            | ValueSome(""
-            | "str") -> measured (YamlValue.Scalar(scalar.Value, true))
+            match coreTag scalar.Tag with
+            | ValueSome "null" -> nothing at
+            | ValueSome("int" | "float" | "bool") -> measured (YamlValue.Scalar(scalar.Value, false))
+            | ValueSome "" -> untagged ()
+            | ValueSome "str" -> measured (YamlValue.Scalar(scalar.Value, true))
             | _ ->
+                // Read as it will be once the tag is removed: a second error, of the value, would often be of the tag too.
                 fault at path (YamlFault.UnknownTag scalar.Tag.Value)
-                measured (YamlValue.Scalar(scalar.Value, true))
+                untagged ()
 
         let collection path depth at (tag: TagName) ownTag =
             if depth > maxNesting then stop at path YamlFault.TooDeep
