@@ -9,7 +9,7 @@ open FsCheck.FSharp
 /// How a law is held: the one door between xunit and FsCheck.
 ///
 /// The number of cases is 1,000 unless the environment variable CASES says otherwise. A failure prints the seed,
-/// which REPLAY (as printed, for example `REPLAY=123,456`) runs again. With LAWS_FILE set, every law that held
+/// which REPLAY (as printed, for example `REPLAY=123,457`) runs again. With LAWS_FILE set, every law that held
 /// appends its name and number of cases to that file; `make spec` prints it.
 [<Sealed; AbstractClass>]
 type Law =
