@@ -31,6 +31,16 @@ public sealed partial class DocumentTests
         await CheckAsync(file, text);
     }
 
+    [Fact]
+    public void A_pod_has_time_to_be_taken_out_of_the_service_and_to_drain()
+    {
+        string pod = Pages.TextOf("deploy/kubernetes/bitflow.yaml");
+        int Seconds(string pattern) => int.Parse(Regex.Match(pod, pattern).Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture);
+        int leave = Seconds(@"preStop:\n\s+exec: \{ command: \[""sleep"", ""(\d+)""\] \}");
+        Assert.True(leave > 0);
+        Assert.True(leave + Seconds(@"shutdown_timeout: (\d+)s") < Seconds(@"terminationGracePeriodSeconds: (\d+)"));
+    }
+
     [Theory]
     [MemberData(nameof(Documents))]
     public void Every_link_leads_somewhere(string document)
