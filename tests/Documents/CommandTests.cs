@@ -17,6 +17,7 @@ public sealed partial class CommandTests
         ["CONTRIBUTING.md"] = 2,
         ["docs/getting-started.md"] = 1,
         ["docs/many.md"] = 1,
+        ["docs/operations.md"] = 1,
     };
 
     public static TheoryData<string> PagesWithCommands =>

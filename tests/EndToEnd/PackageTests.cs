@@ -1,5 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Runtime.Versioning;
+using System.Text.RegularExpressions;
 using Bitflow.Tests.Fixtures;
 using Xunit;
 
@@ -9,7 +11,8 @@ namespace Bitflow.Tests.EndToEnd;
 /// The Debian package, installed by dpkg into a root of its own: it serves from there, an upgrade over itself keeps what the administrator
 /// changed, removing it leaves the configuration, and purging leaves nothing.
 /// </summary>
-public sealed class PackageTests
+[SupportedOSPlatform("linux")]
+public sealed partial class PackageTests
 {
     [Fact]
     public async Task The_package_installs_serves_upgrades_and_leaves()
@@ -26,6 +29,8 @@ public sealed class PackageTests
             string program = Path.Combine(root, "usr/bin/bitflow");
             string config = Path.Combine(root, "etc/bitflow/config.yaml");
             await RunAsync(program, "check", "--config", config);
+            EveryLinkOfADocumentLeadsSomewhere(Path.Combine(root, "usr/share/doc/bitflow"));
+            await SocketsAreForTheGroupAsync(program, Path.Combine(root, "lib/systemd/system/bitflow.service"), root);
 
             using Peer echo = Peer.Echo();
             string mine = $"application: {{ log: {{ level: info }} }}\nserver:\n  proxies:\n    - name: web\n      listener: {{ address: '127.0.0.1:0' }}\n      targets: [ {{ name: a, address: '{echo.Address}' }} ]\n";
@@ -33,7 +38,7 @@ public sealed class PackageTests
             using (var served = new ChildProcess(program, ["--config", config]))
             {
                 await served.SaysAsync(" serves ");
-                int port = int.Parse(System.Text.RegularExpressions.Regex.Match(served.Errors, @"listening on \S+:(\d+)").Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture);
+                int port = int.Parse(Regex.Match(served.Errors, @"listening on \S+:(\d+)").Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture);
                 using Socket client = await SocketWords.ConnectAsync(new IPEndPoint(IPAddress.Loopback, port));
                 await client.SendAllAsync("hello"u8.ToArray());
                 Assert.Equal("hello"u8.ToArray(), await client.ReadExactlyAsync(5));
@@ -47,14 +52,97 @@ public sealed class PackageTests
             await DpkgAsync(root, "--remove", "bitflow");
             Assert.False(File.Exists(program));
             Assert.Equal(mine, await File.ReadAllTextAsync(config));
+            string logs = Path.Combine(root, "var/log");
+            Directory.CreateDirectory(Path.Combine(logs, "private/bitflow"));
+            await File.WriteAllTextAsync(Path.Combine(logs, "private/bitflow/web.jsonl"), "{}");
+            File.CreateSymbolicLink(Path.Combine(logs, "bitflow"), "private/bitflow");
             await DpkgAsync(root, "--purge", "bitflow");
             Assert.False(File.Exists(config));
+            Assert.Empty(Directory.GetFileSystemEntries(logs, "bitflow", SearchOption.AllDirectories));
         }
         finally
         {
             Directory.Delete(root, recursive: true);
         }
     }
+
+    /// <summary>
+    /// By a name that every systemd knows: a service that misses the signal goes on in the file that was moved away. `systemctl` here is the oldest
+    /// that the package may meet.
+    /// </summary>
+    [Theory]
+    [InlineData("active", 0, 0, "--kill-who=main --signal=SIGUSR1 bitflow.service\n")]
+    [InlineData("active", 1, 1, "--kill-who=main --signal=SIGUSR1 bitflow.service\n")]
+    [InlineData("inactive", 1, 0, "")]
+    public async Task A_rotation_tells_a_service_that_runs_and_does_not_hide_that_it_could_not(string state, int killStatus, int expected, string killed)
+    {
+        string script = Regex.Match(await File.ReadAllTextAsync(Path.Combine(Repository.Root, "deploy/logrotate")), @"postrotate\n(?<script>.*?)\n\s*endscript", RegexOptions.Singleline).Groups["script"].Value;
+        string folder = Directory.CreateTempSubdirectory("bitflow-rotation-").FullName;
+        string systemctl = Path.Combine(folder, "systemctl");
+        await File.WriteAllTextAsync(
+            systemctl,
+            $"""
+            #!/bin/sh
+            case "$*" in
+                "is-active --quiet bitflow.service") [ {state} = active ]; exit ;;
+                *--kill-whom*) echo "unrecognized option" >&2; exit 1 ;;
+            esac
+            shift
+            echo "$*" >>'{folder}/killed'
+            exit {killStatus}
+            """);
+        File.SetUnixFileMode(systemctl, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        (int status, _, string errors) = await ChildProcess.RunAsync(
+            "sh", ["-c", script], environment: new Dictionary<string, string> { ["PATH"] = $"{folder}:{Environment.GetEnvironmentVariable("PATH")}" });
+        string said = Path.Combine(folder, "killed");
+        Assert.Equal((expected, killed, ""), (status, File.Exists(said) ? await File.ReadAllTextAsync(said) : "", errors));
+        Directory.Delete(folder, recursive: true);
+    }
+
+    /// <summary>Under the umask of the unit.</summary>
+    private static async Task SocketsAreForTheGroupAsync(string program, string unit, string folder)
+    {
+        string umask = Regex.Match(await File.ReadAllTextAsync(unit), @"(?m)^UMask=(\d+)$").Groups[1].Value;
+        string config = Path.Combine(folder, "sockets.yaml");
+        await File.WriteAllTextAsync(
+            config,
+            $$"""
+            application: { log: { level: info }, admin: { address: 'unix:{{folder}}/admin.sock' } }
+            server:
+              proxies:
+                - name: web
+                  listener: { address: 'unix:{{folder}}/web.sock' }
+                  targets: [ { name: a, address: '127.0.0.1:9' } ]
+                  options: { connection_log: '{{folder}}/web.jsonl' }
+            """);
+        using var served = new ChildProcess("sh", ["-c", $"umask {umask}; exec \"$0\" --config \"$1\"", program, config]);
+        await served.SaysAsync(" serves ");
+        const UnixFileMode Group = UnixFileMode.GroupRead | UnixFileMode.GroupWrite;
+        const UnixFileMode Others = UnixFileMode.OtherRead | UnixFileMode.OtherWrite;
+        foreach (string socket in new[] { "web.sock", "admin.sock" })
+            Assert.Equal(Group, File.GetUnixFileMode(Path.Combine(folder, socket)) & (Group | Others));
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead, File.GetUnixFileMode(Path.Combine(folder, "web.jsonl")));
+        served.Signal("TERM");
+        Assert.Equal(0, await served.ExitAsync());
+    }
+
+    private static void EveryLinkOfADocumentLeadsSomewhere(string folder)
+    {
+        string[] pages = Directory.GetFiles(folder, "*.md", SearchOption.AllDirectories);
+        Assert.NotEmpty(pages);
+        foreach (string page in pages)
+        {
+            foreach (Match link in Link().Matches(File.ReadAllText(page)))
+            {
+                string target = Path.GetFullPath(Path.Combine(Path.GetDirectoryName(page)!, link.Groups["target"].Value));
+                Assert.True(File.Exists(target), $"{page} of the package links to {link.Groups["target"].Value}, which it does not have");
+            }
+        }
+    }
+
+    /// <summary>A link to another file: no address, no place on the page itself.</summary>
+    [GeneratedRegex(@"\]\((?<target>[^)#:\s]+)(?:#[^)\s]*)?\)")]
+    private static partial Regex Link();
 
     private static Task DpkgAsync(string root, params string[] arguments) =>
         RunAsync(
