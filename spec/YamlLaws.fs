@@ -90,6 +90,7 @@ let ``nesting is refused beyond 32 levels, aliases counted`` () =
           nested 33, false
           $"- &a {nested 30}\n- [*a]", true
           $"- &a {nested 31}\n- [*a]", false
+          String.replicate 32 "{a: " + String('}', 32), true
           String.replicate 33 "{a: " + String('}', 33), false ],
         fun (text, isGood) ->
             match (read text).Faults with

@@ -174,7 +174,7 @@ let byHand =
       "Admission", "int64 newest >= descriptorLimit - int64 reservedDescriptors", "int64 newest > descriptorLimit - int64 reservedDescriptors"
       "Admission", "2L * int64 reservedDescriptors", "1L * int64 reservedDescriptors"
       "Admission", "free / descriptorsPerConnection", "free"
-      "Admission", "if descriptorLimit >= needed then null", "if descriptorLimit > needed then null"
+      "Admission", "descriptorLimit >= needed", "descriptorLimit > needed"
       "Admission", "loopDescriptors * int64 loops + int64 reservedDescriptors", "loopDescriptors * int64 loops"
       "Certificates", "owners[index]", "index"
       "Certificates", "| ValueNone -> 0", "| ValueNone -> owners.Length - 1"
