@@ -99,6 +99,7 @@ let ``letters stand as they are, and everything else is escaped`` () =
 [<Fact>]
 let ``a message of 400 characters stands whole, of a longer one the middle is left out`` () =
     let text length = String.init length (fun i -> string (char (int 'a' + i % 26)))
+    Law.HoldsFor([ 0; 1; 399; 400; 10_000 ], fun length -> Shown.escaped (text length) = text length)
     Law.HoldsFor([ 0; 1; 399; 400 ], fun length -> Shown.line (text length) = text length)
     Law.HoldsFor([ 401; 402; 5_000 ], fun length ->
         let shown, whole = Shown.line (text length), text length

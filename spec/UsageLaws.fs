@@ -62,9 +62,18 @@ let ``a mistyped command, option or file is answered with what was probably mean
           [ "replay"; "--config=a" ], "needs --log FILE"
           [ "diff"; "a" ], "write: bitflow diff OLD NEW"
           [ "top" ], "write: bitflow top ADDRESS"
-          [ "schema"; "more" ], "bitflow help schema"
-          [ "" ], "empty" ],
+          [ "schema"; "more" ], "bitflow help schema" ],
         fun (arguments, expected) -> (fault arguments).Contains expected)
+
+[<Fact>]
+let ``an empty word is refused wherever it stands, and an empty value as a missing one`` () =
+    let commands = [ [ "" ]; [ "help"; "" ]; [ "check"; "" ]; [ "test"; "" ]; [ "diff"; ""; "b" ]; [ "diff"; "a"; "" ]; [ "inspect"; "hello"; "" ]; [ "top"; "" ]; [ "echo"; ":80"; "" ]; [ "explain"; "--source"; "::1"; "--down"; "a"; "" ] ]
+    Law.HoldsFor(commands, fun arguments -> fault arguments = Usage.describe UsageFault.EmptyArgument)
+    let valued = [ for command in Usage.serving :: Usage.commands do for option in command.Options do if option.Takes <> OptionTakes.Nothing then command, option.Name ]
+    Law.HoldsFor(valued, fun (command, option) ->
+        let before = if command.Name = "" then [] else [ command.Name ]
+        let isRefused (written: string list) = (fault (before @ written)).StartsWith $"{option} is without its value"
+        isRefused [ option; "" ] && isRefused [ $"{option}=" ])
 
 [<Fact>]
 let ``no argument is shown so that it could steer a terminal`` () =

@@ -1,15 +1,24 @@
+using Bitflow.Domain;
+
 namespace Bitflow.App;
 
 /// <summary>Why a file that somebody named cannot be read, with what to do about it.</summary>
 internal static class FileProblem
 {
-    public static string Describe(string path, Exception exception) => exception switch
+    /// <summary>Whether it is of the file. The platform refuses names that no file can have as arguments.</summary>
+    public static bool Is(Exception exception) =>
+        exception is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException;
+
+    /// <summary>One line, whatever the name holds.</summary>
+    public static string Describe(string path, Exception exception) => $"{Shown.Escaped(path)}: {Shown.Escaped(Reason(path, exception))}";
+
+    private static string Reason(string path, Exception exception) => exception switch
     {
-        FileNotFoundException or DirectoryNotFoundException when Path.IsPathRooted(path) => $"{path}: there is no such file",
-        FileNotFoundException or DirectoryNotFoundException => $"{path}: there is no such file in {WorkingDirectory()}",
-        _ when Directory.Exists(path) => $"{path}: it is a directory; name a file in it",
-        UnauthorizedAccessException => $"{path}: permission denied; run as a user who may read it, or change its mode",
-        _ => $"{path}: it cannot be read: {exception.Message}",
+        FileNotFoundException or DirectoryNotFoundException when Path.IsPathRooted(path) => "there is no such file",
+        FileNotFoundException or DirectoryNotFoundException => $"there is no such file in {WorkingDirectory()}",
+        _ when Directory.Exists(path) => "it is a directory; name a file in it",
+        UnauthorizedAccessException => "permission denied; run as a user who may read it, or change its mode",
+        _ => $"it cannot be read: {exception.Message}",
     };
 
     /// <summary>It may have been removed under the process.</summary>

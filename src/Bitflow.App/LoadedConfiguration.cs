@@ -92,15 +92,6 @@ internal sealed class LoadedConfiguration
         Config.Proxies.FirstOrDefault(p => p.Name == proxyName) is { } proxy && Tls.Of(proxy).Listener is { } listener ? listener.Certificates : [];
 
     /// <summary>Empty for a file that cannot be read: whoever loads it says so.</summary>
-    private static string Digest(string file)
-    {
-        try
-        {
-            return Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(file)));
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
-        {
-            return "";
-        }
-    }
+    private static string Digest(string file) =>
+        NamedFile.Read(file, out _) is { } bytes ? Convert.ToHexString(SHA256.HashData(bytes.Span)) : "";
 }

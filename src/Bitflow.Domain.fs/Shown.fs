@@ -15,10 +15,10 @@ module Shown =
             let behind = 3 * most / 8
             $"{text.Substring(0, most - behind)} … {text.Substring(text.Length - behind)}"
 
-    /// One line that a terminal cannot be steered with and a log can hold: control characters and halves of
-    /// characters are escaped, and the middle of a very long line is left out.
-    [<CompiledName "Line">]
-    let line (text: string) =
+    /// The same text as one line that a terminal cannot be steered with: control characters and halves of characters are
+    /// escaped.
+    [<CompiledName "Escaped">]
+    let escaped (text: string) =
         let isSafe (rune: Rune) =
             match Rune.GetUnicodeCategory rune with
             | Globalization.UnicodeCategory.Control
@@ -28,10 +28,14 @@ module Shown =
             | Globalization.UnicodeCategory.ParagraphSeparator -> false
             | _ -> rune <> Rune.ReplacementChar
         let line = StringBuilder()
-        for rune in (shortened most text).EnumerateRunes() do
+        for rune in text.EnumerateRunes() do
             if isSafe rune then line.Append rune |> ignore
             else line.Append($"\\u{{{rune.Value:X}}}") |> ignore
         line.ToString()
+
+    /// The same for a line that a log can hold: the middle of a very long one is left out.
+    [<CompiledName "Line">]
+    let line (text: string) = escaped (shortened most text)
 
     let private smallNumbers =
         [| "zero"; "one"; "two"; "three"; "four"; "five"; "six"; "seven"; "eight"; "nine"; "ten"; "eleven"; "twelve" |]

@@ -38,6 +38,8 @@ type CommandUsage =
 /// Why arguments mean nothing.
 [<RequireQualifiedAccess>]
 type UsageFault =
+    /// A word, or one of several values of an option. A variable of a shell that is not set makes such arguments.
+    | EmptyArgument
     | ServesWithoutACommand of word: string
     | FileWithoutOption of command: CommandUsage * file: string
     | UnknownCommand of word: string * near: string voption
@@ -101,7 +103,7 @@ module Usage =
                 option "--proxy" "" (OptionTakes.One "NAME") "whose client it is; not needed of one proxy alone"
                 { option "--source" "" (OptionTakes.One "ADDRESS") "where it connects from" with IsNeeded = true }
                 option "--destination" "" (OptionTakes.One "ADDRESS") "where it connects to; else the listener's address"
-                option "--header" "" (OptionTakes.One "SOURCE") "its PROXY header: a source address, local or unknown"
+                option "--header" "" (OptionTakes.One "HEADER") "PROXY header: SOURCE[,DESTINATION], local or unknown"
                 option "--sni" "" (OptionTakes.One "NAME") "the server name in its hello"
                 option "--alpn" "" (OptionTakes.Several "PROTOCOL") "the application protocols in its hello"
                 option "--down" "" (OptionTakes.Several "TARGET") "targets to take for down"
@@ -260,6 +262,7 @@ module Usage =
     let rec private readBehind command (words: string list) (given: string list) (rest: string list) : UsageReading =
         match rest with
         | [] -> endOf command (List.rev words) given
+        | "" :: _ -> UsageReading.Fault UsageFault.EmptyArgument
         | text :: rest when text.StartsWith '-' && text <> "-" ->
             match tryOption command text with
             | Some option when option.Name = help.Name -> UsageReading.Help(if command.Name = "" then overview else page command)
@@ -268,10 +271,10 @@ module Usage =
                 match option.Takes, rest with
                 | _ when isTwice -> UsageReading.Fault(UsageFault.Twice option.Name)
                 | OptionTakes.Nothing, _ -> readBehind command words (option.Name :: given) rest
-                | OptionTakes.One _, value :: rest when not (value.StartsWith("--", StringComparison.Ordinal)) ->
+                | OptionTakes.One _, value :: rest when value <> "" && not (value.StartsWith("--", StringComparison.Ordinal)) ->
                     readBehind command words (option.Name :: given) rest
-                | OptionTakes.Several _, value :: _ when not (value.StartsWith '-') ->
-                    readBehind command words (option.Name :: given) (rest |> List.skipWhile (fun value -> not (value.StartsWith '-')))
+                | OptionTakes.Several _, value :: _ when value <> "" && not (value.StartsWith '-') ->
+                    readBehind command words (option.Name :: given) (rest |> List.skipWhile (fun value -> value <> "" && not (value.StartsWith '-')))
                 | _ -> UsageReading.Fault(UsageFault.NoValue(command, option))
             | None ->
                 let bare (name: string) = name.TrimStart '-'
@@ -290,7 +293,7 @@ module Usage =
     let read (arguments: string list) : UsageReading =
         match arguments with
         | [ "help" ] -> UsageReading.Help overview
-        | [ "help"; name ] when not (name.StartsWith '-') ->
+        | [ "help"; name ] when name <> "" && not (name.StartsWith '-') ->
             match tryCommand name with
             | Some command -> UsageReading.Help(page command)
             | None -> UsageReading.Fault(strayWord serving name)
@@ -303,10 +306,10 @@ module Usage =
     let describe (fault: UsageFault) : string =
         let shown (text: string) = $"\"{Shown.line text}\""
         match fault with
+        | UsageFault.EmptyArgument -> "an argument is empty; write something in its place, or leave it out"
         | UsageFault.ServesWithoutACommand word -> $"there is no command {shown word}; to serve, write: bitflow --config FILE"
         | UsageFault.FileWithoutOption(command, file) ->
             $"{shown file} stands alone; write: {invocation command} --config {Shown.line file}"
-        | UsageFault.UnknownCommand("", _) -> "an argument is empty; bitflow --help says what there is"
         | UsageFault.UnknownCommand(word, ValueSome near) -> $"there is no command {shown word}; did you mean: bitflow {near}"
         | UsageFault.UnknownCommand(word, ValueNone) -> $"there is no command {shown word}; bitflow --help lists them"
         | UsageFault.UnknownOption(command, option, ValueSome near) -> $"{invocation command} has no option {shown option}; did you mean {near}?"

@@ -143,6 +143,60 @@ public sealed partial class MannersTests : IDisposable
         }
     }
 
+    [Fact]
+    public async Task A_device_that_never_ends_is_read_no_further_than_any_file_may_go()
+    {
+        foreach (string command in new[] { "check --config /dev/zero", "test /dev/zero", "diff /dev/zero /dev/zero", "inspect hello /dev/zero", "inspect proxy-header /dev/zero" })
+        {
+            (int status, _, string errors) = await ChildProcess.RunAsync(Repository.Binary, command.Split(' '));
+            Assert.Equal(2, status);
+            Assert.Contains("/dev/zero: the file has more than 4194304 bytes", errors, StringComparison.Ordinal);
+        }
+
+        // One that a configuration names is compared by its contents, as far as they go.
+        string named = Write("named.yaml", Usable.Replace("127.0.0.1:0'", "127.0.0.1:0', tls_context: { certificates: [ { key: /dev/zero, certificate: /dev/zero } ] }", StringComparison.Ordinal));
+        Assert.Equal(0, (await ChildProcess.RunAsync(Repository.Binary, ["diff", named, named])).Status);
+    }
+
+    [Fact]
+    public async Task An_inspection_says_why_a_file_cannot_be_read()
+    {
+        string text = Write("capture.txt", "PROXY UNKNOWN\r\n");
+        Assert.Equal(0, (await ChildProcess.RunAsync(Repository.Binary, ["inspect", "proxy-header", text])).Status);
+        foreach ((string input, string why) in new[]
+        {
+            (_folder, "it is a directory; name a file in it"),
+            (Path.Combine(_folder, "nothing"), "there is no such file"),
+            ("160301g", "is neither a file nor hexadecimal text"),
+        })
+        {
+            (int status, _, string errors) = await ChildProcess.RunAsync(Repository.Binary, ["inspect", "proxy-header", input]);
+            Assert.Equal(2, status);
+            Assert.Contains(why, errors, StringComparison.Ordinal);
+        }
+    }
+
+    /// <summary>A shell makes them of variables that are not set, and of names with whatever in them.</summary>
+    [Fact]
+    public async Task Words_that_name_no_file_are_answered_with_a_sentence()
+    {
+        string config = Write("config.yaml", Usable);
+        string cases = Write("cases.yaml", "config: \"no\\nwhere\\e[31m\"\ncases: [ { client: 10.1.2.3, expect: { target: a } } ]\n");
+        foreach (string[] command in new string[][]
+        {
+            ["test", ""], ["replay", "--config", config, "--log", ""], ["diff", "", config], ["check", "--config", ""],
+            ["check", "--config", "no\nwhere\x1b[31m"], ["test", "no\nwhere\x1b[31m"], ["replay", "--config", config, "--log", "no\nwhere\x1b[31m"], ["test", cases],
+        })
+        {
+            (int status, string output, string errors) = await ChildProcess.RunAsync(Repository.Binary, command);
+            Assert.Equal(2, status);
+            Assert.Empty(output);
+            Assert.Single(errors.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+            Assert.DoesNotContain('\x1b', errors);
+            Assert.DoesNotContain("Parameter", errors, StringComparison.Ordinal);
+        }
+    }
+
     private static Dictionary<string, string> Terminal => new() { ["TERM"] = "xterm", ["NO_COLOR"] = "" };
 
     private string Write(string name, string text)

@@ -8,9 +8,8 @@ internal static class BoundedLines
     /// <summary>In characters. The longest record, every text in it at its longest, stays far below.</summary>
     private const int Longest = 1024 * 1024;
 
-    public static IEnumerable<string> Read(string path)
+    public static IEnumerable<string> Read(TextReader reader)
     {
-        using var reader = new StreamReader(path, Encoding.UTF8);
         var line = new StringBuilder();
         char[] buffer = new char[64 * 1024];
         int count;

@@ -14,7 +14,7 @@ internal static class CheckCommand
             Screen.Complain(Tone.Doubtful, $"warning: {line}");
         foreach (string line in Summary.Describe(loaded.Config, loaded.CertificatesOf))
             Screen.Say(line);
-        Screen.Say(Tone.Good, $"{path}: usable");
+        Screen.Say(Tone.Good, $"{Shown.Escaped(path)}: usable");
         return ExitStatus.Done;
     }
 }

@@ -8,9 +8,9 @@ internal static class InspectCommand
 {
     public static int Run(string what, string input)
     {
-        if (Bytes(input) is not { } bytes)
+        if (Bytes(input, out string problem) is not { } bytes)
         {
-            Screen.Complain(Tone.Bad, $"bitflow: \"{Shown.Line(input)}\" is neither a file nor hexadecimal text");
+            Screen.Complain(Tone.Bad, $"bitflow: {problem}");
             return ExitStatus.Unusable;
         }
 
@@ -19,18 +19,16 @@ internal static class InspectCommand
         return isWhole ? ExitStatus.Done : ExitStatus.Failed;
     }
 
-    private static byte[]? Bytes(string input)
+    /// <summary>Hexadecimal text, unless a file has that very name.</summary>
+    private static byte[]? Bytes(string input, out string problem)
     {
-        try
-        {
-            if (File.Exists(input))
-                return Inspect.OfFile(File.ReadAllBytes(input));
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return null;
-        }
-
-        return Inspect.TryHex(input) is { IsSome: true } hex ? hex.Value : null;
+        problem = "";
+        bool isFile = Path.Exists(input);
+        if (!isFile && Inspect.TryHex(input) is { IsSome: true } hex)
+            return hex.Value;
+        if (isFile || Inspect.IsPath(input))
+            return NamedFile.Read(input, out problem) is { } bytes ? Inspect.OfFile(bytes.ToArray()) : null;
+        problem = $"\"{Shown.Line(input)}\" is neither a file nor hexadecimal text";
+        return null;
     }
 }

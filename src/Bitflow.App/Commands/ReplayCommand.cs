@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using Bitflow.App.Terminal;
 using Bitflow.Domain;
 using Microsoft.FSharp.Core;
@@ -12,16 +13,19 @@ internal static class ReplayCommand
     {
         if (LoadedConfiguration.LoadOrSay(configPath) is not { } loaded)
             return ExitStatus.Unusable;
+        using StreamReader? log = Open(logPath);
+        if (log is null)
+            return ExitStatus.Unusable;
         var rules = loaded.Config.Proxies.ToDictionary(p => p.Name, p => new Rules(p), StringComparer.Ordinal);
         ReplaySummary summary = Replay.none;
         using var progress = new Progress();
         long lines = 0;
         try
         {
-            foreach (string line in BoundedLines.Read(logPath).Where(l => l.Length > 0))
+            foreach (string line in BoundedLines.Read(log).Where(l => l.Length > 0))
             {
                 lines++;
-                progress.Report(() => string.Create(CultureInfo.InvariantCulture, $"{logPath}: {lines:N0} connections decided again"));
+                progress.Report(() => string.Create(CultureInfo.InvariantCulture, $"{Shown.Escaped(logPath)}: {lines:N0} connections decided again"));
                 FSharpResult<ConnectionRecord, ConnectionRecordError> record = ConnectionRecordModule.TryParse(line);
                 if (record.IsError)
                 {
@@ -38,7 +42,7 @@ internal static class ReplayCommand
                 Screen.Say(difference);
             }
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (IOException e)
         {
             progress.Clear();
             Screen.Complain(Tone.Bad, FileProblem.Describe(logPath, e));
@@ -49,5 +53,18 @@ internal static class ReplayCommand
         foreach (string line in Replay.Describe(summary))
             Screen.Say(line);
         return ExitStatus.Done;
+    }
+
+    private static StreamReader? Open(string path)
+    {
+        try
+        {
+            return new StreamReader(path, Encoding.UTF8);
+        }
+        catch (Exception e) when (FileProblem.Is(e))
+        {
+            Screen.Complain(Tone.Bad, FileProblem.Describe(path, e));
+            return null;
+        }
     }
 }

@@ -8,14 +8,9 @@ internal static class TestCommand
 {
     public static int Run(string path)
     {
-        byte[] bytes;
-        try
+        if (NamedFile.Read(path, out string problem) is not { } bytes)
         {
-            bytes = File.ReadAllBytes(path);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            Screen.Complain(Tone.Bad, FileProblem.Describe(path, e));
+            Screen.Complain(Tone.Bad, problem);
             return ExitStatus.Unusable;
         }
 
@@ -29,7 +24,7 @@ internal static class TestCommand
             : Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path)) ?? "", file.ConfigPath);
         if (config.Length == 0)
         {
-            Screen.Complain(Tone.Bad, $"{path}: no configuration: write config: FILE, or set BITFLOW_CONFIG");
+            Screen.Complain(Tone.Bad, $"{Shown.Escaped(path)}: no configuration: write config: FILE, or set BITFLOW_CONFIG");
             return ExitStatus.Unusable;
         }
 
