@@ -80,6 +80,31 @@ let ``a target's host is never left out and its port never 0`` () =
         | Error _ -> true)
 
 [<Fact>]
+let ``what is advised for an address that cannot be read can be read, a target's too`` () =
+    let faulty =
+        [ ""; ":"; "tcp:"; "tcp4:"; "8080"; "*"; "*:80"; "host"; "host:"; "host:http"; "host:70000"; "::1"; "[1.2.3.4]:80"; "a b:80"; "tcp://a:80"; "tcp4://a:80"; "tcp6://a:80"; "://x"; "http://a"
+          "unix:"; "unix:relative"; "fd:"; "fd:-1"; "fd:+1"; "fd:99999999999"; "fd:a b"; "fd://3"; "tcp4:[::1]:80"; "a:0" ]
+    /// The addresses between quotes behind the last "write"; "host:port" and "fd:N" stand for some.
+    let advised (message: string) =
+        let advice = message.Substring(message.LastIndexOf "write" |> max 0)
+        System.Text.RegularExpressions.Regex.Matches(advice, "\"([^\"]*:[^\"]+)\"") |> Seq.map _.Groups[1].Value |> Seq.map _.Replace("port", "80").Replace("fd:N", "fd:3") |> Seq.toList
+    let isFollowed (read: string -> Result<Address, AddressError>) text =
+        match read text with
+        | Ok _ -> true
+        | Error fault -> advised (Address.describe fault) |> List.forall (fun advice -> (read advice).IsOk)
+    Law.HoldsFor(faulty, fun text -> isFollowed Address.tryParse text)
+    Law.HoldsFor("fd:web" :: "fd:NAME" :: ":80" :: "[::]:80" :: faulty, fun text -> isFollowed Address.tryParseTarget text)
+
+[<Fact>]
+let ``a target's address is read as any other, and refused where none can be connected to`` () =
+    Law.Holds(fun (a: Address) -> Address.tryParseTarget (string a) = Address.asTarget a)
+
+[<Fact>]
+let ``it is the slashes of a URL that are refused, not the scheme before them`` () =
+    Law.HoldsFor([ "tcp://a:80", "tcp"; "tcp4://a:80", "tcp4"; "tcp6://a:80", "tcp6"; "fd://3", "fd" ], fun (text, scheme) -> Address.tryParse text = Error(AddressError.SlashesAfter scheme))
+    Law.HoldsFor([ "http://a:80", "http"; "tcp:tcp:a:80", "tcp" ], fun (text, scheme) -> Address.tryParse text = Error(AddressError.UnknownScheme scheme))
+
+[<Fact>]
 let ``the forms of the design are read`` () =
     Law.HoldsFor(
         [ "localhost:80", Address.Tcp(TcpFamily.Either, Host.Name "localhost", 80)
@@ -130,7 +155,8 @@ let ``a refusal names what was meant`` () =
           "[::1]:", "write \"[::1]:80\""
           "::1:80", "in brackets"
           "http://x:80", "\"http:\" is not known"
-          "tcp://x:80", "\"tcp:\" is not known"
+          "tcp://x:80", "no slashes stand behind \"tcp:\"; write \"tcp:host:port\""
+          "fd://3", "write \"fd:3\""
           "udp:x:80", "\"udp:\" is not known"
           "*:80", "as in \":80\""
           "tcp6:[::ffff:1.2.3.4]:80", "an address of the other family; drop the"

@@ -336,6 +336,30 @@ let ``the reference's other forms of metrics are refused by their names`` () =
     )
 
 [<Fact>]
+let ``a key of the reference that has no place here may say nothing`` () =
+    let reading value = read ($"application: {{metrics: {{address: 'a:1', proxy: {value}}}}}\n" + file "" "" "")
+    Law.HoldsFor([ "''", 0; "\"\"", 0; "~", 1 ], fun (value, warnings) -> (reading value).IsUsable && (reading value).Warnings.Count = warnings)
+    Law.HoldsFor([ "b:2"; "[]"; "' '" ], fun value -> not (reading value).IsUsable)
+
+[<Fact>]
+let ``what is advised for an address of metrics is one`` () =
+    let message address = onlyError ($"application: {{metrics: {{address: '{address}'}}}}\n" + file "" "" "") |> snd
+    Law.HoldsFor([ "unix://x"; "unix://"; "unix:/x"; "udp://"; "://x"; "udp://tcp://x"; "unix://@x" ], fun address -> (message address).Contains $"\"{address}\" is no metrics address")
+    Law.HoldsFor([ "l:0"; "udp://l:0" ], fun address -> (message address).StartsWith "port 0" && not ((message address).Contains "target"))
+
+[<Fact>]
+let ``an asterisk without quotes is told to be an alias, once, with what to write`` () =
+    let errors address name = read ((file "" "" "").Replace(":80", address).Replace("name: t", $"name: {name}")) |> _.Errors |> Seq.map parts |> Seq.map (fun (_, _, path, message) -> path, message) |> Seq.toList
+    match errors "*:80" "t", errors ":80" "*.example.com", errors ":80" "*web" with
+    | [ listener ], [ target ], [ other ] ->
+        Law.HoldsFor(
+            [ listener, "server.proxies[0].listener.address", "\":80\""
+              target, "server.proxies[0].targets[0].name", "\"*.example.com\""
+              other, "server.proxies[0].targets[0].name", "no anchor \"&web\"" ],
+            fun ((path, message), expected, words) -> path = expected && message.Contains words)
+    | found -> failwith $"%A{found}"
+
+[<Fact>]
 let ``the credentials of a SOCKS5 proxy end at the last at sign, and the first colon divides them`` () =
     let bytes (text: string) = Encoding.Latin1.GetBytes text
     let name host port = Address.Tcp(TcpFamily.Either, Host.Name host, port)

@@ -80,10 +80,12 @@ type AddressError =
     | PathTooLong of bytes: int
     | BadDescriptor of text: string
     | UnknownScheme of scheme: string
+    /// `tcp://host:port`: the slashes of a URL.
+    | SlashesAfter of scheme: string
     /// A target needs a host and a port other than 0.
     | NoHost
     | PortZero
-    /// `fd:NAME` is for listeners.
+    /// `fd:NAME` is for listeners; a target's descriptor is a number.
     | NamedTarget of name: string
 
 [<RequireQualifiedAccess>]
@@ -135,6 +137,7 @@ module Address =
                     host, text.Substring(close + 1)
             else
                 match text.IndexOf ':' with
+                | -1 when text = "" -> Error AddressError.Empty, ""
                 | -1 -> Error(AddressError.NoPort text), ""
                 | colon when text.IndexOf(':', colon + 1) >= 0 ->
                     let isLikeV6 = text |> String.forall (fun c -> Char.IsAsciiHexDigit c || c = ':' || c = '.' || c = '%')
@@ -206,7 +209,9 @@ module Address =
             Error AddressError.Empty
         // `unix:///path` is a path with slashes to spare.
         elif scheme > 0 && not (text.StartsWith("unix:", StringComparison.Ordinal)) then
-            Error(AddressError.UnknownScheme(text.Substring(0, scheme)))
+            match text.Substring(0, scheme) with
+            | "tcp" | "tcp4" | "tcp6" | "fd" as known -> Error(AddressError.SlashesAfter known)
+            | unknown -> Error(AddressError.UnknownScheme unknown)
         elif text.StartsWith("tcp:", StringComparison.Ordinal) then
             hostAndPort TcpFamily.Either (after "tcp:")
         elif text.StartsWith("tcp4:", StringComparison.Ordinal) then
@@ -227,6 +232,14 @@ module Address =
         | Address.Tcp(_, _, 0) -> Error AddressError.PortZero
         | Address.NamedDescriptor name -> Error(AddressError.NamedTarget name)
         | _ -> Ok address
+
+    /// The address of a target. What is advised for any address, a name from LISTEN_FDNAMES or no host at all, is not advised for a target.
+    let tryParseTarget (text: string) : Result<Address, AddressError> =
+        match tryParse text |> Result.bind asTarget with
+        | Error(AddressError.BadDescriptor descriptor) -> Error(AddressError.NamedTarget descriptor)
+        | Error(AddressError.BadHost "*" | AddressError.NoPort "*") -> Error AddressError.NoHost
+        | Error(AddressError.NoPort port) when port.TrimStart ':' |> String.forall Char.IsAsciiDigit -> Error AddressError.NoHost
+        | read -> read
 
     /// What a literal listener takes: of a port and a family, one address or (an empty text) every one.
     let taken (address: Address) =
@@ -267,11 +280,12 @@ module Address =
     let describe (error: AddressError) =
         match error with
         | AddressError.Empty -> "an address is missing; write \"host:port\", \"unix:/path\" or \"fd:N\""
+        | AddressError.NoPort "*"
+        | AddressError.BadHost "*" -> "\"*\" is no host; leave it out for every address, as in \":80\""
         | AddressError.NoPort text when text <> "" && String.forall Char.IsAsciiDigit text ->
             $"\"{text}\" is a port without a colon before it; write \":{text}\", or \"127.0.0.1:{text}\" for this machine alone"
         | AddressError.NoPort text -> $"\"{text}\" has no port; write \"{text.TrimEnd ':'}:80\", for example"
         | AddressError.NotAPort text -> $"\"{text}\" is no port; write a number from 0 to 65535"
-        | AddressError.BadHost "*" -> "\"*\" is no host; leave it out for every address, as in \":80\""
         | AddressError.BadHost text -> $"\"{text}\" is neither a host name nor an address; IPv6 addresses go in brackets, as in \"[::1]:80\""
         | AddressError.UnbracketedV6 text -> $"\"{text}\" has several colons; write an IPv6 address in brackets, as in \"[::1]:80\""
         | AddressError.Zone text -> $"\"{text}\" has a zone, which Bitflow does not take; use an address that needs none, or the path of a Unix socket"
@@ -281,6 +295,8 @@ module Address =
         | AddressError.PathTooLong bytes -> $"the path has {bytes} bytes; a Unix socket's has at most {maxUnixPathBytes}"
         | AddressError.BadDescriptor text -> $"\"{text}\" is no descriptor; write \"fd:3\", or \"fd:NAME\" with a name from LISTEN_FDNAMES"
         | AddressError.UnknownScheme scheme -> $"\"{scheme}:\" is not known here; write \"host:port\", \"unix:/path\" or \"fd:N\""
+        | AddressError.SlashesAfter "fd" -> "no slashes stand in the address of a descriptor; write \"fd:3\""
+        | AddressError.SlashesAfter scheme -> $"no slashes stand behind \"{scheme}:\"; write \"{scheme}:host:port\""
         | AddressError.NoHost -> "a target needs a host; write \"127.0.0.1:80\" for this machine"
-        | AddressError.PortZero -> "a target's port may not be 0; write a port from 1 to 65535"
-        | AddressError.NamedTarget name -> $"\"fd:{name}\" names a listening socket; a target's descriptor is written as a number, \"fd:3\""
+        | AddressError.PortZero -> "port 0 is none to connect to; write a port from 1 to 65535"
+        | AddressError.NamedTarget name -> $"\"fd:{name}\" is no descriptor of a target; write its number, as in \"fd:3\""

@@ -49,7 +49,7 @@ type ConfigFile =
             | ValueNone, (YamlPath.Key(parent, _) | YamlPath.Element(parent, _)) -> placeOf parent
             | ValueNone, YamlPath.Root -> Position.Start
         let line (at: Position) (path: YamlPath) (message: string) =
-            $"{fileName}:{at.Line}:{at.Column}: " + Shown.line $"{Shown.shortened 160 (string path)}: {message}"
+            $"{Shown.escaped fileName}:{at.Line}:{at.Column}: " + Shown.line $"{Shown.shortened 160 (string path)}: {message}"
 
         let config =
             if document.Root.IsSome then
@@ -66,12 +66,23 @@ type ConfigFile =
 
         let inOrder (found: ResizeArray<Found<'T>>) =
             found |> List.ofSeq |> List.sortWith (fun one other -> compare one.At other.At)
+        // An alias of nothing is nothing: that a value is missing where it stands is no second fault.
+        let ofAliases = HashSet<YamlPath>()
+        for found in document.Faults do
+            match found.What with
+            | YamlFault.UnknownAnchor _ -> ofAliases.Add found.Path |> ignore
+            | _ -> ()
+        let isConsequence (found: Found<ConfigFault>) =
+            match found.What with
+            | ConfigFault.Yaml _ -> false
+            | _ -> ofAliases.Contains found.Path
+        let found = inOrder findings.Errors |> List.filter (isConsequence >> not)
         let errors =
-            [| for found in List.truncate ConfigFile.MaxErrors (inOrder findings.Errors) do
+            [| for found in List.truncate ConfigFile.MaxErrors found do
                    let path, fault = ConfigFault.withoutSecrets found.Path found.What
                    line found.At path (ConfigFault.describe fault)
-               if findings.Errors.Count > ConfigFile.MaxErrors then
-                   $"{fileName}: {findings.Errors.Count - ConfigFile.MaxErrors} more errors" |]
+               if found.Length > ConfigFile.MaxErrors then
+                   $"{Shown.escaped fileName}: {found.Length - ConfigFile.MaxErrors} more errors" |]
         let warnings =
             [| if config.IsSome then
                    for found in inOrder findings.Warnings do

@@ -180,10 +180,10 @@ module internal Kind =
     let choice (words: (string * 'T) list) : Kind<'T> =
         let names = List.map fst words
         let form = names |> List.map (fun name -> $"`{name}`") |> String.concat " "
-        // To an editor `1.2` is a number where it is not quoted.
+        // To an editor `1.2` is a number where it is not quoted. An empty text is as good as no key.
         let schema =
             enumeration [
-                for name in names do
+                for name in "" :: names do
                     Json.Text name
                     match Decimal.TryParse(name, Globalization.CultureInfo.InvariantCulture) with
                     | true, number -> Json.Number number
@@ -195,13 +195,18 @@ module internal Kind =
             | None -> Error(ConfigFault.NotAChoice(text, names)))
         |> emptyIsOmitted
 
-    /// YAML 1.1's booleans, of which 1.2 kept `true` and `false`.
+    /// YAML 1.1's booleans that 1.2 made words: editors, which speak 1.2, see text.
+    let private trueWords = [ "yes"; "Yes"; "YES"; "on"; "On"; "ON"; "y"; "Y" ]
+    let private falseWords = [ "no"; "No"; "NO"; "off"; "Off"; "OFF"; "n"; "N" ]
+
     let boolean : Kind<bool> =
-        let schema = enumeration [ Json.Boolean true; Json.Boolean false; Json.Text "yes"; Json.Text "no"; Json.Text "on"; Json.Text "off" ]
+        let schema = enumeration (Json.Boolean true :: Json.Boolean false :: (trueWords @ falseWords |> List.map Json.Text))
         scalar "`true` or `false`" "a boolean" "true" schema false (fun text quoted ->
             match text with
-            | "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "y" | "Y" when not quoted -> Ok true
-            | "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" | "n" | "N" when not quoted -> Ok false
+            | "true" | "True" | "TRUE" when not quoted -> Ok true
+            | "false" | "False" | "FALSE" when not quoted -> Ok false
+            | word when not quoted && List.contains word trueWords -> Ok true
+            | word when not quoted && List.contains word falseWords -> Ok false
             | _ -> Error(ConfigFault.NotBoolean text))
 
     /// Decimal digits alone: `017`, `0x1F` and `1_000` are different numbers to different readers of YAML.
@@ -274,13 +279,13 @@ module internal Kind =
     let listenerAddress = addressKind "address" "127.0.0.1:8080" addressText
 
     let targetAddress =
-        addressKind "address" "127.0.0.1:8081" (fun text ->
-            Address.tryParse text |> Result.bind Address.asTarget |> Result.mapError ConfigFault.Address)
+        addressKind "address" "127.0.0.1:8081" (Address.tryParseTarget >> Result.mapError ConfigFault.Address)
 
     let adminAddress =
         addressKind "address (TCP or Unix)" "127.0.0.1:9000" (fun text ->
             match addressText text with
-            | Ok(Address.Descriptor _ | Address.NamedDescriptor _) -> Error ConfigFault.DescriptorForAdmin
+            | Ok(Address.Descriptor _ | Address.NamedDescriptor _)
+            | Error(ConfigFault.Address(AddressError.BadDescriptor _)) -> Error ConfigFault.DescriptorForAdmin
             | decoded -> decoded)
         |> emptyIsOmitted
 
@@ -321,6 +326,8 @@ module internal Kind =
                 | Ok(Address.Tcp(_, Host.Any, port)) -> Ok(MetricsAddress.Udp("127.0.0.1", port))
                 | Ok(Address.Tcp(_, Host.Literal host, port)) -> Ok(MetricsAddress.Udp(string host, port))
                 | Ok(Address.Tcp(_, Host.Name host, port)) -> Ok(MetricsAddress.Udp(host, port))
+                // What these would advise is no address of metrics.
+                | Error(AddressError.Empty | AddressError.UnknownScheme _)
                 | Ok _ -> Error(ConfigFault.MetricsAddress text)
                 | Error error -> Error(ConfigFault.Address error)
             if text.Contains ',' then
@@ -330,8 +337,8 @@ module internal Kind =
             elif starts "unix://" then
                 match Address.tryParse ("unix:" + after "unix://") with
                 | Ok(Address.UnixPath path) -> Ok(MetricsAddress.UnixDatagram path)
-                | Ok _ -> Error(ConfigFault.MetricsAddress text)
-                | Error error -> Error(ConfigFault.Address error)
+                | Error(AddressError.PathTooLong _ as error) -> Error(ConfigFault.Address error)
+                | _ -> Error(ConfigFault.MetricsAddress text)
             else
                 match text.IndexOf("://", StringComparison.Ordinal) with
                 | scheme when scheme > 0 -> Error(ConfigFault.MetricsScheme(text.Substring(0, scheme)))
@@ -514,14 +521,17 @@ module internal Fields =
     let section name noun (fields: Fields<'T>) doc : Fields<'T> =
         optional name (record noun fields) (ofNothing fields, "the defaults of its keys") doc
 
-    /// A key of the reference that has no place here: known by its name, in order to say so.
+    /// A key of the reference that has no place here: known by its name, in order to say so. Where it says nothing there is nothing to refuse:
+    /// the reference's own files write an empty text for none.
     let retired name remedy : Fields<unit> =
         { Keys = []
           Retired = [ name ]
           Make =
             fun site entries ->
                 match find name entries with
-                | None -> ()
+                | None
+                | Some { Node = { Value = YamlValue.Scalar("", _) } } -> ()
+                | Some { Node = { Value = YamlValue.Null } as node } -> { site with Node = node; Path = site.Path / name }.Warn ConfigWarning.Null
                 | Some entry ->
                     let fault = ConfigFault.Retired remedy
                     site.Findings.Wrong(entry.NameAt, site.Path / name, fault) }

@@ -128,6 +128,9 @@ module Yaml =
         | YamlFault.SecondDocument -> "a second document begins here; a configuration is one document, remove the \"---\" and what follows"
         | YamlFault.DuplicateKey firstLine -> $"the key is already in line {firstLine}; keep one of the two"
         | YamlFault.KeyIsNoText -> "a key must be a word, not a list or a mapping"
+        | YamlFault.UnknownAnchor name when name.StartsWith ':' ->
+            $"\"*\" begins an alias in YAML; for every address write \"{name}\", without it and in quotes"
+        | YamlFault.UnknownAnchor name when name.StartsWith '.' -> $"\"*\" begins an alias in YAML; quote the text, as in \"*{name}\""
         | YamlFault.UnknownAnchor name -> $"no anchor \"&{name}\" stands above; define it before its alias \"*{name}\""
         | YamlFault.AliasOfItself name -> $"the alias \"*{name}\" stands inside the value that it names; move it out"
         | YamlFault.MergeOfNoMapping -> "\"<<\" merges mappings; write an alias of a mapping, or a list of such aliases"
