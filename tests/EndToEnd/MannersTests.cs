@@ -45,6 +45,33 @@ public sealed partial class MannersTests : IDisposable
         }
     }
 
+    /// <summary>ESC [?1h, ESC = and what else the entry of a terminal says of reading keys: nothing would take it back.</summary>
+    [Theory]
+    [InlineData("chekc")]
+    [InlineData("check --config CONFIG")]
+    [InlineData("check --config CONFIG 2> /dev/null")]
+    [InlineData("check --config CONFIG > /dev/null")]
+    [InlineData("test CASES")]
+    [InlineData("explain --config CONFIG --source 10.1.2.3")]
+    public async Task The_mode_of_a_terminal_is_left_as_it_is(string command)
+    {
+        string config = Write("config.yaml", Usable);
+        string cases = Write("cases.yaml", "config: config.yaml\ncases: [ { name: one, client: 10.1.2.3, expect: { target: a } } ]\n");
+        string written = command.Replace("CONFIG", config, StringComparison.Ordinal).Replace("CASES", cases, StringComparison.Ordinal);
+        (_, string seen) = await OnTerminalAsync($"{Repository.Binary} {written}");
+        Assert.DoesNotContain('\x1b', Colour().Replace(seen, ""));
+    }
+
+    /// <summary>The log is the first to use the console there.</summary>
+    [Fact]
+    public async Task The_mode_of_a_terminal_is_left_as_it_is_while_it_serves()
+    {
+        string config = Write("config.yaml", "application: { log: { level: info } }\n" + Usable);
+        using var terminal = new ChildProcess("script", ["-qec", $"{Repository.Binary} --config {config}", "/dev/null"], Terminal);
+        await Eventually.IsTrueAsync(() => terminal.Output.Contains(" serves ", StringComparison.Ordinal), () => $"it serves; it said:\n{terminal.Output}");
+        Assert.DoesNotContain('\x1b', Colour().Replace(terminal.Output, ""));
+    }
+
     [Theory]
     [InlineData("", true)]
     [InlineData("NO_COLOR=1 ", false)]

@@ -10,6 +10,13 @@ internal static class Screen
 {
     private static readonly bool OutIsPainted = IsPainted(!Console.IsOutputRedirected);
 
+    static Screen()
+    {
+        // Where nothing is a terminal the console is not begun before it is needed: a service starts sooner for it.
+        if (!Console.IsInputRedirected || !Console.IsOutputRedirected || !Console.IsErrorRedirected)
+            KeypadMode.Avoid();
+    }
+
     /// <summary>Whether standard error gets colours.</summary>
     public static bool ErrorsArePainted { get; } = IsPainted(!Console.IsErrorRedirected);
 
