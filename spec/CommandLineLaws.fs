@@ -67,10 +67,19 @@ let ``the lists of explain may be repeated or joined by commas, and JSON is aske
 
 [<Fact>]
 let ``a value of the wrong kind is told with the option that it was given to`` () =
-    Law.HoldsFor([ "--open", "many"; "--ticket", "next" ], fun (option, value) ->
+    Law.HoldsFor([ "--open", "many"; "--open", "-1"; "--open", "+1"; "--open", "2147483648"; "--open", "99999999999"; "--ticket", "next"; "--ticket", "-5"; "--ticket", "9223372036854775808" ], fun (option, value) ->
         match CommandLine.parse [| "explain"; "--config"; "a"; "--source"; "::1"; option; value |] "" with
-        | Error fault -> fault.Contains option && fault.Contains value
+        | Error fault -> fault.StartsWith $"{option} {value} is out of place; write a whole number from 0 to "
         | Ok _ -> false)
+
+[<Fact>]
+let ``no fault of arguments is shown so that it could steer a terminal`` () =
+    Law.HoldsFor(
+        [ [| "echo"; "\027[31m\n" |]; [| "top"; "\027[31m:\n" |]; [| "explain"; "--config"; "a"; "--source"; "::1"; "--open"; "\027\n" |]; [| "explain"; "--config"; "a"; "--source"; "::1"; "--format"; "\027\n" |] ],
+        fun arguments ->
+            match CommandLine.parse arguments "" with
+            | Error fault -> fault |> Seq.forall (System.Char.IsControl >> not)
+            | Ok _ -> false)
 
 [<Fact>]
 let ``a fault is told in the words of the help, whatever the parser of arguments would say`` () =
@@ -87,7 +96,7 @@ let ``without --open none is open, and without --ticket the first target's turn 
         match CommandLine.parse (Array.ofList ([ "explain"; "--config"; "a"; "--source"; "::1" ] @ rest)) "" with
         | Ok(Command.Explain asked) -> asked.Open, asked.Ticket
         | other -> failwith $"%A{other}"
-    Law.HoldsFor([ [], (0, 0L); [ "--open"; "7" ], (7, 0L); [ "--ticket"; "3" ], (0, 3L) ], fun (rest, expected) -> asked rest = expected)
+    Law.HoldsFor([ [], (0, 0L); [ "--open"; "7" ], (7, 0L); [ "--ticket"; "3" ], (0, 3L); [ "--open"; "2147483647"; "--ticket"; "9223372036854775807" ], (System.Int32.MaxValue, System.Int64.MaxValue) ], fun (rest, expected) -> asked rest = expected)
 
 [<Fact>]
 let ``an address that cannot be watched is refused for what it is`` () =

@@ -114,6 +114,13 @@ let ``a field of another type is named`` () =
     )
 
 [<Fact>]
+let ``a line without what every record has, the reference's too, is none`` () =
+    Law.HoldsFor(
+        [ "{}", "name"; """{"timestamp":"2026-01-02T03:04:05Z"}""", "name"; """{"name":null,"timestamp":"2026-01-02T03:04:05Z"}""", "name"; """{"name":"web"}""", "timestamp"
+          """{"level":"info","message":"hello","timestamp":"2026-01-02T03:04:05Z"}""", "name" ],
+        fun (line, key) -> match ConnectionRecord.tryParse line with Error error -> error = ConnectionRecordError.Missing key | Ok _ -> false)
+
+[<Fact>]
 let ``what an inbound header said is recorded as it was said`` () =
     let v4 (text: string) = IPEndPoint.Parse text
     let header (record: ConnectionRecord) =
@@ -148,7 +155,7 @@ let ``half a character is written as U+FFFD, and whole ones as they are`` () =
 
 [<Fact>]
 let ``every port that there is can be read, and no other number`` () =
-    let port (n: int64) = ConnectionRecord.tryParse $"{{\"source_ip\":\"192.0.2.1\",\"source_protocol\":\"tcp4\",\"source_port\":{n}}}"
+    let port (n: int64) = ConnectionRecord.tryParse $"{{\"name\":\"web\",\"timestamp\":\"2026-01-02T03:04:05Z\",\"source_ip\":\"192.0.2.1\",\"source_protocol\":\"tcp4\",\"source_port\":{n}}}"
     Law.HoldsFor([ -1L, false; 0L, true; 1L, true; 65_535L, true; 65_536L, false; 4_294_967_297L, false ], fun (n, isPort) ->
         match port n with
         | Ok read -> isPort && read.Source = Endpoint.OfIp(IPAddress.Parse "192.0.2.1", int n)

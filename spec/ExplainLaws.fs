@@ -162,6 +162,16 @@ let ``a request that cannot be meant is refused with its reason`` () =
         [ request, ""
           { request with Header = "10.9.9.9" }, ""
           { request with Header = "local" }, ""
+          { request with Header = "10.9.9.9:4444,192.0.2.1:80" }, ""
+          { request with Header = "::1,192.0.2.1" }, "--header"
+          { request with Header = "10.9.9.9,nonsense" }, "--header"
+          { request with Header = "10.9.9.9,192.0.2.1,192.0.2.2" }, "--header"
+          { request with Header = "10.9.9.9," }, "--header"
+          { request with Source = "[10.1.2.3" }, "--source"
+          { request with Source = "[::1]" }, ""
+          { request with Source = "[[::1]]" }, "--source"
+          { request with Source = "[10.1.2.3]" }, "--source"
+          { request with Source = "::1]" }, "--source"
           { request with Proxy = "" }, "--proxy"
           { request with Proxy = "z" }, "no proxy z"
           { request with Source = "nonsense" }, "--source"
@@ -169,8 +179,7 @@ let ``a request that cannot be meant is refused with its reason`` () =
           { request with Header = "nonsense" }, "--header"
           { request with ServerName = "a b" }, "--sni"
           { request with ApplicationProtocols = [ "h2"; String.replicate 256 "x" ] }, "--alpn"
-          { request with Down = [ "z" ] }, "no target z"
-          { request with Open = -1 }, "--open" ],
+          { request with Down = [ "z" ] }, "no target z" ],
         fun (request, fault) ->
             match Explain.ask config request with
             | Ok _ -> fault = ""
@@ -215,6 +224,10 @@ let ``what is no file of cases is refused with a place in it`` () =
           "cases:\n  - expect: {target: a}\n", "2:5", "client"
           "cases:\n  - client: 10.1.2.3\n", "2:5", "expect"
           "cases:\n  - client: 10.1.2.3\n    expect: {}\n", "3:13", "nothing"
+          "cases:\n  - client: 10.1.2.3\n    expect: {target: }\n", "3:13", "nothing"
+          "cases:\n  - client: 10.1.2.3\n    expect: {refused: ~, attempts: null}\n", "3:13", "nothing"
+          "cases:\n  - client:\n    expect: {target: a}\n", "2:5", "a case needs client"
+          "cases:\n  - client: 10.1.2.3\n    header: '::1,10.1.2.3'\n    expect: {target: a}\n", "3:13", "::1,10.1.2.3"
           "cases:\n  - client: 10.1.2.3\n    expect: {target: a, refused: true}\n", "3:13", "not both"
           "cases:\n  - client: nowhere\n    expect: {target: a}\n", "2:13", "nowhere"
           "cases:\n  - client: 10.1.2.3\n    open: many\n    expect: {target: a}\n", "3:11", "many"
@@ -241,7 +254,7 @@ let private recorded (p: ProxyConfig) (client: DescribedClient) : ConnectionReco
     let forecast = Forecast.untilDial (Rules p) (tlsOf p) client
     let _, life = if forecast.Life.IsOver then [], forecast.Life else Forecast.connect (fun _ -> false) forecast
     let dull =
-        match ConnectionRecord.tryParse """{"name":"p"}""" with
+        match ConnectionRecord.tryParse """{"name":"p","timestamp":"2026-01-02T03:04:05Z"}""" with
         | Ok record -> record
         | Error e -> failwith $"%A{e}"
     let helloRead = life.Rules.ReadsHello && (match life.CloseReason with ValueSome { Phase = Phase.Admission } -> false | _ -> true)
@@ -422,6 +435,10 @@ let ``a file of captured bytes may hold them as they are or as hexadecimal text,
     )
 
 [<Fact>]
+let ``what is neither a file nor hexadecimal is taken for a path by its slash or dot alone`` () =
+    Law.HoldsFor([ "hello.bin", true; "/tmp/hello", true; "./1603", true; "160301g", false; "16 03 1", false; "hello", false ], fun (text, isPath) -> Inspect.isPath text = isPath)
+
+[<Fact>]
 let ``what is not hexadecimal is not guessed at`` () =
     Law.HoldsFor([ ""; " "; "0x"; "abc"; "zz"; "16 03 g1"; "hello.bin" ], fun text -> Inspect.tryHex text = ValueNone)
 
@@ -510,7 +527,9 @@ let ``a target that a case misnames is told once, and no connection open is a nu
     let failures text = Scenario.run { Application = Sample.application; Proxies = [ Sample.proxy "p" ] } none (read text) |> Seq.collect _.Failures |> Seq.toList
     Law.HoldsFor(
         [ "cases:\n  - {client: 10.1.2.3, down: [z, z], expect: {target: z}}\n", 1
-          "cases:\n  - {client: 10.1.2.3, open: 0, ticket: 0, expect: {target: a}}\n", 0 ],
+          "cases:\n  - {client: 10.1.2.3, open: 0, ticket: 0, expect: {target: a}}\n", 0
+          "cases:\n  - {client: 10.1.2.3, expect: {target: a, attempts: }}\n", 0
+          "cases:\n  - {client: 10.1.2.3, header: '10.9.9.9:4444,192.0.2.1:80', expect: {target: a}}\n", 0 ],
         fun (text, count) -> (failures text).Length = count && (read text).Errors.Count = 0
     )
 
@@ -579,6 +598,45 @@ let ``the header that is shown is the one that would be sent`` () =
           announcing ProxyHeaderVersion.V2 (Some Sample.listenerTls), "cipher, version and certificate as an example" ],
         fun (p, words) -> (shown p).Contains words
     )
+
+[<Fact>]
+let ``the header that is shown behind a trusted proxy has the addresses of its own header, an example where they were not said`` () =
+    let p = { Sample.proxy "p" with Listener = { Sample.listener with TrustedProxies = Sample.networks [ "10.9.0.0/16" ] }; Options = { Sample.options with ProxyHeader = Some ProxyHeaderVersion.V1 } }
+    let p2 = { p with Options = { p.Options with ProxyHeader = Some ProxyHeaderVersion.V2 } }
+    let client peer local header = { describe (Sample.ip peer) ValueNone 0 0L with Header = (Explain.tryHeader header).Value; Local = Sample.ip local }
+    let text p client = Explain.text (Rules p) ValueNone (question client [])
+    let example = "the destination of the client's header stands there"
+    Law.HoldsFor(
+        [ p, "10.9.9.9", "10.0.0.1", "192.0.2.1:4444,192.0.2.2:80", "PROXY TCP4 192.0.2.1 192.0.2.2 4444 80", false
+          p, "10.9.9.9", "10.0.0.1", "192.0.2.1:4444", "PROXY TCP4 192.0.2.1 10.0.0.1 4444 50000", true
+          p, "10.9.9.9", "10.0.0.1", "[2001:db8::1]:4444", "PROXY TCP6 2001:db8::1 :: 4444 50000", true
+          p, "10.9.9.9", "2001:db8::7", "192.0.2.1:4444", "PROXY TCP4 192.0.2.1 0.0.0.0 4444 50000", true
+          p, "10.9.9.9", "10.0.0.1", "unknown", "PROXY TCP4 10.9.9.9 10.0.0.1 50000 50000", false
+          p, "10.9.9.9", "10.0.0.1", "local", "PROXY TCP4 10.9.9.9 10.0.0.1 50000 50000", false
+          p, "10.9.9.9", "10.0.0.1", "unix", "PROXY UNKNOWN", false
+          // Nobody's header is read who is no trusted proxy.
+          p, "192.0.2.9", "10.0.0.1", "192.0.2.1:4444", "PROXY TCP4 192.0.2.9 10.0.0.1 50000 50000", false
+          p2, "10.9.9.9", "10.0.0.1", "192.0.2.1:4444", System.Convert.ToHexStringLower [| 192uy; 0uy; 2uy; 1uy; 10uy; 0uy; 0uy; 1uy |], true
+          p2, "10.9.9.9", "10.0.0.1", "unix", "0d0a0d0a000d0a515549540a2131", false ],
+        fun (p, peer, local, header, words, isExample) ->
+            let client = client peer local header
+            let json = Explain.json (Rules p) ValueNone (question client [])
+            (text p client).Contains words && (text p client).Contains example = isExample && json.Contains "\"destinationIsExample\": true" = isExample)
+
+[<Fact>]
+let ``an explanation says whether a client certificate is asked for, and what of it follows`` () =
+    let p mode = { Sample.proxy "p" with Listener = { Sample.listener with Tls = Some { Sample.listenerTls with VerifyMode = mode } } }
+    let text mode = Explain.text (Rules(p mode)) (tlsOf (p mode)) (question (describe (Sample.ip "10.9.9.9") ValueNone 0 0L) [])
+    Law.HoldsFor(
+        [ VerifyMode.Strict, "client certificate: required", true; VerifyMode.Relaxed, "client certificate: asked for", true; VerifyMode.None, "client certificate", false ],
+        fun (mode, words, isSaid) -> (text mode).Contains words = isSaid)
+
+[<Fact>]
+let ``no name of a file steers the terminal that an explanation is shown on`` () =
+    let p = { Sample.proxy "p\u202Eq" with Targets = [ Sample.target "a\027[31m\u202E" ] }
+    let text = Explain.text (Rules p) ValueNone (question (describe (Sample.ip "10.9.9.9") ValueNone 0 0L) [])
+    Law.HoldsFor([ "proxy: p\\u{202E}q"; "relayed to a\\u{1B}[31m\\u{202E}" ], fun words -> text.Contains words)
+    Law.HoldsFor(text.Split '\n', fun line -> line = Shown.escaped line)
 
 /// A hello with nothing in it but a version.
 let private bareHello (version: uint16) (extensions: byte array) =

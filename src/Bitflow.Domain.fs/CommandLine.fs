@@ -10,7 +10,7 @@ type ExplainRequest =
       Source: string
       /// The address that the client connects to; empty: the listener's.
       Destination: string
-      /// What the client's PROXY header says: a source address, `local`, `unknown`, or empty for none.
+      /// What the client's PROXY header says: a source address, that and a destination, `local`, `unknown`, or empty for none.
       Header: string
       ServerName: string
       ApplicationProtocols: string list
@@ -58,12 +58,12 @@ module CommandLine =
         | [<Unique>] Proxy of name: string
         | [<Mandatory; Unique>] Source of address: string
         | [<Unique>] Destination of address: string
-        | [<Unique>] Header of source: string
+        | [<Unique>] Header of header: string
         | [<Unique>] Sni of name: string
         | Alpn of protocols: string list
         | Down of targets: string list
-        | [<Unique>] Open of connections: int
-        | [<Unique>] Ticket of number: int64
+        | [<Unique>] Open of connections: string
+        | [<Unique>] Ticket of number: string
         | [<Unique>] Json
         | [<Unique>] Format of format: string
 
@@ -74,7 +74,7 @@ module CommandLine =
                 | Proxy _ -> "the proxy's name; not needed where there is one"
                 | Source _ -> "the address that connects"
                 | Destination _ -> "the address that it connects to"
-                | Header _ -> "what its PROXY header says: a source address, local or unknown"
+                | Header _ -> "what its PROXY header says"
                 | Sni _ -> "the server name in its hello"
                 | Alpn _ -> "the application protocols in its hello"
                 | Down _ -> "targets to take for down"
@@ -149,14 +149,27 @@ module CommandLine =
         | Some fault -> Error fault
         | None -> Ok(Command.Echo(read |> List.choose Result.toOption))
 
+    /// Decimal digits alone, up to so many; not written: 0.
+    let private number option (most: int64) (written: string option) : Result<int64, string> =
+        match written with
+        | None -> Ok 0L
+        | Some text ->
+            match System.Int64.TryParse text with
+            | true, number when String.forall System.Char.IsAsciiDigit text && number <= most -> Ok number
+            | _ -> Error $"{option} {text} is out of place; write a whole number from 0 to {most}"
+
     let private explain (arguments: ParseResults<ExplainArguments>) (path: string) : Result<Command, string> =
         let text (result: string option) = Option.defaultValue "" result
         let list (lists: string list list) =
             lists |> List.concat |> List.collect (fun text -> List.ofArray (text.Split ',')) |> List.filter ((<>) "")
         let format = arguments.TryGetResult ExplainArguments.Format
-        match format with
-        | Some("text" | "json")
-        | None ->
+        let openConnections = number "--open" (int64 System.Int32.MaxValue) (arguments.TryGetResult ExplainArguments.Open)
+        let ticket = number "--ticket" System.Int64.MaxValue (arguments.TryGetResult ExplainArguments.Ticket)
+        match format, openConnections, ticket with
+        | Some other, _, _ when other <> "text" && other <> "json" -> Error $"--format {other} is not known; write text or json"
+        | _, Error fault, _
+        | _, _, Error fault -> Error fault
+        | _, Ok openConnections, Ok ticket ->
             Ok(
                 Command.Explain
                     { ConfigPath = path
@@ -167,11 +180,10 @@ module CommandLine =
                       ServerName = text (arguments.TryGetResult ExplainArguments.Sni)
                       ApplicationProtocols = list (arguments.GetResults ExplainArguments.Alpn)
                       Down = list (arguments.GetResults ExplainArguments.Down)
-                      Open = arguments.GetResult(ExplainArguments.Open, 0)
-                      Ticket = arguments.GetResult(ExplainArguments.Ticket, 0L)
+                      Open = int openConnections
+                      Ticket = ticket
                       AsJson = arguments.Contains ExplainArguments.Json || format = Some "json" }
             )
-        | Some other -> Error $"--format {other} is not known; write text or json"
 
     let private words (arguments: ParseResults<WordsArguments>) = arguments.GetResult Words
 
@@ -191,7 +203,8 @@ module CommandLine =
         | _ -> Error "write: bitflow top ADDRESS, the application.admin.address of a running Bitflow"
 
     let private parseWithArgu (arguments: string[]) (variable: string) : Result<Command, string> =
-        let parser = ArgumentParser.Create<Arguments>(programName = "bitflow", checkStructure = false)
+        // Unless it is told how wide the terminal is, it asks the console, which begins by changing the terminal's mode.
+        let parser = ArgumentParser.Create<Arguments>(programName = "bitflow", usageStringCharacterWidth = 80, checkStructure = false)
         try
             let results = parser.ParseCommandLine(arguments, raiseOnUsage = false)
             if results.Contains Version then
@@ -232,7 +245,7 @@ module CommandLine =
         match Usage.read arguments with
         | UsageReading.Help page -> Ok(Command.Help page)
         | UsageReading.Fault fault -> Error(Usage.describe fault)
-        | UsageReading.Command -> parseWithArgu (Array.ofList arguments) variable
+        | UsageReading.Command -> parseWithArgu (Array.ofList arguments) variable |> Result.mapError Shown.escaped
 
     /// What the arguments ask for; `variable` is the value of BITFLOW_CONFIG, or empty.
     ///

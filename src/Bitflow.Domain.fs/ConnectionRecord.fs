@@ -111,6 +111,8 @@ type ConnectionRecordError =
     | NotAnObject
     /// The key's value has another type, or is out of range.
     | BadField of key: string
+    /// Every record has it, the reference's too: without it the line is of something else.
+    | Missing of key: string
 
 /// The connection log: one JSON object a line, all keys always there and always in the order of `fields`.
 [<RequireQualifiedAccess>]
@@ -447,14 +449,23 @@ module ConnectionRecord =
              | ValueNone -> ValueNone)
           Resolved = read "resolved" [] (asList resolved) }
 
+    let private isMissing (root: JsonElement) (key: string) =
+        match root.TryGetProperty key with
+        | true, element -> element.ValueKind = JsonValueKind.Null
+        | _ -> true
+
     /// Reads a line back. Keys that are not there have their empty value, so that the reference's own log can be
-    /// read too; keys not known are passed over.
+    /// read too, but for those that every record has; keys not known are passed over.
     [<CompiledName("TryParse")>]
     let tryParse (line: string) : Result<ConnectionRecord, ConnectionRecordError> =
         try
             use document = JsonDocument.Parse(if isNull line then "" else line)
             if document.RootElement.ValueKind <> JsonValueKind.Object then Error ConnectionRecordError.NotAnObject
-            else Ok(readRecord document.RootElement)
+            else
+                let record = readRecord document.RootElement
+                match [ "name"; "timestamp" ] |> List.tryFind (isMissing document.RootElement) with
+                | Some key -> Error(ConnectionRecordError.Missing key)
+                | None -> Ok record
         with
         | BadField key -> Error(ConnectionRecordError.BadField key)
         | :? JsonException

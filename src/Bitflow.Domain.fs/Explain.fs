@@ -84,6 +84,18 @@ module Explain =
               match protocol with
               | ValueSome protocol -> yield part "application protocol" (string protocol) [ "applicationProtocol", Json.Text(string protocol) ]
               | ValueNone -> ()
+              match tls.VerifyMode with
+              | VerifyMode.None -> ()
+              | VerifyMode.Relaxed ->
+                  yield
+                      part "client certificate" "asked for, and verified if one is given (verify_mode relaxed)" [
+                          "clientCertificate", Json.Text "optional"
+                      ]
+              | VerifyMode.Strict ->
+                  yield
+                      part "client certificate" "required (verify_mode strict); what follows is for a client with a valid one" [
+                          "clientCertificate", Json.Text "required"
+                      ]
           | ValueSome(HelloAnswer.Refuse(alert, reason)), _ ->
               yield
                   part "hello" $"refused with the alert {TlsAlert.describe alert}: {reason}" [
@@ -112,11 +124,12 @@ module Explain =
         | _ -> [||]
 
     let private targets (rules: Rules) (question: Question) (life: Life) (order: int[]) =
+        let allDown = set question.Down
         let lines =
             [ for place, index in Seq.indexed order do
                   let target = rules.Targets[index]
                   let through = match target.Proxy with Some proxy -> $" through {proxy.Address}" | None -> ""
-                  let down = List.contains target.Name question.Down
+                  let down = allDown.Contains target.Name
                   let reason = why rules question.Client place index
                   let state = if down then ", down" else ""
                   let noRoute = match Forecast.noRoute life index with ValueSome fault -> DialFault.describe fault | ValueNone -> ""
@@ -164,16 +177,34 @@ module Explain =
               yield $"then {ending}" ]
           Json = [ "attempts", Json.Array(List.map snd shown); "attemptsInAll", Json.Number(decimal early.Length) ] }
 
+    /// What stands for the destination of a client's header that was not said: the listener's address, with the family of the source.
+    let private exampleDestination (source: IPAddress) (local: Endpoint) =
+        match local with
+        | Endpoint.Ip(address, port) when IpAddress.isV4 address = IpAddress.isV4 source -> IPEndPoint(address, port)
+        | Endpoint.Ip(_, port) -> IPEndPoint((if IpAddress.isV4 source then IPAddress.Any else IPAddress.IPv6Any), port)
+        | _ -> IPEndPoint((if IpAddress.isV4 source then IPAddress.Any else IPAddress.IPv6Any), 0)
+
+    /// The header that the client sends, where it says who the client is: its addresses stand in the one that is sent on.
+    let private inbound (client: DescribedClient) =
+        match client.Header with
+        | HeaderSeen.Addresses(Endpoint.Ip(s, sp), Endpoint.Ip(d, dp)) ->
+            Some(ProxyHeader.BinaryTcp(IPEndPoint(s, sp), IPEndPoint(d, dp), ProxyTlvs.None))
+        | HeaderSeen.Addresses(Endpoint.Ip(s, sp), Endpoint.Unknown) ->
+            Some(ProxyHeader.BinaryTcp(IPEndPoint(s, sp), exampleDestination s client.Local, ProxyTlvs.None))
+        | HeaderSeen.Addresses(Endpoint.Unix source, Endpoint.Unix destination) -> Some(ProxyHeader.BinaryUnix(source, destination, ProxyTlvs.None))
+        | HeaderSeen.Addresses(Endpoint.Unix source, Endpoint.Unknown) -> Some(ProxyHeader.BinaryUnix(source, "", ProxyTlvs.None))
+        | _ -> None
+
     let private announcement (rules: Rules) (question: Question) (forecast: Forecast) =
         match rules.Proxy.Options.ProxyHeader with
         | None -> []
         | Some version ->
             let life = forecast.Life
-            let inbound =
-                match question.Client.Header with
-                | HeaderSeen.Addresses(Endpoint.Ip(s, sp), Endpoint.Ip(d, dp)) when life.FromTrustedProxy ->
-                    Some(ProxyHeader.BinaryTcp(IPEndPoint(s, sp), IPEndPoint(d, dp), ProxyTlvs.None))
-                | _ -> None
+            let inbound = if life.FromTrustedProxy then inbound question.Client else None
+            let isExample =
+                match inbound, question.Client.Header with
+                | Some(ProxyHeader.BinaryTcp _), HeaderSeen.Addresses(_, Endpoint.Unknown) -> true
+                | _ -> false
             let tls =
                 if not rules.TerminatesTls then
                     None
@@ -192,9 +223,17 @@ module Explain =
                 More =
                   [ yield hex
                     if version = ProxyHeaderVersion.V1 then yield text
+                    if isExample then
+                        yield "(with the listener's address as an example: the destination of the client's header stands there; --header SOURCE,DESTINATION says it)"
                     if tls.IsSome && version = ProxyHeaderVersion.V2 then
                         yield "(with a cipher, version and certificate as an example: those of the handshake stand there)" ]
-                Json = [ "proxyHeader", Json.Object [ "hex", Json.Text hex; "text", Json.Text text ] ] } ]
+                Json =
+                  [ "proxyHeader",
+                    Json.Object [
+                        "hex", Json.Text hex
+                        "text", Json.Text text
+                        if isExample then "destinationIsExample", Json.Boolean true
+                    ] ] } ]
 
     let private timeouts (rules: Rules) (life: Life) (order: int[]) =
         let listener, options = rules.Proxy.Listener, rules.Proxy.Options
@@ -216,7 +255,8 @@ module Explain =
           Json = [ "timeoutsMs", Json.Object [ for key, limit in limits -> key, ms limit ] ] }
 
     let private outcome (rules: Rules) (question: Question) (forecast: Forecast) =
-        let isDown index = List.contains rules.Targets[index].Name question.Down
+        let allDown = set question.Down
+        let isDown index = allDown.Contains rules.Targets[index].Name
         let attempts, life = if forecast.Life.IsOver then [], forecast.Life else Forecast.connect isDown forecast
         match life.CloseReason with
         | ValueSome reason ->
@@ -247,12 +287,12 @@ module Explain =
               yield timeouts rules forecast.Life order
           yield outcome rules question forecast ]
 
-    /// For people: a line a decision, with what belongs to it indented.
+    /// For people: a line a decision, with what belongs to it indented. Names are the file's to choose, and are shown as other words of it are.
     [<CompiledName "Text">]
     let text (rules: Rules) (tls: ListenerTlsRules voption) (question: Question) : string =
         parts rules tls question
         |> List.collect (fun part -> $"{part.Title}: {part.Text}" :: (part.More |> List.map (fun line -> "    " + line)))
-        |> List.map (fun line -> line + "\n")
+        |> List.map (fun line -> Shown.escaped line + "\n")
         |> String.concat ""
 
     [<CompiledName "ToJson">]
@@ -278,12 +318,29 @@ module Explain =
         if text = "unix" then
             ValueSome(Endpoint.Unix "")
         else
-            match IpAddress.tryParse (text.TrimStart('[').TrimEnd(']')) with
+            let isBracketed = text.Length > 2 && text.StartsWith '[' && text.EndsWith ']'
+            let bare =
+                if isBracketed then IpAddress.tryParse (text.Substring(1, text.Length - 2)) |> ValueOption.filter (IpAddress.isV4 >> not)
+                else IpAddress.tryParse text
+            match bare with
             | ValueSome address -> ValueSome(Endpoint.OfIp(address, 50_000))
             | ValueNone ->
                 match Address.tryParse text with
                 | Ok(Address.Tcp(_, Host.Literal address, port)) -> ValueSome(Endpoint.OfIp(address, port))
                 | _ -> ValueNone
+
+    /// What a client says of itself in a PROXY header, as people write it: `SOURCE`, `SOURCE,DESTINATION`, `local` or `unknown`.
+    let tryHeader (text: string) : HeaderSeen voption =
+        match text, text.Split ',' with
+        | "local", _ -> ValueSome HeaderSeen.Local
+        | "unknown", _ -> ValueSome HeaderSeen.Unknown
+        | _, [| source |] -> tryPeer source |> ValueOption.map (fun source -> HeaderSeen.Addresses(source, Endpoint.Unknown))
+        | _, [| source; destination |] ->
+            match tryPeer source, tryPeer destination with
+            // No header holds addresses of two families.
+            | ValueSome source, ValueSome destination when source.Protocol = destination.Protocol -> ValueSome(HeaderSeen.Addresses(source, destination))
+            | _ -> ValueNone
+        | _ -> ValueNone
 
     let private list (names: string list) = String.concat ", " names
 
@@ -295,12 +352,10 @@ module Explain =
         | None, proxies -> Error $"there is no proxy {name}; there is {list (proxies |> List.map _.Name)}"
 
     let private header (text: string) =
-        match text, tryPeer text with
+        match text, tryHeader text with
         | "", _ -> Ok HeaderSeen.None
-        | "local", _ -> Ok HeaderSeen.Local
-        | "unknown", _ -> Ok HeaderSeen.Unknown
-        | _, ValueSome source -> Ok(HeaderSeen.Addresses(source, Endpoint.Unknown))
-        | _ -> Error $"--header {text} is neither an address, local nor unknown"
+        | _, ValueSome header -> Ok header
+        | _ -> Error $"--header {text} is neither an address, two of one family with a comma between them, local nor unknown"
 
     let private serverName (text: string) =
         if text = "" then
@@ -328,7 +383,6 @@ module Explain =
             let known = proxy.Targets |> List.map _.Name
             match request.Down |> List.tryFind (fun name -> not (List.contains name known)) with
             | Some name -> Error $"proxy {proxy.Name} has no target {name}; it has {list known}"
-            | None when request.Open < 0 -> Error "--open is a number of connections, 0 or more"
             | None ->
                 endpoint "source" request.Source
                 |> Result.bind (fun peer ->

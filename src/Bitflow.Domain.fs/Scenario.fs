@@ -51,7 +51,7 @@ module Scenario =
     type private Reader(fileName: string) =
         let errors = ResizeArray<string>()
         member _.Errors = errors
-        member _.Wrong(at: Position, message: string) = errors.Add($"{fileName}:{at.Line}:{at.Column}: " + Shown.line message)
+        member _.Wrong(at: Position, message: string) = errors.Add($"{Shown.escaped fileName}:{at.Line}:{at.Column}: " + Shown.line message)
 
         member this.Entries(node: YamlNode, what: string, known: string list) =
             match node.Value with
@@ -68,6 +68,13 @@ module Scenario =
 
         member _.Find(entries: YamlEntry array, name: string) =
             entries |> Array.tryFind (fun e -> e.Name = name) |> Option.map _.Node
+
+        /// A key with nothing behind it says nothing.
+        member this.Says(entries, name) =
+            match this.Find(entries, name) with
+            | None
+            | Some { Value = YamlValue.Null } -> false
+            | Some _ -> true
 
         member this.Text(entries, name) =
             match this.Find(entries, name) with
@@ -109,12 +116,7 @@ module Scenario =
                 None
 
     let private header (reader: Reader) entries : HeaderSeen =
-        reader.Read(entries, "header", HeaderSeen.None, "a client's address, \"local\" or \"unknown\"", fun text ->
-            match text, Explain.tryPeer text with
-            | "local", _ -> ValueSome HeaderSeen.Local
-            | "unknown", _ -> ValueSome HeaderSeen.Unknown
-            | _, ValueSome source -> ValueSome(HeaderSeen.Addresses(source, Endpoint.Unknown))
-            | _ -> ValueNone)
+        reader.Read(entries, "header", HeaderSeen.None, "a client's address (and behind a comma the one that it connected to), \"local\" or \"unknown\"", Explain.tryHeader)
 
     let private expectation (reader: Reader) (case: YamlNode) (entries: YamlEntry array) : Expectation =
         let nothing = { Target = None; Refused = None; Certificate = None; Attempts = None }
@@ -124,14 +126,15 @@ module Scenario =
             nothing
         | Some node ->
             let expected = reader.Entries(node, "expect", [ "target"; "refused"; "certificate"; "attempts" ])
-            let attempts = if (reader.Find(expected, "attempts")).IsSome then Some(int (min 1_000_000L (reader.Number(expected, "attempts")))) else None
+            let attempts = if reader.Says(expected, "attempts") then Some(int (min 1_000_000L (reader.Number(expected, "attempts")))) else None
             let read =
                 { Target = reader.Text(expected, "target")
                   Refused = reader.Text(expected, "refused")
                   Certificate = reader.Text(expected, "certificate")
                   Attempts = attempts }
             // A case that expects nothing would hold whatever happens.
-            if read = nothing && expected.Length = 0 then reader.Wrong(node.At, "expect says nothing; write target, refused or certificate")
+            if expected |> Array.forall (fun entry -> not (reader.Says(expected, entry.Name))) then
+                reader.Wrong(node.At, "expect says nothing; write target, refused, certificate or attempts")
             if read.Target.IsSome && read.Refused.IsSome then
                 reader.Wrong(node.At, "a client that is refused reaches no target: write target or refused, not both")
             read
@@ -150,7 +153,7 @@ module Scenario =
         let entries =
             reader.Entries(node, "a case", [ "name"; "proxy"; "client"; "header"; "sni"; "alpn"; "open"; "ticket"; "alive"; "down"; "expect" ])
         let name = reader.Text(entries, "name") |> Option.defaultValue $"case in line {node.At.Line}"
-        if (reader.Find(entries, "client")).IsNone then reader.Wrong(node.At, "a case needs client, the address that connects")
+        if not (reader.Says(entries, "client")) then reader.Wrong(node.At, "a case needs client, the address that connects")
         { At = node.At
           Name = name
           Proxy = reader.Text(entries, "proxy") |> Option.defaultValue ""
@@ -202,8 +205,8 @@ module Scenario =
 
     let private unknownTargets (proxy: ProxyConfig) (case: ScenarioCase) =
         let named = List.concat [ case.Down; Option.defaultValue [] case.Alive; Option.toList case.Expect.Target ]
-        let known = proxy.Targets |> List.map _.Name
-        match named |> List.filter (fun name -> not (List.contains name known)) with
+        let known = proxy.Targets |> List.map _.Name |> set
+        match named |> List.filter (fun name -> not (known.Contains name)) with
         | [] -> []
         | unknown -> [ for name in List.distinct unknown -> $"proxy {proxy.Name} has no target {name}" ]
 
@@ -245,9 +248,10 @@ module Scenario =
             | Ok proxy ->
                 match unknownTargets proxy case with
                 | [] ->
+                    let down, alive = set case.Down, Option.map set case.Alive
                     let isDown (name: string) =
-                        List.contains name case.Down
-                        || (match case.Alive with Some alive -> not (List.contains name alive) | None -> false)
+                        down.Contains name || (match alive with Some alive -> not (alive.Contains name) | None -> false)
+                    let rules = Rules proxy
                     let client =
                         { Peer = case.Peer
                           Local = Explain.localOf proxy.Listener case.Peer
@@ -257,10 +261,10 @@ module Scenario =
                           TlsOffer = TlsOffer.usual
                           OpenConnections = case.OpenConnections
                           Ticket = case.Ticket }
-                    let forecast = Forecast.untilDial (Rules proxy) (ValueOption.ofObj (tls.Invoke proxy.Name)) client
+                    let forecast = Forecast.untilDial rules (ValueOption.ofObj (tls.Invoke proxy.Name)) client
                     let attempts, life =
                         if forecast.Life.IsOver then [], forecast.Life
-                        else Forecast.connect (fun index -> isDown proxy.Targets[index].Name) forecast
+                        else Forecast.connect (fun index -> isDown rules.Targets[index].Name) forecast
                     compare proxy forecast life attempts.Length case.Expect
                 | unknown -> unknown
         { Line = case.At.Line; Name = case.Name; Failures = failures }

@@ -184,7 +184,7 @@ public sealed class ObservationTests
         try
         {
             var log = new ConnectionLogFile(path, heard);
-            ConnectionRecord record = ConnectionRecordModule.TryParse("""{"name":"web"}""").ResultValue;
+            ConnectionRecord record = ConnectionRecordModule.TryParse("""{"name":"web","timestamp":"2026-01-02T03:04:05Z"}""").ResultValue;
             KeyValuePair<string, object?>[] tags = [new("proxy", "web")];
             log.Reopen();
             await Eventually.IsTrueAsync(() => heard.IsHeld, "the writer is held up");
