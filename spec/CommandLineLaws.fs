@@ -101,7 +101,7 @@ let ``without --open none is open, and without --ticket the first target's turn 
 [<Fact>]
 let ``an address that cannot be watched is refused for what it is`` () =
     Law.HoldsFor(
-        [ "127.0.0.1:0", Address.describe AddressError.PortZero; "fd:3", "a descriptor of another process cannot be watched" ],
+        [ "127.0.0.1:0", Address.describe AddressError.PortZero; "fd:3", "a descriptor of another process cannot be watched"; "fd:-1", "a descriptor of another process cannot be watched" ],
         fun (address, why) ->
             match CommandLine.parse [| "top"; address |] "" with
             | Error fault -> fault.StartsWith $"{address}: " && fault.Contains why

@@ -197,7 +197,8 @@ module CommandLine =
         | [ text ] ->
             match Address.tryParse text with
             | Ok(Address.Tcp(_, _, 0)) -> Error $"{text}: {Address.describe AddressError.PortZero}"
-            | Ok(Address.Descriptor _ | Address.NamedDescriptor _) -> Error $"{text}: a descriptor of another process cannot be watched; write \"host:port\" or \"unix:/path\""
+            | Ok(Address.Descriptor _ | Address.NamedDescriptor _)
+            | Error(AddressError.BadDescriptor _) -> Error $"{text}: a descriptor of another process cannot be watched; write \"host:port\" or \"unix:/path\""
             | Ok address -> Ok(Command.Top address)
             | Error fault -> Error $"{text}: {Address.describe fault}"
         | _ -> Error "write: bitflow top ADDRESS, the application.admin.address of a running Bitflow"

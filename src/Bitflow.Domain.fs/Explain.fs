@@ -405,3 +405,4 @@ module Explain =
                                           OpenConnections = request.Open
                                           Ticket = request.Ticket }
                                     struct (proxy, { Client = client; Down = request.Down })))))))
+        |> Result.mapError Shown.escaped

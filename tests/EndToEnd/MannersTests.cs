@@ -224,6 +224,20 @@ public sealed partial class MannersTests : IDisposable
         }
     }
 
+    [Fact]
+    public async Task Names_of_a_file_steer_no_terminal_whatever_command_shows_them()
+    {
+        string named = Write("named.yaml", Usable.Replace("web", "\"w\\u202Eb\"", StringComparison.Ordinal).Replace("name: a", "name: \"a\\u202E\"", StringComparison.Ordinal));
+        string other = Write("other.yaml", Usable);
+        string cases = Write("cases.yaml", "config: named.yaml\ncases: [ { name: \"c\\u202E\", client: 10.1.2.3, expect: { target: b } } ]\n");
+        foreach (string command in new[] { $"check --config {named}", $"diff {named} {other}", $"explain --config {named} --source 10.1.2.3", $"test {cases}" })
+        {
+            (_, string output, string errors) = await ChildProcess.RunAsync(Repository.Binary, command.Split(' '));
+            Assert.Contains("\\u{202E}", output + errors, StringComparison.Ordinal);
+            Assert.DoesNotContain('\u202E', output + errors);
+        }
+    }
+
     private static Dictionary<string, string> Terminal => new() { ["TERM"] = "xterm", ["NO_COLOR"] = "" };
 
     private string Write(string name, string text)

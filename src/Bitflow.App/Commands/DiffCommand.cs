@@ -13,7 +13,7 @@ internal static class DiffCommand
         if (from is null || to is null)
             return ExitStatus.Unusable;
         foreach (string line in ReloadPlanModule.Describe(ReloadPlanModule.Make(from, to)))
-            Screen.Say(line);
+            Screen.Say(Shown.Escaped(line));
         return ExitStatus.Done;
     }
 
