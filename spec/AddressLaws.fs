@@ -124,6 +124,11 @@ let ``the forms of the design are read`` () =
         fun (text, address) -> Address.tryParse text = Ok address)
 
 [<Fact>]
+let ``a Unix socket's path, and an abstract name, has at most 107 bytes`` () =
+    Law.HoldsFor([ 106, true; 107, true; 108, false ], fun (bytes, isSound) ->
+        (Address.tryParse ("unix:/" + System.String('x', bytes - 1))).IsOk = isSound && (Address.tryParse ("unix:@" + System.String('x', bytes))).IsOk = isSound)
+
+[<Fact>]
 let ``spare slashes, and steps to the directory itself, make no other path of it`` () =
     Law.Holds(fun (a: Address) ->
         match a with

@@ -342,6 +342,10 @@ let ``a key of the reference that has no place here may say nothing`` () =
     Law.HoldsFor([ "b:2"; "[]"; "' '" ], fun value -> not (reading value).IsUsable)
 
 [<Fact>]
+let ``an interval of keep-alive is held to what the kernel takes, and is warned of only beyond that`` () =
+    Law.HoldsFor([ "32766s", 0; "32767s", 0; "32767.5s", 1; "32768s", 1 ], fun (interval, warnings) -> (read (file "" $"keepalive_interval: {interval}" "")).Warnings.Count = warnings)
+
+[<Fact>]
 let ``what is advised for an address of metrics is one`` () =
     let message address = onlyError ($"application: {{metrics: {{address: '{address}'}}}}\n" + file "" "" "") |> snd
     Law.HoldsFor([ "unix://x"; "unix://"; "unix:/x"; "udp://"; "://x"; "udp://tcp://x"; "unix://@x" ], fun address -> (message address).Contains $"\"{address}\" is no metrics address")

@@ -432,6 +432,8 @@ let ``a file of captured bytes may hold them as they are or as hexadecimal text,
           "PROXY UNKNOWN\r\n"B, "PROXY UNKNOWN\r\n"B
           ProxyHeaderCodec.encode ProxyHeader.BinaryLocal, ProxyHeaderCodec.encode ProxyHeader.BinaryLocal
           [| 0x16uy; 3uy; 1uy; 0uy |], [| 0x16uy; 3uy; 1uy; 0uy |]
+          // A form feed stands in no text, however blank it is.
+          "16\01203"B, "16\01203"B
           [||], [||] ],
         fun (file, bytes) -> Inspect.ofFile file = bytes
     )
@@ -572,6 +574,7 @@ let ``an explanation gives the reason of each target, who is trusted, and whethe
           sni [ "*" ], asked "a.example", "sni: * takes every name", true; policy Policy.Failover, ValueNone, "failover: place 2 in the file", true
           policy Policy.RoundRobin, ValueNone, "1. b (127.0.0.1:9000): round-robin: ticket 1 of 2 targets", true; policy Policy.RoundRobin, ValueNone, "round-robin: next round the list", true
           policy Policy.None, ValueNone, "none: the first target alone", true; trusting, ValueNone, "PROXY header: must come first: 10.1.2.3:50000 is a trusted proxy (10.1.0.0/16)", true
+          sni [ "*" ], ValueNone, "server name: none", true; sni [ "*" ], asked "a.example", "server name: a.example", true; policy Policy.None, asked "a.example", "server name", false
           policy Policy.None, ValueNone, "PROXY header", false; narrow, ValueNone, "refused (authorized_sources: no entry matches)", true
           narrow, ValueNone, "targets:", false; narrow, ValueNone, "dialling:", false; policy Policy.None, ValueNone, "everyone is admitted", true ],
         fun (p, name, words, isSaid) -> (text p name).Contains words = isSaid

@@ -139,6 +139,7 @@ let equivalent: (string * string * string * string) list =
       "CommandLine", " -> \"", "", "the parser of arguments asks for a text that is shown nowhere"
       "Usage", "words \"COMMAND\" 0 1", "", "help alone is answered before its words are counted"
       "CommandLine", "raiseOnUsage = false", "", "help was answered before"
+      "CommandLine", "checkStructure = false", "", "the structure is sound; checking it takes time at a start"
       "Shown", "Array2D.zeroCreate", "", "a table with room to spare"
       "ConfigKind", "YamlValue.Null -> \"nothing stands\"", "", "what is null was answered before its shape is asked for"
       "Forecast", "let private accepted = Instant 0L", "", "only differences of instants count"
