@@ -315,5 +315,5 @@ let ``headers that differ in one thing are different headers`` () =
 [<Fact>]
 let ``bytes that are no text are shown as they came`` () =
     match parse (Array.concat [ "PROXY TCP4 1.2.3.4 1.2.3.4 "B; [| 0xEFuy; 0xBCuy; 0x91uy |]; " 443\r\n"B ]) with
-    | Parse.Rejected fault -> Assert.Equal("a PROXY line with \"\\xef\\xbc\\x91\" for a port; 0 to 65535 without leading zeros are allowed", ProxyHeaderFault.describe fault)
+    | Parse.Rejected fault -> Assert.StartsWith("a PROXY line with \"\\xef\\xbc\\x91\" for a port", ProxyHeaderFault.describe fault)
     | other -> Assert.Fail $"{other}"
