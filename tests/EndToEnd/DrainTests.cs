@@ -147,6 +147,31 @@ public sealed class DrainTests
         await bitflow.EndsWithAsync("bitflow.relay.shutdown");
     }
 
+    /// <summary>What its target sent before a reset waits for a client that does not read: the reset is owed to the client still.</summary>
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task A_second_signal_resets_a_client_too_that_was_waited_for_to_take_what_came_before_a_reset(string engine)
+    {
+        using var peer = new Peer();
+        using BitflowProcess bitflow = await StartAsync(engine, peer.Address);
+        using var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = 4096 };
+        await client.ConnectAsync(bitflow.EndPoint());
+        using Socket target = await peer.AcceptAsync();
+        await target.SendAllAsync(new byte[30_000]);
+        int relaying = Sockets();
+        target.Reset();
+        await Eventually.IsTrueAsync(() => Sockets() < relaying, "the target's side is closed");
+        bitflow.Signal("TERM");
+        await bitflow.SaysAsync("no longer listening");
+        bitflow.Signal("TERM");
+        Assert.Equal(1, await bitflow.ExitAsync());
+        await client.ReadToResetAsync();
+        await bitflow.EndsWithAsync("target.relay.reset");
+
+        int Sockets() => Directory.GetFiles($"/proc/{bitflow.Id}/fd").Count(
+            static descriptor => new FileInfo(descriptor).LinkTarget?.StartsWith("socket:", StringComparison.Ordinal) == true);
+    }
+
     [Theory]
     [MemberData(nameof(Engines))]
     public async Task The_rest_is_reset_when_shutdown_timeout_is_over(string engine)

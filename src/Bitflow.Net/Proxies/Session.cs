@@ -30,6 +30,9 @@ internal sealed class Session : LifeFollower, IRelayObserver, ICaller
     private bool _clientResetWatched;
     private bool _targetResetWatched;
     private Lingering? _lingering;
+    private TaskCompletionSource? _farewellCut;
+    private bool _isForced;
+    private bool _isSettled;
     private int _released;
 
     /// <summary>Neighbours in the list of its loop; owned by <see cref="ProxyShare"/>.</summary>
@@ -106,8 +109,14 @@ internal sealed class Session : LifeFollower, IRelayObserver, ICaller
         session.Follow();
     }
 
-    /// <summary>A forced end: both sides are reset. Comes from outside, and what it leads to belongs on the loop.</summary>
-    public void Shutdown() => Client.Loop.Post(() => Report(Event.Shutdown));
+    /// <summary>A forced end: both sides are reset, also where all that was left was a farewell. Comes from outside, and what it leads to belongs on the loop.</summary>
+    public void Shutdown() => Client.Loop.Post(() =>
+    {
+        Report(Event.Shutdown);
+        _isForced = true;
+        Interlocked.MemoryBarrier();
+        _farewellCut?.TrySetResult();
+    });
 
     public void OnRelay(Side side, RelayEvent what) => Report(Event.NewRelayed(side, what));
 
@@ -303,7 +312,7 @@ internal sealed class Session : LifeFollower, IRelayObserver, ICaller
             _preface.Consume(outcome.WordsSent);
             ClientStamps.BytesFrom += outcome.WordsSent;
             TargetStamps.BytesTo += outcome.WordsSent;
-            _dialer.Settle();
+            Settle();
             Answer(life, Event.Connected);
             return;
         }
@@ -542,9 +551,29 @@ internal sealed class Session : LifeFollower, IRelayObserver, ICaller
 
         async Task WaitAndReleaseAsync(Task farewell)
         {
-            await farewell.ConfigureAwait(false);
+            // Who cuts it short sees this, or is seen.
+            var cut = new TaskCompletionSource();
+            _farewellCut = cut;
+            Interlocked.MemoryBarrier();
+            if (!_isForced && await Task.WhenAny(farewell, cut.Task).ConfigureAwait(false) == farewell)
+            {
+                await farewell.ConfigureAwait(false);
+            }
+            else
+            {
+                Client.Abort();
+                _target?.Abort();
+            }
+
             Release();
         }
+    }
+
+    /// <summary>It will open no descriptor more: it has its target, or never will.</summary>
+    private void Settle()
+    {
+        if (!Interlocked.Exchange(ref _isSettled, true))
+            _dialer.Settle();
     }
 
     /// <summary>The last act: nothing of the connection is left behind it.</summary>
@@ -553,10 +582,8 @@ internal sealed class Session : LifeFollower, IRelayObserver, ICaller
         if (Interlocked.Exchange(ref _released, 1) != 0)
             return;
         Client.Close();
-        if (_target is null)
-            _dialer.Settle();
-        else
-            _target.Close();
+        _target?.Close();
+        Settle();
         if (Life.IsCounted)
             State.Leave();
         try
