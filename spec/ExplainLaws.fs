@@ -629,6 +629,31 @@ let ``the header that is shown behind a trusted proxy has the addresses of its o
             (text p client).Contains words && (text p client).Contains example = isExample && json.Contains "\"destinationIsExample\": true" = isExample)
 
 [<Fact>]
+let ``where a client connects to every address of a listener, the header that is shown has one as an example, and says so`` () =
+    let p = { Sample.proxy "p" with Options = { Sample.options with ProxyHeader = Some ProxyHeaderVersion.V1 } }
+    let example = "the address that the client connected to stands there; --destination says it"
+    Law.HoldsFor(
+        [ "10.9.9.9", "0.0.0.0", true; "2001:db8::1", "::", true; "10.9.9.9", "10.0.0.1", false ],
+        fun (peer, local, isExample) ->
+            let asked = question { describe (Sample.ip peer) ValueNone 0 0L with Local = Sample.ip local } []
+            (Explain.text (Rules p) ValueNone asked).Contains example = isExample
+            && (Explain.json (Rules p) ValueNone asked).Contains "\"destinationIsExample\": true" = isExample)
+
+[<Fact>]
+let ``a client does not come from one family to an address of the other`` () =
+    let config = { Application = Sample.application; Proxies = [ Sample.proxy "p" ] }
+    let asked source destination =
+        Explain.ask config
+            { ConfigPath = ""; Proxy = ""; Source = source; Destination = destination; Header = ""; ServerName = ""; ApplicationProtocols = []; Down = []; Open = 0; Ticket = 0L; AsJson = false }
+    Law.HoldsFor(
+        [ "10.1.1.1", "10.0.0.1:80", true; "::1", "[::2]:80", true; "unix", "unix", true; "10.1.1.1", "[::ffff:10.0.0.1]:80", true
+          "10.1.1.1", "[::1]:5", false; "::1", "10.0.0.1:80", false; "10.1.1.1", "unix", false ],
+        fun (source, destination, isPossible) ->
+            match asked source destination with
+            | Ok _ -> isPossible
+            | Error words -> not isPossible && words.Contains "not of one family")
+
+[<Fact>]
 let ``an explanation says whether a client certificate is asked for, and what of it follows`` () =
     let p mode = { Sample.proxy "p" with Listener = { Sample.listener with Tls = Some { Sample.listenerTls with VerifyMode = mode } } }
     let text mode = Explain.text (Rules(p mode)) (tlsOf (p mode)) (question (describe (Sample.ip "10.9.9.9") ValueNone 0 0L) [])

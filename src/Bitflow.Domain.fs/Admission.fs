@@ -36,11 +36,13 @@ module Admission =
     let inUse (counted: int) (owed: int) : int = int (min (int64 counted + int64 owed) (int64 System.Int32.MaxValue))
 
     /// How many connections may be accepted until the next look, while descriptors are scarce: each will want two, and numbers
-    /// tell little now, since the free ones are where others were closed.
+    /// tell little now, since the free ones are where others were closed. Where no connection is open there is nobody whose end could be waited for:
+    /// then it is one, for which there may be enough.
     [<CompiledName "Allowance">]
-    let allowance (descriptorLimit: int64) (inUse: int) : int =
+    let allowance (descriptorLimit: int64) (inUse: int) (openConnections: int) : int =
         let free = descriptorLimit - int64 inUse - int64 reservedDescriptors
-        if free <= 0L then 0 else int (min (free / descriptorsPerConnection) (int64 System.Int32.MaxValue))
+        let most = if free <= 0L then 0 else int (min (free / descriptorsPerConnection) (int64 System.Int32.MaxValue))
+        if openConnections <= 0 then max 1 most else most
 
     /// Whether the scarcity is over. With more to spare than it began with, so that episodes do not alternate with every connection.
     [<CompiledName "IsAmple">]
@@ -57,11 +59,11 @@ module Admission =
     let adminDescriptors = 40L
 
     /// Why the admin server cannot start now, null where it can. An assembly that could not be loaded for want of a descriptor is not tried
-    /// again by the runtime: what starts half would stay half for good.
+    /// again by the runtime: what starts half would stay half for good. What is left must do for clients: what accepting leaves, and one of them.
     [<CompiledName "AdminShortage">]
     let adminShortage (descriptorLimit: int64) (inUse: int) : string =
         let free = max 0L (descriptorLimit - int64 inUse)
-        let needed = adminDescriptors + int64 reservedDescriptors / 2L
+        let needed = adminDescriptors + int64 reservedDescriptors + descriptorsPerConnection
         if free >= needed then null
         else $"it needs {needed} free descriptors to start, and {free} of {descriptorLimit} are free; raise LimitNOFILE or ulimit -n, or try again when clients have left"
 
@@ -71,8 +73,8 @@ module Admission =
     let mostPipes (descriptorLimit: int64) (loops: int) : int = int (max 1L (min 64L (descriptorLimit / (32L * int64 loops))))
 
     /// What the program holds whatever it serves: the runtime, the standard streams and the log. 84 measured when idle in the published program, most of
-    /// them one for each assembly, to which TLS, statsd and Sentry add a few.
-    let private programDescriptors = 96L
+    /// them one for each assembly; with TLS on both sides, statsd, a SOCKS5 proxy and a few reloads, 106.
+    let private programDescriptors = 106L
 
     /// What a loop holds: on the Linux engine epoll, its wake-up and a ring, on the portable one no more.
     let private loopDescriptors = 3L

@@ -201,10 +201,14 @@ module Explain =
         | Some version ->
             let life = forecast.Life
             let inbound = if life.FromTrustedProxy then inbound question.Client else None
-            let isExample =
-                match inbound, question.Client.Header with
-                | Some(ProxyHeader.BinaryTcp _), HeaderSeen.Addresses(_, Endpoint.Unknown) -> true
-                | _ -> false
+            // Where nobody said what the destination is, the listener's address stands for it; where that is every address, for one of them.
+            let example =
+                match inbound, question.Client.Header, question.Client.Local with
+                | Some(ProxyHeader.BinaryTcp _), HeaderSeen.Addresses(_, Endpoint.Unknown), _ ->
+                    Some "the destination of the client's header stands there; --header SOURCE,DESTINATION says it"
+                | None, _, Endpoint.Ip(address, _) when address.Equals IPAddress.Any || address.Equals IPAddress.IPv6Any ->
+                    Some "the address that the client connected to stands there; --destination says it"
+                | _ -> None
             let tls =
                 if not rules.TerminatesTls then
                     None
@@ -223,8 +227,9 @@ module Explain =
                 More =
                   [ yield hex
                     if version = ProxyHeaderVersion.V1 then yield text
-                    if isExample then
-                        yield "(with the listener's address as an example: the destination of the client's header stands there; --header SOURCE,DESTINATION says it)"
+                    match example with
+                    | Some what -> yield $"(with the listener's address as an example: {what})"
+                    | None -> ()
                     if tls.IsSome && version = ProxyHeaderVersion.V2 then
                         yield "(with a cipher, version and certificate as an example: those of the handshake stand there)" ]
                 Json =
@@ -232,7 +237,7 @@ module Explain =
                     Json.Object [
                         "hex", Json.Text hex
                         "text", Json.Text text
-                        if isExample then "destinationIsExample", Json.Boolean true
+                        if example.IsSome then "destinationIsExample", Json.Boolean true
                     ] ] } ]
 
     let private timeouts (rules: Rules) (life: Life) (order: int[]) =
@@ -370,6 +375,11 @@ module Explain =
         | ValueSome endpoint -> Ok endpoint
         | ValueNone -> Error $"--{option} {text} is no address; write 10.1.2.3, 10.1.2.3:5000, [::1]:5000 or unix"
 
+    /// No connection leads from one family to the other.
+    let private ofOneFamily (request: ExplainRequest) (peer: Endpoint) (local: Endpoint) =
+        if peer.Protocol = local.Protocol then Ok local
+        else Error $"--source {request.Source} and --destination {request.Destination} are not of one family; no connection leads from the one to the other"
+
     let private protocols (names: string list) =
         match names |> List.tryFind (fun name -> (AlpnName.tryOfText name).IsNone) with
         | Some name -> Error $"--alpn {Printable.ofText name} is no protocol; a name has 1 to {AlpnName.maxLength} bytes"
@@ -386,7 +396,8 @@ module Explain =
             | None ->
                 endpoint "source" request.Source
                 |> Result.bind (fun peer ->
-                    (if request.Destination = "" then Ok(localOf proxy.Listener peer) else endpoint "destination" request.Destination)
+                    (if request.Destination = "" then Ok(localOf proxy.Listener peer)
+                     else endpoint "destination" request.Destination |> Result.bind (ofOneFamily request peer))
                     |> Result.bind (fun local ->
                         header request.Header
                         |> Result.bind (fun header ->

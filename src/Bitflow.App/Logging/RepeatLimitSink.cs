@@ -56,7 +56,7 @@ internal sealed class RepeatLimitSink : ILogEventSink, IDisposable
         if (verdict.IsSuppress)
             return;
         if (verdict.suppressedBefore > 0)
-            Summarise(logEvent.Level, verdict.suppressedBefore, failure);
+            Summarise(verdict.suppressedBefore, failure);
         _next.Emit(logEvent);
     }
 
@@ -75,14 +75,13 @@ internal sealed class RepeatLimitSink : ILogEventSink, IDisposable
             && CloseReasonModule.TryParse((reason as ScalarValue)?.Value as string) is { IsSome: true } known
             && !CloseReasonModule.IsOrderly(known.Value));
 
-
-    /// <summary>What happened, and behind a separator to whom: the message without what differs from one occurrence to the next.</summary>
+    /// <summary>At which level, what happened, and to whom, with separators between: the message without what differs from one occurrence to the next.</summary>
     private static string Failure(LogEvent logEvent)
     {
         IEnumerable<string> parts = WhatTellsApart
             .Where(name => logEvent.Properties.ContainsKey(name))
             .Select(name => $"{name.ToLowerInvariant()} {(logEvent.Properties[name] as ScalarValue)?.Value}");
-        return logEvent.MessageTemplate.Text + Separator + string.Join(", ", parts);
+        return string.Join(Separator, logEvent.Level, logEvent.MessageTemplate.Text, string.Join(", ", parts));
     }
 
     private void Sweep()
@@ -100,20 +99,23 @@ internal sealed class RepeatLimitSink : ILogEventSink, IDisposable
     {
         (RepeatSummary<string> summary, _limit) = RepeatLimit.Sweep(now, _limit);
         foreach ((string failure, long suppressed) in summary.Suppressed)
-            Summarise(LogEventLevel.Warning, suppressed, failure);
+            Summarise(suppressed, failure);
         if (summary.Crowded > 0)
-            Summarise(LogEventLevel.Warning, summary.Crowded, "failures of too many kinds at once");
+            Say(LogEventLevel.Warning, summary.Crowded, "failures of too many kinds at once");
     }
 
-    private void Summarise(LogEventLevel level, long suppressed, string failure)
+    /// <summary>At the level of what it stands for.</summary>
+    private void Summarise(long suppressed, string failure)
     {
         string[] parts = failure.Split(Separator);
-        string text = parts[^1].Length > 0 ? parts[^1] : parts[0];
+        Say(Enum.Parse<LogEventLevel>(parts[0]), suppressed, parts[^1].Length > 0 ? parts[^1] : parts[1]);
+    }
+
+    private void Say(LogEventLevel level, long suppressed, string text) =>
         _next.Emit(new LogEvent(
             DateTimeOffset.Now,
             level,
             exception: null,
             MoreOfIt,
             [new("Suppressed", new ScalarValue(suppressed)), new("Failure", new ScalarValue(text))]));
-    }
 }

@@ -17,6 +17,7 @@ internal sealed class DescriptorGuard : IDisposable
     private readonly HashSet<Acceptor> _acceptors = [];
     private readonly IServerLog _log;
     private readonly Dialer _dialer;
+    private readonly Func<int> _open;
     private readonly Timer _timer;
 
     /// <summary>An episode: accepting is held, or goes on by allowance.</summary>
@@ -26,8 +27,10 @@ internal sealed class DescriptorGuard : IDisposable
 
     /// <param name="log">Is told of each episode.</param>
     /// <param name="dialer">Knows how many connections that were accepted are still to open a descriptor more.</param>
-    public DescriptorGuard(IServerLog log, Dialer dialer)
+    /// <param name="open">How many connections are open now.</param>
+    public DescriptorGuard(IServerLog log, Dialer dialer, Func<int> open)
     {
+        _open = open;
         _log = log;
         _dialer = dialer;
         Limit = Libc.DescriptorLimit();
@@ -109,7 +112,7 @@ internal sealed class DescriptorGuard : IDisposable
             int inUse = Admission.InUse(Libc.DescriptorsInUse(), _dialer.Owed);
             over = Admission.IsAmple(Limit, inUse);
             _scarce = !over;
-            _allowance = Admission.Allowance(Limit, inUse);
+            _allowance = Admission.Allowance(Limit, inUse, _open());
             if (!over)
                 _timer.Change(LookAgain, Timeout.InfiniteTimeSpan);
             if (_held && _allowance > 0)

@@ -30,7 +30,7 @@ internal sealed class Server : IDisposable
         _engine = engine;
         _observer = observer;
         _log = log;
-        _guard = new DescriptorGuard(log, _dialer);
+        _guard = new DescriptorGuard(log, _dialer, () => OpenConnections);
         _memory = new MemoryGuard(() => OpenConnections);
     }
 
