@@ -181,3 +181,7 @@ let ``an address with a zone is refused for its zone`` () =
     Law.HoldsFor(
         [ "[fe80::1%eth0]:80"; "tcp6:[fe80::1%2]:80"; "[::1%lo]:443" ],
         fun text -> match Address.tryParse text with Error(AddressError.Zone _ as fault) -> (Address.describe fault).Contains "zone" | _ -> false)
+
+[<Fact>]
+let ``a scheme that is not known is the one before the first slashes`` () =
+    Law.HoldsFor([ "ftp://a"; "ftp://a://b"; "ftp://a:80/x://" ], fun text -> Address.tryParse text = Error(AddressError.UnknownScheme "ftp"))

@@ -728,3 +728,15 @@ let ``a client connects to the listener's address, with its own family where the
           "unix:/run/a", Endpoint.Unix "", Endpoint.Unix "/run/a"
           "unix:@a", Endpoint.Unix "", Endpoint.Unix "@a" ],
         fun (address, peer, expected) -> at address peer = expected)
+
+[<Fact>]
+let ``handshake_timeout is among the timeouts in force wherever something is read before dialling, and nowhere else`` () =
+    let listener = { Sample.listener with HandshakeTimeout = Duration.OfSeconds 10L }
+    let proxy listener = { Sample.proxy "p" with Listener = listener }
+    Law.HoldsFor(
+        [ proxy listener, false
+          proxy { listener with Tls = Some Sample.listenerTls }, true
+          proxy { listener with TrustedProxies = Sample.networks [ "10.9.0.0/16" ] }, true ],
+        fun (p, isIn) ->
+            let client = { describe (Sample.ip "10.9.9.9") ValueNone 0 0L with Header = HeaderSeen.Addresses(Sample.ip "10.9.9.8", Sample.ip "10.0.0.1") }
+            (Explain.text (Rules p) (tlsOf p) (question client [])).Contains "listener.handshake_timeout: 10s" = isIn)
