@@ -191,3 +191,10 @@ let ``names that no target answers to are named, where targets are chosen by nam
     // What is no pattern answers to nobody; a name that no client can ask for is not missed.
     Law.HoldsFor([ [ "a b" ], [ "*.b.example" ], 1; [ "a b" ], [ "not a name" ], 0; [ "c.example" ], [ "a.b.example"; "*" ], 1 ], fun (targets, names, warnings) ->
         (CertificateChecks.warnings today (Some targets) { facts with Names = names }).Length = warnings)
+
+[<Fact>]
+let ``a peer may show sixteen certificates, and with more it is told how many it came with`` () =
+    Law.HoldsFor([ 0..100 ], fun count ->
+        match CertificateChecks.tooMany count with
+        | null -> count <= 16
+        | words -> count > 16 && words.Contains $" {count} ")

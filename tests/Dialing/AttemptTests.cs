@@ -16,6 +16,20 @@ public sealed class AttemptTests
     private static readonly IPAddress First = IPAddress.Parse("127.0.0.11");
     private static readonly IPAddress Second = IPAddress.Parse("127.0.0.12");
 
+    /// <summary>One proxy whose targets are tried in their order.</summary>
+    private static RunningProxies InOrder(EngineKind engine, string targets, string options = "", Func<string, IPAddress[]>? names = null) =>
+        RunningProxies.Start(
+            $$"""
+            server:
+              proxies:
+                - name: p
+                  listener: { address: "127.0.0.1:0" }
+                  targets: [ {{targets}} ]
+                  options: { connection_load_balancer: failover, {{options}} }
+            """,
+            engine,
+            names);
+
     public static TheoryData<EngineKind> Engines => [EngineKind.Linux, EngineKind.Managed];
 
     [Theory]
@@ -73,17 +87,10 @@ public sealed class AttemptTests
     {
         using var down = new Refusal();
         using var blackhole = new Blackhole();
-        using RunningProxies bitflow = RunningProxies.Start(
-            $$"""
-            server:
-              proxies:
-                - name: p
-                  listener: { address: "127.0.0.1:0" }
-                  targets: [ { name: down, address: "down.example:{{IPEndPoint.Parse(down.Address).Port}}" }, { name: silent, address: "{{blackhole.Address}}" } ]
-                  options: { connection_load_balancer: failover }
-            """,
+        using RunningProxies bitflow = InOrder(
             engine,
-            _ => [IPAddress.Loopback]);
+            $$"""{ name: down, address: "down.example:{{IPEndPoint.Parse(down.Address).Port}}" }, { name: silent, address: "{{blackhole.Address}}" }""",
+            names: _ => [IPAddress.Loopback]);
         Socket client = await bitflow.ConnectAsync();
         await client.SendAllAsync("GET /");
         await Eventually.IsTrueAsync(() => bitflow.FailedAttempts.Count == 1, "the second target is dialled");
@@ -202,16 +209,9 @@ public sealed class AttemptTests
     {
         using var blackhole = new Blackhole();
         using var down = new Refusal();
-        using RunningProxies bitflow = RunningProxies.Start(
-            $$"""
-            server:
-              proxies:
-                - name: p
-                  listener: { address: "127.0.0.1:0" }
-                  targets: [ { name: silent, address: "{{blackhole.Address}}", connect_timeout: 100ms }, { name: down, address: "{{down.Address}}" } ]
-                  options: { connection_load_balancer: failover }
-            """,
-            engine);
+        using RunningProxies bitflow = InOrder(
+            engine,
+            $$"""{ name: silent, address: "{{blackhole.Address}}", connect_timeout: 100ms }, { name: down, address: "{{down.Address}}" }""");
         using Socket client = await bitflow.ConnectAsync();
         await client.EndingAsync();
         client.Dispose();
@@ -249,16 +249,10 @@ public sealed class AttemptTests
     {
         using var down = new Refusal();
         string targets = string.Join(", ", Enumerable.Range(0, 20).Select(i => $$"""{ name: t{{i}}, address: "{{down.Address}}", connect_attempts: 1000 }"""));
-        using RunningProxies bitflow = RunningProxies.Start(
-            $$"""
-            server:
-              proxies:
-                - name: p
-                  listener: { address: "127.0.0.1:0" }
-                  targets: [ {{targets}} ]
-                  options: { connection_load_balancer: failover, connection_lifetime: 50ms }
-            """,
-            engine);
+        using RunningProxies bitflow = InOrder(
+            engine,
+            targets,
+            options: "connection_lifetime: 50ms");
         using Socket client = await bitflow.ConnectAsync();
         await client.EndingAsync();
         client.Dispose();

@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Sockets;
-using Bitflow.App.Reporting;
 using Bitflow.Domain;
 using Bitflow.Net.Linux;
 using Microsoft.AspNetCore.Connections;

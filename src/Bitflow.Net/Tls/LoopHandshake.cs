@@ -8,9 +8,6 @@ namespace Bitflow.Net.Tls;
 /// <summary>Hands shaken on a Linux loop, by the TLS library itself; it goes on whenever there are bytes, or room, beneath.</summary>
 internal sealed class LoopHandshake : IReadyHandler
 {
-    /// <summary>Certificates that a peer may show. A chain has a handful, and each costs a parse and perhaps a signature on the loop.</summary>
-    private const int MostCertificates = 16;
-
     private readonly LoopOperation _waiting = new();
     private readonly LinuxLoop _loop;
     private readonly RecordLink _link;
@@ -93,12 +90,9 @@ internal sealed class LoopHandshake : IReadyHandler
     {
         if (_wishes.Judge is not { } judge)
             return true;
-        if (OpenSsl.CountOf(sent) is var count && count > MostCertificates)
-        {
-            _refusal = $"it came with {count} certificates, and no more than {MostCertificates} are looked at";
+        _refusal = CertificateChecks.TooMany(OpenSsl.CountOf(sent));
+        if (_refusal is not null)
             return false;
-        }
-
         try
         {
             _peer = X509CertificateLoader.LoadCertificate(OpenSsl.Encode(certificate));
