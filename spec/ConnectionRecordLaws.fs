@@ -38,7 +38,7 @@ let private sample =
       Local = Endpoint.OfIp(IPAddress.Parse "2001:db8::1", 443)
       Header = HeaderSeen.None
       OpenConnections = 3L
-      RoundRobinTicket = None
+      RoundRobinTicket = ValueNone
       HelloRead = true
       AlpnOffer = [ "h2"; "http/1.1" ]
       TlsOffer = ValueSome { Tls12 = true; Tls13 = true; LargeGroup = "ffdhe4096" }
@@ -47,21 +47,21 @@ let private sample =
 [<Fact>]
 let ``a record that was written reads back as itself`` () =
     Law.Holds(fun (record: ConnectionRecord) ->
-        match ConnectionRecord.tryParse (ConnectionRecord.format record) with
-        | Ok read -> ConnectionRecord.format read = ConnectionRecord.format record && read.Timestamp = record.Timestamp && read.Duration = record.Duration
+        match ConnectionLogLine.tryParse (ConnectionLogLine.format record) with
+        | Ok read -> ConnectionLogLine.format read = ConnectionLogLine.format record && read.Timestamp = record.Timestamp && read.Duration = record.Duration
                      && read.Source = record.Source && read.Error = record.Error && read.AlpnOffer = record.AlpnOffer && read.HelloRead = record.HelloRead && read.TlsOffer = record.TlsOffer && read.RoundRobinTicket = record.RoundRobinTicket
         | Error _ -> false)
 
 [<Fact>]
 let ``every record has every key once, in the order of the table`` () =
-    Law.Holds(fun (record: ConnectionRecord) -> keys (ConnectionRecord.format record) = List.map fst ConnectionRecord.fields)
+    Law.Holds(fun (record: ConnectionRecord) -> keys (ConnectionLogLine.format record) = List.map fst ConnectionLogLine.fields)
 
 [<Fact>]
 let ``the reference's keys come first, in the reference's order`` () =
     Law.HoldsFor(
         [ [ "name"; "timestamp"; "duration"; "source_ip"; "source_port"; "source_protocol"; "source_transport"; "destination_ip"; "destination_port"
             "destination_protocol"; "destination_transport"; "source_sent_bytes"; "destination_receive_bytes" ] ],
-        fun reference -> List.truncate reference.Length (List.map fst ConnectionRecord.fields) = reference
+        fun reference -> List.truncate reference.Length (List.map fst ConnectionLogLine.fields) = reference
     )
 
 [<Fact>]
@@ -69,18 +69,18 @@ let ``whatever a client put into a record, it is one line of valid UTF-8 without
     Law.Holds(fun (HostileText a) (HostileText b) ->
         let record = { sample with ServerName = a; Error = b; AlpnOffer = [ a ]; Source = Endpoint.Unix b }
         let buffer = ArrayBufferWriter<byte>()
-        ConnectionRecord.writeLine buffer record
+        ConnectionLogLine.write buffer record
         let text = UTF8Encoding(false, true).GetString buffer.WrittenSpan
         text.EndsWith '\n'
         && text.Substring(0, text.Length - 1) |> Seq.forall (fun c -> c >= ' ')
-        && (match ConnectionRecord.tryParse text with Ok read -> read.Target = "app" | Error _ -> false))
+        && (match ConnectionLogLine.tryParse text with Ok read -> read.Target = "app" | Error _ -> false))
 
 [<Fact>]
 let ``a record is written as the operators' guide shows it`` () =
     Law.HoldsFor(
         [ sample,
           """{"name":"web","timestamp":"2026-01-02T03:04:05.6780000Z","duration":1.500001,"source_ip":"192.0.2.7","source_port":51234,"source_protocol":"tcp4","source_transport":"tls","destination_ip":"/run/app.sock","destination_port":0,"destination_protocol":"unix","destination_transport":"plaintext","source_sent_bytes":12,"destination_receive_bytes":345,"id":9,"listener":":443","target":"app","close_reason":"client.relay.ended","error":"","sni":"www.example","alpn":"h2","tls_version":"1.3","client_certificate_subject":"","dial_duration":1,"dial_attempts":1,"config_generation":1,"peer_ip":"192.0.2.7","peer_port":51234,"peer_protocol":"tcp4","local_ip":"2001:db8::1","local_port":443,"local_protocol":"tcp6","header":"","header_source_ip":"","header_source_port":0,"header_source_protocol":"","header_destination_ip":"","header_destination_port":0,"header_destination_protocol":"","open_connections":3,"round_robin_ticket":null,"hello_read":true,"alpn_offer":["h2","http/1.1"],"tls_offer":["1.2","1.3"],"large_group":"ffdhe4096","resolved":[{"host":"app.internal","addresses":["10.0.0.1"]}]}""" ],
-        fun (record, line) -> ConnectionRecord.format record = line
+        fun (record, line) -> ConnectionLogLine.format record = line
     )
 
 [<Fact>]
@@ -88,7 +88,7 @@ let ``the reference's own log reads too; what it lacks is empty`` () =
     Law.HoldsFor(
         [ """{"name":"web","timestamp":"2020-05-01T10:00:00.123456789+02:00","duration":12.5,"source_ip":"10.0.0.9","source_port":4000,"source_protocol":"tcp4","source_transport":"plaintext","destination_ip":"10.0.0.1","destination_port":80,"destination_protocol":"tcp4","destination_transport":"plaintext","source_sent_bytes":1,"destination_receive_bytes":2}""" ],
         fun line ->
-            match ConnectionRecord.tryParse line with
+            match ConnectionLogLine.tryParse line with
             | Ok read -> read.Name = "web" && read.Timestamp.Hour = 8 && read.Duration = Duration.OfNanoseconds 12_500_000L && read.Target = "" && read.Resolved = [] && read.TlsOffer = ValueNone
             | Error _ -> false
     )
@@ -96,10 +96,10 @@ let ``the reference's own log reads too; what it lacks is empty`` () =
 [<Fact>]
 let ``no line makes the reading throw`` () =
     Law.Holds(fun (HostileText text) at (HostileText piece) ->
-        let line = ConnectionRecord.format sample
+        let line = ConnectionLogLine.format sample
         let at = abs (at % line.Length)
         [ text; line.Insert(at, piece); line.Substring(0, at) ]
-        |> List.forall (fun line -> match ConnectionRecord.tryParse line with Ok _ | Error _ -> true))
+        |> List.forall (fun line -> match ConnectionLogLine.tryParse line with Ok _ | Error _ -> true))
 
 [<Fact>]
 let ``a field of another type is named`` () =
@@ -110,7 +110,7 @@ let ``a field of another type is named`` () =
           """{"close_reason":"a.b.c"}""", "close_reason"
           """{"resolved":[{}]}""", "resolved"; """{"alpn_offer":[1]}""", "alpn_offer"; """{"hello_read":"yes"}""", "hello_read"; """{"tls_offer":"1.3"}""", "tls_offer"; """{"tls_offer":[],"large_group":4096}""", "large_group"
           """{"dial_attempts":99999999999}""", "dial_attempts" ],
-        fun (line, key) -> match ConnectionRecord.tryParse line with Error(ConnectionRecordError.BadField bad) -> bad = key | _ -> false
+        fun (line, key) -> match ConnectionLogLine.tryParse line with Error(ConnectionRecordError.BadField bad) -> bad = key | _ -> false
     )
 
 [<Fact>]
@@ -118,13 +118,28 @@ let ``a line without what every record has, the reference's too, is none`` () =
     Law.HoldsFor(
         [ "{}", "name"; """{"timestamp":"2026-01-02T03:04:05Z"}""", "name"; """{"name":null,"timestamp":"2026-01-02T03:04:05Z"}""", "name"; """{"name":"web"}""", "timestamp"
           """{"level":"info","message":"hello","timestamp":"2026-01-02T03:04:05Z"}""", "name" ],
-        fun (line, key) -> match ConnectionRecord.tryParse line with Error error -> error = ConnectionRecordError.Missing key | Ok _ -> false)
+        fun (line, key) -> match ConnectionLogLine.tryParse line with Error error -> error = ConnectionRecordError.Missing key | Ok _ -> false)
+
+[<Fact>]
+let ``what a line does not say is empty, zero, null, false or nothing at all, as in a record of which nothing is known`` () =
+    let said line =
+        use json = JsonDocument.Parse(line: string)
+        [ for property in json.RootElement.EnumerateObject() do
+              if property.Name <> "name" && property.Name <> "timestamp" then property.Value.GetRawText() ]
+    Law.HoldsFor(
+        [ """{"name":"web","timestamp":"2026-01-02T03:04:05Z"}""" ],
+        fun line ->
+            let read = ConnectionLogLine.tryParse line |> Result.map (ConnectionLogLine.format >> said)
+            read = Ok(said (ConnectionLogLine.format ConnectionRecord.Empty))
+            && (match read with
+                | Ok values -> values |> List.forall (fun value -> List.contains value [ "\"\""; "0"; "null"; "false"; "[]" ])
+                | Error _ -> false))
 
 [<Fact>]
 let ``what an inbound header said is recorded as it was said`` () =
     let v4 (text: string) = IPEndPoint.Parse text
     let header (record: ConnectionRecord) =
-        use json = JsonDocument.Parse(ConnectionRecord.format record)
+        use json = JsonDocument.Parse(ConnectionLogLine.format record)
         let text (key: string) = json.RootElement.GetProperty(key).GetString()
         text "header", text "header_source_ip", text "header_destination_ip"
     Law.HoldsFor(
@@ -149,13 +164,13 @@ let ``half a character is written as U+FFFD, and whole ones as they are`` () =
         [ high, lost; "x" + high, "x" + lost; low + "x", lost + "x"; high + "x", lost + "x"; "xy" + low + "z", "xy" + lost + "z"
           high + low, high + low; "a" + high + low + "b", "a" + high + low + "b"; high + high + low, lost + high + low; "", "" ],
         fun (text, written) ->
-            use json = JsonDocument.Parse(ConnectionRecord.format { sample with Target = text })
+            use json = JsonDocument.Parse(ConnectionLogLine.format { sample with Target = text })
             json.RootElement.GetProperty("target").GetString() = written
     )
 
 [<Fact>]
 let ``every port that there is can be read, and no other number`` () =
-    let port (n: int64) = ConnectionRecord.tryParse $"{{\"name\":\"web\",\"timestamp\":\"2026-01-02T03:04:05Z\",\"source_ip\":\"192.0.2.1\",\"source_protocol\":\"tcp4\",\"source_port\":{n}}}"
+    let port (n: int64) = ConnectionLogLine.tryParse $"{{\"name\":\"web\",\"timestamp\":\"2026-01-02T03:04:05Z\",\"source_ip\":\"192.0.2.1\",\"source_protocol\":\"tcp4\",\"source_port\":{n}}}"
     Law.HoldsFor([ -1L, false; 0L, true; 1L, true; 65_535L, true; 65_536L, false; 4_294_967_297L, false ], fun (n, isPort) ->
         match port n with
         | Ok read -> isPort && read.Source = Endpoint.OfIp(IPAddress.Parse "192.0.2.1", int n)

@@ -255,12 +255,8 @@ let ``a target that a case names and the proxy does not have is a failure, not a
 let private recorded (p: ProxyConfig) (client: DescribedClient) : ConnectionRecord =
     let forecast = Forecast.untilDial (Rules p) (tlsOf p) client
     let _, life = if forecast.Life.IsOver then [], forecast.Life else Forecast.connect (fun _ -> false) forecast
-    let dull =
-        match ConnectionRecord.tryParse """{"name":"p","timestamp":"2026-01-02T03:04:05Z"}""" with
-        | Ok record -> record
-        | Error e -> failwith $"%A{e}"
     let helloRead = life.Rules.ReadsHello && (match life.CloseReason with ValueSome { Phase = Phase.Admission } -> false | _ -> true)
-    { dull with
+    { ConnectionRecord.Empty with
         Name = p.Name
         Peer = client.Peer
         Source = life.Source
@@ -269,7 +265,7 @@ let private recorded (p: ProxyConfig) (client: DescribedClient) : ConnectionReco
         ServerName = (match client.ServerName with ValueSome name when life.Rules.ReadsHello -> name.Text | _ -> "")
         Header = (if life.FromTrustedProxy then HeaderSeen.Unknown else HeaderSeen.None)
         OpenConnections = int64 client.OpenConnections
-        RoundRobinTicket = (if p.Options.LoadBalancer = Policy.RoundRobin then Some client.Ticket else None)
+        RoundRobinTicket = (if p.Options.LoadBalancer = Policy.RoundRobin then ValueSome client.Ticket else ValueNone)
         HelloRead = helloRead
         TlsOffer = (if helloRead then ValueSome client.TlsOffer else ValueNone)
         DestinationTransport = (if life.IsRelaying then SideTransport.Plaintext else SideTransport.Unknown)
@@ -293,7 +289,7 @@ let private show p record =
 
 [<Fact>]
 let ``under the file that it was served by, a recorded connection is decided as it was`` () =
-    let written record = ConnectionRecord.format record |> ConnectionRecord.tryParse |> Result.defaultWith (fun e -> failwith $"%A{e}")
+    let written record = ConnectionLogLine.format record |> ConnectionLogLine.tryParse |> Result.defaultWith (fun e -> failwith $"%A{e}")
     Law.Holds(fun (SmallProxy p) (n: int) (m: int) (openNow: int) (ticket: uint16) (tls12: bool, tls13: bool, isLarge: bool) ->
         let offer = { Tls12 = tls12; Tls13 = tls13; LargeGroup = if isLarge then "ffdhe8192" else "" }
         match judge p (written (recorded p { client n m openNow ticket with TlsOffer = offer })) with

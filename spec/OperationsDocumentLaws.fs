@@ -27,7 +27,7 @@ let ``the guide lists every metric, with its type, its names and its tags, and n
 [<Fact>]
 let ``the guide lists every key of the connection log, in its order`` () =
     Law.HoldsFor(
-        [ rows "## Connection log", ConnectionRecord.fields |> List.map (fun (key, meaning) -> $"| `{key}` | {meaning} |") ],
+        [ rows "## Connection log", ConnectionLogLine.fields |> List.map (fun (key, meaning) -> $"| `{key}` | {meaning} |") ],
         fun (listed, existing) -> listed = existing
     )
 

@@ -52,7 +52,7 @@ module Replay =
           AlpnOffer = record.AlpnOffer @ [ record.Alpn ] |> List.choose (AlpnName.tryOfText >> ValueOption.toOption)
           TlsOffer = tlsOfferOf record |> ValueOption.defaultValue TlsOffer.usual
           OpenConnections = int (max 0L (min (int64 Int32.MaxValue) record.OpenConnections))
-          Ticket = record.RoundRobinTicket |> Option.defaultValue 0L }
+          Ticket = record.RoundRobinTicket |> ValueOption.defaultValue 0L }
 
     /// Whether the connection was turned away before a target was chosen, by a decision that the configuration takes.
     let private wasRefused (record: ConnectionRecord) =

@@ -116,7 +116,7 @@ public sealed class ObservationTests
             Assert.Equal(0, await bitflow.ExitAsync());
             string[] lines = [.. Directory.GetFiles(folder).SelectMany(File.ReadAllLines)];
             Assert.Equal(made, lines.Length);
-            var ids = lines.Select(line => ConnectionRecordModule.TryParse(line)).Select(read => read.IsOk ? read.ResultValue.Id : -1).ToHashSet();
+            var ids = lines.Select(line => ConnectionLogLine.TryParse(line)).Select(read => read.IsOk ? read.ResultValue.Id : -1).ToHashSet();
             Assert.Equal(made, ids.Count);
             Assert.DoesNotContain(-1, ids);
         }
@@ -184,7 +184,7 @@ public sealed class ObservationTests
         try
         {
             var log = new ConnectionLogFile(path, heard);
-            ConnectionRecord record = ConnectionRecordModule.TryParse("""{"name":"web","timestamp":"2026-01-02T03:04:05Z"}""").ResultValue;
+            ConnectionRecord record = ConnectionLogLine.TryParse("""{"name":"web","timestamp":"2026-01-02T03:04:05Z"}""").ResultValue;
             KeyValuePair<string, object?>[] tags = [new("proxy", "web")];
             log.Reopen();
             await Eventually.IsTrueAsync(() => heard.IsHeld, "the writer is held up");

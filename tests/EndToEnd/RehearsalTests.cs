@@ -32,7 +32,7 @@ public sealed class RehearsalTests
             using var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
             Task playing = ConnectAndPlayAsync(client, bitflow.EndPoint(), rehearsal.FromClient);
             await Eventually.IsTrueAsync(() => File.Exists(log) && File.ReadAllText(log).EndsWith('\n'), $"a line in the connection log; the log:\n{bitflow.Errors}");
-            ConnectionRecord record = ConnectionRecordModule.TryParse((await File.ReadAllTextAsync(log)).TrimEnd()).ResultValue;
+            ConnectionRecord record = ConnectionLogLine.TryParse((await File.ReadAllTextAsync(log)).TrimEnd()).ResultValue;
             Assert.Equal(foreseen, new Played(record.CloseReason.Value.ToString(), record.Target, record.DialAttempts));
             client.Dispose();
             await playing;

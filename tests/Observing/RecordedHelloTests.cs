@@ -42,7 +42,7 @@ public sealed class RecordedHelloTests
 
         ProxyConfig proxy = RunningProxies.Read(yaml).Proxies.Head;
         var tls = new ListenerTlsRules(proxy.Listener.Tls.Value, [["server.example"]]);
-        ConnectionRecord read = ConnectionRecordModule.TryParse(ConnectionRecordModule.format(record)).ResultValue;
-        Assert.True(Replay.Judge(_ => new Rules(proxy), _ => tls, read).IsSame, $"decided otherwise, from {ConnectionRecordModule.format(record)}");
+        ConnectionRecord read = ConnectionLogLine.TryParse(ConnectionLogLine.Format(record)).ResultValue;
+        Assert.True(Replay.Judge(_ => new Rules(proxy), _ => tls, read).IsSame, $"decided otherwise, from {ConnectionLogLine.Format(record)}");
     }
 }

@@ -26,7 +26,7 @@ internal static class ReplayCommand
             {
                 lines++;
                 progress.Report(() => string.Create(CultureInfo.InvariantCulture, $"{Shown.Escaped(logPath)}: {lines:N0} connections decided again"));
-                FSharpResult<ConnectionRecord, ConnectionRecordError> record = ConnectionRecordModule.TryParse(line);
+                FSharpResult<ConnectionRecord, ConnectionRecordError> record = ConnectionLogLine.TryParse(line);
                 if (record.IsError)
                 {
                     summary = Replay.AddUnreadable(summary);

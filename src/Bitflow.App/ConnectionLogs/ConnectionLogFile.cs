@@ -145,7 +145,7 @@ internal sealed class ConnectionLogFile
     {
         while (_batch.WrittenCount < BatchBytes && _queue.Reader.TryRead(out Entry entry))
         {
-            ConnectionRecordModule.WriteLine(_batch, entry.Record);
+            ConnectionLogLine.Write(_batch, entry.Record);
             _lines.Add(new BatchedLine(_batch.WrittenCount, entry.Proxy));
         }
 
