@@ -43,9 +43,20 @@ public sealed class ObservationTests
         bitflow.Rewrite(Proxy(target), $"  admin: {{ address: 'unix:{(kind == "path" ? path : "@" + name)}' }}\n");
         bitflow.Signal("HUP");
         await bitflow.SaysAsync("is in force");
-        using Socket client = await SocketWords.ConnectAsync(new UnixDomainSocketEndPoint(kind == "path" ? path : "\0" + name));
-        await client.SendAllAsync("GET /healthz HTTP/1.1\r\nHost: bitflow\r\nConnection: close\r\n\r\n");
-        Assert.EndsWith("ok\n", await client.ReadTextToEndAsync(), StringComparison.Ordinal);
+        Assert.EndsWith("ok\n", await AskAsync(new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified)), StringComparison.Ordinal);
+
+        // One that has a name itself, longer than the server's.
+        var named = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        named.Bind(new UnixDomainSocketEndPoint("\0" + name.PadRight(107, 'x')));
+        Assert.EndsWith("ok\n", await AskAsync(named), StringComparison.Ordinal);
+
+        async Task<string> AskAsync(Socket socket)
+        {
+            using Socket client = socket;
+            await client.ConnectAsync(new UnixDomainSocketEndPoint(kind == "path" ? path : "\0" + name));
+            await client.SendAllAsync("GET /healthz HTTP/1.1\r\nHost: bitflow\r\nConnection: close\r\n\r\n");
+            return await client.ReadTextToEndAsync();
+        }
     }
 
     [Fact]

@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
 using System.Net.Sockets;
+using System.Text;
 using Bitflow.Domain;
+using Bitflow.Net.Linux;
 using Bitflow.Net.Transport;
 using Bitflow.Net.Transport.Linux;
 using Bitflow.Net.Transport.Managed;
@@ -263,6 +265,46 @@ public abstract class EngineContract : IDisposable
         await Assert.ThrowsAsync<SocketException>(() => Client(family, address));
         Assert.Equal(50, accepted.Count);
         clients.ForEach(c => c.Dispose());
+    }
+
+    /// <summary>Its own name, not the listener's, says how long it is: a path fills what the kernel has room for to the last byte, without a zero behind it.</summary>
+    [Theory]
+    [InlineData(true, "/tmp/b", 20)]
+    [InlineData(true, "/tmp/b", 107)]
+    [InlineData(true, "/tmp/b", 108)]
+    [InlineData(true, "\0", 1)]
+    [InlineData(true, "\0b", 108)]
+    [InlineData(false, "/tmp/b", 20)]
+    [InlineData(false, "/tmp/b", 107)]
+    [InlineData(false, "/tmp/b", 108)]
+    [InlineData(false, "\0", 1)]
+    [InlineData(false, "\0b", 108)]
+    public async Task A_Unix_client_may_have_a_longer_name_than_the_listener(bool isAwaited, string start, int bytes)
+    {
+        string name = bytes == 1 ? "" : (start + Guid.NewGuid().ToString("N")).PadRight(bytes, 'x')[..bytes];
+        ListeningSocket listening = ListeningSocket.Open(Address.NewUnixAbstract(Guid.NewGuid().ToString("N")[..8]))[0];
+        var accepted = new AcceptedConnections();
+        Acceptor? acceptor = null;
+        if (isAwaited)
+        {
+            acceptor = Engine.Accept(listening, accepted);
+            using Socket before = await Client(Family.Unix, listening);
+            (await accepted.NextAsync()).Abort();
+        }
+
+        using Socket client = Wire.NewSocket(Family.Unix);
+        if (name.Length > 0)
+            Assert.Equal(0, Libc.Bind((int)client.Handle, [1, 0, .. Encoding.UTF8.GetBytes(name)]));
+        await client.ConnectAsync(Wire.EndPointOf(listening)).WaitAsync(Wire.Patience);
+        acceptor ??= Engine.Accept(listening, accepted);
+        Connection connection = await accepted.NextAsync();
+        Assert.Equal(Endpoint.NewUnix(name.Replace('\0', '@')), connection.Remote);
+        connection.Abort();
+        using Socket next = await Client(Family.Unix, listening);
+        (await accepted.NextAsync()).Abort();
+        await acceptor.CloseAsync().WaitAsync(Wire.Patience);
+        if (name.StartsWith('/'))
+            File.Delete(name);
     }
 
     [Fact]

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using Bitflow.Domain;
 using Bitflow.Net.Linux;
+using Bitflow.Net.Transport;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 
@@ -11,7 +12,7 @@ namespace Bitflow.App.Admin;
 /// Accepts for Kestrel, whose own loop asks again at once where no descriptor is left, and so would take a whole processor until clients leave. This one
 /// waits while descriptors are scarce; how many the admin server leaves is the core's to say (<see cref="Admission"/>).
 /// </summary>
-internal sealed class AdminListener(Socket socket, SocketConnectionContextFactory connections) : IConnectionListener
+internal sealed class AdminListener(ListeningSocket listening, SocketConnectionContextFactory connections) : IConnectionListener
 {
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(250);
 
@@ -20,8 +21,9 @@ internal sealed class AdminListener(Socket socket, SocketConnectionContextFactor
 
     /// <summary>Since the number of an accepted socket said so, or accepting failed; whether it still is so is then looked up, which is dear.</summary>
     private bool _isScarce;
+    private Socket? _accepting;
 
-    public EndPoint EndPoint => socket.LocalEndPoint!;
+    public EndPoint EndPoint => listening.Socket.LocalEndPoint!;
 
     /// <returns>Null once nothing more is to be accepted.</returns>
     public async ValueTask<ConnectionContext?> AcceptAsync(CancellationToken cancellationToken = default)
@@ -33,7 +35,8 @@ internal sealed class AdminListener(Socket socket, SocketConnectionContextFactor
             {
                 if (!_isScarce || Admission.MayAdminAccept(_limit, Libc.DescriptorsInUse()))
                 {
-                    Socket client = await socket.AcceptAsync(end.Token).ConfigureAwait(false);
+                    _accepting ??= AcceptingSocket.Of(listening);
+                    Socket client = await _accepting.AcceptAsync(end.Token).ConfigureAwait(false);
                     await PoolThread.EnterAsync().ConfigureAwait(false);
                     _isScarce = !Admission.MayAdminAccept(_limit, (int)client.Handle);
                     return connections.Create(client);
@@ -57,5 +60,7 @@ internal sealed class AdminListener(Socket socket, SocketConnectionContextFactor
     {
         await UnbindAsync().ConfigureAwait(false);
         _unbound.Dispose();
+        listening.Close();
+        _accepting?.Dispose();
     }
 }

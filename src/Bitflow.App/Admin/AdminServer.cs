@@ -114,7 +114,7 @@ internal sealed class AdminServer : IAsyncDisposable
         private readonly SocketConnectionContextFactory _connections = new(new SocketConnectionFactoryOptions(), NullLogger.Instance);
 
         public ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default) =>
-            ValueTask.FromResult<IConnectionListener>(new AdminListener(_opened.Dequeue().Socket, _connections));
+            ValueTask.FromResult<IConnectionListener>(new AdminListener(_opened.Dequeue(), _connections));
     }
 
     /// <summary>A request in, its answer out.</summary>

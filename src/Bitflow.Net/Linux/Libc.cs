@@ -215,6 +215,9 @@ internal static unsafe partial class Libc
             return Answer(BindNative(descriptor, a, (uint)address.Length));
     }
 
+    /// <summary>Makes the second descriptor another of what the first is one of; what it was before is closed.</summary>
+    public static int Duplicate(int descriptor, int onto) => Answer(Dup3Native(descriptor, onto, CloseOnExec));
+
     /// <summary>Accepts one connection, non-blocking and closed on exec, and writes its remote address.</summary>
     public static int Accept(int listener, Span<byte> address, out int addressBytes)
     {
@@ -435,6 +438,9 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", EntryPoint = "bind")]
     private static partial int BindNative(int descriptor, byte* address, uint bytes);
+
+    [LibraryImport("libc", EntryPoint = "dup3")]
+    private static partial int Dup3Native(int descriptor, int onto, int flags);
 
     [LibraryImport("libc", EntryPoint = "getsockname")]
     private static partial int GetSockNameNative(int descriptor, byte* address, uint* bytes);

@@ -19,6 +19,7 @@ internal sealed class ManagedAcceptor : Acceptor
     private readonly Lock _gate = new();
     private readonly Task _run;
     private TaskCompletionSource? _resumed;
+    private Socket? _accepting;
     private CancellationTokenSource _interrupt = new();
 
     public ManagedAcceptor(ManagedLoop loop, ListeningSocket listening, IAcceptHandler handler)
@@ -26,7 +27,6 @@ internal sealed class ManagedAcceptor : Acceptor
         _loop = loop;
         _listening = listening;
         _handler = handler;
-        listening.Socket.Blocking = false;
         _run = Task.Run(RunAsync);
     }
 
@@ -63,11 +63,11 @@ internal sealed class ManagedAcceptor : Acceptor
         await _stop.CancelAsync().ConfigureAwait(false);
         await _run.ConfigureAwait(false);
         _listening.Close();
+        _accepting?.Dispose();
     }
 
     private async Task RunAsync()
     {
-        Socket socket = _listening.Socket;
         while (!_stop.IsCancellationRequested)
         {
             Task? paused;
@@ -87,9 +87,10 @@ internal sealed class ManagedAcceptor : Acceptor
             using var either = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token, interrupt);
             try
             {
+                _accepting ??= AcceptingSocket.Of(_listening);
                 // One linked token serves many accepts: it is made anew only after a pause.
                 while (!either.IsCancellationRequested)
-                    Take(await socket.AcceptAsync(either.Token).ConfigureAwait(false));
+                    Take(await _accepting.AcceptAsync(either.Token).ConfigureAwait(false));
             }
             catch (OperationCanceledException)
             {
@@ -106,7 +107,8 @@ internal sealed class ManagedAcceptor : Acceptor
             }
         }
 
-        AcceptQueued(socket);
+        if (_accepting is not null)
+            AcceptQueued(_accepting);
     }
 
     private void AcceptQueued(Socket socket)
