@@ -369,22 +369,6 @@ let ``what Bitflow decides during the relay is a reset to both sides`` () =
             reason ended = $"{who}.relay.{cause}" && ending ended = ValueSome Ending.ResetBoth))
 
 [<Fact>]
-let ``who takes nothing for write_timeout has one reason, be it this clock or the kernel's that says so; without the limit it vanished`` () =
-    Law.Holds(fun (SmallProxy p) (milliseconds: uint8) (ofTarget: bool) ->
-        let limit = Sample.milliseconds (int milliseconds)
-        let p = { p with Listener = { p.Listener with WriteTimeout = limit }; Targets = p.Targets |> List.map (fun t -> { t with WriteTimeout = limit }) }
-        let life = toDial (begin' p client) (at 0) (ValueSome(Sample.serverName "a.example")) 0L
-        life.IsOver
-        || (let relay = Life.advance life (at 0) Event.Connected
-            let side, who = if ofTarget then Side.Target, "target" else Side.Client, "client"
-            let told = Life.advance relay (at 0) (Event.Relayed(side, RelayEvent.NotTaken))
-            if limit.IsPositive then
-                let ours = Life.advance relay (at 0) (Event.ClockOver(side, Cause.WriteTimeout))
-                reason told = $"{who}.relay.write_timeout" && reason told = reason ours && ending told = ending ours
-            else
-                reason told = $"{who}.relay.vanished"))
-
-[<Fact>]
 let ``a forced end and a fault of our own end a connection in any phase, and reset it`` () =
     Law.Holds(fun (SmallProxy p) (n: int) (events: AnyEvents) ->
         let now, life = List.last (lives p (peer n) events)
@@ -411,7 +395,7 @@ let ``a relay keeps the listener's timeouts for the client and the chosen target
             Targets = [ Sample.target "a"; { Sample.target "b" with ReadTimeout = Sample.milliseconds 30; WriteTimeout = Sample.milliseconds 40 } ]
             Options = { Sample.options with LoadBalancer = Policy.RoundRobin } }
     let relay = Life.advance (toDial (begin' proxy client) (at 0) ValueNone 1L) (at 0) Event.Connected
-    let quiet = { LastMoved = at 1_000; Held = false; WritePending = false; LastTaken = at 1_000 }
+    let quiet = { LastMoved = at 1_000; Held = false; WritePending = false; LastTaken = at 1_000; Standstill = ValueNone }
     let silent, stuck = { quiet with LastMoved = at 0 }, { quiet with WritePending = true; LastTaken = at 0 }
     Law.HoldsFor(
         [ 9, silent, quiet, None; 10, silent, quiet, Some(Side.Client, Cause.ReadTimeout)

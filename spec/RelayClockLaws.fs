@@ -11,8 +11,16 @@ let private limits (limit: Duration) elapsed = limit.IsPositive && elapsed >= li
 
 /// Every clock that is over, straight from the words of the design.
 let private overNow (r: StampedRelay) =
-    [ if r.ClientSide.WritePending && limits r.ClientWrite (since r.Now r.ClientSide.LastTaken) then Side.Client, Cause.WriteTimeout
-      if r.TargetSide.WritePending && limits r.TargetWrite (since r.Now r.TargetSide.LastTaken) then Side.Target, Cause.WriteTimeout
+    let notTaken limit (a: SideActivity) =
+        let pending = a.WritePending && limits limit (since r.Now a.LastTaken)
+        match a.Standstill with
+        | ValueNone -> if pending then [ Cause.WriteTimeout ] else []
+        | ValueSome { Since = at } when at.IsNever -> []
+        | ValueSome { Since = at } when a.WritePending -> if pending && 2L * since r.Now at >= limit.TotalNanoseconds then [ Cause.WriteTimeout ] else []
+        | ValueSome { Since = at; IsUnanswered = isUnanswered } ->
+            if not (limits limit (since r.Now at)) then [] elif isUnanswered then [ Cause.Vanished ] else [ Cause.WriteTimeout ]
+    [ for cause in notTaken r.ClientWrite r.ClientSide do Side.Client, cause
+      for cause in notTaken r.TargetWrite r.TargetSide do Side.Target, cause
       if not r.ClientSide.Held && limits r.ClientRead (since r.Now r.ClientSide.LastMoved) then Side.Client, Cause.ReadTimeout
       if not r.TargetSide.Held && limits r.TargetRead (since r.Now r.TargetSide.LastMoved) then Side.Target, Cause.ReadTimeout ]
 
@@ -48,6 +56,53 @@ let ``nothing can be over before it is looked at again, whatever moves in betwee
             // A side that is let go has been moved on to now.
             now.Nanoseconds >= at.Nanoseconds || (overNow { r with Now = now; ClientSide = client; TargetSide = target }).IsEmpty
         | ClockVerdict.Over _ -> true)
+
+/// The client's side under a write_timeout alone, looked at as often as the clock asks for, until it is over or the time is up. What the kernel took and
+/// holds is told by the instant.
+let private watched (timeout: Duration) (until: Instant) (lastTaken: Instant) (pending: bool) (queue: Instant -> SendQueue) =
+    let rec look (now: Instant) before =
+        let standstill = RelayClock.looked before now (queue now)
+        let client = { LastMoved = now; Held = false; WritePending = pending; LastTaken = Instant.earlier now lastTaken; Standstill = ValueSome standstill }
+        let quiet = { client with WritePending = false; Standstill = ValueNone }
+        match RelayClock.verdict Duration.Zero timeout Duration.Zero Duration.Zero now client quiet with
+        | ClockVerdict.Over(side, cause) -> ValueSome(now, side, cause)
+        | ClockVerdict.LookAgain at -> if at.Nanoseconds > until.Nanoseconds then ValueNone else look at (ValueSome standstill)
+    look (Instant 0L) ValueNone
+
+[<Fact>]
+let ``a reader of whom anything is acknowledged within every half of write_timeout is never cut, however long the kernel takes nothing new`` () =
+    Law.Holds(fun (milliseconds: byte) (isUnanswered: bool) (pending: bool) ->
+        let timeout = Sample.milliseconds (2 + int milliseconds)
+        let step = timeout.TotalNanoseconds / 2L
+        let queue (now: Instant) = { Acknowledged = now.Nanoseconds / step; HasOthers = true; IsUnanswered = isUnanswered }
+        (watched timeout (Instant(20L * timeout.TotalNanoseconds)) (Instant 0L) pending queue).IsNone)
+
+[<Fact>]
+let ``a write of which nothing is taken is over at write_timeout, and at one and a half of it at the latest after the last acknowledgement`` () =
+    Law.Holds(fun (milliseconds: byte) (taken: uint16) (acknowledged: uint16) ->
+        let timeout = Sample.milliseconds (2 + int milliseconds)
+        let taken = Instant(int64 taken * 10_000L)
+        let last = Instant.later taken (Instant(int64 acknowledged * 10_000L))
+        let queue (now: Instant) = { Acknowledged = min now.Nanoseconds last.Nanoseconds; HasOthers = true; IsUnanswered = false }
+        match watched timeout (Instant(last.Nanoseconds + 10L * timeout.TotalNanoseconds)) taken true queue with
+        | ValueSome(now, Side.Client, Cause.WriteTimeout) ->
+            since now taken >= timeout.TotalNanoseconds && 2L * since now last <= 3L * timeout.TotalNanoseconds + 2L
+        | _ -> false)
+
+[<Fact>]
+let ``with nothing pending, whoever acknowledges nothing for write_timeout has vanished if he owes an answer, and takes nothing if he gives one`` () =
+    Law.Holds(fun (milliseconds: byte) (isUnanswered: bool) ->
+        let timeout = Sample.milliseconds (2 + int milliseconds)
+        let queue _ = { Acknowledged = 7L; HasOthers = true; IsUnanswered = isUnanswered }
+        watched timeout (Instant(10L * timeout.TotalNanoseconds)) (Instant 0L) false queue
+        = ValueSome(Instant timeout.TotalNanoseconds, Side.Client, (if isUnanswered then Cause.Vanished else Cause.WriteTimeout)))
+
+[<Fact>]
+let ``while nothing waits for a side its write_timeout does not run`` () =
+    Law.Holds(fun (milliseconds: byte) (pending: bool) ->
+        let timeout = Sample.milliseconds (2 + int milliseconds)
+        let queue _ = { Acknowledged = 7L; HasOthers = false; IsUnanswered = false }
+        (watched timeout (Instant(10L * timeout.TotalNanoseconds)) (Instant 0L) pending queue).IsNone)
 
 [<Fact>]
 let ``without timeouts a relay is never looked at`` () =

@@ -4,7 +4,7 @@ open Xunit
 open Bitflow.Domain
 
 let private sides = [ Side.Client; Side.Target ]
-let private events = [ RelayEvent.Ended; RelayEvent.Reset; RelayEvent.Truncated; RelayEvent.Vanished; RelayEvent.WriteFailed; RelayEvent.Broken; RelayEvent.NotTaken ]
+let private events = [ RelayEvent.Ended; RelayEvent.Reset; RelayEvent.Truncated; RelayEvent.Vanished; RelayEvent.WriteFailed; RelayEvent.Broken ]
 let private alphabet = [ for side in sides do for event in events -> side, event ]
 
 /// What a script came to: the orders given on the way (with the event that each answers), and the end with the number of
@@ -48,8 +48,7 @@ let private naive (history: (Side * RelayEvent) list) (side: Side) (event: Relay
             Choice1Of2(if side = Side.Client then RelayOrders.EndTarget else RelayOrders.EndClient)
     match event with
     | RelayEvent.Reset -> reset Cause.Reset
-    | RelayEvent.Vanished
-    | RelayEvent.NotTaken -> reset Cause.Vanished
+    | RelayEvent.Vanished -> reset Cause.Vanished
     | RelayEvent.Broken -> reset Cause.Protocol
     | RelayEvent.Truncated -> if hasEnded other && not (takesNothing side) then ends () else reset Cause.Truncated
     | RelayEvent.Ended -> if takesNothing side then reset Cause.Reset else ends ()
@@ -61,19 +60,15 @@ let private naive (history: (Side * RelayEvent) list) (side: Side) (event: Relay
 [<Fact>]
 let ``the kernel gives up on a side the same way, whether a receive or a write hears of it`` () =
     Law.HoldsFor(
-        [ for fault in [ IoFault.TimedOut; IoFault.HostUnreachable; IoFault.NetworkUnreachable ] do
-              for pending in [ true; false ] -> fault, pending ],
-        fun (fault, pending) ->
-            RelayEvents.ofReceive fault pending = RelayEvents.ofSend fault pending
-            && RelayEvents.ofSend fault pending = (if pending then RelayEvent.NotTaken else RelayEvent.Vanished)
+        [ IoFault.TimedOut; IoFault.HostUnreachable; IoFault.NetworkUnreachable ],
+        fun fault -> RelayEvents.ofReceive fault = RelayEvent.Vanished && RelayEvents.ofSend fault = RelayEvent.Vanished
     )
 
 [<Fact>]
 let ``every other failed write ends its direction alone`` () =
     Law.HoldsFor(
-        [ for fault in [ IoFault.Reset; IoFault.Truncated; IoFault.TlsProtocol; IoFault.NoMemory; IoFault.Other ] do
-              for pending in [ true; false ] -> fault, pending ],
-        fun (fault, pending) -> RelayEvents.ofSend fault pending = RelayEvent.WriteFailed
+        [ IoFault.Reset; IoFault.Truncated; IoFault.TlsProtocol; IoFault.NoMemory; IoFault.Other ],
+        fun fault -> RelayEvents.ofSend fault = RelayEvent.WriteFailed
     )
 
 [<Fact>]
@@ -179,8 +174,8 @@ let ``what one side still says is read to its end after writing to it has failed
         | RelayStep.Finish _ -> false)
 
 [<Fact>]
-let ``what the kernel says of a failed read is an end, a truncation, a broken protocol, a reset, or a side that vanished or takes nothing`` () =
-    Law.HoldsFor(Seq.allPairs (System.Enum.GetValues<IoFault>()) [ true; false ], fun (fault, pending) ->
+let ``what the kernel says of a failed read is an end, a truncation, a broken protocol, a reset, or a side that vanished`` () =
+    Law.HoldsFor(System.Enum.GetValues<IoFault>(), fun fault ->
         let expected =
             match fault with
             | IoFault.None -> RelayEvent.Ended
@@ -188,6 +183,6 @@ let ``what the kernel says of a failed read is an end, a truncation, a broken pr
             | IoFault.TlsProtocol -> RelayEvent.Broken
             | IoFault.TimedOut
             | IoFault.HostUnreachable
-            | IoFault.NetworkUnreachable -> if pending then RelayEvent.NotTaken else RelayEvent.Vanished
+            | IoFault.NetworkUnreachable -> RelayEvent.Vanished
             | _ -> RelayEvent.Reset
-        RelayEvents.ofReceive fault pending = expected)
+        RelayEvents.ofReceive fault = expected)

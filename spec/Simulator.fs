@@ -152,7 +152,8 @@ module Simulator =
             { LastMoved = Instant this.LastMoved
               Held = this.HeldSince <> never
               WritePending = this.WritePending
-              LastTaken = Instant this.LastTaken }
+              LastTaken = Instant this.LastTaken
+              Standstill = ValueNone }
 
     /// One connection as the shell holds it.
     type private Open(number: int, generation: int, life: Life, script: ClientScript) =

@@ -215,7 +215,7 @@ type DecisionGenerators =
         Gen.nonEmptyListOf outcome |> Gen.map (List.truncate 20 >> Outcomes) |> Arb.fromGen
 
     static member RelayScript() : Arbitrary<RelayScript> =
-        let event = Gen.elements [ RelayEvent.Ended; RelayEvent.Ended; RelayEvent.Reset; RelayEvent.Truncated; RelayEvent.Vanished; RelayEvent.WriteFailed; RelayEvent.Broken; RelayEvent.NotTaken ]
+        let event = Gen.elements [ RelayEvent.Ended; RelayEvent.Ended; RelayEvent.Reset; RelayEvent.Truncated; RelayEvent.Vanished; RelayEvent.WriteFailed; RelayEvent.Broken ]
         Gen.listOf (Gen.zip (Gen.elements [ Side.Client; Side.Target ]) event) |> Gen.map RelayScript |> Arb.fromGen
 
     static member AnyEvents() : Arbitrary<AnyEvents> =
@@ -254,11 +254,16 @@ type DecisionGenerators =
                 let! taken = instant
                 let! held = Gen.elements [ true; false; false ]
                 let! pending = Gen.elements [ true; false ]
+                let! stood = instant
+                let! unanswered = Gen.elements [ true; false ]
+                let standstill since = ValueSome { Acknowledged = 0L; Since = since; IsUnanswered = unanswered }
+                let! standstill = Gen.elements [ ValueNone; standstill Instant.Never; standstill (Instant.earlier now stood) ]
                 return
                     { LastMoved = Instant.earlier now moved
                       Held = held
                       WritePending = pending
-                      LastTaken = Instant.earlier now taken }
+                      LastTaken = Instant.earlier now taken
+                      Standstill = standstill }
             }
         gen {
             let! now = instant

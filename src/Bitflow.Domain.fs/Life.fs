@@ -221,9 +221,6 @@ module Life =
             | Step.Wait plan -> attempt life now plan
             | _ -> life
 
-    let private writeTimeout (life: Life) side =
-        if side = Side.Client then life.Rules.Proxy.Listener.WriteTimeout else life.Rules.Targets[life.LastTarget].WriteTimeout
-
     let private relayed (life: Life) side event =
         match RelayLife.advance life.Relay side event with
         | RelayStep.GoOn(state, orders) -> { life with Relay = state; Orders = orders }
@@ -268,9 +265,6 @@ module Life =
         | _, Event.InternalFault -> finish life Who.Bitflow life.Phase Cause.Fault Ending.ResetBoth
         | _, Event.TimeUp -> timeUp life now DialFault.ConnectTimeout
         | _, Event.TimeUpInLookup -> timeUp life now DialFault.LookupTimeout
-        // The kernel keeps write_timeout as well (TCP_USER_TIMEOUT), and while a write is pending either may be first to say that it is over.
-        | Step.Relay, Event.Relayed(side, RelayEvent.NotTaken) when (writeTimeout life side).IsPositive ->
-            finish life (Side.who side) Phase.Relay Cause.WriteTimeout Ending.ResetBoth
         | Step.Relay, Event.Relayed(side, event) -> relayed life side event
         | Step.Relay, Event.ClockOver(side, cause) -> finish life (Side.who side) Phase.Relay cause Ending.ResetBoth
         | Step.Relay, _ -> life

@@ -16,8 +16,6 @@ type RelayEvent =
     | WriteFailed = 4
     /// The side broke the TLS protocol, renegotiation among it; what it sent before has been handed on.
     | Broken = 5
-    /// The kernel gave up on the side while a write to it was pending.
-    | NotTaken = 6
 
 /// What the relay is to do now.
 [<Flags>]
@@ -108,8 +106,7 @@ module RelayLife =
         // The other side had said everything: nothing that it waits for was cut off.
         | RelayEvent.Truncated when flowFrom state other = Flow.Done -> ended state side
         | RelayEvent.Truncated -> fail side Cause.Truncated
-        | RelayEvent.Vanished
-        | RelayEvent.NotTaken -> fail side Cause.Vanished
+        | RelayEvent.Vanished -> fail side Cause.Vanished
         | RelayEvent.WriteFailed ->
             if flowFrom state side = Flow.Done || flowFrom state side = Flow.Broken then
                 // It has nothing more to say, or nobody to say it to, and takes nothing.
@@ -124,25 +121,23 @@ module RelayLife =
 
 [<RequireQualifiedAccess>]
 module RelayEvents =
-    let private gaveUp (writePending: bool) = if writePending then RelayEvent.NotTaken else RelayEvent.Vanished
-
-    /// What a failed receive says of its side, to which a write may be pending.
+    /// What a failed receive says of its side.
     [<CompiledName "OfReceive">]
-    let ofReceive (fault: IoFault) (writePending: bool) =
+    let ofReceive (fault: IoFault) =
         match fault with
         | IoFault.None -> RelayEvent.Ended
         | IoFault.Truncated -> RelayEvent.Truncated
         | IoFault.TlsProtocol -> RelayEvent.Broken
         | IoFault.TimedOut
         | IoFault.HostUnreachable
-        | IoFault.NetworkUnreachable -> gaveUp writePending
+        | IoFault.NetworkUnreachable -> RelayEvent.Vanished
         | _ -> RelayEvent.Reset
 
     /// What a failed write says of the side that it was for.
     [<CompiledName "OfSend">]
-    let ofSend (fault: IoFault) (wasPending: bool) =
+    let ofSend (fault: IoFault) =
         match fault with
         | IoFault.TimedOut
         | IoFault.HostUnreachable
-        | IoFault.NetworkUnreachable -> gaveUp wasPending
+        | IoFault.NetworkUnreachable -> RelayEvent.Vanished
         | _ -> RelayEvent.WriteFailed

@@ -180,6 +180,45 @@ public sealed class TimeoutTests
         Assert.Equal(SocketWords.Digest(sent), SocketWords.Digest(received));
     }
 
+    /// <summary>Its window never opens for a whole segment, and the kernel takes new bytes no more than once in a timeout.</summary>
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task A_slow_reader_with_a_small_buffer_is_never_cut(string engine)
+    {
+        using Relayed r = await RelayAsync(engine, listener: ", write_timeout: 800ms", receiveBuffer: 4096);
+        byte[] sent = Noise[..4_000_000];
+        Task sending = Task.Run(() => r.Target.SendAllAsync(sent));
+        byte[] received = new byte[sent.Length];
+        int got = await OnAThreadAsync(() =>
+        {
+            int got = 0;
+            for (long began = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(began) < 5 * Limit;)
+            {
+                got += r.Client.Receive(received.AsSpan(got, 1024));
+                Thread.Sleep(50);
+            }
+
+            return got;
+        });
+        Assert.False(r.HasEnded);
+        (await r.Client.ReadExactlyAsync(sent.Length - got)).CopyTo(received, got);
+        await sending;
+        Assert.Equal(SocketWords.Digest(sent), SocketWords.Digest(received));
+    }
+
+    /// <summary>All of it fits into the kernel's queue: no write is pending, and still it is not taken.</summary>
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task A_client_that_reads_nothing_of_what_the_kernel_holds_for_it_ends_at_write_timeout(string engine)
+    {
+        using Relayed r = await RelayAsync(engine, listener: ", write_timeout: 800ms", receiveBuffer: 4096);
+        long sent = Stopwatch.GetTimestamp();
+        await r.Target.SendAllAsync(Noise[..20_000]);
+        await r.Target.ReadToResetAsync();
+        Assert.True(Stopwatch.GetElapsedTime(sent) >= Limit, "no limit comes early");
+        await r.Bitflow.EndsWithAsync("client.relay.write_timeout");
+    }
+
     [Theory]
     [MemberData(nameof(Engines))]
     public async Task A_connection_ends_at_its_lifetime_however_busy_it_is(string engine)

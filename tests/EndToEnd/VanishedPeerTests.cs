@@ -6,8 +6,8 @@ using Xunit;
 namespace Bitflow.Tests.EndToEnd;
 
 /// <summary>
-/// Peers that vanish: the cable is pulled, packets are lost, and neither an end nor a reset ever comes. What is left is time: the kernel's
-/// patience with unanswered bytes (`write_timeout`), keep-alive, and `read_timeout`.
+/// Peers that vanish: the cable is pulled, packets are lost, and neither an end nor a reset ever comes. What is left is time: `write_timeout` for bytes
+/// that nobody acknowledges, keep-alive, and `read_timeout`.
 /// </summary>
 public sealed class VanishedPeerTests
 {
@@ -16,7 +16,7 @@ public sealed class VanishedPeerTests
     [NetworkTheory]
     [InlineData("managed", 1)]
     [InlineData("linux", 2)]
-    public async Task A_vanished_client_is_given_up_by_the_kernel_at_write_timeout_or_by_its_silence_at_read_timeout(string engine, int number)
+    public async Task A_vanished_client_is_given_up_at_write_timeout_or_by_its_silence_at_read_timeout(string engine, int number)
     {
         using var network = new NetworkNamespace(number);
         using var peer = new Peer();
@@ -61,7 +61,7 @@ public sealed class VanishedPeerTests
         Assert.Empty(await silent.ReadToResetAsync());
         await bitflow.EndsWithAsync("client.relay.read_timeout");
 
-        // Here a write is pending when the kernel gives up: its clock and that of write_timeout are one.
+        // Here a write is pending.
         await bitflow.EndsWithAsync("client.relay.write_timeout");
     }
 

@@ -1,4 +1,6 @@
 using System.Runtime.InteropServices;
+using Bitflow.Domain;
+using Microsoft.FSharp.Core;
 using Microsoft.Win32.SafeHandles;
 
 [assembly: System.Runtime.CompilerServices.DisableRuntimeMarshalling]
@@ -73,7 +75,6 @@ internal static unsafe partial class Libc
     public const int SoReuseAddr = 2;
     public const int SoAcceptConn = 30;
     public const int IpProtoTcp = 6;
-    public const int TcpUserTimeout = 18;
     public const int TcpInfo = 11;
     public const int TcpQuickAck = 12;
     public const int TcpNotSentLowAt = 25;
@@ -296,6 +297,23 @@ internal static unsafe partial class Libc
         const int StateMask = 0xff;
         const int StateClosed = 7;
         return GetOption(descriptor, IpProtoTcp, TcpInfo, out int info) >= 0 && (info & StateMask) == StateClosed;
+    }
+
+    /// <summary>What a TCP connection's queue holds (struct tcp_info of linux/tcp.h); none where the kernel does not say.</summary>
+    public static FSharpValueOption<SendQueue> AskSendQueue(int descriptor)
+    {
+        const int Probes = 3;
+        const int Unacknowledged = 24;
+        const int Acknowledged = 120;
+        const int Unsent = 144;
+        byte* info = stackalloc byte[Unsent + sizeof(uint)];
+        uint bytes = Unsent + sizeof(uint);
+        if (GetSockOptNative(descriptor, IpProtoTcp, TcpInfo, info, &bytes) != 0 || bytes < Unsent + sizeof(uint))
+            return FSharpValueOption<SendQueue>.None;
+
+        // Of the probes of a window that is shut a live peer leaves one unanswered at the most: it answers no more than one in half a second (tcp_invalid_ratelimit).
+        bool isUnanswered = info[Probes] > 1 || *(uint*)(info + Unacknowledged) != 0;
+        return new SendQueue(*(long*)(info + Acknowledged), hasOthers: isUnanswered || *(uint*)(info + Unsent) != 0, isUnanswered);
     }
 
     /// <summary>Reads an option of one int.</summary>

@@ -326,8 +326,8 @@ internal sealed class Session : LifeFollower, IRelayObserver, ICaller
         RelayBegan = now;
         Model.Meter.Dialled(Life.LastTarget, now - DialBegan);
         TargetEndpoint = _target!.Remote;
-        Client.SetUserTimeout(Model.Config.Listener.WriteTimeout);
-        _target.SetUserTimeout(TargetModel!.Config.WriteTimeout);
+        ClientStamps.BeginRelay(Client, Model.Config.Listener.WriteTimeout);
+        TargetStamps.BeginRelay(_target, TargetModel!.Config.WriteTimeout);
         ClientStamps.LastMoved = TargetStamps.LastMoved = now.Nanoseconds;
         ArmRelayClocks(now);
         Run(Pump.RunAsync(_target, Client, Side.Target, TargetStamps, ClientStamps, this, ReadOnlyMemory<byte>.Empty));
@@ -341,7 +341,7 @@ internal sealed class Session : LifeFollower, IRelayObserver, ICaller
     private Task PumpClientAsync() => Pump.RunAsync(Client, _target!, Side.Client, ClientStamps, TargetStamps, this, _preface.Take());
 
     private ClockVerdict LookAtClock(Instant now) =>
-        LifeModule.Clock(Life, now, ClientStamps.Activity(Client), _target is null ? default : TargetStamps.Activity(_target));
+        LifeModule.Clock(Life, now, ClientStamps.Activity(Client, now), _target is null ? default : TargetStamps.Activity(_target, now));
 
     private void ArmRelayClocks(Instant now)
     {
@@ -443,7 +443,7 @@ internal sealed class Session : LifeFollower, IRelayObserver, ICaller
     {
         IoFault fault = await to.EndAsync().ConfigureAwait(false);
         if (fault is not (IoFault.None or IoFault.Aborted))
-            OnRelay(side, RelayEvents.OfSend(fault, wasPending: false));
+            OnRelay(side, RelayEvents.OfSend(fault));
     }
 
     /// <summary>Nobody receives from this side any more, or not yet: a reset must be seen all the same.</summary>
@@ -489,7 +489,7 @@ internal sealed class Session : LifeFollower, IRelayObserver, ICaller
             return;
         }
 
-        OnRelay(side, RelayEvents.OfReceive(fault, (side == Side.Client ? ClientStamps : TargetStamps).WritePending));
+        OnRelay(side, RelayEvents.OfReceive(fault));
     }
 
     private void End(Step.Ended ended)

@@ -230,7 +230,7 @@ internal sealed class LinuxPump : IReadyHandler
             }
 
             if (sent.Fault != IoFault.None)
-                return Finish(SideModule.Other(_side), RelayEvents.OfSend(sent.Fault, _held));
+                return Finish(SideModule.Other(_side), RelayEvents.OfSend(sent.Fault));
             Sent(sent.Bytes);
             data = data[sent.Bytes..];
         }
@@ -252,7 +252,7 @@ internal sealed class LinuxPump : IReadyHandler
             }
 
             if (sent.Fault != IoFault.None)
-                return Finish(SideModule.Other(_side), RelayEvents.OfSend(sent.Fault, _held));
+                return Finish(SideModule.Other(_side), RelayEvents.OfSend(sent.Fault));
             Sent(sent.Bytes);
         }
 
@@ -333,7 +333,7 @@ internal sealed class LinuxPump : IReadyHandler
         if (fault == IoFault.Aborted)
             Leave();
         else
-            Finish(_side, RelayEvents.OfReceive(fault, _fromStamps.WritePending));
+            Finish(_side, RelayEvents.OfReceive(fault));
         return false;
     }
 

@@ -80,7 +80,6 @@ internal sealed class Pump(Connection from, Connection to, Side side, SideStamps
         {
             ValueTask<IoResult> sending = to.SendAsync(data);
             IoResult sent;
-            bool wasPending = !sending.IsCompletedSuccessfully;
             if (sending.IsCompletedSuccessfully)
             {
                 sent = sending.Result;
@@ -96,13 +95,11 @@ internal sealed class Pump(Connection from, Connection to, Side side, SideStamps
                 fromStamps.LastMoved = RelayClock.Released(
                     Instant.OfNanoseconds(fromStamps.LastMoved), Instant.OfNanoseconds(began), to.Loop.Now).Nanoseconds;
                 fromStamps.Held = false;
-
-                // One that the kernel gave up stays pending: the other pump may be about to say of the side what it has heard.
-                toStamps.WritePending = RelayEvents.OfSend(sent.Fault, wasPending) == RelayEvent.NotTaken;
+                toStamps.WritePending = false;
             }
 
             if (sent.Fault != IoFault.None)
-                return RelayEvents.OfSend(sent.Fault, wasPending);
+                return RelayEvents.OfSend(sent.Fault);
             long now = to.Loop.Now.Nanoseconds;
             toStamps.BytesTo += sent.Bytes;
             toStamps.LastTaken = now;
@@ -116,6 +113,6 @@ internal sealed class Pump(Connection from, Connection to, Side side, SideStamps
     private void ReportFault(IoFault fault)
     {
         if (fault != IoFault.Aborted)
-            observer.OnRelay(side, RelayEvents.OfReceive(fault, fromStamps.WritePending));
+            observer.OnRelay(side, RelayEvents.OfReceive(fault));
     }
 }

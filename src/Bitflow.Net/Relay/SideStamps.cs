@@ -1,5 +1,6 @@
 using Bitflow.Domain;
 using Bitflow.Net.Transport;
+using Microsoft.FSharp.Core;
 
 namespace Bitflow.Net.Relay;
 
@@ -27,7 +28,24 @@ internal sealed class SideStamps
     /// <summary>Whether nothing is received from the side because a write to the other is pending.</summary>
     public bool Held;
 
+    /// <summary>Whether the side has a write_timeout: what the kernel holds for it is looked at then.</summary>
+    private bool _hasWriteTimeout;
+
+    private FSharpValueOption<Standstill> _standstill = FSharpValueOption<Standstill>.None;
+
+    public void BeginRelay(Connection side, Duration writeTimeout)
+    {
+        _hasWriteTimeout = writeTimeout.IsPositive;
+        if (_hasWriteTimeout)
+            side.KeepQueueShort();
+    }
+
     /// <param name="side">The connection with it, which may have heard of bytes that the pumps have not seen yet.</param>
-    public SideActivity Activity(Connection side) =>
-        new(Instant.OfNanoseconds(Math.Max(LastMoved, side.LastHeard.Nanoseconds)), Held, WritePending, Instant.OfNanoseconds(LastTaken));
+    /// <param name="now">When this is asked.</param>
+    public SideActivity Activity(Connection side, Instant now)
+    {
+        if (_hasWriteTimeout && side.AskQueue() is { IsSome: true } queue)
+            _standstill = RelayClock.Looked(_standstill, now, queue.Value);
+        return new(Instant.OfNanoseconds(Math.Max(LastMoved, side.LastHeard.Nanoseconds)), Held, WritePending, Instant.OfNanoseconds(LastTaken), _standstill);
+    }
 }

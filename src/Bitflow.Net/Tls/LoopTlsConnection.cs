@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Bitflow.Domain;
 using Bitflow.Net.Transport;
 using Bitflow.Net.Transport.Linux;
+using Microsoft.FSharp.Core;
 
 namespace Bitflow.Net.Tls;
 
@@ -87,7 +88,9 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
 
     public override ValueTask<IoFault> WaitResetAsync() => _raw.WaitResetAsync();
 
-    public override void SetUserTimeout(Duration timeout) => _raw.SetUserTimeout(timeout);
+    public override void KeepQueueShort() => _raw.KeepQueueShort();
+
+    public override FSharpValueOption<SendQueue> AskQueue() => _raw.AskQueue();
 
     /// <summary>Sends close_notify; said twice, it is sent once.</summary>
     public override ValueTask<IoFault> EndAsync()

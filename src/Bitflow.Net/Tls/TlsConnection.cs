@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Net.Security;
 using Bitflow.Domain;
 using Bitflow.Net.Transport;
+using Microsoft.FSharp.Core;
 
 namespace Bitflow.Net.Tls;
 
@@ -133,7 +134,9 @@ internal sealed class TlsConnection(Connection raw, SslStream ssl, ConnectionStr
 
     public override ValueTask<IoFault> WaitResetAsync() => raw.WaitResetAsync();
 
-    public override void SetUserTimeout(Duration timeout) => raw.SetUserTimeout(timeout);
+    public override void KeepQueueShort() => raw.KeepQueueShort();
+
+    public override FSharpValueOption<SendQueue> AskQueue() => raw.AskQueue();
 
     public override void Abort()
     {

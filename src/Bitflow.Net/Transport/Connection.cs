@@ -1,4 +1,5 @@
 using Bitflow.Domain;
+using Microsoft.FSharp.Core;
 
 namespace Bitflow.Net.Transport;
 
@@ -108,9 +109,13 @@ internal abstract class Connection
     public abstract int UnsentBytes { get; }
 
     /// <summary>
-    /// Lets the kernel give up after this long without acknowledgement of sent bytes (TCP_USER_TIMEOUT, RFC 5482); zero leaves it alone.
+    /// For a side with a write_timeout: has the kernel take new bytes as soon as little of what it holds is unsent (TCP_NOTSENT_LOWAT). Else it takes them
+    /// only when a third of megabytes has gone out, and a slow reader that moves all the time would look like one that does not.
     /// </summary>
-    public abstract void SetUserTimeout(Duration timeout);
+    public abstract void KeepQueueShort();
+
+    /// <summary>What the kernel says of the bytes that it has taken (TCP_INFO); none of a Unix socket, on other systems, or of a connection that is closed.</summary>
+    public abstract FSharpValueOption<SendQueue> AskQueue();
 
     /// <summary>
     /// Reads and forgets what has come, so that a close is none of a connection with unread data, which the kernel turns into a reset; no more than a

@@ -1,4 +1,5 @@
 using Bitflow.Domain;
+using Microsoft.FSharp.Core;
 
 namespace Bitflow.Net.Transport;
 
@@ -23,9 +24,11 @@ internal sealed class DeadConnection(EventLoop loop) : Connection(loop)
 
     public override ValueTask<IoFault> WaitResetAsync() => new(IoFault.Aborted);
 
-    public override void SetUserTimeout(Duration timeout)
+    public override void KeepQueueShort()
     {
     }
+
+    public override FSharpValueOption<SendQueue> AskQueue() => FSharpValueOption<SendQueue>.None;
 
     public override void Abort()
     {

@@ -3,6 +3,7 @@ using System.Net;
 using System.Runtime.CompilerServices;
 using Bitflow.Domain;
 using Bitflow.Net.Linux;
+using Microsoft.FSharp.Core;
 
 namespace Bitflow.Net.Transport.Linux;
 
@@ -278,11 +279,18 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
         }
     }
 
-    public override void SetUserTimeout(Duration timeout)
+    /// <summary>A fault means that it was reset already: its next use says so.</summary>
+    public override void KeepQueueShort()
     {
         Debug.Assert(OwnLoop.IsCurrent, "a descriptor may only be changed on the loop that closes it");
-        if (timeout.IsPositive && !IsClosed && _family != Libc.FamilyUnix)
-            LinuxLoop.SetUserTimeout(_descriptor, timeout);
+        if (!IsClosed && _family != Libc.FamilyUnix)
+            _ = Libc.SetOption(_descriptor, Libc.IpProtoTcp, Libc.TcpNotSentLowAt, SocketSettings.UnsentBytesOfShortQueue);
+    }
+
+    public override FSharpValueOption<SendQueue> AskQueue()
+    {
+        Debug.Assert(OwnLoop.IsCurrent, "a descriptor may only be asked on the loop that closes it");
+        return IsClosed || _family == Libc.FamilyUnix ? FSharpValueOption<SendQueue>.None : Libc.AskSendQueue(_descriptor);
     }
 
     /// <summary>Refused where the connection was reset: its next use says so.</summary>

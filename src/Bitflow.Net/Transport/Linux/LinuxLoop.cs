@@ -164,13 +164,6 @@ internal sealed class LinuxLoop : EventLoop
     /// <summary>On a TCP socket, before it is used. A fault means that it was reset already: its first use says so.</summary>
     internal static void SetNoDelay(int descriptor) => _ = Libc.SetOption(descriptor, Libc.IpProtoTcp, Libc.TcpNoDelay, 1);
 
-    internal static void SetUserTimeout(int descriptor, Duration timeout)
-    {
-        _ = Libc.SetOption(
-            descriptor, Libc.IpProtoTcp, Libc.TcpUserTimeout, (int)Math.Clamp(Math.Ceiling(timeout.TotalMilliseconds), 1, int.MaxValue));
-        _ = Libc.SetOption(descriptor, Libc.IpProtoTcp, Libc.TcpNotSentLowAt, SocketSettings.UnsentBytesUnderTimeout);
-    }
-
     /// <summary>Whether something is under way in the ring.</summary>
     internal bool IsRingBusy => _ring is { IsBusy: true };
 

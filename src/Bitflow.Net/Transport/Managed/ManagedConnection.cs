@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using System.Threading.Tasks.Sources;
 using Bitflow.Domain;
 using Bitflow.Net.Linux;
+using Microsoft.FSharp.Core;
 
 namespace Bitflow.Net.Transport.Managed;
 
@@ -184,17 +185,20 @@ internal sealed class ManagedConnection : Connection
         return _resetWatch.Begin();
     }
 
-    public override void SetUserTimeout(Duration timeout)
+    public override void KeepQueueShort()
     {
         try
         {
-            SocketSettings.SetUserTimeout(_socket, timeout);
+            SocketSettings.KeepQueueShort(_socket);
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
             // The connection is gone; whoever uses it next hears of it.
         }
     }
+
+    public override FSharpValueOption<SendQueue> AskQueue() =>
+        OperatingSystem.IsLinux() && _socket.AddressFamily != AddressFamily.Unix ? Ask(Libc.AskSendQueue) : FSharpValueOption<SendQueue>.None;
 
     public override void Abort()
     {
@@ -245,8 +249,8 @@ internal sealed class ManagedConnection : Connection
     /// <summary>Closing shuts the socket down first, so that a call at work on another thread may see anything: it is our doing all the same.</summary>
     private IoFault FaultOf(SocketError error) => IsClosed ? IoFault.Aborted : IoFaults.OfSocketError(error);
 
-    /// <summary>What the kernel says of the descriptor; 0 where it is closed already.</summary>
-    private int Ask(Func<int, int> question)
+    /// <summary>What the kernel says of the descriptor; nothing where it is closed already.</summary>
+    private T? Ask<T>(Func<int, T> question)
     {
         bool held = false;
         try
@@ -256,7 +260,7 @@ internal sealed class ManagedConnection : Connection
         }
         catch (ObjectDisposedException)
         {
-            return 0;
+            return default;
         }
         finally
         {
