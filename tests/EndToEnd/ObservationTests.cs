@@ -94,6 +94,51 @@ public sealed class ObservationTests
     }
 
     [Fact]
+    public async Task Statsd_and_prometheus_are_told_how_a_proxy_ended_that_a_reload_took_out()
+    {
+        const string Web = "#proxy:web,listener:127.0.0.1:0";
+        const string Level = "proxy.serve.active_connections:";
+        const string Relays = "bitflow_proxy_serve_total{proxy=\"web\",listener=\"127.0.0.1:0\"} 2\n";
+        using var receiver = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
+        receiver.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        string application = $"  admin: {{ address: '127.0.0.1:0' }}\n  metrics: {{ address: '{receiver.LocalEndPoint}' }}\n";
+        using Peer target = Peer.Echo();
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(target), application);
+        Socket[] clients = [await SocketWords.ConnectAsync(bitflow.EndPoint()), await SocketWords.ConnectAsync(bitflow.EndPoint())];
+        foreach (Socket client in clients)
+        {
+            await client.SendAllAsync("hello"u8.ToArray());
+            await client.ReadExactlyAsync(5);
+        }
+
+        bitflow.Rewrite(Proxy(target).Replace("web", "renamed", StringComparison.Ordinal), application);
+        bitflow.Signal("HUP");
+        var told = new List<string>();
+        await ReceiveUntilAsync(() => told.Exists(static line => line.StartsWith($"{Level}0|g|#proxy:renamed,", StringComparison.Ordinal)) && told.Contains($"{Level}2|g|{Web}"));
+        foreach (Socket client in clients)
+            client.Dispose();
+
+        // The level goes, after a last nought; the sums are there to stay.
+        await ReceiveUntilAsync(() =>
+            told.Where(static line => line.StartsWith(Level, StringComparison.Ordinal)).TakeLast(2).All(static line => line.Contains("renamed", StringComparison.Ordinal)));
+        Assert.Equal($"{Level}0|g|{Web}", told.FindLast(static line => line.StartsWith(Level, StringComparison.Ordinal) && line.EndsWith(Web, StringComparison.Ordinal)));
+        Assert.Equal($"proxy.serve.total:2|g|{Web}", told.FindLast(static line => line.StartsWith("proxy.serve.total:", StringComparison.Ordinal) && line.EndsWith(Web, StringComparison.Ordinal)));
+        Assert.Contains($"proxy.pipe.src_sent.total:10|g|{Web}", told);
+        using var http = new HttpClient { BaseAddress = new Uri($"http://{bitflow.AdminAddress()}") };
+        Assert.Contains(Relays, await http.GetStringAsync("/metrics"), StringComparison.Ordinal);
+
+        async Task ReceiveUntilAsync(Func<bool> isEnough)
+        {
+            byte[] datagram = new byte[65536];
+            while (!isEnough())
+            {
+                int bytes = await receiver.ReceiveAsync(datagram.AsMemory()).AsTask().WaitAsync(Eventually.Patience);
+                told.AddRange(Encoding.ASCII.GetString(datagram, 0, bytes).Split('\n'));
+            }
+        }
+    }
+
+    [Fact]
     public async Task A_log_rotated_fifty_times_under_load_loses_no_line_and_every_line_reads_back()
     {
         const int Rotations = 50;

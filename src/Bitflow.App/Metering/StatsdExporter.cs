@@ -15,6 +15,9 @@ internal sealed class StatsdExporter : IAsyncDisposable
     private readonly Task _flushing;
     private readonly Action<Exception> _failed;
 
+    /// <summary>The levels that the receiver has; it keeps them for as long as it is told no other.</summary>
+    private (string Name, MetricSeries Series)[] _levels = [];
+
     /// <param name="store">Where the measurements are.</param>
     /// <param name="config">Where they go, and in which dialect.</param>
     /// <param name="failed">Is told of a flush that failed for no reason of the receiver's; the next one is tried all the same.</param>
@@ -79,7 +82,8 @@ internal sealed class StatsdExporter : IAsyncDisposable
         if (!_socket.HasAddress())
             return;
         _store.Collect();
-        (IEnumerable<byte[]> datagrams, int leftOut) = Statsd.Datagrams(_config, _store.Families.SelectMany(Samples));
+        IEnumerable<StatsdSample> samples = _store.Families.Where(static family => !family.Metric.Kind.IsGauge).SelectMany(Samples).Concat(Levels());
+        (IEnumerable<byte[]> datagrams, int leftOut) = Statsd.Datagrams(_config, samples);
         if (leftOut > 0)
             Instruments.StatsdDropped.Add(leftOut);
         foreach (byte[] datagram in datagrams)
@@ -87,6 +91,18 @@ internal sealed class StatsdExporter : IAsyncDisposable
             if (!_socket.TrySend(datagram))
                 Instruments.StatsdDropped.Add(1);
         }
+    }
+
+    /// <summary>Levels now; of those that were sent before and are observed no more, that nothing is left, which is the last that is said of them.</summary>
+    private IEnumerable<StatsdSample> Levels()
+    {
+        (string Name, MetricSeries Series)[] before = _levels;
+        _levels =
+        [
+            .. _store.Families.Where(static family => family.Metric.Kind.IsGauge).SelectMany(static family => family.Series.Select(series => (family.Metric.Name, series))),
+        ];
+        return _levels.Select(static level => Gauge(level.Name, level.Series, level.Series.Level))
+            .Concat(before.Except(_levels).Select(static gone => Gauge(gone.Name, gone.Series, 0)));
     }
 
     private static IEnumerable<StatsdSample> Samples(MetricFamily family)
@@ -106,9 +122,11 @@ internal sealed class StatsdExporter : IAsyncDisposable
                         yield return new(family.Metric.Name, series.Tags, StatsdValue.NewTiming(sample, (double)samples.Length / seen));
                     break;
                 default:
-                    yield return new(family.Metric.Name, series.Tags, StatsdValue.NewGauge(series.Level));
+                    yield return Gauge(family.Metric.Name, series, series.Level);
                     break;
             }
         }
     }
+
+    private static StatsdSample Gauge(string name, MetricSeries series, double level) => new(name, series.Tags, StatsdValue.NewGauge(level));
 }

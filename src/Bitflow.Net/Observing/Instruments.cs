@@ -33,25 +33,31 @@ internal static class Instruments
     public static readonly Histogram<double> SourceSentSize = Timing(Metrics.sourceSentSize);
     public static readonly Histogram<double> DestinationReceivedSize = Timing(Metrics.destinationReceivedSize);
 
-    /// <summary>Whose running sums and levels are asked for, instead of told.</summary>
-    private static volatile Func<IEnumerable<RunningProxy>> _proxies = static () => [];
+    /// <summary>Whose levels are asked for, instead of told.</summary>
+    private static volatile Func<IEnumerable<ProxyState>> _running = static () => [];
+
+    /// <summary>Whose running sums are asked for.</summary>
+    private static volatile Func<IEnumerable<ProxyState>> _everServed = static () => [];
 
     static Instruments()
     {
-        Meter.CreateObservableGauge(Metrics.activeConnections.Name, static () => Measure(static s => s.Open), Unit(Metrics.activeConnections), Metrics.activeConnections.Help);
+        Meter.CreateObservableGauge(
+            Metrics.activeConnections.Name, static () => Measure(_running(), static s => s.Open), Unit(Metrics.activeConnections), Metrics.activeConnections.Help);
         Total(Metrics.serveTotal, static s => s.Relays);
         Total(Metrics.sourceSentTotal, static s => s.SourceSent);
         Total(Metrics.destinationReceivedTotal, static s => s.DestinationReceived);
 
         static void Total(Metric metric, Func<ProxyState, long> value) =>
-            Meter.CreateObservableCounter(metric.Name, () => Measure(value), Unit(metric), metric.Help);
+            Meter.CreateObservableCounter(metric.Name, () => Measure(_everServed(), value), Unit(metric), metric.Help);
     }
 
-    /// <summary>Names the proxies that run now. They are asked whenever a listener collects, on its thread.</summary>
-    public static void Observe(Func<IEnumerable<RunningProxy>> proxies) => _proxies = proxies;
+    /// <summary>Names those that are asked whenever a listener collects, on its thread.</summary>
+    /// <param name="running">The proxies that run now.</param>
+    /// <param name="everServed">All since the start of the program: a sum without those that are gone would go back, and miss their last relays.</param>
+    public static void Observe(Func<IEnumerable<ProxyState>> running, Func<IEnumerable<ProxyState>> everServed) => (_running, _everServed) = (running, everServed);
 
-    private static IEnumerable<Measurement<long>> Measure(Func<ProxyState, long> value) =>
-        _proxies().Select(proxy => new Measurement<long>(value(proxy.State), proxy.Model.Meter.Tags));
+    private static IEnumerable<Measurement<long>> Measure(IEnumerable<ProxyState> proxies, Func<ProxyState, long> value) =>
+        proxies.Select(state => new Measurement<long>(value(state), state.Tags));
 
     private static Counter<long> Counter(Metric metric) => Meter.CreateCounter<long>(metric.Name, Unit(metric), metric.Help);
 

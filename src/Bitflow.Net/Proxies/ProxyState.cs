@@ -8,13 +8,21 @@ namespace Bitflow.Net.Proxies;
 /// what it has relayed since the start, and the connections themselves.
 /// </summary>
 /// <param name="loops">How many loops the engine has.</param>
-internal sealed class ProxyState(int loops)
+/// <param name="tags">Under what it is measured: the name, and what else its newest settings say.</param>
+internal sealed class ProxyState(int loops, KeyValuePair<string, object?>[] tags)
 {
     private readonly ProxyShare[] _shares = [.. Enumerable.Range(0, loops).Select(static _ => new ProxyShare())];
     private readonly Lock _gate = new();
+    private volatile KeyValuePair<string, object?>[] _tags = tags;
     private int _open;
     private long _tickets = -1;
     private TaskCompletionSource? _emptied;
+
+    public KeyValuePair<string, object?>[] Tags
+    {
+        get => _tags;
+        set => _tags = value;
+    }
 
     /// <summary>Connections that count against the limit now.</summary>
     public int Open => Volatile.Read(ref _open);

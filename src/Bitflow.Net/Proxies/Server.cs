@@ -26,7 +26,7 @@ internal sealed class Server : IDisposable
     {
         _dialer = dialer ?? new Dialer();
         _logs = logs ?? NoConnectionLogs.Instance;
-        Instruments.Observe(Running);
+        Instruments.Observe(() => Running().Select(static proxy => proxy.State), EverServed);
         _engine = engine;
         _observer = observer;
         _log = log;
@@ -69,13 +69,7 @@ internal sealed class Server : IDisposable
     }
 
     /// <summary>The connections that are open at this moment, whatever phase they are in and whichever configuration they began with.</summary>
-    public IEnumerable<Session> Sessions()
-    {
-        ProxyState[] states;
-        lock (_states)
-            states = [.. _states.Values];
-        return states.SelectMany(static state => state.Sessions());
-    }
+    public IEnumerable<Session> Sessions() => EverServed().SelectMany(static state => state.Sessions());
 
     /// <summary>What is served now; null before the first start.</summary>
     public ConfigSnapshot? Serving { get; private set; }
@@ -163,10 +157,11 @@ internal sealed class Server : IDisposable
         Serving = preparation.Next;
         foreach ((string name, ProxyModel model) in preparation.Models)
         {
+            ProxyState state = StateOf(name, model.Meter.Tags);
             if (_proxies.TryGetValue(name, out Proxy? proxy))
                 proxy.Replace(model);
             else
-                _proxies.TryAdd(name, new Proxy(model, StateOf(name), _dialer, _observer));
+                _proxies.TryAdd(name, new Proxy(model, state, _dialer, _observer));
         }
 
         foreach ((string name, Listener listener) in preparation.Kept)
@@ -237,14 +232,22 @@ internal sealed class Server : IDisposable
     }
 
     /// <summary>The count of open connections belongs to the name: a proxy that comes back finds those that are still open.</summary>
-    private ProxyState StateOf(string name)
+    private ProxyState StateOf(string name, KeyValuePair<string, object?>[] tags)
     {
         lock (_states)
         {
             if (!_states.TryGetValue(name, out ProxyState? state))
-                _states.Add(name, state = new ProxyState(_engine.Loops.Count));
+                _states.Add(name, state = new ProxyState(_engine.Loops.Count, tags));
+            state.Tags = tags;
             return state;
         }
+    }
+
+    /// <summary>Of every proxy since the start of the program, whether it still runs or not.</summary>
+    private ProxyState[] EverServed()
+    {
+        lock (_states)
+            return [.. _states.Values];
     }
 
     private async Task CloseAsync(IEnumerable<Listener> listeners) =>
