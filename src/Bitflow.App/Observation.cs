@@ -130,7 +130,12 @@ internal sealed class Observation(ProgramLog log, ConnectionLogs.ConnectionLogs 
             return;
         if (_statsd is not null)
             await _statsd.DisposeAsync().ConfigureAwait(false);
-        _statsd = config is null ? null : new StatsdExporter(_store ??= new MetricStore(), config, log.MetricsNotSent);
+        // From one receiver to the next the intervals go on: what the last flush of the one has not sent, the first of the other sends.
+        if (config is null)
+            _store?.EndIntervals();
+        else if (_statsd is null)
+            (_store ??= new MetricStore()).BeginIntervals();
+        _statsd = config is null ? null : new StatsdExporter(_store!, config, log.MetricsNotSent);
         _statsdConfig = config;
     }
 }

@@ -94,6 +94,24 @@ public sealed class ObservationTests
     }
 
     [Fact]
+    public async Task What_one_receiver_of_statsd_was_not_sent_the_next_one_is()
+    {
+        using var receiver = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
+        receiver.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        using Peer target = Peer.Echo();
+        // Until the name resolves nothing is sent.
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(target), "  metrics: { address: 'statsd.invalid:8125' }\n");
+        await ExchangeAsync(bitflow);
+        await bitflow.EndsWithAsync("client.relay.ended");
+        bitflow.Rewrite(Proxy(target), $"  metrics: {{ address: '{receiver.LocalEndPoint}', format: plain }}\n");
+        bitflow.Signal("HUP");
+        string[] wanted = ["proxy.serve.accept.success:1|c", "proxy.pipe.success:1|c", "proxy.pipe.src_sent.size:5|ms", "proxy.close:1|c"];
+        byte[] datagram = new byte[65536];
+        int bytes = await receiver.ReceiveAsync(datagram.AsMemory()).AsTask().WaitAsync(Eventually.Patience);
+        Assert.Superset(wanted.ToHashSet(), Encoding.ASCII.GetString(datagram, 0, bytes).Split('\n').ToHashSet());
+    }
+
+    [Fact]
     public async Task Statsd_and_prometheus_are_told_how_a_proxy_ended_that_a_reload_took_out()
     {
         const string Web = "#proxy:web,listener:127.0.0.1:0";

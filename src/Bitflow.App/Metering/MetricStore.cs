@@ -43,11 +43,26 @@ internal sealed class MetricStore : IDisposable
         }
     }
 
-    /// <summary>Whether single values of timings are kept for the next flush of statsd.</summary>
-    public void KeepSamples(bool keep)
+    /// <summary>From here on statsd is told everything, single values of timings too; what was counted before belongs to no interval of its.</summary>
+    public void BeginIntervals()
     {
         foreach (MetricFamily family in Families)
-            family.KeepsSamples = keep;
+        {
+            foreach (MetricSeries series in family.Series)
+            {
+                series.TakeEvents();
+                series.TakeSamples();
+            }
+
+            family.KeepsSamples = true;
+        }
+    }
+
+    /// <summary>Nobody wants single values any more.</summary>
+    public void EndIntervals()
+    {
+        foreach (MetricFamily family in Families)
+            family.KeepsSamples = false;
     }
 
     public void Dispose() => _listener.Dispose();

@@ -18,7 +18,7 @@ internal sealed class StatsdExporter : IAsyncDisposable
     /// <summary>The levels that the receiver has; it keeps them for as long as it is told no other.</summary>
     private (string Name, MetricSeries Series)[] _levels = [];
 
-    /// <param name="store">Where the measurements are.</param>
+    /// <param name="store">Where the measurements are; its intervals have begun (<see cref="MetricStore.BeginIntervals"/>).</param>
     /// <param name="config">Where they go, and in which dialect.</param>
     /// <param name="failed">Is told of a flush that failed for no reason of the receiver's; the next one is tried all the same.</param>
     public StatsdExporter(MetricStore store, MetricsConfig config, Action<Exception> failed)
@@ -27,24 +27,15 @@ internal sealed class StatsdExporter : IAsyncDisposable
         _store = store;
         _config = config;
         _socket = new StatsdSocket(config.Address);
-        store.KeepSamples(true);
-        // What was counted before belongs to no interval of this receiver's.
-        foreach (MetricFamily family in store.Families)
-        {
-            foreach (MetricSeries series in family.Series)
-                series.TakeEvents();
-        }
-
         _flushing = Task.Run(RunAsync);
     }
 
-    /// <summary>Ends with a last flush.</summary>
+    /// <summary>Ends with a last flush. What is counted after it, or waits for the receiver's name still, is there for whoever comes next.</summary>
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync().ConfigureAwait(false);
         await _flushing.ConfigureAwait(false);
         Flush();
-        _store.KeepSamples(false);
         _socket.Dispose();
         _stop.Dispose();
     }
