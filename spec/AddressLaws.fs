@@ -71,6 +71,13 @@ let ``what a socket takes is where it is bound, whatever it was asked for as`` (
         fun (asked, local, taken) -> local.TakenFor(at asked) = at taken)
 
 [<Fact>]
+let ``who listens on every address is reached from the same machine by one of its own of that family, and any other by its own address`` () =
+    Law.HoldsFor(
+        [ ":80", "localhost"; "[::]:80", "localhost"; "tcp4::80", "127.0.0.1"; "0.0.0.0:80", "127.0.0.1"; "tcp4:0.0.0.0:80", "127.0.0.1"; "[::ffff:0.0.0.0]:80", "127.0.0.1"
+          "tcp6::80", "[::1]"; "tcp6:[::]:80", "[::1]"; "a.example:80", "a.example"; "10.0.0.1:80", "10.0.0.1"; "[2001:db8::1]:80", "[2001:db8::1]" ],
+        fun (text, host) -> match at text with Address.Tcp(family, asked, _) -> Address.hostFromHere family asked = host | _ -> false)
+
+[<Fact>]
 let ``a target's host is never left out and its port never 0`` () =
     Law.Holds(fun (a: Address) ->
         match Address.asTarget a with

@@ -241,6 +241,17 @@ module Address =
         | Error(AddressError.NoPort port) when port.TrimStart ':' |> String.forall Char.IsAsciiDigit -> Error AddressError.NoHost
         | read -> read
 
+    /// The host by which whoever listens there is reached from the same machine, as a URL has it: who listens on every address, of one family or
+    /// of both, listens on this machine's own.
+    [<CompiledName "HostFromHere">]
+    let hostFromHere (family: TcpFamily) (host: Host) =
+        match family, host with
+        | TcpFamily.Either, Host.Any -> "localhost"
+        | TcpFamily.V6, Host.Any -> "[::1]"
+        | TcpFamily.V4, Host.Any -> "127.0.0.1"
+        | _, Host.Literal address when address.Equals IPAddress.Any -> "127.0.0.1"
+        | _ -> string host
+
     /// What a literal listener takes: of a port and a family, one address or (an empty text) every one.
     let taken (address: Address) =
         match address with

@@ -59,11 +59,23 @@ public sealed class TopTests
         using (var peer = new Peer())
             nobody = peer.Address;
         using Peer echo = Peer.Echo();
+        using Peer silent = Answering(static socket =>
+        {
+            socket.Shutdown(SocketShutdown.Both);
+            return Task.CompletedTask;
+        });
+        using Peer leaving = Answering(static socket =>
+        {
+            socket.Reset();
+            return Task.CompletedTask;
+        });
         foreach ((string address, string why) in new[]
         {
             (nobody, "cannot connect: Connection refused"),
             ("unix:/nowhere/admin.sock", "there is no such socket"),
             (echo.Address, "it answers, but not as an admin server"),
+            (silent.Address, "it ends the connection without an answer"),
+            (leaving.Address, "no answer: Connection reset by peer"),
         })
         {
             (int status, string output, string errors) = await ChildProcess.RunAsync(Repository.Binary, ["top", address]);
@@ -72,7 +84,25 @@ public sealed class TopTests
             Assert.StartsWith($"bitflow top: {address}: {why}\n", errors, StringComparison.Ordinal);
         }
 
+        // Why a name has no address depends on the machine.
+        Assert.StartsWith(
+            "bitflow top: nobody.invalid:80: cannot connect: ", (await ChildProcess.RunAsync(Repository.Binary, ["top", "nobody.invalid:80"])).Errors, StringComparison.Ordinal);
         Assert.Equal(2, (await ChildProcess.RunAsync(Repository.Binary, ["top", "fd:3"])).Status);
+    }
+
+    [Theory]
+    [InlineData("0.0.0.0:0")]
+    [InlineData("tcp6:[::]:0")]
+    [InlineData(":0")]
+    public async Task Who_listens_on_every_address_is_asked_on_this_machines_own(string admin)
+    {
+        using Peer target = Peer.Echo();
+        using BitflowProcess bitflow = await StartAsync(target, admin);
+        await bitflow.SaysAsync("admin server: listening on ");
+        string port = bitflow.AdminAddress().Split(':')[^1];
+        (int status, string output, string errors) = await ChildProcess.RunAsync(Repository.Binary, ["top", admin[..^1] + port]);
+        Assert.True(status == 0, errors);
+        Assert.Contains("web [bold]", output, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -182,6 +212,13 @@ public sealed class TopTests
         Assert.Equal(1, status);
         Assert.StartsWith($"bitflow top: {server.Address}: it answers, but not as an admin server\n", errors, StringComparison.Ordinal);
     }
+
+    /// <summary>Whoever answers the first request in this way.</summary>
+    private static Peer Answering(Func<Socket, Task> answer) => Peer.Serving(async socket =>
+    {
+        Assert.NotEmpty(await socket.ReadOnceAsync());
+        await answer(socket);
+    });
 
     /// <summary>An admin server of whatever words.</summary>
     private static Peer Saying(string proxies, string connections) => Peer.Serving(async socket =>

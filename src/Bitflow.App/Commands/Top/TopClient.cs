@@ -9,6 +9,8 @@ internal sealed class TopClient : IDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
+    private const string AnswersOtherwise = "it answers, but not as an admin server";
+
     private readonly HttpClient _http;
 
     public TopClient(Address admin)
@@ -22,8 +24,7 @@ internal sealed class TopClient : IDisposable
         var handler = new SocketsHttpHandler { UseProxy = false };
         if (path is not null)
             handler.ConnectCallback = (_, token) => ConnectAsync(path, token);
-        // Whoever listens on every address listens on this machine's own.
-        string authority = admin is Address.Tcp tcp ? $"{(tcp.host.IsAny ? "localhost" : tcp.host)}:{tcp.port}" : "localhost";
+        string authority = admin is Address.Tcp tcp ? $"{AddressModule.HostFromHere(tcp.family, tcp.host)}:{tcp.port}" : "localhost";
         _http = new HttpClient(handler) { BaseAddress = new Uri($"http://{authority}/"), Timeout = Patience };
     }
 
@@ -45,21 +46,27 @@ internal sealed class TopClient : IDisposable
         {
             throw new TopException($"no answer within {Patience.TotalSeconds:F0} s");
         }
-        catch (HttpRequestException e) when (e.InnerException is TopException known)
+        catch (HttpRequestException e)
         {
-            throw new TopException(known.Message, e);
+            throw new TopException(Problem(e), e);
         }
-        catch (HttpRequestException e) when (e.GetBaseException() is SocketException socket)
+        catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException or FormatException or OverflowException)
         {
-            throw new TopException($"cannot connect: {socket.Message}", e);
-        }
-        catch (Exception e) when (e is HttpRequestException or JsonException or InvalidOperationException or KeyNotFoundException or FormatException or OverflowException)
-        {
-            throw new TopException("it answers, but not as an admin server", e);
+            throw new TopException(AnswersOtherwise, e);
         }
     }
 
     public void Dispose() => _http.Dispose();
+
+    /// <summary>That it answers is said only where it did.</summary>
+    private static string Problem(HttpRequestException e) => e switch
+    {
+        { InnerException: TopException known } => known.Message,
+        { StatusCode: not null } or { HttpRequestError: HttpRequestError.InvalidResponse } => AnswersOtherwise,
+        { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError } => $"cannot connect: {e.GetBaseException().Message}",
+        { HttpRequestError: HttpRequestError.ResponseEnded } => "it ends the connection without an answer",
+        _ => $"no answer: {e.GetBaseException().Message}",
+    };
 
     private static Uri Path(string path) => new(path, UriKind.Relative);
 
