@@ -59,6 +59,8 @@ public sealed class TopTests
         using (var peer = new Peer())
             nobody = peer.Address;
         using Peer echo = Peer.Echo();
+        using Peer server = Saying("[]", "[]");
+        using Peer elsewhere = Answering(async socket => await socket.SendAllAsync($"HTTP/1.1 302 Found\r\nLocation: http://{server.Address}/\r\nContent-Length: 0\r\n\r\n"));
         using Peer silent = Answering(static socket =>
         {
             socket.Shutdown(SocketShutdown.Both);
@@ -69,11 +71,20 @@ public sealed class TopTests
             socket.Reset();
             return Task.CompletedTask;
         });
+        using Peer endless = Answering(static async socket =>
+        {
+            await socket.SendAllAsync("HTTP/1.1 200 OK\r\n\r\n[");
+            byte[] more = [.. Enumerable.Repeat("1,"u8.ToArray(), 50_000).SelectMany(static item => item)];
+            while (true)
+                await socket.SendAllAsync(more);
+        });
         foreach ((string address, string why) in new[]
         {
             (nobody, "cannot connect: Connection refused"),
             ("unix:/nowhere/admin.sock", "there is no such socket"),
             (echo.Address, "it answers, but not as an admin server"),
+            (elsewhere.Address, "it answers, but not as an admin server"),
+            (endless.Address, "it answers, but at a length that no admin server does"),
             (silent.Address, "it ends the connection without an answer"),
             (leaving.Address, "no answer: Connection reset by peer"),
         })

@@ -9,6 +9,9 @@ internal sealed class TopClient : IDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
+    /// <summary>Room for tens of thousands of proxies; who says more than that is no admin server.</summary>
+    private const int MaxAnswerBytes = 32 << 20;
+
     private const string AnswersOtherwise = "it answers, but not as an admin server";
 
     private readonly HttpClient _http;
@@ -21,11 +24,16 @@ internal sealed class TopClient : IDisposable
             Address.UnixAbstract name => "\0" + name.name,
             _ => null,
         };
-        var handler = new SocketsHttpHandler { UseProxy = false };
+        var handler = new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false };
         if (path is not null)
             handler.ConnectCallback = (_, token) => ConnectAsync(path, token);
         string authority = admin is Address.Tcp tcp ? $"{AddressModule.HostFromHere(tcp.family, tcp.host)}:{tcp.port}" : "localhost";
-        _http = new HttpClient(handler) { BaseAddress = new Uri($"http://{authority}/"), Timeout = Patience };
+        _http = new HttpClient(handler)
+        {
+            BaseAddress = new Uri($"http://{authority}/"),
+            Timeout = Patience,
+            MaxResponseContentBufferSize = MaxAnswerBytes,
+        };
     }
 
     /// <exception cref="TopException">Nothing answers, or it is no admin server.</exception>
@@ -62,6 +70,7 @@ internal sealed class TopClient : IDisposable
     private static string Problem(HttpRequestException e) => e switch
     {
         { InnerException: TopException known } => known.Message,
+        { HttpRequestError: HttpRequestError.ConfigurationLimitExceeded } => "it answers, but at a length that no admin server does",
         { StatusCode: not null } or { HttpRequestError: HttpRequestError.InvalidResponse } => AnswersOtherwise,
         { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError } => $"cannot connect: {e.GetBaseException().Message}",
         { HttpRequestError: HttpRequestError.ResponseEnded } => "it ends the connection without an answer",
