@@ -33,6 +33,8 @@ public sealed class SentryTests
         Assert.Equal(post.Header.GetProperty("event_id").GetString(), reported.GetProperty("event_id").GetString());
         Assert.Equal("error", reported.GetProperty("level").GetString());
         Assert.StartsWith("bitflow@", reported.GetProperty("release").GetString(), StringComparison.Ordinal);
+        // Word for word what the log says.
+        Assert.Contains($" {reported.GetProperty("message").GetString()}\n", failing.Bitflow.Errors, StringComparison.Ordinal);
         Assert.Contains("cannot be reopened", reported.GetProperty("message").GetString(), StringComparison.Ordinal);
         JsonElement frames = reported.GetProperty("threads").GetProperty("values")[0].GetProperty("stacktrace").GetProperty("frames");
         Assert.Equal("Bitflow.App.ConnectionLogs.ConnectionLogFile", frames[frames.GetArrayLength() - 1].GetProperty("module").GetString());

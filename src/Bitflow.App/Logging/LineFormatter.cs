@@ -3,6 +3,7 @@ using Serilog.Events;
 using Serilog.Formatting;
 using Serilog.Formatting.Display;
 using Serilog.Formatting.Json;
+using Serilog.Parsing;
 
 namespace Bitflow.App.Logging;
 
@@ -20,6 +21,8 @@ internal sealed class LineFormatter(bool isPainted) : ITextFormatter
         ? Enum.GetValues<LogEventLevel>().ToDictionary(static level => level, static level => Template(Time + Paint.Text(ToneOf(level), "{Level:u4}") + Rest))
         : null;
 
+    private static readonly MessageTemplateTextFormatter Words = Template("{Message:lj}");
+
     private static readonly JsonFormatter Json = new(renderMessage: true);
 
     private volatile bool _isJson;
@@ -33,10 +36,26 @@ internal sealed class LineFormatter(bool isPainted) : ITextFormatter
     public void Format(LogEvent logEvent, TextWriter output)
     {
         if (_isJson)
-            Json.Format(logEvent, output);
+            Json.Format(InWords(logEvent), output);
         else
             (_painted?[logEvent.Level] ?? Text).Format(logEvent, output);
     }
+
+    /// <summary>The message as lines for people have it.</summary>
+    public static string Message(LogEvent logEvent)
+    {
+        using var words = new StringWriter(System.Globalization.CultureInfo.InvariantCulture);
+        Words.Format(logEvent, words);
+        return words.ToString();
+    }
+
+    /// <summary>The same line, of whose message nothing is left to fill in: filling in is where Serilog puts text between quotes.</summary>
+    private static LogEvent InWords(LogEvent logEvent) => new(
+        logEvent.Timestamp,
+        logEvent.Level,
+        logEvent.Exception,
+        new MessageTemplate(logEvent.MessageTemplate.Text, [new TextToken(Message(logEvent))]),
+        logEvent.Properties.Select(static property => new LogEventProperty(property.Key, property.Value)));
 
     private static MessageTemplateTextFormatter Template(string text) => new(text, System.Globalization.CultureInfo.InvariantCulture);
 

@@ -43,7 +43,7 @@ internal sealed class SentrySink : ILogEventSink
         exceptions: ListModule.OfSeq(Chain(logEvent.Exception).Select(ExceptionOf)),
         stack: here is null ? FSharpList<SentryFrame>.Empty : ListModule.OfSeq(here.GetFrames().Select(FrameOf).SkipWhile(IsLogging)));
 
-    private static string Message(LogEvent logEvent) => logEvent.RenderMessage(System.Globalization.CultureInfo.InvariantCulture);
+    private static string Message(LogEvent logEvent) => LineFormatter.Message(logEvent);
 
     /// <summary>The way from whoever spoke to here tells nothing.</summary>
     private static bool IsLogging(SentryFrame frame) =>
