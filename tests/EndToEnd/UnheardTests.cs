@@ -1,12 +1,14 @@
+using System.Globalization;
 using System.Net.Sockets;
 using System.Text;
+using System.Text.RegularExpressions;
 using Bitflow.Tests.Fixtures;
 using Xunit;
 
 namespace Bitflow.Tests.EndToEnd;
 
 /// <summary>Where nobody hears what the program says (a full disk, a closed descriptor, a reader that stalls), it does what it does all the same.</summary>
-public sealed class UnheardTests : IDisposable
+public sealed partial class UnheardTests : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("bitflow-unheard-").FullName;
 
@@ -58,6 +60,57 @@ public sealed class UnheardTests : IDisposable
         bitflow.Signal("TERM");
         Assert.Equal(0, await bitflow.ExitAsync());
     }
+
+    [Fact]
+    public async Task How_many_lines_a_reader_of_the_log_has_missed_is_said_to_it_when_it_reads_on()
+    {
+        const int Doubts = 25_000;
+        using Peer echo = Peer.Echo();
+        int port = Ports.Next();
+        string sources = string.Concat(Enumerable.Range(0, Doubts).Select(static i => $", 10.{i / 250}.{i % 250}.1/24"));
+        File.WriteAllText(
+            ConfigPath,
+            $$"""
+            application: { log: { level: warn } }
+            server:
+              proxies:
+                - name: web
+                  listener: { address: '127.0.0.1:{{port}}', authorized_sources: [ 127.0.0.1{{sources}} ] }
+                  targets: [ { name: a, address: '{{echo.Address}}' } ]
+            """);
+        string log = Path.Combine(_folder, "log");
+        await NamedPipe.MakeAsync(log);
+        await using var reader = new FileStream(log, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite, bufferSize: 0);
+        using ChildProcess bitflow = Start($"2>{log}");
+        await Eventually.IsTrueAsync(() => Answers(port), "it serves, before which it says every doubt");
+
+        // Every line is either read or counted.
+        using var lines = new StreamReader(reader, Encoding.UTF8, leaveOpen: true);
+        int read = 0;
+        long dropped = 0;
+        while (dropped == 0)
+        {
+            string line = (await lines.ReadLineAsync().WaitAsync(Eventually.Patience))!;
+            Match counted = CountOfDropped().Match(line);
+            if (counted.Success)
+                dropped = long.Parse(counted.Groups[1].Value, CultureInfo.InvariantCulture);
+            else
+                read++;
+        }
+
+        Assert.InRange(read, 5_000, Doubts);
+        bitflow.Signal("TERM");
+        while (read + dropped < Doubts)
+        {
+            Assert.NotNull(await lines.ReadLineAsync().WaitAsync(Eventually.Patience));
+            read++;
+        }
+
+        Assert.Equal(0, await bitflow.ExitAsync());
+    }
+
+    [GeneratedRegex("WARN ([0-9]+) lines of this log were dropped: standard error was read too slowly$")]
+    private static partial Regex CountOfDropped();
 
     [Theory]
     [InlineData(">/dev/full", "standard output cannot be written: No space left on device")]

@@ -16,7 +16,7 @@ namespace Bitflow.App.Logging;
 /// </summary>
 internal sealed class ProgramLog : IAsyncDisposable
 {
-    /// <summary>Lines that may wait for a slow standard error; beyond it they are dropped.</summary>
+    /// <summary>Lines that may wait for a slow standard error; beyond it they are dropped, which is said.</summary>
     private const int QueueLines = 10_000;
 
     /// <summary>How long the end of the process waits for lines that are still to be written.</summary>
@@ -47,12 +47,10 @@ internal sealed class ProgramLog : IAsyncDisposable
     public ProgramLog(ApplicationConfig application)
     {
         Apply(application);
+        DroppedLines console = new(new LoggerConfiguration().MinimumLevel.Verbose().WriteTo.Console(_lines, standardErrorFromLevel: LogEventLevel.Verbose).CreateLogger());
         _written = new LoggerConfiguration()
             .MinimumLevel.Verbose()
-            .WriteTo.Async(
-                sink => sink.Console(_lines, standardErrorFromLevel: LogEventLevel.Verbose),
-                bufferSize: QueueLines,
-                blockWhenFull: false)
+            .WriteTo.Async(sink => sink.Sink(console), bufferSize: QueueLines, blockWhenFull: false, monitor: console)
             .CreateLogger();
         _limited = new RepeatLimitSink(_written);
         _serilog = new LoggerConfiguration()
