@@ -19,20 +19,20 @@ let ``a reset waits while bytes are unsent, for write_timeout or 5 seconds, and 
     Law.Holds(fun (timeout: uint16) (elapsed: uint16) (unsent: uint8) ->
         let timeout, elapsed = ms (int timeout), ms (int elapsed)
         let patience = if timeout.IsPositive then timeout else Duration.OfSeconds 5L
-        let again = Farewell.drained (Farewell.beginDrain timeout start) (start + elapsed) (int unsent)
+        let again = Farewell.drained (Farewell.beginDrain timeout Instant.Never start) (start + elapsed) (int unsent)
         again.IsSome = (unsent > 0uy && elapsed.TotalNanoseconds < patience.TotalNanoseconds))
     Law.HoldsFor([ 0, 4_999, true; 0, 5_000, false; 7_000, 6_999, true; 7_000, 7_000, false ], fun (timeout, elapsed, waits) ->
-        (Farewell.drained (Farewell.beginDrain (ms timeout) start) (start + ms elapsed) 1).IsSome = waits)
+        (Farewell.drained (Farewell.beginDrain (ms timeout) Instant.Never start) (start + ms elapsed) 1).IsSome = waits)
 
 [<Fact>]
 let ``an empty queue is never waited for`` () =
     Law.Holds(fun (timeout: uint16) ->
-        looks (Farewell.beginDrain (ms (int timeout)) start) [ 0 ] = [ start ])
+        looks (Farewell.beginDrain (ms (int timeout)) Instant.Never start) [ 0 ] = [ start ])
 
 [<Fact>]
 let ``a queue that never empties is looked at ever more rarely, at least every 50 ms, and last when the patience is over`` () =
     Law.Holds(fun (timeout: uint16) ->
-        let drain = Farewell.beginDrain (ms (int timeout)) start
+        let drain = Farewell.beginDrain (ms (int timeout)) Instant.Never start
         let at = looks drain []
         let pauses = at |> List.pairwise |> List.map (fun (a, b) -> span b a)
         List.last at = drain.Until
@@ -43,14 +43,14 @@ let ``a queue that never empties is looked at ever more rarely, at least every 5
 [<Fact>]
 let ``the first look at a queue comes soon`` () =
     Law.Holds(fun (timeout: uint16) ->
-        match looks (Farewell.beginDrain (ms (1 + int timeout)) start) [ 1; 0 ] with
+        match looks (Farewell.beginDrain (ms (1 + int timeout)) Instant.Never start) [ 1; 0 ] with
         | [ _; second ] -> span second start <= 1_000_000L
         | _ -> false)
 
 [<Fact>]
 let ``an orderly end is waited for as long as something leaves within the patience of the more patient side`` () =
     Law.Holds(fun (client: uint16) (target: uint16) (unsent: uint16) (later: uint16) ->
-        let wait = Farewell.beginOrderlyEnd (ms (int client)) (ms (int target)) start (int unsent)
+        let wait = Farewell.beginOrderlyEnd (ms (int client)) (ms (int target)) Instant.Never start (int unsent)
         let longer = max client target
         let patience = if longer > 0us then ms (int longer) else Duration.OfSeconds 5L
         span wait.LookAt start = patience.TotalNanoseconds
@@ -70,7 +70,19 @@ let ``an orderly end is over in the end, however slow its sides`` () =
             match Farewell.ended wait wait.LookAt unsent with
             | ValueNone -> n
             | ValueSome again -> count again unsent (n + 1)
-        count (Farewell.beginOrderlyEnd Duration.Zero Duration.Zero start (int unsent)) (int unsent) 0 <= max 0 (int unsent - int left))
+        count (Farewell.beginOrderlyEnd Duration.Zero Duration.Zero Instant.Never start (int unsent)) (int unsent) 0 <= max 0 (int unsent - int left))
+
+[<Fact>]
+let ``what a connection still owes its sides is owed no longer than its lifetime, however much leaves`` () =
+    Law.Holds(fun (timeout: uint16) (left: uint16) ->
+        let lifetimeEnd = start + ms (1 + int left)
+        let rec ends (wait: OrderlyEnd) unsent =
+            match Farewell.ended wait wait.LookAt (unsent - 1) with
+            | ValueNone -> wait.LookAt
+            | ValueSome again -> ends again (unsent - 1)
+        let drained = List.last (looks (Farewell.beginDrain (ms (int timeout)) lifetimeEnd start) [])
+        let ended = ends (Farewell.beginOrderlyEnd (ms (int timeout)) Duration.Zero lifetimeEnd start 1_000_000) 1_000_000
+        drained.Nanoseconds <= lifetimeEnd.Nanoseconds && ended = lifetimeEnd)
 
 [<Fact>]
 let ``a refused client is listened to for a second and 64 KB at most`` () =

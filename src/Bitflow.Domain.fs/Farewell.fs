@@ -15,6 +15,8 @@ type Drain =
 type OrderlyEnd =
     { /// How long nothing may leave before the wait is over.
       Patience: Duration
+      /// The wait is over then, whatever leaves.
+      Latest: Instant
       LookAt: Instant
       /// Bytes that were unsent at the last look.
       Unsent: int }
@@ -42,9 +44,10 @@ module Farewell =
     let private firstPause = Duration.OfMilliseconds 1L
     let private longestPause = Duration.OfMilliseconds 50L
 
+    /// No longer than until the connection's lifetime is over.
     [<CompiledName "BeginDrain">]
-    let beginDrain (writeTimeout: Duration) (now: Instant) : Drain =
-        { Until = now + patience writeTimeout; LookAt = now; Pause = firstPause }
+    let beginDrain (writeTimeout: Duration) (lifetimeEnd: Instant) (now: Instant) : Drain =
+        { Until = Instant.earlier lifetimeEnd (now + patience writeTimeout); LookAt = now; Pause = firstPause }
 
     [<CompiledName "Drained">]
     let drained (drain: Drain) (now: Instant) (unsent: int) : Drain voption =
@@ -56,15 +59,17 @@ module Farewell =
                     LookAt = Instant.earlier drain.Until (now + drain.Pause)
                     Pause = Duration.OfNanoseconds(min (2L * drain.Pause.TotalNanoseconds) longestPause.TotalNanoseconds) }
 
-    /// The patience is that of the more patient side.
+    let private lookAfter (wait: OrderlyEnd) (now: Instant) unsent =
+        { wait with LookAt = Instant.earlier wait.Latest (now + wait.Patience); Unsent = unsent }
+
+    /// The patience is that of the more patient side, and ends with the connection's lifetime.
     [<CompiledName "BeginOrderlyEnd">]
-    let beginOrderlyEnd (clientWriteTimeout: Duration) (targetWriteTimeout: Duration) (now: Instant) (unsent: int) : OrderlyEnd =
+    let beginOrderlyEnd (clientWriteTimeout: Duration) (targetWriteTimeout: Duration) (lifetimeEnd: Instant) (now: Instant) (unsent: int) : OrderlyEnd =
         let longer = max clientWriteTimeout.TotalNanoseconds targetWriteTimeout.TotalNanoseconds
-        let patience = patience (Duration.OfNanoseconds longer)
-        { Patience = patience; LookAt = now + patience; Unsent = unsent }
+        lookAfter { Patience = patience (Duration.OfNanoseconds longer); Latest = lifetimeEnd; LookAt = now; Unsent = unsent } now unsent
 
     /// A slow side is waited for as long as it takes something.
     [<CompiledName "Ended">]
     let ended (wait: OrderlyEnd) (now: Instant) (unsent: int) : OrderlyEnd voption =
-        if unsent >= wait.Unsent then ValueNone
-        else ValueSome { wait with LookAt = now + wait.Patience; Unsent = unsent }
+        if unsent >= wait.Unsent || now.Nanoseconds >= wait.Latest.Nanoseconds then ValueNone
+        else ValueSome(lookAfter wait now unsent)

@@ -144,7 +144,9 @@ type Life =
 /// The life of a connection as transitions: from a life and an event to the next life, and nothing else.
 [<RequireQualifiedAccess>]
 module Life =
-    let private lifetimeEnd (life: Life) =
+    /// When `connection_lifetime` is over, of what a connection still owes its sides too; never where there is none.
+    [<CompiledName "LifetimeEnd">]
+    let lifetimeEnd (life: Life) =
         Instant.limitFrom life.AcceptedAt life.Rules.Proxy.Options.ConnectionLifetime
 
     let private within (life: Life) (limit: Instant) = Instant.earlier limit (lifetimeEnd life)

@@ -219,6 +219,18 @@ public sealed class TimeoutTests
         await r.Bitflow.EndsWithAsync("client.relay.write_timeout");
     }
 
+    /// <summary>The target resets while much of what it sent waits for a client that reads nothing.</summary>
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task What_a_connection_still_owes_its_client_is_owed_no_longer_than_its_lifetime(string engine)
+    {
+        using Relayed r = await RelayAsync(engine, options: "connection_lifetime: 900ms", receiveBuffer: 4096);
+        await r.Target.SendAllAsync(Noise[..20_000]);
+        r.Target.Reset();
+        await r.Bitflow.EndsWithAsync("target.relay.reset");
+        EndedAfter(TimeSpan.FromMilliseconds(900), r.Began);
+    }
+
     [Theory]
     [MemberData(nameof(Engines))]
     public async Task A_connection_ends_at_its_lifetime_however_busy_it_is(string engine)

@@ -14,17 +14,17 @@ internal sealed class OrderlyEnding : LoopTimer
     private readonly TaskCompletionSource _done = new();
     private OrderlyEnd _end;
 
-    private OrderlyEnding(Connection client, Connection target, Duration clientTimeout, Duration targetTimeout)
+    private OrderlyEnding(Connection client, Connection target, Duration clientTimeout, Duration targetTimeout, Instant lifetimeEnd)
     {
         _client = client;
         _target = target;
-        _end = Farewell.BeginOrderlyEnd(clientTimeout, targetTimeout, client.Loop.Now, UnsentBytes);
+        _end = Farewell.BeginOrderlyEnd(clientTimeout, targetTimeout, lifetimeEnd, client.Loop.Now, UnsentBytes);
     }
 
     private int UnsentBytes => _client.UnsentBytes + _target.UnsentBytes;
 
     /// <summary>Completes once both may be closed: mostly at once.</summary>
-    public static Task EndAsync(Connection client, Connection target, Duration clientTimeout, Duration targetTimeout)
+    public static Task EndAsync(Connection client, Connection target, Duration clientTimeout, Duration targetTimeout, Instant lifetimeEnd)
     {
         // One after the other is begun before either is waited for: a slow side must not hold up the other.
         ValueTask<IoFault> clientEnds = client.EndBeforeCloseAsync();
@@ -32,7 +32,7 @@ internal sealed class OrderlyEnding : LoopTimer
         if (clientEnds.IsCompletedSuccessfully && targetEnds.IsCompletedSuccessfully)
             return Task.CompletedTask;
 
-        var ending = new OrderlyEnding(client, target, clientTimeout, targetTimeout);
+        var ending = new OrderlyEnding(client, target, clientTimeout, targetTimeout, lifetimeEnd);
         client.Loop.Arm(ending, ending._end.LookAt);
         return Task.WhenAny(ending._done.Task, ending.BothAsync(clientEnds.AsTask(), targetEnds.AsTask())).Unwrap();
     }

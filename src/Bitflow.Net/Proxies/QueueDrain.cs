@@ -13,16 +13,16 @@ internal sealed class QueueDrain : LoopTimer
     private readonly TaskCompletionSource _done = new();
     private Drain _drain;
 
-    private QueueDrain(Connection to, Duration writeTimeout)
+    private QueueDrain(Connection to, Duration writeTimeout, Instant lifetimeEnd)
     {
         _to = to;
-        _drain = Farewell.BeginDrain(writeTimeout, to.Loop.Now);
+        _drain = Farewell.BeginDrain(writeTimeout, lifetimeEnd, to.Loop.Now);
     }
 
     /// <summary>Completes once <paramref name="to"/> has been reset.</summary>
-    public static Task ResetAsync(Connection to, Duration writeTimeout)
+    public static Task ResetAsync(Connection to, Duration writeTimeout, Instant lifetimeEnd)
     {
-        var drain = new QueueDrain(to, writeTimeout);
+        var drain = new QueueDrain(to, writeTimeout, lifetimeEnd);
         drain.Fire(to.Loop.Now);
         return drain._done.Task;
     }

@@ -500,21 +500,22 @@ internal sealed class Session : LifeFollower, IRelayObserver, ICaller
             _failure = (reason.Who.IsClient ? Client : _target!).FaultDetail;
         Client.Loop.Disarm(this);
         Duration clientTimeout = Model.Config.Listener.WriteTimeout;
+        Instant lifetimeEnd = LifeModule.LifetimeEnd(Life);
         switch (ended.ending)
         {
             case { IsOrderly: true } when Client.IsTls || _target is { IsTls: true }:
-                ReleaseAfter(OrderlyEnding.EndAsync(Client, _target!, clientTimeout, TargetModel!.Config.WriteTimeout));
+                ReleaseAfter(OrderlyEnding.EndAsync(Client, _target!, clientTimeout, TargetModel!.Config.WriteTimeout, lifetimeEnd));
                 break;
             case { IsOrderly: true }:
                 Release();
                 break;
             case { IsResetTargetAfterDrain: true }:
                 Client.Abort();
-                ReleaseAfter(QueueDrain.ResetAsync(_target!, TargetModel!.Config.WriteTimeout));
+                ReleaseAfter(QueueDrain.ResetAsync(_target!, TargetModel!.Config.WriteTimeout, lifetimeEnd));
                 break;
             case { IsResetClientAfterDrain: true }:
                 _target!.Abort();
-                ReleaseAfter(QueueDrain.ResetAsync(Client, clientTimeout));
+                ReleaseAfter(QueueDrain.ResetAsync(Client, clientTimeout, lifetimeEnd));
                 break;
             case { IsLinger: true }:
                 _target?.Abort();
