@@ -265,7 +265,7 @@ let private recorded (p: ProxyConfig) (client: DescribedClient) : ConnectionReco
         ServerName = (match client.ServerName with ValueSome name when life.Rules.ReadsHello -> name.Text | _ -> "")
         Header = (if life.FromTrustedProxy then HeaderSeen.Unknown else HeaderSeen.None)
         OpenConnections = int64 client.OpenConnections
-        RoundRobinTicket = (if p.Options.LoadBalancer = Policy.RoundRobin then ValueSome client.Ticket else ValueNone)
+        RoundRobinTicket = (if life.Ticket >= 0L then ValueSome life.Ticket else ValueNone)
         HelloRead = helloRead
         TlsOffer = (if helloRead then ValueSome client.TlsOffer else ValueNone)
         DestinationTransport = (if life.IsRelaying then SideTransport.Plaintext else SideTransport.Unknown)
@@ -339,6 +339,23 @@ let ``a recorded client is decided again by what its hello offered of TLS; where
           lenient, unsaid "" (recorded strict old), "unknowable"
           strict, unsaid "SSLv3" (recorded strict modern), "unknowable" ],
         fun (p, record, expected) -> show p record = expected
+    )
+
+[<Fact>]
+let ``a client whose hello is refused drew no round-robin ticket, and none is asked for where it is refused again`` () =
+    let terminating least policy =
+        { Sample.proxy "p" with
+            Listener = { Sample.listener with Tls = Some { Sample.listenerTls with MinVersion = least } }
+            Targets = [ Sample.target "a"; Sample.target "b" ]
+            Options = { Sample.options with LoadBalancer = policy } }
+    let inTurn = terminating TlsVersion.Tls13 Policy.RoundRobin
+    let old = recorded inTurn { describe (Sample.ip "203.0.113.9") ValueNone 0 0L with TlsOffer = { TlsOffer.usual with Tls13 = false } }
+    Law.HoldsFor(
+        [ inTurn, old, "same"
+          inTurn, recorded (terminating TlsVersion.Tls13 Policy.None) (describe (Sample.ip "203.0.113.9") ValueNone 0 0L), "unknowable"
+          terminating TlsVersion.Tls12 Policy.RoundRobin, old, "unknowable"
+          terminating TlsVersion.Tls12 Policy.None, old, "admitted a" ],
+        fun (p, record, expected) -> record.RoundRobinTicket.IsNone && show p record = expected
     )
 
 [<Fact>]
