@@ -226,6 +226,19 @@ let ``a proxy's fate is found by its name, and told in its own words`` () =
     )
 
 [<Fact>]
+let ``targets that stay in another order are told so, whatever comes or goes beside them`` () =
+    let trying names = withProxies [ { Sample.proxy "p" with Targets = List.map Sample.target names } ]
+    Law.HoldsFor(
+        [ [ "a"; "b" ], [ "b"; "a" ], [ "order of targets" ]
+          [ "a"; "b" ], [ "b"; "a"; "c" ], [ "targets[c] added"; "order of targets" ]
+          [ "a"; "b"; "c" ], [ "b"; "a" ], [ "targets[c] removed"; "order of targets" ]
+          [ "a"; "b"; "c" ], [ "d"; "c"; "a" ], [ "targets[b] removed"; "targets[d] added"; "order of targets" ]
+          [ "a"; "b" ], [ "c"; "a"; "b" ], [ "targets[c] added" ]
+          [ "a"; "b"; "c" ], [ "a"; "c" ], [ "targets[b] removed" ]
+          [ "a"; "b" ], [ "a"; "c" ], [ "targets[b] removed"; "targets[c] added" ] ],
+        fun (before, after, differences) -> (ReloadPlan.make (trying before) (trying after)).FateOf "p" = ProxyFate.Replaced differences)
+
+[<Fact>]
 let ``one path of a connection log is one step, however many proxies write to it`` () =
     let steps before after =
         (ReloadPlan.make (withProxies before) (withProxies after)).Logs |> List.map (fun step -> step.Path, step.Fate)

@@ -147,16 +147,18 @@ module ReloadPlan =
 
     let private differences (before: ConfigSnapshot) (after: ConfigSnapshot) (a: ProxyConfig) (b: ProxyConfig) =
         let names (p: ProxyConfig) = p.Targets |> List.map _.Name
+        let removed = names a |> List.except (names b)
+        let added = names b |> List.except (names a)
         [ yield! listenerDifferences a.Listener b.Listener
-          for name in names a |> List.except (names b) do
+          for name in removed do
               $"targets[{name}] removed"
-          for name in names b |> List.except (names a) do
+          for name in added do
               $"targets[{name}] added"
           for target in b.Targets do
               match a.Targets |> List.tryFind (fun t -> t.Name = target.Name) with
               | Some before -> yield! targetDifferences before target
               | None -> ()
-          if set (names a) = set (names b) && names a <> names b then "order of targets"
+          if List.except removed (names a) <> List.except added (names b) then "order of targets"
           yield! optionDifferences a.Options b.Options
           for path in filesOf b do
               if List.contains path (filesOf a) && digest before path <> digest after path then $"contents of {path}" ]
