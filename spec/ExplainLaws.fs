@@ -17,9 +17,11 @@ let private describe peer name openNow ticket : DescribedClient =
 let private peers = [| Sample.ip "10.9.9.9"; Sample.ip "10.1.2.3"; Sample.ip "203.0.113.9"; Endpoint.Unix "" |]
 let private names = [| ValueNone; ValueSome(Sample.serverName "a.example"); ValueSome(Sample.serverName "x.example"); ValueSome(Sample.serverName "other.org") |]
 let private pick (choices: 'a[]) n = choices[abs (n % choices.Length)]
-/// Where it is a trusted proxy its header is one that names nobody.
-let private client n m openNow (ticket: uint16) =
-    { describe (pick peers n) (pick names m) (abs (openNow % 4)) (int64 ticket) with Header = HeaderSeen.Unknown }
+/// Where it is a trusted proxy it sends a header, one that names nobody.
+let private client (p: ProxyConfig) n m openNow (ticket: uint16) =
+    let peer = pick peers n
+    { describe peer (pick names m) (abs (openNow % 4)) (int64 ticket) with
+        Header = (if Admission.isTrustedProxy p.Listener peer then HeaderSeen.Unknown else HeaderSeen.None) }
 
 let private tlsOf (p: ProxyConfig) = p.Listener.Tls |> Option.map (fun tls -> ListenerTlsRules(tls, [ [ "a.example" ] ])) |> ValueOption.ofOption
 
@@ -28,7 +30,7 @@ let private question client down : Question = { Client = client; Down = down }
 [<Fact>]
 let ``what is foreseen to be refused is what admission refuses, and what no target answers to`` () =
     Law.Holds(fun (SmallProxy p) (n: int) (m: int) (openNow: int) (ticket: uint16) ->
-        let client = client n m openNow ticket
+        let client = client p n m openNow ticket
         let forecast = Forecast.untilDial (Rules p) (tlsOf p) client
         let admitted =
             Admission.isAuthorized p.Listener client.Peer && Admission.isBelowLimit p.Options.ConnectionLimit client.OpenConnections
@@ -39,7 +41,7 @@ let ``what is foreseen to be refused is what admission refuses, and what no targ
 [<Fact>]
 let ``a target that is up takes the client, unless one before it in the order does, or the lifetime is over first`` () =
     Law.Holds(fun (SmallProxy p) (n: int) (m: int) (ticket: uint16) (down: int) ->
-        let forecast = Forecast.untilDial (Rules p) (tlsOf p) (client n m 0 ticket)
+        let forecast = Forecast.untilDial (Rules p) (tlsOf p) (client p n m 0 ticket)
         let isDown index = (down >>> index) &&& 1 = 1
         match forecast.Life.Step with
         | Step.Attempt plan ->
@@ -74,7 +76,7 @@ let ``what is foreseen of a literal address of the other family, a target's or i
                 Listener = { p.Listener with AuthorizedSources = IpNetworkSet.Empty }
                 Targets = p.Targets |> List.mapi placed
                 Options = { p.Options with DualStack = isDualStack; ConnectionLifetime = Duration.Zero } }
-        let client = { client 0 1 0 ticket with Peer = pick clients n }
+        let client = { client p 0 1 0 ticket with Peer = pick clients n }
         let forecast = Forecast.untilDial (Rules p) (tlsOf p) client
         match forecast.Life.Step with
         | Step.Attempt plan ->
@@ -112,7 +114,7 @@ let ``a client of the other family is explained to pass a literal target by, att
 let ``the foreseen attempts are the dial plan's, at the times that its waits add up to`` () =
     Law.Holds(fun (SmallProxy p) (n: int) (m: int) (ticket: uint16) ->
         let p = { p with Options = { p.Options with ConnectionLifetime = Duration.Zero } }
-        let forecast = Forecast.untilDial (Rules p) (tlsOf p) (client n m 0 ticket)
+        let forecast = Forecast.untilDial (Rules p) (tlsOf p) (client p n m 0 ticket)
         match forecast.Life.Step with
         | Step.Attempt plan ->
             let attempts, _ = Forecast.dial Forecast.refusing forecast.Life
@@ -125,7 +127,7 @@ let ``the foreseen attempts are the dial plan's, at the times that its waits add
 [<Fact>]
 let ``silence is never found out earlier than a refusal`` () =
     Law.Holds(fun (SmallProxy p) (n: int) (m: int) (ticket: uint16) ->
-        let forecast = Forecast.untilDial (Rules p) (tlsOf p) (client n m 0 ticket)
+        let forecast = Forecast.untilDial (Rules p) (tlsOf p) (client p n m 0 ticket)
         let early, _ = Forecast.dial Forecast.refusing forecast.Life
         let late, _ = Forecast.dial Forecast.silent forecast.Life
         late.Length <= early.Length && List.forall2 (fun (e: ForeseenAttempt) (l: ForeseenAttempt) -> e.At <= l.At) (List.truncate late.Length early) late)
@@ -135,7 +137,7 @@ let ``text and JSON say the same result, and the JSON is JSON`` () =
     Law.Holds(fun (SmallProxy p) (n: int) (m: int) (openNow: int) (ticket: uint16) (down: int) ->
         let p = { p with Options = { p.Options with ProxyHeader = pick [| None; Some ProxyHeaderVersion.V1; Some ProxyHeaderVersion.V2 |] down } }
         let down = p.Targets |> List.indexed |> List.filter (fun (i, _) -> (down >>> i) &&& 1 = 1) |> List.map (fun (_, t) -> t.Name)
-        let question = question (client n m openNow ticket) down
+        let question = question (client p n m openNow ticket) down
         let text = Explain.text (Rules p) (tlsOf p) question
         use json = JsonDocument.Parse(Explain.json (Rules p) (tlsOf p) question)
         let field (name: string) = match json.RootElement.TryGetProperty name with | true, e -> Some(e.GetString()) | _ -> None
@@ -149,7 +151,7 @@ let ``an explanation tells no secret`` () =
     let secret = { User = "alice"B; Password = "hunter2"B }
     Law.Holds(fun (SmallProxy p) (n: int) (m: int) ->
         let p = { p with Targets = p.Targets |> List.map (fun t -> { t with Proxy = Some { Address = Address.UnixPath "/socks"; Credentials = Some secret } }) }
-        let text = Explain.text (Rules p) (tlsOf p) (question (client n m 0 0us) [])
+        let text = Explain.text (Rules p) (tlsOf p) (question (client p n m 0 0us) [])
         not (text.Contains "hunter2") && not (text.Contains "alice"))
 
 [<Fact>]
@@ -292,7 +294,7 @@ let ``under the file that it was served by, a recorded connection is decided as 
     let written record = ConnectionLogLine.format record |> ConnectionLogLine.tryParse |> Result.defaultWith (fun e -> failwith $"%A{e}")
     Law.Holds(fun (SmallProxy p) (n: int) (m: int) (openNow: int) (ticket: uint16) (tls12: bool, tls13: bool, isLarge: bool) ->
         let offer = { Tls12 = tls12; Tls13 = tls13; LargeGroup = if isLarge then "ffdhe8192" else "" }
-        match judge p (written (recorded p { client n m openNow ticket with TlsOffer = offer })) with
+        match judge p (written (recorded p { client p n m openNow ticket with TlsOffer = offer })) with
         | ReplayVerdict.Same -> true
         | _ -> false)
 
@@ -420,7 +422,7 @@ let ``a replay sends no client to a literal target of the other family`` () =
 [<Fact>]
 let ``a replay counts every connection once, and writes a line for each that fares differently`` () =
     Law.Holds(fun (SmallProxy p) (SmallProxy q) (clients: (int * int * int * uint16) list) ->
-        let records = clients |> List.map (fun (n, m, o, t) -> recorded p (client n m o t))
+        let records = clients |> List.map (fun (n, m, o, t) -> recorded p (client p n m o t))
         let verdicts = records |> List.map (judge q)
         let s = verdicts |> List.fold Replay.add Replay.none
         let lines = List.map2 Replay.line records verdicts |> List.filter ((<>) "")
@@ -509,9 +511,44 @@ let ``a trusted proxy that sends no header is foreseen to be refused for it, and
     Law.HoldsFor([ failures[0].Failures.Head ], fun failure -> failure.Contains "got client.proxy_header.protocol" && failure.Contains "say with header")
 
 [<Fact>]
+let ``the header of a peer that is not trusted is its own bytes: no hello where one is read, nothing to be decided by where none is`` () =
+    let plain = { Sample.proxy "p" with Listener = { Sample.listener with TrustedProxies = Sample.networks [ "10.1.0.0/16" ]; AuthorizedSources = Sample.networks [ "10.0.0.0/8" ] } }
+    let terminating = { plain with Listener = { plain.Listener with Tls = Some Sample.listenerTls } }
+    let routing = { plain with Targets = [ Sample.target "*" ]; Options = { plain.Options with LoadBalancer = Policy.Sni } }
+    let unread = "PROXY header: not read: 10.9.9.9:50000 is no trusted proxy, and its header is taken for the client's own bytes"
+    Law.HoldsFor(
+        [ plain, "10.9.9.9", "192.0.2.7", unread + "\n", true
+          plain, "10.9.9.9", "192.0.2.7", "result: relayed to a", true
+          plain, "10.9.9.9", "local", unread, true
+          plain, "10.9.9.9", "", "PROXY header", false
+          plain, "10.1.2.3", "10.9.9.9", "not read", false
+          terminating, "10.9.9.9", "192.0.2.7", unread + ", which are no hello\n", true
+          terminating, "10.9.9.9", "192.0.2.7", "result: client.hello.protocol", true
+          terminating, "10.9.9.9", "192.0.2.7", "server name", false
+          terminating, "10.9.9.9", "", "result: relayed to a", true
+          terminating, "10.1.2.3", "10.9.9.9", "result: relayed to a", true
+          routing, "10.9.9.9", "unknown", "result: client.hello.protocol", true
+          routing, "192.0.2.9", "10.9.9.9", "result: bitflow.admission.refused", true ],
+        fun (p, peer, header, words, isSaid) ->
+            let header = if header = "" then HeaderSeen.None else (Explain.tryHeader header).Value
+            let question = question { describe (Sample.ip peer) ValueNone 0 0L with Header = header } []
+            (Explain.text (Rules p) (tlsOf p) question).Contains words = isSaid
+            && (Explain.json (Rules p) (tlsOf p) question).Contains "\"headerRead\": false" = (Explain.text (Rules p) (tlsOf p) question).Contains "not read"
+    )
+    let header = "    header: 192.0.2.7\n"
+    Law.HoldsFor(
+        [ plain, "target: a", header, true; terminating, "refused: client.hello.protocol", header, true; terminating, "target: a", header, false
+          terminating, "target: a", "", true; routing, "refused: client.hello.protocol", header, true ],
+        fun (p, expect, header, holds) -> run p (caseFor p "10.9.9.9" expect + header) = holds)
+    let none = System.Func<string, ListenerTlsRules>(fun _ -> null)
+    let failures p expect = Scenario.run { Application = Sample.application; Proxies = [ p ] } none (read (caseFor p "10.9.9.9" expect + header))
+    Law.HoldsFor([ failures plain "refused: true"; failures routing "target: \"*\"" ], fun results ->
+        results[0].Failures.Head.EndsWith "(the client is no trusted proxy: its PROXY header is taken for its own bytes)")
+
+[<Fact>]
 let ``the ticket, the server name and the listener's TLS are those that serve`` () =
-    Law.Holds(fun (SmallProxy p) (n: int) (ticket: uint16) ->
-        let client = { client n 1 0 ticket with Peer = Sample.ip "10.9.9.9" }
+    Law.Holds(fun (SmallProxy p) (ticket: uint16) ->
+        let client = client p 0 1 0 ticket
         let forecast = Forecast.untilDial (Rules p) (tlsOf p) client
         let reached = match forecast.Life.Step with Step.Attempt _ -> true | _ -> false
         not reached
@@ -751,5 +788,6 @@ let ``handshake_timeout is among the timeouts in force wherever something is rea
           proxy { listener with Tls = Some Sample.listenerTls }, true
           proxy { listener with TrustedProxies = Sample.networks [ "10.9.0.0/16" ] }, true ],
         fun (p, isIn) ->
-            let client = { describe (Sample.ip "10.9.9.9") ValueNone 0 0L with Header = HeaderSeen.Addresses(Sample.ip "10.9.9.8", Sample.ip "10.0.0.1") }
+            let header = if p.Listener.TrustedProxies.IsEmpty then HeaderSeen.None else HeaderSeen.Addresses(Sample.ip "10.9.9.8", Sample.ip "10.0.0.1")
+            let client = { describe (Sample.ip "10.9.9.9") ValueNone 0 0L with Header = header }
             (Explain.text (Rules p) (tlsOf p) (question client [])).Contains "listener.handshake_timeout: 10s" = isIn)

@@ -63,6 +63,12 @@ module Explain =
                   part "PROXY header" $"must come first: {life.Peer} is a trusted proxy ({network}){ask}" [
                       "trustedProxy", Json.Text network
                   ]
+          if Forecast.leavesHeaderUnread life question.Client then
+              let but = if rules.ReadsHello then ", which are no hello" else ""
+              yield
+                  part "PROXY header" $"not read: {life.Peer} is no trusted proxy, and its header is taken for the client's own bytes{but}" [
+                      "headerRead", Json.Boolean false
+                  ]
           let verdict =
               if lacksHeader then $"not decided ({rule})"
               elif admitted then $"admitted ({rule}; {limit})"
@@ -75,7 +81,7 @@ module Explain =
 
     let private hello (rules: Rules) (question: Question) (forecast: Forecast) =
         let asked = match question.Client.ServerName with ValueSome name -> name.Text | ValueNone -> ""
-        [ if rules.ReadsHello then
+        [ if rules.ReadsHello && not (Forecast.leavesHeaderUnread forecast.Life question.Client) then
               yield part "server name" (if asked = "" then "none" else asked) [ "serverName", Json.Text asked ]
           match forecast.Hello, rules.Proxy.Listener.Tls with
           | ValueSome(HelloAnswer.Serve(index, protocol)), Some tls ->

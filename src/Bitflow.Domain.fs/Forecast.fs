@@ -6,7 +6,7 @@ type DescribedClient =
     { Peer: Endpoint
       /// The address that it connects to.
       Local: Endpoint
-      /// What it says in a PROXY header, where one is read.
+      /// What it says in a PROXY header, which it sends first of all, read or not.
       Header: HeaderSeen
       ServerName: ServerName voption
       /// Empty: it does not speak ALPN.
@@ -51,6 +51,10 @@ module Forecast =
         | HeaderSeen.None -> Event.HeaderMalformed
         | HeaderSeen.Unknown -> Event.HeaderRead(Endpoint.Unknown, Endpoint.Unknown, false)
 
+    /// Whether it sends a PROXY header that nobody reads as one: its peer is not trusted, and the bytes are taken for the client's own.
+    let leavesHeaderUnread (life: Life) (client: DescribedClient) =
+        not life.FromTrustedProxy && (match client.Header with HeaderSeen.None -> false | _ -> true)
+
     /// A client that answers whatever it is asked, at once and without a fault of its own. `tls`: the listener's rules
     /// for hellos, where it terminates TLS.
     let untilDial (rules: Rules) (tls: ListenerTlsRules voption) (client: DescribedClient) : Forecast =
@@ -59,6 +63,8 @@ module Forecast =
             match life.Step with
             | Step.Admit -> go (next (Event.Counted(Admission.isBelowLimit rules.ConnectionLimit client.OpenConnections))) answer
             | Step.ReadProxyHeader -> go (next (header client)) answer
+            // A PROXY header is no hello.
+            | Step.ReadHello when leavesHeaderUnread life client -> go (next Event.HelloMalformed) answer
             | Step.ReadHello ->
                 match tls with
                 | ValueSome tls when rules.TerminatesTls ->

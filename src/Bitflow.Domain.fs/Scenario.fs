@@ -210,12 +210,17 @@ module Scenario =
         | [] -> []
         | unknown -> [ for name in List.distinct unknown -> $"proxy {proxy.Name} has no target {name}" ]
 
-    let private compare (proxy: ProxyConfig) (forecast: Forecast) (life: Life) (attempts: int) (expect: Expectation) =
+    /// What is to be known of the PROXY header where a case did not come out as expected.
+    let private headerRemark (client: DescribedClient) (life: Life) =
+        match life.CloseReason with
+        | _ when Forecast.leavesHeaderUnread life client -> " (the client is no trusted proxy: its PROXY header is taken for its own bytes)"
+        | ValueSome { Phase = Phase.ProxyHeader } -> " (a trusted proxy must send a PROXY header; say with header what it holds)"
+        | _ -> ""
+
+    let private compare (proxy: ProxyConfig) (client: DescribedClient) (forecast: Forecast) (life: Life) (attempts: int) (expect: Expectation) =
         let came =
-            match life.CloseReason with
-            | ValueSome({ Phase = Phase.ProxyHeader } as reason) -> $"{reason} (a trusted proxy must send a PROXY header; say with header what it holds)"
-            | ValueSome reason -> string reason
-            | ValueNone -> $"relayed to {proxy.Targets[life.LastTarget].Name}"
+            let ended = match life.CloseReason with ValueSome reason -> string reason | ValueNone -> $"relayed to {proxy.Targets[life.LastTarget].Name}"
+            ended + headerRemark client life
         let target = if life.IsOver then None else Some proxy.Targets[life.LastTarget].Name
         let isRefused wanted =
             match life.CloseReason with
@@ -265,7 +270,7 @@ module Scenario =
                     let attempts, life =
                         if forecast.Life.IsOver then [], forecast.Life
                         else Forecast.connect (fun index -> isDown rules.Targets[index].Name) forecast
-                    compare proxy forecast life attempts.Length case.Expect
+                    compare proxy client forecast life attempts.Length case.Expect
                 | unknown -> unknown
         { Line = case.At.Line; Name = case.Name; Failures = failures }
 
