@@ -704,6 +704,33 @@ let ``a client does not come from one family to an address of the other`` () =
             | Error words -> not isPossible && words.Contains "not of one family")
 
 [<Fact>]
+let ``where no destination is said, a client comes from a family that the listener serves, or from any where nothing is known of it`` () =
+    let asked address source =
+        let listener = { Sample.listener with Address = (Address.tryParse address |> Result.defaultWith (fun e -> failwith $"%A{e}")) }
+        Explain.ask
+            { Application = Sample.application; Proxies = [ { Sample.proxy "p" with Listener = listener } ] }
+            { ConfigPath = ""; Proxy = ""; Source = source; Destination = ""; Header = ""; ServerName = ""; ApplicationProtocols = []; Down = []; Open = 0; Ticket = 0L; AsJson = false }
+    let four, six, local = "10.1.1.1", "2001:db8::1", "unix"
+    Law.HoldsFor(
+        [ ":80", [ four; six ], [ local ]
+          "name:80", [ four; six ], [ local ]
+          "0.0.0.0:80", [ four; "::ffff:10.1.1.1" ], [ six; local ]
+          "127.0.0.1:80", [ four ], [ six; local ]
+          "[::1]:80", [ six ], [ four; local ]
+          "tcp4::80", [ four ], [ six; local ]
+          "tcp6:name:80", [ six ], [ four; local ]
+          "unix:/run/a", [ local ], [ four; six ]
+          "unix:@a", [ local ], [ four; six ]
+          "fd:3", [ four; six; local ], []
+          "fd:web", [ four; six; local ], [] ],
+        fun (address, possible, impossible) ->
+            possible |> List.forall (asked address >> Result.isOk)
+            && impossible |> List.forall (fun source ->
+                match asked address source with
+                | Ok _ -> false
+                | Error words -> words.StartsWith $"--source {source} and the listener's {address} are not of one family"))
+
+[<Fact>]
 let ``an explanation says whether a client certificate is asked for, and what of it follows`` () =
     let p mode = { Sample.proxy "p" with Listener = { Sample.listener with Tls = Some { Sample.listenerTls with VerifyMode = mode } } }
     let text mode = Explain.text (Rules(p mode)) (tlsOf (p mode)) (question (describe (Sample.ip "10.9.9.9") ValueNone 0 0L) [])

@@ -381,10 +381,28 @@ module Explain =
         | ValueSome endpoint -> Ok endpoint
         | ValueNone -> Error $"--{option} {text} is no address; write 10.1.2.3, 10.1.2.3:5000, [::1]:5000 or unix"
 
-    /// No connection leads from one family to the other.
-    let private ofOneFamily (request: ExplainRequest) (peer: Endpoint) (local: Endpoint) =
-        if peer.Protocol = local.Protocol then Ok local
-        else Error $"--source {request.Source} and --destination {request.Destination} are not of one family; no connection leads from the one to the other"
+    let private ofTwoFamilies (one: string) (other: string) =
+        Error $"{one} and {other} are not of one family; no connection leads from the one to the other"
+
+    let private destination (request: ExplainRequest) (peer: Endpoint) =
+        endpoint "destination" request.Destination
+        |> Result.bind (fun local ->
+            if peer.Protocol = local.Protocol then Ok local
+            else ofTwoFamilies $"--source {request.Source}" $"--destination {request.Destination}")
+
+    /// Whether a client of that family can connect to the listener. What an inherited one is, the configuration does not say.
+    let private isReachableFrom (peer: Endpoint) (listener: ListenerConfig) =
+        match listener.Address, peer with
+        | Address.Tcp(_, Host.Literal address, _), Endpoint.Ip(source, _) -> IpAddress.isV4 address = IpAddress.isV4 source
+        | Address.Tcp(TcpFamily.V4, _, _), Endpoint.Ip(source, _) -> IpAddress.isV4 source
+        | Address.Tcp(TcpFamily.V6, _, _), Endpoint.Ip(source, _) -> not (IpAddress.isV4 source)
+        | Address.Tcp _, Endpoint.Unix _
+        | (Address.UnixPath _ | Address.UnixAbstract _), Endpoint.Ip _ -> false
+        | _ -> true
+
+    let private ownAddress (request: ExplainRequest) (listener: ListenerConfig) (peer: Endpoint) =
+        if isReachableFrom peer listener then Ok(localOf listener peer)
+        else ofTwoFamilies $"--source {request.Source}" $"the listener's {listener.Address}"
 
     let private protocols (names: string list) =
         match names |> List.tryFind (fun name -> (AlpnName.tryOfText name).IsNone) with
@@ -402,8 +420,7 @@ module Explain =
             | None ->
                 endpoint "source" request.Source
                 |> Result.bind (fun peer ->
-                    (if request.Destination = "" then Ok(localOf proxy.Listener peer)
-                     else endpoint "destination" request.Destination |> Result.bind (ofOneFamily request peer))
+                    (if request.Destination = "" then ownAddress request proxy.Listener peer else destination request peer)
                     |> Result.bind (fun local ->
                         header request.Header
                         |> Result.bind (fun header ->
