@@ -71,6 +71,33 @@ let ``what is wrong with a text is said with its place, its path and all at once
     )
 
 [<Fact>]
+let ``a tab that indents a line is reported where it stands, whatever tabs stand before it in text`` () =
+    Law.HoldsFor(
+        [ "server:\n  proxies:\n    - name: p\n      listener:\n\taddress: x", (5, 1)
+          "server:\n  proxies:\n    - name: p\n\t  listener: {address: x}", (4, 1)
+          "server:\n\tproxies:", (2, 1)
+          "server:\r\n\tproxies:", (2, 1)
+          "a:\n  - b: c\n    d:\n    \t- e: f", (4, 5)
+          "a:\n\n\tb: 1", (3, 1)
+          "a: 1\n\tb: 1", (2, 1)
+          "a: \"1\"\n\tb: 1", (2, 1)
+          "a: [1]\n\tb: 1", (2, 1)
+          "- a\n\t- b", (2, 1)
+          "a:\n  b: |\n    x\n    \ty\n  c:\n\td: 1", (6, 1)
+          "a:\n  b: |\n    x\n    \ty\n\td: 1", (5, 1)
+          "a: \"x\n\ty\"\nb:\n\tc: 1", (4, 1)
+          "a: [1,\n\t2]\nb:\n\tc: 1", (4, 1)
+          "a: |\n\tx\nb: 1", (2, 1)
+          "a:\t1\nb:\t# c\n\td: 1", (3, 1) ],
+        fun (text, (line, column)) ->
+            match read text with
+            | { Root = ValueNone; Faults = [ { At = at; What = YamlFault.IndentingTab } ] } -> at = { Line = line; Column = column }
+            | other -> failwith $"%A{faults other}")
+    Law.HoldsFor(
+        [ "a:\t1\nb: 2 \t# c"; "a: |\n  x\n  \ty\nb: 1"; "a: \"x\n\ty\""; "a: [1,\n\t2]"; "a: {b: 1,\n\tc: 2}"; "-\ta" ],
+        fun text -> (read text).Faults.IsEmpty)
+
+[<Fact>]
 let ``bytes that are not UTF-8 are refused where they stand`` () =
     Law.HoldsFor(
         [ [| 0xFFuy; 0xFEuy; byte 'a'; 0uy |], (1, 1), 0xFFuy

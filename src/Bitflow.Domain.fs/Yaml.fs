@@ -94,6 +94,7 @@ type YamlFault =
     | UnknownTag of tag: string
     /// `[::]:443` without quotes opens a list. The text is not kept: it may stand in a value that is secret.
     | UnquotedIpv6
+    | IndentingTab
     | Malformed of reason: string
 
 /// Something that was found at a place of a file. Not a tuple: generic code for tuples of values is left to be compiled at every start.
@@ -138,6 +139,7 @@ module Yaml =
             let written = tag.Replace("tag:yaml.org,2002:", "!!", StringComparison.Ordinal)
             $"the tag \"{written}\" has no meaning here; remove it"
         | YamlFault.UnquotedIpv6 -> "an address that begins with a bracket is a list to YAML; quote it, as in \"[::]:443\""
+        | YamlFault.IndentingTab -> "a tab indents this line; YAML indents with spaces, replace the tab"
         | YamlFault.Malformed reason -> $"not YAML ({reason.TrimEnd '.'}); look for a wrong indentation, a missing quote, or a colon without a space behind it"
 
     /// The same fault without what it quotes, for values that are secret.
@@ -209,6 +211,22 @@ module Yaml =
                 fault at path what
                 stopped <- true
 
+        /// Where the parser speaks of a tab it says at most in which value. What it has read is in order: in a block of text, or behind a word,
+        /// tabs are. The first after it that stands in the white space before a line's words is the one.
+        let indentingTab (mark: Mark) =
+            let readTo = if isNull parser.Current then 0L else parser.Current.End.Index
+            let after = max mark.Index readTo
+            let rec inLine line =
+                if line >= starts.Count then
+                    ValueNone
+                else
+                    match text.AsSpan(starts[line]).IndexOfAnyExcept ' ' with
+                    | -1 -> ValueNone
+                    | spaces when text[starts[line] + spaces] = '\t' && int64 (starts[line] + spaces) >= after ->
+                        ValueSome(positionIn starts text.Length (int64 (starts[line] + spaces)))
+                    | _ -> inLine (line + 1)
+            inLine ((positionIn starts text.Length after).Line - 1)
+
         /// The parser trips over an unquoted IPv6 address a token or a line late: it is looked for from the last good
         /// token to the end of the line in which the parser stopped.
         let malformed path (mark: Mark) (reason: string) =
@@ -219,7 +237,9 @@ module Yaml =
             if found.Success then
                 stop (positionIn starts text.Length (int64 (first + found.Index))) lastPath YamlFault.UnquotedIpv6
             else
-                stop (place mark) path (YamlFault.Malformed reason)
+                match (if reason.Contains " tab " then indentingTab mark else ValueNone) with
+                | ValueSome at -> stop at path YamlFault.IndentingTab
+                | ValueNone -> stop (place mark) path (YamlFault.Malformed reason)
 
         /// The next event, or null when the reading is over.
         let next path : ParsingEvent =
