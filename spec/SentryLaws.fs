@@ -121,6 +121,26 @@ let ``an error is of one kind with others of its message's form, and one whose m
         fun (template, message, kind) -> Sentry.fingerprint (event template message) = kind
     )
 
+[<Fact>]
+let ``an error of another proxy, target or reason is of another kind, and one whose values differ otherwise is not`` () =
+    let template = "connection {Connection} of {Source} ended: {Reason}"
+    let event message proxy target reason =
+        { Id = Guid.Empty; Timestamp = wall; Release = ""; ServerName = ""; Message = message; Template = template
+          Tags = [ "proxy", proxy; "target", target; "reason", reason ]; Exceptions = []; Stack = [] }
+    let kind (message, proxy, target, reason) = Sentry.fingerprint (event message proxy target reason)
+    let of' = "1", "a", "t", "bitflow.dial.exhausted"
+    Law.HoldsFor(
+        [ ("2", "a", "t", "bitflow.dial.exhausted"), true
+          ("1", "b", "t", "bitflow.dial.exhausted"), false
+          ("1", "a", "u", "bitflow.dial.exhausted"), false
+          ("1", "a", "t", "bitflow.relay.fault"), false ],
+        fun (other, isSame) -> (kind of' = kind other) = isSame)
+    let event = event "1" "a" "t" "bitflow.dial.exhausted"
+    let _, _, payload, _ = cut (Sentry.envelope (dsn "https://k@h/1") wall Sentry.noDiscards event)
+    Law.HoldsFor(
+        [ payload.GetProperty("fingerprint").[0].GetString(); Sentry.messageFingerprint event.Template event.Message event.Tags ],
+        fun kind -> kind = template + ", proxy a, target t, reason bitflow.dial.exhausted" && kind = Sentry.fingerprint event)
+
 let private everyDiscard =
     [ SentryDiscard.QueueOverflow; SentryDiscard.RateLimitBackoff; SentryDiscard.NetworkError; SentryDiscard.SendError; SentryDiscard.EventProcessor ]
 

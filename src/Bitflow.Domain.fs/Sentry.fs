@@ -174,16 +174,17 @@ module Sentry =
     let private isOneValue (template: string) =
         template.StartsWith '{' && template.IndexOf '}' = template.Length - 1
 
-    /// What makes two events without an exception the same problem: the message without its values; one that is nothing but a value is told
-    /// apart by it.
+    /// What makes two events without an exception the same problem: the message without its values (one that is nothing but a value is told
+    /// apart by it), and to whom it happened. Every connection that ends badly is logged by one template: one proxy's must not pass for another's.
     [<CompiledName("MessageFingerprint")>]
-    let messageFingerprint (template: string) (message: string) = if isOneValue template then message else template
+    let messageFingerprint (template: string) (message: string) (tags: (string * string) list) =
+        String.concat ", " ((if isOneValue template then message else template) :: [ for name, value in tags -> $"{name} {value}" ])
 
-    /// What makes two events the same problem: the exception and the place of ours that it came through, or the message.
+    /// What makes two events the same problem: the exception and the place of ours that it came through, or the message and its tags.
     [<CompiledName("Fingerprint")>]
     let fingerprint (event: SentryEvent) =
         match event.Exceptions with
-        | [] -> messageFingerprint event.Template event.Message
+        | [] -> messageFingerprint event.Template event.Message event.Tags
         | first :: _ ->
             let place =
                 first.Frames

@@ -1,4 +1,5 @@
 using System.Text;
+using Bitflow.App.Logging;
 using Bitflow.App.Reporting;
 using Bitflow.Domain;
 using Bitflow.Tests.Fixtures;
@@ -185,6 +186,36 @@ public sealed class SentryReporterTests
 
         Assert.Equal(11, received.Count);
         Assert.Contains("{\"reason\":\"event_processor\",\"category\":\"error\",\"quantity\":2}", received[10], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_flood_of_one_proxys_errors_keeps_back_no_error_of_another_or_for_another_reason()
+    {
+        (Peer server, string host, List<string> received) = Play("200 OK");
+        using Peer open = server;
+        var sink = new SentrySink();
+        using Serilog.Core.Logger log = new Serilog.LoggerConfiguration().WriteTo.Sink(sink).CreateLogger();
+        void End(string proxy, string reason) => log.Error("proxy {Proxy}: connection {Id} ended: {Reason}", proxy, Guid.NewGuid(), reason);
+        bool HasReceived(int count)
+        {
+            lock (received)
+                return received.Count >= count;
+        }
+
+        await using (var reporter = new SentryReporter(Dsn(host), new Heard()))
+        {
+            sink.ReportTo(reporter);
+            for (int i = 0; i < 20; i++)
+                End("flooded", "bitflow.dial.exhausted");
+            await Eventually.IsTrueAsync(() => HasReceived(10), "ten events arrive");
+            End("quiet", "bitflow.dial.exhausted");
+            End("flooded", "bitflow.relay.fault");
+            await Eventually.IsTrueAsync(() => HasReceived(12), "both of the other errors arrive");
+        }
+
+        Assert.Equal(12, received.Count);
+        Assert.Single(received, static post => post.Contains("\"proxy\":\"quiet\"", StringComparison.Ordinal));
+        Assert.Single(received, static post => post.Contains("\"reason\":\"bitflow.relay.fault\"", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -25,7 +25,7 @@ internal sealed class SentrySink : ILogEventSink
     {
         if (_reporter is not { } reporter)
             return;
-        if (logEvent.Exception is null && reporter.KeepsBack(Sentry.MessageFingerprint(logEvent.MessageTemplate.Text, Message(logEvent))))
+        if (logEvent.Exception is null && reporter.KeepsBack(Sentry.MessageFingerprint(logEvent.MessageTemplate.Text, Message(logEvent), Tags(logEvent))))
             return;
         // Only here is it known who speaks; the names of the calls are looked up later and elsewhere.
         StackTrace? here = logEvent.Exception is null ? new StackTrace(fNeedFileInfo: false) : null;
@@ -39,7 +39,7 @@ internal sealed class SentrySink : ILogEventSink
         serverName: Environment.MachineName,
         message: Message(logEvent),
         template: logEvent.MessageTemplate.Text,
-        tags: ListModule.OfSeq(Tags(logEvent)),
+        tags: Tags(logEvent),
         exceptions: ListModule.OfSeq(Chain(logEvent.Exception).Select(ExceptionOf)),
         stack: here is null ? FSharpList<SentryFrame>.Empty : ListModule.OfSeq(here.GetFrames().Select(FrameOf).SkipWhile(IsLogging)));
 
@@ -49,7 +49,9 @@ internal sealed class SentrySink : ILogEventSink
     private static bool IsLogging(SentryFrame frame) =>
         Loggers.Any(logger => frame.Module.StartsWith(logger, StringComparison.Ordinal));
 
-    private static IEnumerable<Tuple<string, string>> Tags(LogEvent logEvent)
+    private static FSharpList<Tuple<string, string>> Tags(LogEvent logEvent) => ListModule.OfSeq(TagsOf(logEvent));
+
+    private static IEnumerable<Tuple<string, string>> TagsOf(LogEvent logEvent)
     {
         foreach ((string property, string tag) in Tagged)
         {
