@@ -120,6 +120,32 @@ let ``what a check says of each way to choose, to try and to ask for certificate
             if said |> List.contains ("    " + expected) then true else failwith (String.concat "\n" said))
 
 [<Fact>]
+let ``what a check says of the time for a handshake and for a name: where it is in force, and is not the usual`` () =
+    let file listener options target =
+        "server: { proxies: [ { name: a, listener: { address: ':80'" + listener + " }, targets: [ { name: '*', address: 'x:1'" + target + " } ], options: { " + options + " } } ] }"
+    let tls = ", tls_context: { certificates: [ { key: k, certificate: c } ] }"
+    Law.HoldsFor(
+        [ file (tls + ", handshake_timeout: 3s") "" "", "handshake 3s; connect 10s"
+          file (tls + ", handshake_timeout: 0") "" "", "handshake none; connect 10s"
+          file (tls + ", handshake_timeout: 10s") "" "", "connect 10s"
+          file tls "" "", "connect 10s"
+          file ", handshake_timeout: 3s" "connection_load_balancer: sni" "", "handshake 3s; connect 10s"
+          file ", handshake_timeout: 3s, trusted_proxies: [10.0.0.1]" "" "", "handshake 3s; connect 10s"
+          file ", handshake_timeout: 3s" "" "", "connect 10s"
+          file "" "enable_dual_stack: yes" ", resolve_timeout: 2s", "connect 10s; resolve 2s"
+          file "" "enable_dual_stack: yes" "", "connect 10s"
+          file "" "" ", resolve_timeout: 2s", "connect 10s" ],
+        fun (file, expected) ->
+            let said = lines file [ certificate ]
+            if said |> List.contains ("    timeouts: " + expected) then true else failwith (String.concat "\n" said))
+
+[<Fact>]
+let ``the address of statsd is said as a file has it`` () =
+    Law.HoldsFor([ "[::1]:8125"; "127.0.0.1:8125"; "statsd.example:8125"; "unix:///run/statsd" ], fun address ->
+        let said = lines ("application: { metrics: { address: '" + address + "' } }\n" + plain) []
+        List.last said = $"log: off; metrics: statsd to {address}")
+
+[<Fact>]
 let ``of a long list a check tells the beginning and how many more there are`` () =
     let clients (networks: string list) =
         let listed = String.concat ", " networks

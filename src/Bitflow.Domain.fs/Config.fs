@@ -113,6 +113,10 @@ type ProxyConfig =
       Targets: TargetConfig list
       Options: ProxyOptions }
 
+    /// Whether something may be read from a client before dialling, which is what handshake_timeout is for.
+    member this.MayReadFirst =
+        this.Listener.Tls.IsSome || not this.Listener.TrustedProxies.IsEmpty || this.Options.LoadBalancer = Policy.Sni
+
 [<RequireQualifiedAccess>]
 type LogLevel =
     | Debug

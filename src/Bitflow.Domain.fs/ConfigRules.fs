@@ -204,11 +204,7 @@ module internal ConfigRules =
     let private withoutEffect =
         let listenerKeys (subject: Subject) path (proxy: ProxyConfig) =
             let listener = path / "listener"
-            let readsFirst =
-                proxy.Listener.Tls.IsSome
-                || not proxy.Listener.TrustedProxies.IsEmpty
-                || proxy.Options.LoadBalancer = Policy.Sni
-            [ if not readsFirst then
+            [ if not proxy.MayReadFirst then
                   listener / "handshake_timeout", "this listener reads nothing from a client before dialling"
               match proxy.Listener.Tls with
               | Some tls when tls.VerifyMode = VerifyMode.None ->

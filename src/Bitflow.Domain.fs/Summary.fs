@@ -80,9 +80,15 @@ module Summary =
             | a, b -> [ $"""{name} {Option.defaultValue "none" a} for clients, {Option.defaultValue "none" b} for targets""" ]
         [ yield! both "read" proxy.Listener.ReadTimeout _.ReadTimeout
           yield! both "write" proxy.Listener.WriteTimeout _.WriteTimeout
+          let handshake = proxy.Listener.HandshakeTimeout
+          if proxy.MayReadFirst && handshake <> Defaults.handshakeTimeout then
+              if handshake.IsPositive then $"handshake {handshake}" else "handshake none"
           match ofTargets _.ConnectTimeout with
           | Some time -> $"connect {time}"
           | None -> ()
+          match ofTargets _.ResolveTimeout with
+          | Some time when proxy.Options.DualStack -> $"resolve {time}"
+          | _ -> ()
           if proxy.Options.ConnectionLifetime.IsPositive then $"lifetime {proxy.Options.ConnectionLifetime}" ]
 
     let private ofProxy (certificates: CertificateFacts list) (proxy: ProxyConfig) =
@@ -103,6 +109,7 @@ module Summary =
               let format = match application.LogFormat with LogFormat.Text -> "" | LogFormat.Json -> ", as JSON"
               $"log: {(string level).ToLowerInvariant()}{format}"
           match application.Metrics with
+          | Some { Address = MetricsAddress.Udp(host, port) } when host.Contains ':' -> $"metrics: statsd to [{host}]:{port}"
           | Some { Address = MetricsAddress.Udp(host, port) } -> $"metrics: statsd to {host}:{port}"
           | Some { Address = MetricsAddress.UnixDatagram path } -> $"metrics: statsd to unix://{path}"
           | None -> ()
