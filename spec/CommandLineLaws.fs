@@ -43,6 +43,32 @@ let ``an option may be joined to its value with an equals sign, and only the fir
     )
 
 [<Fact>]
+let ``what stands behind an equals sign is the value, however it begins`` () =
+    let asked option value =
+        match CommandLine.parse [| "explain"; "--config=a"; "--source=::1"; $"--{option}={value}" |] "" with
+        | Ok(Command.Explain asked) -> Ok asked
+        | Ok other -> failwith $"%A{other}"
+        | Error fault -> Error fault
+    Law.HoldsFor([ "-x"; "-c"; "-h"; "--config"; "--source=x"; "-"; "a-b" ], fun value ->
+        asText (CommandLine.parse [| $"--config={value}" |] "") = asText (Ok(Command.Serve value))
+        && asText (CommandLine.parse [| "check"; $"--config={value}" |] "") = asText (Ok(Command.Check value))
+        && asText (CommandLine.parse [| "replay"; $"--config={value}"; $"--log={value}" |] "") = asText (Ok(Command.Replay(value, value)))
+        && (asked "down" value |> Result.map _.Down) = Ok [ value ]
+        && (asked "down" $"-a,{value}" |> Result.map _.Down) = Ok [ "-a"; value ]
+        && (asked "alpn" value |> Result.map _.ApplicationProtocols) = Ok [ value ]
+        && (asked "proxy" value |> Result.map _.Proxy) = Ok value
+        && (asked "header" value |> Result.map _.Header) = Ok value
+        && (asked "sni" value |> Result.map _.ServerName) = Ok value
+        && (asked "destination" value |> Result.map _.Destination) = Ok value)
+    Law.HoldsFor(
+        [ asked "open" "-5", "--open -5 is out of place; write a whole number from 0 to 2147483647"; asked "format" "-x", "--format -x is not known; write text or json" ],
+        fun (asked, fault) -> asked = Error fault)
+    Law.HoldsFor([ CommandLine.parse [| "explain"; "--config=a"; "--source=-x" |] "" ], fun parsed ->
+        match parsed with
+        | Ok(Command.Explain asked) -> asked.Source = "-x"
+        | _ -> false)
+
+[<Fact>]
 let ``every command that the help shows is understood`` () =
     Law.HoldsFor(
         [ [| "check"; "--config"; "x" |]; [| "-t"; "--config"; "x" |]; [| "schema" |]; [| "echo"; ":80"; "unix:/x" |]; [| "diff"; "a"; "b" |]; [| "test"; "a" |]

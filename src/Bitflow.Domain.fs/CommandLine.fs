@@ -137,7 +137,7 @@ module CommandLine =
 
     let private configPath (given: string option) (variable: string) : Result<string, string> =
         match given with
-        | Some path when path <> "" -> Ok path
+        | Some path when path <> "" -> Ok(Usage.bare path)
         | _ when not (System.String.IsNullOrEmpty variable) -> Ok variable
         | _ -> Error "no configuration: write --config FILE, or set BITFLOW_CONFIG"
 
@@ -154,15 +154,16 @@ module CommandLine =
         match written with
         | None -> Ok 0L
         | Some text ->
+            let text = Usage.bare text
             match System.Int64.TryParse text with
             | true, number when String.forall System.Char.IsAsciiDigit text && number <= most -> Ok number
             | _ -> Error $"{option} {text} is out of place; write a whole number from 0 to {most}"
 
     let private explain (arguments: ParseResults<ExplainArguments>) (path: string) : Result<Command, string> =
-        let text (result: string option) = Option.defaultValue "" result
+        let text (result: string option) = result |> Option.map Usage.bare |> Option.defaultValue ""
         let list (lists: string list list) =
-            lists |> List.concat |> List.collect (fun text -> List.ofArray (text.Split ',')) |> List.filter ((<>) "")
-        let format = arguments.TryGetResult ExplainArguments.Format
+            lists |> List.concat |> List.collect (fun text -> List.ofArray ((Usage.bare text).Split ',')) |> List.filter ((<>) "")
+        let format = arguments.TryGetResult ExplainArguments.Format |> Option.map Usage.bare
         let openConnections = number "--open" (int64 System.Int32.MaxValue) (arguments.TryGetResult ExplainArguments.Open)
         let ticket = number "--ticket" System.Int64.MaxValue (arguments.TryGetResult ExplainArguments.Ticket)
         match format, openConnections, ticket with
@@ -174,7 +175,7 @@ module CommandLine =
                 Command.Explain
                     { ConfigPath = path
                       Proxy = text (arguments.TryGetResult ExplainArguments.Proxy)
-                      Source = arguments.GetResult ExplainArguments.Source
+                      Source = Usage.bare (arguments.GetResult ExplainArguments.Source)
                       Destination = text (arguments.TryGetResult ExplainArguments.Destination)
                       Header = text (arguments.TryGetResult ExplainArguments.Header)
                       ServerName = text (arguments.TryGetResult ExplainArguments.Sni)
@@ -221,7 +222,7 @@ module CommandLine =
                     configPath given variable |> Result.bind (explain arguments)
                 | Some(Replay arguments) ->
                     let given = arguments.TryGetResult ReplayArguments.Config |> Option.orElse (results.TryGetResult Config)
-                    configPath given variable |> Result.map (fun path -> Command.Replay(path, arguments.GetResult Log))
+                    configPath given variable |> Result.map (fun path -> Command.Replay(path, Usage.bare (arguments.GetResult Log)))
                 | Some(Diff arguments) ->
                     match words arguments with
                     | [ before; after ] -> Ok(Command.Diff(before, after))

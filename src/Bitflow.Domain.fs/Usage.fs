@@ -227,6 +227,12 @@ module Usage =
 
     let private allOptions = help :: serving.Options @ (commands |> List.collect _.Options)
 
+    /// Stands before a value that would pass for an option: behind an equals sign it cannot be one. No argument of a process has it within.
+    let private joinedMark = '\000'
+
+    /// A value that `separate` left, as it was written.
+    let bare (value: string) = value.TrimStart joinedMark
+
     /// `--config=FILE` is `--config FILE`, for every option that takes a value.
     let separate (arguments: string list) : string list =
         arguments
@@ -235,10 +241,13 @@ module Usage =
             | at when at > 2 && argument.StartsWith("--", StringComparison.Ordinal) ->
                 let name = argument.Substring(0, at)
                 if allOptions |> List.exists (fun option -> option.Name = name && option.Takes <> OptionTakes.Nothing) then
-                    [ name; argument.Substring(at + 1) ]
+                    let value = argument.Substring(at + 1)
+                    [ name; (if value.StartsWith '-' then $"{joinedMark}{value}" else value) ]
                 else
                     [ argument ]
             | _ -> [ argument ])
+
+    let private isOption (word: string) = word.StartsWith("--", StringComparison.Ordinal) || (allOptions |> List.exists (isWritten word))
 
     let private isFile (word: string) = word.Contains '/' || word.EndsWith(".yaml", StringComparison.Ordinal) || word.EndsWith(".yml", StringComparison.Ordinal)
 
@@ -271,7 +280,7 @@ module Usage =
                 match option.Takes, rest with
                 | _ when isTwice -> UsageReading.Fault(UsageFault.Twice option.Name)
                 | OptionTakes.Nothing, _ -> readBehind command words (option.Name :: given) rest
-                | OptionTakes.One _, value :: rest when value <> "" && not (value.StartsWith("--", StringComparison.Ordinal)) ->
+                | OptionTakes.One _, value :: rest when value <> "" && not (isOption value) ->
                     readBehind command words (option.Name :: given) rest
                 | OptionTakes.Several _, value :: _ when value <> "" && not (value.StartsWith '-') ->
                     readBehind command words (option.Name :: given) (rest |> List.skipWhile (fun value -> value <> "" && not (value.StartsWith '-')))
