@@ -170,6 +170,21 @@ public sealed partial class MannersTests : IDisposable
         }
     }
 
+    /// <summary>Of bytes that are no UTF-8 the runtime makes U+FFFD, and no file has that name.</summary>
+    [Fact]
+    public async Task A_file_whose_name_is_not_UTF_8_is_told_from_one_that_is_not_there_and_can_be_given_on_standard_input()
+    {
+        string config = Write("config.yaml", Usable);
+        (int status, _, string errors) = await ChildProcess.RunAsync(
+            "sh", ["-c", "odd=$(printf '%s/odd\\377.yaml' \"$1\"); cp \"$2\" \"$odd\"; \"$0\" check --config \"$odd\"", Repository.Binary, _folder, config]);
+        Assert.Equal(2, status);
+        Assert.Contains("where its name is not UTF-8, Bitflow cannot open it: rename it, or give it as /dev/stdin", errors, StringComparison.Ordinal);
+        // What removes the folder behind the test could not name the file either.
+        (status, _, errors) = await ChildProcess.RunAsync(
+            "sh", ["-c", "odd=$(printf '%s/odd\\377.yaml' \"$1\"); \"$0\" check --config /dev/stdin < \"$odd\"; status=$?; rm \"$odd\"; exit $status", Repository.Binary, _folder]);
+        Assert.True(status == 0, errors);
+    }
+
     [Fact]
     public async Task A_device_that_never_ends_is_read_no_further_than_any_file_may_go()
     {
