@@ -62,48 +62,51 @@ public sealed class TargetCertificateTests
             ? TestAuthority.Trusted.Issue(name, issuerValidFor: little)
             : TestAuthority.Trusted.Issue(name, validFor: little);
         DateTime expires = (isIssuer ? old.Chain[0] : old.Certificate).NotAfter.ToUniversalTime();
-        int port = Ports.Next();
-        string keys = string.Join('\n', Enumerable.Range(0, 3).Select(static i => Convert.ToBase64String(SocketWords.Noise(48))));
-        using RunningProxies bitflow = RunningProxies.One(
-            $"127.0.0.1:{port}", engine, targetKeys: $"tls_context: {{ server_name: {name}, {Authority} }}\n");
-        using (PeerProcess target = await StartAsync(old))
+        var target = new TicketTarget();
+        using RunningProxies bitflow = RunningProxies.One(target.Address, engine, targetKeys: $"tls_context: {{ server_name: {name}, {Authority} }}\n");
+        using (await target.ShowAsync(old))
         {
             // A session serves once, and HAProxy gives a ticket only to who came without: after the third there is one again.
             foreach (string expected in new[] { "resumed 0", "resumed 1", "resumed 0" })
-                Assert.EndsWith(expected, await AskAsync(), StringComparison.Ordinal);
+                Assert.EndsWith(expected, await AskAsync(bitflow), StringComparison.Ordinal);
             Assert.True(DateTime.UtcNow < expires, "the certificate was good meanwhile");
         }
 
-        using PeerProcess renewed = await StartAsync(TestAuthority.Trusted.Issue(name));
+        using PeerProcess renewed = await target.ShowAsync(TestAuthority.Trusted.Issue(name));
         while (DateTime.UtcNow <= expires.AddSeconds(1))
             await Task.Delay(50);
-        Assert.EndsWith("resumed 0", await AskAsync(), StringComparison.Ordinal);
-        Assert.Contains("resumed", await AskAsync(), StringComparison.Ordinal);
+        Assert.EndsWith("resumed 0", await AskAsync(bitflow), StringComparison.Ordinal);
+        Assert.Contains("resumed", await AskAsync(bitflow), StringComparison.Ordinal);
         Assert.Empty(bitflow.FailedAttempts);
+    }
 
-        async Task<PeerProcess> StartAsync(IssuedCertificate certificate)
+    /// <summary>SslStream keeps a session of TLS 1.2 whose certificate it was told to refuse.</summary>
+    [Theory]
+    [InlineData(EngineKind.Linux)]
+    [InlineData(EngineKind.Managed)]
+    public async Task A_target_that_was_refused_and_shows_a_good_certificate_now_is_used(EngineKind engine)
+    {
+        string name = $"{Guid.NewGuid():N}.example";
+        var target = new TicketTarget("ssl-max-ver TLSv1.2");
+        using RunningProxies bitflow = RunningProxies.One(
+            target.Address, engine, targetKeys: $"tls_context: {{ server_name: {name}, min_version: '1.2', {Authority} }}\n");
+        using (await target.ShowAsync(TestAuthority.Other.Issue(name)))
         {
-            string home = PeerProcess.NewHome();
-            await File.WriteAllTextAsync(Path.Combine(home, "keys"), keys + "\n");
-            await File.WriteAllTextAsync(
-                Path.Combine(home, "shown.pem"), await File.ReadAllTextAsync(certificate.File) + await File.ReadAllTextAsync(certificate.Key));
-            return await Haproxy.StartAsync(
-                home,
-                $"""
-                frontend f
-                  mode http
-                  bind 127.0.0.1:{port} ssl crt {home}/shown.pem tls-ticket-keys {home}/keys
-                  http-request return status 200 content-type text/plain lf-string "resumed %[ssl_fc_is_resumed]"
-                """,
-                port);
+            for (int i = 0; i < 2; i++)
+                Assert.Equal("", await AskAsync(bitflow));
         }
 
-        async Task<string> AskAsync()
-        {
-            using Socket client = await bitflow.ConnectAsync();
-            await client.SendAllAsync("GET / HTTP/1.0\r\n\r\n"u8.ToArray());
-            return await AnswerAsync(client);
-        }
+        using PeerProcess repaired = await target.ShowAsync(TestAuthority.Trusted.Issue(name));
+        for (int i = 0; i < 3; i++)
+            Assert.Contains("resumed", await AskAsync(bitflow), StringComparison.Ordinal);
+        Assert.Equal(2, bitflow.FailedAttempts.Count);
+    }
+
+    private static async Task<string> AskAsync(RunningProxies bitflow)
+    {
+        using Socket client = await bitflow.ConnectAsync();
+        await client.SendAllAsync("GET / HTTP/1.0\r\n\r\n"u8.ToArray());
+        return await AnswerAsync(client);
     }
 
     /// <summary>Empty where the connection was reset, or ended without a word.</summary>
@@ -116,6 +119,32 @@ public sealed class TargetCertificateTests
         catch (SocketException)
         {
             return "";
+        }
+    }
+
+    /// <summary>HAProxy with ticket keys of a file: a session outlives the certificate that it began with. It says whether hands were shaken for one.</summary>
+    private sealed class TicketTarget(string bind = "")
+    {
+        private readonly int _port = Ports.Next();
+        private readonly string _keys = string.Join('\n', Enumerable.Range(0, 3).Select(static i => Convert.ToBase64String(SocketWords.Noise(48))));
+
+        public string Address => $"127.0.0.1:{_port}";
+
+        public async Task<PeerProcess> ShowAsync(IssuedCertificate certificate)
+        {
+            string home = PeerProcess.NewHome();
+            await File.WriteAllTextAsync(Path.Combine(home, "keys"), _keys + "\n");
+            await File.WriteAllTextAsync(
+                Path.Combine(home, "shown.pem"), await File.ReadAllTextAsync(certificate.File) + await File.ReadAllTextAsync(certificate.Key));
+            return await Haproxy.StartAsync(
+                home,
+                $"""
+                frontend f
+                  mode http
+                  bind {Address} ssl crt {home}/shown.pem tls-ticket-keys {home}/keys {bind}
+                  http-request return status 200 content-type text/plain lf-string "resumed %[ssl_fc_is_resumed]"
+                """,
+                _port);
         }
     }
 }

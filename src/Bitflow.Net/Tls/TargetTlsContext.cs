@@ -23,10 +23,10 @@ internal sealed class TargetTlsContext
     private readonly HandshakeWishes _wishesAnew;
 
     /// <summary>
-    /// What SslStream last brought that would do. It does not say whether a certificate came with a session: one that was good before, and is not any
-    /// more, may have.
+    /// Whether SslStream may resume. It keeps the session of a handshake of TLS 1.2 whose certificate was refused, and resumes it ever after: under that server name
+    /// the certificate of long ago would be refused whatever the target shows, or another target that takes the same tickets.
     /// </summary>
-    private volatile byte[]? _lastGood;
+    private volatile bool _platformResumes = true;
 
     private TargetTlsContext(TargetTls config, string name, CertificateChain? shown, Authorities authorities)
     {
@@ -68,13 +68,13 @@ internal sealed class TargetTlsContext
     private async Task<TlsOutcome> ConnectByPlatformAsync(Connection raw, bool resumes)
     {
         string? refusal = null;
-        bool wasGood = false;
+        bool mayResume = resumes && _platformResumes;
         var options = new SslClientAuthenticationOptions
         {
             TargetHost = _name,
             EnabledSslProtocols = TlsProtocols.From(_config.MinVersion),
             AllowRenegotiation = false,
-            AllowTlsResume = resumes,
+            AllowTlsResume = mayResume,
             ApplicationProtocols = _protocols,
             ClientCertificateContext = _shown?.Context,
             CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
@@ -83,25 +83,15 @@ internal sealed class TargetTlsContext
             {
                 if (_config.VerifyMode.IsNone)
                     return true;
-                var shown = certificate as X509Certificate2;
-                refusal = Refusal(_authorities.Examine(certificate, chain, IsForName(shown)));
-                wasGood = WasGood(shown, isGood: refusal is null, resumes);
+                refusal = Refusal(_authorities.Examine(certificate, chain, IsForName(certificate as X509Certificate2)));
                 return refusal is null;
             },
         };
         TlsOutcome outcome = await TlsOutcome.OfHandshakeAsync(raw, default, ssl => ssl.AuthenticateAsClientAsync(options), () => refusal).ConfigureAwait(false);
-        return outcome with { IsOfSession = outcome.IsCertificate && wasGood };
-    }
-
-    /// <summary>Whether a certificate was good the last time, and may thus have come with a session. Remembers what is good now.</summary>
-    private bool WasGood(X509Certificate2? certificate, bool isGood, bool resumes)
-    {
-        bool was = certificate is not null && _lastGood is { } last && certificate.RawDataMemory.Span.SequenceEqual(last);
-        if (isGood && !was)
-            _lastGood = certificate?.RawData;
-        else if (!isGood && !resumes)
-            _lastGood = null;
-        return was;
+        bool isOfSession = outcome.IsCertificate && mayResume;
+        if (isOfSession)
+            _platformResumes = false;
+        return outcome with { IsOfSession = isOfSession };
     }
 
     /// <summary>Why the target is refused, as <see cref="PeerCertificate"/> has it.</summary>
