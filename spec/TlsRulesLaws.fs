@@ -125,6 +125,14 @@ let ``a target is verified by chain and name, unless nothing is verified`` () =
         fun (mode, finding, accepted) -> (PeerCertificate.targetRefusal mode "a.example" finding).IsNone = accepted)
 
 [<Fact>]
+let ``a handshake is tried without a session where one was offered, and neither a certificate shown anew nor a broken connection is why it failed`` () =
+    Law.HoldsFor(
+        [ true, false, IoFault.None, true; false, false, IoFault.None, false; true, true, IoFault.None, false
+          for fault in [ IoFault.Reset; IoFault.Truncated; IoFault.TimedOut; IoFault.Aborted ] do
+              true, false, fault, false ],
+        fun (offered, isShownNow, beneath, again) -> OfferedSession.mayBeWhy offered isShownNow beneath = again)
+
+[<Fact>]
 let ``a target is asked for by the configured name, else by the host of its address`` () =
     let target address =
         { Name = "t"; Address = (match Address.tryParse address with Ok a -> a | Error e -> failwith $"%A{e}"); Proxy = None

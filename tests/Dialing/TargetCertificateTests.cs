@@ -1,5 +1,8 @@
+using System.Buffers.Binary;
+using System.Collections.Concurrent;
 using System.Net.Security;
 using System.Net.Sockets;
+using System.Security.Authentication;
 using System.Text;
 using Bitflow.Tests.Fixtures;
 using Xunit;
@@ -100,6 +103,81 @@ public sealed class TargetCertificateTests
         for (int i = 0; i < 3; i++)
             Assert.Contains("resumed", await AskAsync(bitflow), StringComparison.Ordinal);
         Assert.Equal(2, bitflow.FailedAttempts.Count);
+    }
+
+    /// <summary>OpenSSL does where certificates are asked for and nobody has said which sessions belong together (SSL_CTX_set_session_id_context(3)).</summary>
+    [Theory]
+    [InlineData(EngineKind.Linux, SslProtocols.Tls12)]
+    [InlineData(EngineKind.Linux, SslProtocols.Tls13)]
+    [InlineData(EngineKind.Managed, SslProtocols.Tls12)]
+    [InlineData(EngineKind.Managed, SslProtocols.Tls13)]
+    public async Task A_target_that_answers_an_offered_session_with_an_alert_costs_no_client_its_connection(EngineKind engine, SslProtocols version)
+    {
+        string name = $"{Guid.NewGuid():N}.example";
+        IssuedCertificate shown = TestAuthority.Trusted.Issue(name);
+        var context = SslStreamCertificateContext.Create(shown.Certificate, [.. shown.Chain], offline: true);
+        var heard = new ConcurrentQueue<string>();
+        int alerts = 0;
+        using Peer target = Peer.Serving(async socket =>
+        {
+            byte[] hello = await PeekRecordAsync(socket);
+            if (OffersSession(hello))
+            {
+                Interlocked.Increment(ref alerts);
+                await socket.ReceiveAsync(hello);
+                await socket.SendAllAsync(new byte[] { 21, 3, 3, 0, 2, 2, 80 });
+                return;
+            }
+
+            using var tls = new SslStream(new NetworkStream(socket));
+            await tls.AuthenticateAsServerAsync(new SslServerAuthenticationOptions { ServerCertificateContext = context, EnabledSslProtocols = version });
+            byte[] words = new byte[100];
+            heard.Enqueue(Encoding.ASCII.GetString(words, 0, await tls.ReadAsync(words)));
+            await tls.WriteAsync("served"u8.ToArray());
+            await tls.ShutdownAsync();
+        });
+        using RunningProxies bitflow = RunningProxies.One(
+            target.Address, engine, targetKeys: $"tls_context: {{ server_name: {name}, min_version: '1.2', {Authority} }}\n");
+        for (int i = 0; i < 4; i++)
+            Assert.Equal("served", await AskAsync(bitflow));
+        Assert.InRange(alerts, 1, 4);
+        Assert.Equal(Enumerable.Repeat("GET / HTTP/1.0\r\n\r\n", 4), heard);
+        Assert.Empty(bitflow.FailedAttempts);
+    }
+
+    /// <summary>What the socket has to read first, and still has afterwards.</summary>
+    private static async Task<byte[]> PeekRecordAsync(Socket socket)
+    {
+        byte[] record = new byte[16 * 1024];
+        while (true)
+        {
+            int bytes = await socket.ReceiveAsync(record, SocketFlags.Peek);
+            if (bytes == 0)
+                throw new EndOfStreamException();
+            if (bytes >= 5 && bytes >= 5 + BinaryPrimitives.ReadUInt16BigEndian(record.AsSpan(3)))
+                return record[..bytes];
+        }
+    }
+
+    /// <summary>Whether a hello in one record has a ticket in it (RFC 5077 section 3.2), or a key shared before (RFC 8446 section 4.2.11).</summary>
+    private static bool OffersSession(ReadOnlySpan<byte> hello)
+    {
+        // Record and message begin with 9 bytes; then version, random, session id, suites, compressions and the extensions' length.
+        int at = 9 + 2 + 32;
+        at += 1 + hello[at];
+        at += 2 + BinaryPrimitives.ReadUInt16BigEndian(hello[at..]);
+        at += 1 + hello[at];
+        at += 2;
+        while (at < hello.Length)
+        {
+            int bytes = BinaryPrimitives.ReadUInt16BigEndian(hello[(at + 2)..]);
+            int kind = BinaryPrimitives.ReadUInt16BigEndian(hello[at..]);
+            if (kind == 41 || (kind == 35 && bytes > 0))
+                return true;
+            at += 4 + bytes;
+        }
+
+        return false;
     }
 
     private static async Task<string> AskAsync(RunningProxies bitflow)

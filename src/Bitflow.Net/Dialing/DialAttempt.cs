@@ -243,7 +243,8 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
         if (!outcome.IsOfSession || !_resumes)
             return outcome;
 
-        // The certificate that began the session will not do any more; the target may have another by now, and no client is to pay for finding out.
+        // The certificate that began the session will not do any more, or the target cannot do with it: no client is to pay for finding out. Nothing of what it said
+        // has been sent: that begins once hands are shaken.
         _resumes = false;
         return await TryAsync(route, remote, destination).ConfigureAwait(false);
     }

@@ -7,7 +7,7 @@ namespace Bitflow.Net.Dialing;
 /// <param name="WordsSent">How many of the client's first bytes the target has been sent with the header.</param>
 internal readonly record struct DialOutcome(Connection? Connection, DialFault? Fault, int WordsSent = 0)
 {
-    /// <summary>Whether it failed for what came with a session of the target's, which the target itself may not show any more.</summary>
+    /// <summary>Whether it may have failed for a session of the target's that was offered to it.</summary>
     public bool IsOfSession { get; init; }
 
     public static DialOutcome Failed(DialFault fault) => new(null, fault);

@@ -32,15 +32,16 @@ internal sealed class HandshakeWishes
     public bool Resumes { get; init; } = true;
 
     /// <summary>Tells the library, before the first byte.</summary>
-    public void Tell(nint ssl)
+    /// <returns>Whether a session is offered.</returns>
+    public bool Tell(nint ssl)
     {
         // Refused only where the library was built without these versions; the handshake says so then.
         _ = OpenSsl.SetLeast(ssl, Least.IsTls12 ? OpenSsl.Tls12 : OpenSsl.Tls13);
         OpenSsl.SetVerify(ssl, Judge is null ? 0 : OpenSsl.VerifyPeer | (MustShow ? OpenSsl.MustShow : 0), 0);
-        if (IsServer)
-            BeServer(ssl);
-        else
-            BeClient(ssl);
+        if (!IsServer)
+            return BeClient(ssl);
+        BeServer(ssl);
+        return false;
     }
 
     private void BeServer(nint ssl)
@@ -57,7 +58,7 @@ internal sealed class HandshakeWishes
         _ = OpenSsl.SetTickets(ssl, Judge is null ? 1u : 0u);
     }
 
-    private void BeClient(nint ssl)
+    private bool BeClient(nint ssl)
     {
         OpenSsl.BeClient(ssl);
 
@@ -66,7 +67,6 @@ internal sealed class HandshakeWishes
             _ = OpenSsl.AskFor(ssl, ServerName.Span);
         if (!Offer.IsEmpty)
             _ = OpenSsl.Offer(ssl, Offer.Span, (uint)Offer.Length);
-        if (Resumes)
-            Session?.OfferTo(ssl, isJudged: Judge is not null);
+        return Resumes && Session is not null && Session.OfferTo(ssl, isJudged: Judge is not null);
     }
 }

@@ -13,11 +13,12 @@ internal sealed class LoopHandshake : IReadyHandler
     private readonly RecordLink _link;
     private readonly nint _ssl;
     private readonly HandshakeWishes _wishes;
+    private readonly bool _offersSession;
     private bool _needsRoom;
     private bool _isDone;
     private string _detail = "the connection broke off";
     private string? _refusal;
-    private bool _isOfSession;
+    private bool _cameWithSession;
     private X509Certificate2? _peer;
 
     private LoopHandshake(LinuxLoop loop, RecordLink link, nint ssl, HandshakeWishes wishes)
@@ -26,6 +27,7 @@ internal sealed class LoopHandshake : IReadyHandler
         _link = link;
         _ssl = ssl;
         _wishes = wishes;
+        _offersSession = wishes.Tell(ssl);
     }
 
     /// <summary>The protocol that a server has settled on by its rules; empty for none.</summary>
@@ -63,7 +65,6 @@ internal sealed class LoopHandshake : IReadyHandler
             return Task.FromResult(TlsOutcome.Failed(IoFault.None, isCertificate: false, OpenSsl.TakeError()));
         }
 
-        wishes.Tell(ssl);
         return new LoopHandshake((LinuxLoop)raw.Loop, link, ssl, wishes).RunAsync();
     }
 
@@ -129,9 +130,17 @@ internal sealed class LoopHandshake : IReadyHandler
             return new(new LoopTlsConnection(_link, _loop, _ssl, _wishes.IsServer), TlsTerms.Of(_ssl, _peer), IoFault.None, false, "");
         _link.Free(_ssl);
         if (_refusal is not null)
-            return TlsOutcome.Failed(IoFault.None, isCertificate: true, _refusal) with { IsOfSession = _isOfSession };
-        IoFault fault = waited != IoFault.None ? waited : _link.ReceiveFault != IoFault.None ? _link.ReceiveFault : _link.SendFault;
-        return TlsOutcome.Failed(fault, isCertificate: false, _detail);
+            return Failed(IoFault.None, _refusal);
+        return Failed(waited != IoFault.None ? waited : _link.ReceiveFault != IoFault.None ? _link.ReceiveFault : _link.SendFault, _detail);
+    }
+
+    private TlsOutcome Failed(IoFault beneath, string detail)
+    {
+        bool isCertificate = _refusal is not null;
+        bool isOfSession = OfferedSession.MayBeWhy(_offersSession, isShownNow: isCertificate && !_cameWithSession, beneath);
+        if (isOfSession)
+            _wishes.Session!.Forget();
+        return TlsOutcome.Failed(beneath, isCertificate, detail) with { IsOfSession = isOfSession };
     }
 
     /// <summary>
@@ -143,11 +152,8 @@ internal sealed class LoopHandshake : IReadyHandler
         if (_wishes.Judge is null || !OpenSsl.IsResumed(_ssl))
             return true;
         OpenSsl.ShowPeer(_ssl, (certificate, sent) => _ = Accepts(certificate, sent));
-        if (_refusal is null)
-            return true;
-        _wishes.Session?.Forget();
-        _isOfSession = true;
-        return false;
+        _cameWithSession = _refusal is not null;
+        return !_cameWithSession;
     }
 
     private void GoOn()

@@ -20,14 +20,11 @@ internal sealed class ResumableSession
 
     /// <summary>Has a client offer it, where there is one.</summary>
     /// <param name="isJudged">Whether the certificate that began it is judged again: one that has expired would be refused.</param>
-    public void OfferTo(nint ssl, bool isJudged)
+    /// <returns>Whether there is one to offer. One that the library has found unfit is not; the handshake is a full one then.</returns>
+    public bool OfferTo(nint ssl, bool isJudged)
     {
         lock (_gate)
-        {
-            // One that the library has found unfit is not offered; the handshake is a full one then.
-            if (_session != 0 && !(isJudged && OpenSsl.HasExpired(_session)))
-                _ = OpenSsl.Resume(ssl, _session);
-        }
+            return _session != 0 && !(isJudged && OpenSsl.HasExpired(_session)) && OpenSsl.Resume(ssl, _session) == 1;
     }
 
     private void Replace(nint session)

@@ -88,7 +88,7 @@ internal sealed class TargetTlsContext
             },
         };
         TlsOutcome outcome = await TlsOutcome.OfHandshakeAsync(raw, default, ssl => ssl.AuthenticateAsClientAsync(options), () => refusal).ConfigureAwait(false);
-        bool isOfSession = outcome.IsCertificate && mayResume;
+        bool isOfSession = outcome.Connection is null && OfferedSession.MayBeWhy(mayResume, isShownNow: false, outcome.Raw);
         if (isOfSession)
             _platformResumes = false;
         return outcome with { IsOfSession = isOfSession };

@@ -14,7 +14,8 @@ namespace Bitflow.Net.Tls;
 internal readonly record struct TlsOutcome(Connection? Connection, TlsTerms? Terms, IoFault Raw, bool IsCertificate, string Detail)
 {
     /// <summary>
-    /// Whether the certificate that is why came with a session, begun when it was still good, or may have: what the peer shows by now only a full handshake tells.
+    /// Whether the session that was offered, or may have been, may be why: it brings the certificate that began it, and not every peer declines one with grace. What
+    /// there is without it only a full handshake tells.
     /// </summary>
     public bool IsOfSession { get; init; }
 
