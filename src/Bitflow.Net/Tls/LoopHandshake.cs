@@ -34,8 +34,8 @@ internal sealed class LoopHandshake : IReadyHandler
     public ReadOnlySpan<byte> Protocol => _wishes.Protocol.Span;
 
     /// <summary>
-    /// Whether what is sent now are tickets alone (TLS 1.3), which nobody waits for: they may share a segment with what comes next, or go when the kernel has
-    /// waited for that long enough (200 ms).
+    /// Whether what is sent now are tickets alone (TLS 1.3): they may share a segment with what comes next. Some clients speak only once they have one; where nothing is
+    /// heard of a client, its tickets go when we come to wait for it.
     /// </summary>
     public bool IsGivingTickets => OpenSsl.StateOf(_ssl) == OpenSsl.SendingTicket;
 

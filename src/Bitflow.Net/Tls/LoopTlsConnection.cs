@@ -327,10 +327,7 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
             _receiveFault = _link.ReceiveFault;
             _dry = _receiveFault == IoFault.None;
             if (_dry && _owesAcknowledgement)
-            {
-                _owesAcknowledgement = false;
-                _raw.AcknowledgeNow();
-            }
+                AnswerHandshake();
 
             // It has read what was no data, a ticket or a KeyUpdate: who sends nothing else does not get the loop for itself.
             if (_dry && why == OpenSsl.WantRead && _link.MoreIsHere)
@@ -341,6 +338,16 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
             NoteDetail();
             _receiveFault = IoFault.TlsProtocol;
         }
+    }
+
+    /// <summary>Nothing has come behind the peer's last words in the handshake: they are acknowledged, with the tickets if these are still here.</summary>
+    private void AnswerHandshake()
+    {
+        _owesAcknowledgement = false;
+        if (_link.HoldsTickets)
+            _raw.SendHeldBack();
+        else
+            _raw.AcknowledgeNow();
     }
 
     private void NoteSendFault()

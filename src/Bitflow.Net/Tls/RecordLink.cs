@@ -46,6 +46,9 @@ internal sealed class RecordLink(LinuxConnection raw, ReadOnlyMemory<byte> early
     /// <summary>Whether more is sent at once, so that the kernel need not hurry.</summary>
     public bool MoreFollows { get; set; }
 
+    /// <summary>Whether the kernel keeps tickets back for what comes behind them.</summary>
+    public bool HoldsTickets { get; private set; }
+
     /// <summary>Whether something has come that the library has not asked for yet.</summary>
     public bool MoreIsHere => ReceiveFault == IoFault.None && (!_early.IsEmpty || raw.MayHaveBytes);
 
@@ -114,7 +117,8 @@ internal sealed class RecordLink(LinuxConnection raw, ReadOnlyMemory<byte> early
         if (SendFault != IoFault.None || raw.IsClosed)
             return from.Length;
         int sent = 0;
-        if (raw.TrySendNow(from, MoreFollows || Handshake is { IsGivingTickets: true }, out IoResult result))
+        HoldsTickets = Handshake is { IsGivingTickets: true };
+        if (raw.TrySendNow(from, MoreFollows || HoldsTickets, out IoResult result))
         {
             SendFault = result.Fault;
             sent = result.Fault == IoFault.None ? result.Bytes : from.Length;

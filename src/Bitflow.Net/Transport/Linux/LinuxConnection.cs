@@ -509,6 +509,13 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
             _ = Libc.SetOption(_descriptor, Libc.IpProtoTcp, Libc.TcpQuickAck, 2);
     }
 
+    /// <summary>Has the kernel send what it was to keep for more to come (MSG_MORE): setting TCP_NODELAY does, where it is set as well (tcp(7)).</summary>
+    internal void SendHeldBack()
+    {
+        if (_family != Libc.FamilyUnix && !IsClosed)
+            TurnDelaysOff();
+    }
+
     private void TurnDelaysOff()
     {
         _delays = false;
