@@ -95,10 +95,10 @@ let ``only a client whose name found no target is still owed unrecognized_name``
 
 // Certificates of peers.
 
-let private fine = { Presented = true; Anchored = true; IsForName = true; Problems = [] }
+let private fine = { Presented = true; Anchored = true; IsForName = true; IsForUse = true; Problems = [] }
 
 let private flawed =
-    [ { fine with Anchored = false }; { fine with Problems = [ "expired" ] }; { fine with Anchored = false; Problems = [ "expired" ] } ]
+    [ { fine with Anchored = false }; { fine with IsForUse = false }; { fine with Problems = [ "expired" ] }; { fine with Anchored = false; Problems = [ "expired" ] } ]
 
 [<Fact>]
 let ``a certificate is asked of clients as the mode says`` () =
@@ -123,6 +123,15 @@ let ``a target is verified by chain and name, unless nothing is verified`` () =
               mode, fine, true
               for finding in findings do mode, finding, false ],
         fun (mode, finding, accepted) -> (PeerCertificate.targetRefusal mode "a.example" finding).IsNone = accepted)
+
+[<Fact>]
+let ``a certificate that is not for its use is said to be, beside what else is wrong with it`` () =
+    Law.HoldsFor([ []; [ "expired" ]; [ "expired"; "revoked" ] ], fun problems ->
+        let finding = { fine with IsForUse = false; Problems = problems }
+        let words usage = $"its extended key usage, or an issuer's, does not allow {usage} authentication" :: problems |> String.concat "; "
+        let client = PeerCertificate.clientRefusal VerifyMode.Strict finding
+        let target = PeerCertificate.targetRefusal VerifyMode.Strict "a.example" finding
+        target = ValueSome(words "server") && client = ValueSome("the client's certificate does not verify: " + words "client"))
 
 [<Fact>]
 let ``a handshake is tried without a session where one was offered, and neither a certificate shown anew nor a broken connection is why it failed`` () =

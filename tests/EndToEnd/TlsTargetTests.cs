@@ -103,7 +103,7 @@ public sealed class TlsTargetTests
     [InlineData("wrong name", "not for the name target.example")]
     [InlineData("untrusted", "no authority that is trusted here")]
     [InlineData("expired", "expired")]
-    [InlineData("wrong use", "")]
+    [InlineData("wrong use", "its extended key usage, or an issuer's, does not allow server authentication")]
     public async Task A_certificate_that_does_not_verify_ends_the_dial_without_another_attempt(string flaw, string words)
     {
         IssuedCertificate certificate = flaw switch

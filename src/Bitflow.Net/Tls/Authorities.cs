@@ -38,7 +38,7 @@ internal sealed class Authorities
     public PeerFinding Examine(X509Certificate? certificate, X509Chain? chain, bool isForName)
     {
         if (certificate is null || chain is null)
-            return new PeerFinding(false, false, isForName, FSharpList<string>.Empty);
+            return new PeerFinding(false, false, isForName, isForUse: true, FSharpList<string>.Empty);
         bool system = _own.Count == 0 && _system;
         if (!IsAnchored(chain, system) && _system && !system)
         {
@@ -66,14 +66,18 @@ internal sealed class Authorities
 
     private PeerFinding Finding(X509Chain chain, bool system, bool isForName)
     {
+        bool isForUse = true;
         var problems = new List<string>();
         foreach (X509ChainStatus status in chain.ChainStatus)
         {
-            if (status.Status is not (X509ChainStatusFlags.NoError or X509ChainStatusFlags.UntrustedRoot or X509ChainStatusFlags.PartialChain))
+            // The platform's words for it ("invalid policy") name nothing that is to be found in a certificate.
+            if (status.Status == X509ChainStatusFlags.NotValidForUsage)
+                isForUse = false;
+            else if (status.Status is not (X509ChainStatusFlags.NoError or X509ChainStatusFlags.UntrustedRoot or X509ChainStatusFlags.PartialChain))
                 problems.Add(status.StatusInformation.Trim());
         }
 
-        return new PeerFinding(true, IsAnchored(chain, system), isForName, ListModule.OfSeq(problems.Distinct()));
+        return new PeerFinding(true, IsAnchored(chain, system), isForName, isForUse, ListModule.OfSeq(problems.Distinct()));
     }
 
     private X509ChainPolicy NewPolicy(bool system)
