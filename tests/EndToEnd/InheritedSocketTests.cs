@@ -60,8 +60,8 @@ public sealed class InheritedSocketTests
     [InlineData("fd:web", "LISTEN_PID=1", "the inherited sockets are for process 1")]
     [InlineData("fd:web", "LISTEN_FDS=x", "LISTEN_FDS is \"x\", which is no number")]
     [InlineData("fd:web", "LISTEN_FDNAMES=web:api", "2 names for 1 descriptors")]
-    [InlineData("fd:77", "", "descriptor 77 is no listening stream socket")]
-    [InlineData("fd:0", "", "descriptor 0 is no listening stream socket")]
+    [InlineData("fd:77", "", "descriptor 77 is no socket that Bitflow was started with; pass it one under that number")]
+    [InlineData("fd:0", "", "descriptor 0 is no socket that Bitflow was started with")]
     public async Task A_listener_that_was_not_passed_is_a_failed_start_that_says_what_was(string address, string variable, string words)
     {
         int port = Ports.Next();
@@ -161,6 +161,52 @@ public sealed class InheritedSocketTests
         Assert.Equal(1, await bitflow.ExitAsync());
         Assert.Contains("target t cannot be used: descriptor", bitflow.Errors, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public async Task A_socket_of_the_process_itself_is_neither_a_listener_nor_a_target_by_its_number()
+    {
+        using var echo = Peer.Echo();
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy("127.0.0.1:0", echo.Address));
+        using Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint());
+        await client.SendAllAsync("mine"u8.ToArray());
+        Assert.Equal("mine"u8.ToArray(), await client.ReadExactlyAsync(4));
+        int[] all = Sockets(bitflow);
+        Assert.True(all.Length >= 3, "a listener, a client's and a target's");
+        bitflow.Rewrite(string.Concat(all.Select(n => Proxy($"fd:{n}", echo.Address, $"listener{n}"))));
+        bitflow.Signal("HUP");
+        foreach (int n in all)
+            await bitflow.SaysAsync($"cannot listen on fd:{n}: descriptor {n} is no socket that Bitflow was started with");
+        bitflow.Rewrite(string.Concat(all.Select(n => Proxy("127.0.0.1:0", $"fd:{n}", $"target{n}"))));
+        bitflow.Signal("HUP");
+        foreach (int n in all)
+            await bitflow.SaysAsync($"proxy target{n}: target t cannot be used: descriptor {n} is no socket that Bitflow was started with");
+        await EchoesAsync(bitflow.Port(), bitflow);
+    }
+
+    [Fact]
+    public async Task The_number_of_a_used_up_target_is_no_listener_whatever_has_it_now()
+    {
+        using var target = new Peer();
+        string proxy = Proxy("127.0.0.1:0", "fd:9");
+        Task<Socket> accepting = target.AcceptAsync();
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(
+            proxy, launcher: ["bash", "-c", $"exec 9<>/dev/tcp/127.0.0.1/{target.Port}; exec \"$@\"", "bash"]);
+        using Socket end = await accepting;
+        using (Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint()))
+            await client.SendAllAsync("once"u8.ToArray());
+        Assert.Equal("once"u8.ToArray(), await end.ReadExactlyAsync(4));
+        bitflow.Rewrite(Proxy("fd:9", target.Address));
+        bitflow.Signal("HUP");
+        await bitflow.SaysAsync("descriptor 9 was used up by an earlier connection");
+    }
+
+    /// <summary>The numbers of the sockets that a process has.</summary>
+    private static int[] Sockets(BitflowProcess bitflow) =>
+    [
+        .. Directory.GetFiles($"/proc/{bitflow.Id}/fd")
+            .Where(static path => new FileInfo(path).LinkTarget?.StartsWith("socket:", StringComparison.Ordinal) == true)
+            .Select(static path => int.Parse(Path.GetFileName(path), CultureInfo.InvariantCulture)),
+    ];
 
     private static string Proxy(string listener, string target, string name = "web") =>
         $"""

@@ -14,10 +14,12 @@ internal static class ServeCommand
 {
     public static async Task<int> RunAsync(string path)
     {
+        // First, while hardly anything is open that was not passed.
+        InheritedSockets.TakeOver();
+
         // Before the file is read: a signal during start is a signal like any other.
         using var signals = new Signals();
         using var manager = ServiceManager.FromEnvironment();
-        InheritedSockets.TakeOver();
         try
         {
             return await ServeAsync(path, signals, manager).ConfigureAwait(false);

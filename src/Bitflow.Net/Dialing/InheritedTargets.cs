@@ -9,9 +9,11 @@ internal sealed class InheritedTargets
     private readonly HashSet<int> _used = [];
     private readonly Lock _gate = new();
 
-    /// <summary>Null where the descriptor is a connected stream socket; else what it is instead.</summary>
+    /// <summary>Null where the descriptor is a connected stream socket that was inherited; else what it is instead.</summary>
     public static string? WhyUnusable(int descriptor)
     {
+        if (InheritedSockets.WhyAbsent(descriptor) is { } why)
+            return why;
         try
         {
             using var socket = new Socket(new SafeSocketHandle(descriptor, ownsHandle: false));
@@ -31,7 +33,12 @@ internal sealed class InheritedTargets
     public bool TryTake(int descriptor)
     {
         lock (_gate)
-            return _used.Add(descriptor);
+        {
+            if (!_used.Add(descriptor))
+                return false;
+            InheritedSockets.UseUp(descriptor);
+            return true;
+        }
     }
 
     /// <summary>Whether a connection has had it.</summary>

@@ -1,20 +1,29 @@
+using System.Globalization;
 using Bitflow.Domain;
 using Bitflow.Net.Transport;
 
 namespace Bitflow.Net.Linux;
 
 /// <summary>
-/// The listening sockets that a service manager passed to this process (sd_listen_fds(3)). The environment is read once, at the first use,
-/// and cleared, so that no child takes the sockets for its own; the descriptors themselves are kept from children too (SD-4).
+/// The sockets that this process was started with, and which of them a service manager named (sd_listen_fds(3)). The environment is read once, at
+/// the first use, and cleared, so that no child takes the sockets for its own; the descriptors themselves are kept from children too (SD-4).
 /// </summary>
 internal static class InheritedSockets
 {
+    /// <summary>
+    /// Those that no configuration has used up. Every other number may be a socket of our own: a listener, a client's, one of the runtime. Null where
+    /// the system does not show what is open. Noted before <see cref="Given"/> is read, which hides them from children and so from this.
+    /// </summary>
+    private static readonly HashSet<int>? Passed = NotePassed();
+
     private static readonly SystemdSockets Given = TakeFromEnvironment();
     private static readonly Lock Gate = new();
     private static readonly Dictionary<int, Address> Serving = [];
-    private static readonly HashSet<int> Closed = [];
 
-    /// <summary>Reads and clears the environment now, at the latest.</summary>
+    /// <summary>Why one that was passed is gone. Its number comes back for another socket, which must not be mistaken for what was inherited.</summary>
+    private static readonly Dictionary<int, string> Gone = [];
+
+    /// <summary>Notes what was passed, and reads and clears the environment: now, at the latest.</summary>
     public static void TakeOver() => _ = Given;
 
     /// <summary>The descriptors that LISTEN_FDNAMES gives this name to.</summary>
@@ -25,14 +34,27 @@ internal static class InheritedSockets
         return found.IsOk ? [.. found.ResultValue] : throw new ListenException(SystemdSocketsModule.DescribeNamed(name, found.ErrorValue));
     }
 
+    /// <summary>Null where this process was started with such a socket and still has it; else what became of it.</summary>
+    public static string? WhyAbsent(int descriptor)
+    {
+        lock (Gate)
+        {
+            if (Gone.TryGetValue(descriptor, out string? why))
+                return $"descriptor {descriptor} {why}; restart to have it again";
+            return Passed is null || Passed.Contains(descriptor)
+                ? null
+                : $"descriptor {descriptor} is no socket that Bitflow was started with; pass it one under that number, or write an address";
+        }
+    }
+
     /// <summary>Takes a descriptor for a listener. Two of them on one descriptor would close it under each other.</summary>
-    /// <exception cref="ListenException">Where another has it, or had it and closed it.</exception>
+    /// <exception cref="ListenException">Where it was not inherited, another has it, or had it and closed it.</exception>
     public static void Claim(int descriptor, Address address)
     {
         lock (Gate)
         {
-            if (Closed.Contains(descriptor))
-                throw new ListenException($"{address}: descriptor {descriptor} was closed when an earlier configuration dropped it; restart to have it again");
+            if (WhyAbsent(descriptor) is { } why)
+                throw new ListenException($"{address}: {why}");
             if (!Serving.TryAdd(descriptor, address))
                 throw new ListenException($"{address}: Bitflow itself has descriptor {descriptor}") { Holder = Serving[descriptor] };
         }
@@ -45,15 +67,42 @@ internal static class InheritedSockets
             Serving.Remove(descriptor);
     }
 
-    /// <summary>A closed descriptor stays known: its number comes back for another socket, which must not be mistaken for what was inherited.</summary>
+    /// <summary>A listener closes its descriptor.</summary>
     public static void Close(int descriptor)
     {
         lock (Gate)
         {
             Serving.Remove(descriptor);
-            Closed.Add(descriptor);
+            Gone.TryAdd(descriptor, "was closed when an earlier configuration dropped it");
         }
     }
+
+    /// <summary>A connection takes the descriptor for its target's and will close it.</summary>
+    public static void UseUp(int descriptor)
+    {
+        lock (Gate)
+            Gone.TryAdd(descriptor, "was used up by an earlier connection, whose target it was");
+    }
+
+    /// <summary>
+    /// What comes through exec has no close-on-exec flag, and what the runtime and we open has one. Sockets alone: another file of the runtime's may lack
+    /// the flag, and leave its number to a socket later.
+    /// </summary>
+    private static HashSet<int>? NotePassed()
+    {
+        try
+        {
+            return [.. Directory.EnumerateFiles("/proc/self/fd").Select(static path => int.Parse(Path.GetFileName(path), CultureInfo.InvariantCulture)).Where(IsPassedSocket)];
+        }
+        catch (IOException)
+        {
+            return null;
+        }
+    }
+
+    private static bool IsPassedSocket(int descriptor) =>
+        Libc.Fcntl(descriptor, Libc.FGetFd, 0) is >= 0 and int flags && (flags & Libc.FdCloexec) == 0
+        && Libc.GetOption(descriptor, Libc.SolSocket, Libc.SoAcceptConn, out _) >= 0;
 
     private static SystemdSockets TakeFromEnvironment()
     {

@@ -81,6 +81,7 @@ internal static unsafe partial class Libc
 
     public const nuint SiocOutq = 0x5411;
 
+    public const int FGetFd = 1;
     public const int FSetFd = 2;
     public const int FdCloexec = 1;
 
