@@ -281,7 +281,25 @@ let ``a reset from the client cancels the dial`` () =
     Law.HoldsFor([ true, "client.dial.reset"; false, "client.dial.probe" ], fun (sent, expected) ->
         let life = toDial (begin' (Sample.proxy "p") client) (at 0) ValueNone 0L
         let life = if sent then Life.advance life (at 1) Event.ClientSent else life
-        reason (Life.advance life (at 2) Event.ClientReset) = expected)
+        reason (Life.advance life (at 2) (Event.ClientFailed IoFault.Reset)) = expected)
+
+[<Fact>]
+let ``a client that the kernel gives up on before the relay has vanished, whether or not it had said a byte, and one that breaks TLS has broken a protocol`` () =
+    let tls = { Sample.proxy "p" with Listener = { Sample.listener with Tls = Some Sample.listenerTls } }
+    let step events (life: Life) = events |> List.fold (fun life event -> Life.advance life (at 1) event) life
+    let hello = step [ Event.Counted true ] (begin' tls client)
+    let handshake = step [ Event.HelloRead ValueNone ] hello
+    let steps =
+        [ step [ Event.Counted true ] (begin' (believing []) trustedPeer), "proxy_header"
+          hello, "hello"
+          handshake, "handshake"
+          toDial (begin' (Sample.proxy "p") client) (at 0) ValueNone 0L, "dial" ]
+    let faults =
+        [ IoFault.TimedOut, "vanished"; IoFault.HostUnreachable, "vanished"; IoFault.NetworkUnreachable, "vanished"; IoFault.TlsProtocol, "protocol" ]
+    Law.HoldsFor(Seq.allPairs (Seq.allPairs steps faults) [ true; false ], fun (((life, phase), (fault, cause)), sent) ->
+        let life = if sent then step [ Event.ClientSent ] life else life
+        let life = step [ Event.ClientFailed fault ] life
+        reason life = $"client.{phase}.{cause}" && ending life = ValueSome Ending.ResetBoth)
 
 let private patient =
     { Sample.proxy "p" with Targets = [ { Sample.target "a" with ConnectAttempts = 5; ConnectBackoff = Sample.milliseconds 10 }; Sample.target "b" ]; Options = { Sample.options with LoadBalancer = Policy.Failover } }
@@ -320,8 +338,8 @@ let ``a client that leaves while it is being read from is a probe if it never sa
     Law.HoldsFor(
         [ [ Event.ClientEnded ], "client.hello.probe"
           [ Event.ClientSent; Event.ClientEnded ], "client.hello.ended"
-          [ Event.ClientReset ], "client.hello.probe"
-          [ Event.ClientSent; Event.ClientReset ], "client.hello.reset"
+          [ Event.ClientFailed IoFault.Reset ], "client.hello.probe"
+          [ Event.ClientSent; Event.ClientFailed IoFault.Reset ], "client.hello.reset"
           [ Event.HelloRead ValueNone; Event.ClientEnded ], "client.handshake.ended" ],
         fun (events, expected) ->
             let life = Life.advance (begin' proxy client) (at 0) (Event.Counted true)
@@ -456,7 +474,7 @@ let ``a connection whose policy draws no ticket has none`` () =
 let ``once the relay runs, only what happens in it, its clocks, and Bitflow's own ends change anything`` () =
     let relaying = Life.advance (toDial (begin' (Sample.proxy "p") client) (at 0) ValueNone 0L) (at 1) Event.Connected
     Law.HoldsFor(
-        [ Event.Connected; Event.ClientSent; Event.ClientEnded; Event.ClientReset; Event.HelloRefused ValueNone; Event.HeaderMalformed; Event.HandshakeDone
+        [ Event.Connected; Event.ClientSent; Event.ClientEnded; Event.ClientFailed IoFault.Reset; Event.HelloRefused ValueNone; Event.HeaderMalformed; Event.HandshakeDone
           Event.Ticket 3L; Event.Counted false; Event.AttemptFailed DialFault.ConnectTimeout; Event.TimeUp ],
         fun event -> relaying.IsRelaying && obj.ReferenceEquals(Life.advance relaying (at 2) event, relaying)
     )

@@ -361,7 +361,7 @@ module Simulator =
             | Tells event -> if not c.IsEnded then advance c event
             | Leaves ->
                 if not c.IsEnded && not c.Life.IsRelaying then
-                    advance c (if c.Script.LeavesWithReset then Event.ClientReset else Event.ClientEnded)
+                    advance c (if c.Script.LeavesWithReset then Event.ClientFailed IoFault.Reset else Event.ClientEnded)
             | TimerFires token ->
                 if token = c.Token && not c.IsEnded then
                     c.TimerAt <- never

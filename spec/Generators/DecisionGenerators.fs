@@ -236,7 +236,7 @@ type DecisionGenerators =
                 8, Gen.map Event.AttemptFailed (DecisionGenerators.DialFault().Generator)
                 2, Gen.constant Event.ClientSent
                 2, Gen.constant Event.ClientEnded
-                1, Gen.constant Event.ClientReset
+                1, Gen.map Event.ClientFailed (Gen.elements (System.Enum.GetValues<IoFault>()))
                 8, Gen.constant Event.TimeUp
                 2, Gen.constant Event.TimeUpInLookup
                 6, DecisionGenerators.RelayScript().Generator |> Gen.map (fun (RelayScript script) -> match script with (side, event) :: _ -> Event.Relayed(side, event) | [] -> Event.TimeUp)

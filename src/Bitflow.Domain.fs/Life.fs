@@ -62,7 +62,8 @@ type Event =
     | ClientSent
     /// The client ended its stream before the relay.
     | ClientEnded
-    | ClientReset
+    /// The client's connection failed before the relay: reset, given up by the kernel, or broken TLS.
+    | ClientFailed of fault: IoFault
     /// The deadline of the step has come.
     | TimeUp
     /// The same, while an attempt still waited for its name to be resolved: the target has not been asked for anything.
@@ -163,6 +164,13 @@ module Life =
     let private clientLeft (life: Life) cause =
         let cause = if life.ClientHasSent then cause else Cause.Probe
         finish life Who.Client life.Phase cause (if cause = Cause.Reset then Ending.ResetBoth else Ending.Linger)
+
+    /// What the fault is called in the relay it is called here. Only who resets may be a probe: one that the kernel gave up on had not left.
+    let private clientFailed (life: Life) (fault: IoFault) =
+        match RelayEvents.ofReceive fault false with
+        | RelayEvent.Vanished -> finish life Who.Client life.Phase Cause.Vanished Ending.ResetBoth
+        | RelayEvent.Broken -> finish life Who.Client life.Phase Cause.Protocol Ending.ResetBoth
+        | _ -> clientLeft life Cause.Reset
 
     let private handshakeDeadline (life: Life) =
         within life (Instant.limitFrom life.AcceptedAt life.Rules.Proxy.Listener.HandshakeTimeout)
@@ -270,7 +278,7 @@ module Life =
         | Step.Relay, Event.Relayed(side, event) -> relayed life side event
         | Step.Relay, Event.ClockOver(side, cause) -> finish life (Side.who side) Phase.Relay cause Ending.ResetBoth
         | Step.Relay, _ -> life
-        | _, Event.ClientReset -> clientLeft life Cause.Reset
+        | _, Event.ClientFailed fault -> clientFailed life fault
         | _, Event.ClientSent -> if life.ClientHasSent then life else { life with ClientHasSent = true }
         | (Step.ReadProxyHeader | Step.ReadHello | Step.Handshake), Event.ClientEnded -> clientLeft life Cause.Ended
         // No further wait for a client that left without a word; an attempt that runs may still finish.

@@ -444,6 +444,36 @@ public abstract class ConnectionContract : IDisposable
     }
 
     [Theory]
+    [MemberData(nameof(TcpFamilies))]
+    public async Task A_peer_that_the_kernel_gives_up_on_has_not_reset_whoever_asks_and_however_often(Family family)
+    {
+        using Wire wire = await Wire.ConnectedAsync(_engine, family, peerReceiveBuffer: 4096);
+        Task<IoFault> watching = wire.Connection.WaitResetAsync().AsTask().WaitAsync(Wire.Patience);
+        await GiveUpSoonAsync(wire);
+        Assert.Equal(IoFault.TimedOut, (await FillUntilPending(wire)).Fault);
+        Assert.Equal(IoFault.TimedOut, await watching);
+        Assert.Equal(Readiness.Reset, await wire.OnLoop(c => c.Look()));
+        Assert.Equal(IoFault.TimedOut, await wire.OnLoop(c => c.Fault));
+        Assert.Equal(IoFault.TimedOut, (await wire.Receive(new byte[1])).Fault);
+        Assert.Equal(IoFault.TimedOut, (await wire.Receive(new byte[1])).Fault);
+    }
+
+    [Theory]
+    [MemberData(nameof(TcpFamilies))]
+    public async Task A_peer_that_the_kernel_gives_up_on_after_its_orderly_end_has_not_reset(Family family)
+    {
+        using Wire wire = await Wire.ConnectedAsync(_engine, family, peerReceiveBuffer: 4096);
+        wire.Peer.Shutdown(SocketShutdown.Send);
+        Assert.True((await wire.Receive(new byte[1])).IsEnd);
+        Task<IoFault> watching = wire.Connection.WaitResetAsync().AsTask().WaitAsync(Wire.Patience);
+        await GiveUpSoonAsync(wire);
+
+        // More than the peer has room for, and less than the kernel takes: nobody waits for it.
+        await wire.SendAll(new byte[8 * 1024]);
+        Assert.Equal(IoFault.TimedOut, await watching);
+    }
+
+    [Theory]
     [MemberData(nameof(Families))]
     public async Task Orderly_ends_both_ways_are_no_reset(Family family)
     {
@@ -631,6 +661,13 @@ public abstract class ConnectionContract : IDisposable
     }
 
     /// <summary>Sends until the kernel takes no more; the task is the send that waits, or the one that failed.</summary>
+    /// <summary>A peer that takes nothing is given up after so long.</summary>
+    private static Task<bool> GiveUpSoonAsync(Wire wire) => wire.OnLoop(c =>
+    {
+        c.SetUserTimeout(Duration.OfMilliseconds(200));
+        return true;
+    });
+
     private static Task<IoResult> FillUntilPending(Wire wire) => Task.Run(async () =>
     {
         byte[] data = new byte[1 << 20];

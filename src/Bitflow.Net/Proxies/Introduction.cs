@@ -63,7 +63,7 @@ internal sealed class Introduction(Preface preface, ListenerTlsContext? tls)
                 case IoFault.Aborted:
                     return null;
                 default:
-                    return Event.ClientReset;
+                    return Event.NewClientFailed(received.Fault);
             }
         }
     }
@@ -98,7 +98,7 @@ internal sealed class Introduction(Preface preface, ListenerTlsContext? tls)
                 continue;
             if (received.Fault == IoFault.Aborted)
                 return null;
-            return received.IsEnd ? Event.ClientEnded : Event.ClientReset;
+            return received.IsEnd ? Event.ClientEnded : Event.NewClientFailed(received.Fault);
         }
     }
 
@@ -142,7 +142,7 @@ internal sealed class Introduction(Preface preface, ListenerTlsContext? tls)
             IoFault.None or IoFault.TlsProtocol => Event.NewHandshakeFailed(outcome.IsCertificate),
             IoFault.Truncated => Event.ClientEnded,
             IoFault.Aborted => null,
-            _ => Event.ClientReset,
+            _ => Event.NewClientFailed(outcome.Raw),
         };
     }
 }

@@ -203,7 +203,7 @@ internal sealed class Session : LifeFollower, IRelayObserver, ICaller
             if (IsAt(life))
             {
                 // An end or a reset behind bytes that nobody has taken is none of a client that said nothing.
-                if (answer is { IsClientEnded: true } or { IsClientReset: true } && !_preface.IsEmpty)
+                if (answer is { IsClientEnded: true } or { IsClientFailed: true } && !_preface.IsEmpty)
                     Report(Event.ClientSent);
                 if (answer is not null)
                     Answer(life, answer);
@@ -410,7 +410,7 @@ internal sealed class Session : LifeFollower, IRelayObserver, ICaller
                 WatchReset(Side.Client);
                 break;
             case Readiness.Reset:
-                Report(Event.ClientReset);
+                Report(Event.NewClientFailed(Client.Fault));
                 break;
             default:
                 // Woken for nothing: the relay will look again, or has begun.
@@ -478,7 +478,7 @@ internal sealed class Session : LifeFollower, IRelayObserver, ICaller
     {
         if (!Life.IsRelaying)
         {
-            Report(Event.ClientReset);
+            Report(Event.NewClientFailed(fault));
             return;
         }
 

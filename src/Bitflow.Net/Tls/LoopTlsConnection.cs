@@ -133,6 +133,8 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
             : Readiness.Quiet;
     }
 
+    public override IoFault Fault => IsClosed ? IoFault.Aborted : _receiveFault;
+
     public override void Abort()
     {
         if (!OwnLoop.IsCurrent)

@@ -132,6 +132,8 @@ internal sealed class TlsConnection(Connection raw, SslStream ssl, ConnectionStr
         return found;
     }
 
+    public override IoFault Fault => _receiveFault;
+
     public override ValueTask<IoFault> WaitResetAsync() => raw.WaitResetAsync();
 
     public override void KeepQueueShort() => raw.KeepQueueShort();

@@ -98,6 +98,9 @@ internal abstract class Connection
     /// <summary>What a receive would find now, without consuming it.</summary>
     public abstract Readiness Look();
 
+    /// <summary>What a look found as <see cref="Readiness.Reset"/>; none before.</summary>
+    public abstract IoFault Fault { get; }
+
     /// <summary>
     /// Completes when the peer has reset the connection (<see cref="IoFault.Reset"/>, or another fault the kernel reports), whether or not
     /// anyone receives; with <see cref="IoFault.Aborted"/> when the connection was closed here. At most one such call at a time; it may

@@ -22,6 +22,8 @@ internal sealed class DeadConnection(EventLoop loop) : Connection(loop)
 
     public override Readiness Look() => Readiness.Reset;
 
+    public override IoFault Fault => IoFault.Aborted;
+
     public override ValueTask<IoFault> WaitResetAsync() => new(IoFault.Aborted);
 
     public override void KeepQueueShort()

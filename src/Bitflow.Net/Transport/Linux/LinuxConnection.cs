@@ -264,6 +264,8 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
         return answer == 0 ? Readiness.Ended : Readiness.Quiet;
     }
 
+    public override IoFault Fault => IsClosed ? IoFault.Aborted : _fault;
+
     public override ValueTask<IoFault> WaitResetAsync()
     {
         if (!OwnLoop.IsCurrent)

@@ -22,7 +22,7 @@ internal sealed class ManagedConnection : Connection
     private ResetWatch? _resetWatch;
     private Endpoint? _local;
     private Endpoint? _remote;
-    private volatile bool _reset;
+    private volatile IoFault _fault;
 
     /// <summary>Whether our own end was sent: after the other side's, TCP is through then.</summary>
     private volatile bool _ended;
@@ -45,8 +45,14 @@ internal sealed class ManagedConnection : Connection
 
     public override int UnsentBytes => OperatingSystem.IsLinux() && _closed == 0 ? Ask(Libc.UnsentBytes) : 0;
 
-    /// <summary>The kernel tells of a reset once; whoever asks after a receive was told must hear of it too.</summary>
-    public void RememberReset() => _reset = true;
+    /// <summary>The kernel tells of a fault once, and the first one is the truth: whoever asks after another was told must hear of it too.</summary>
+    public void Remember(IoFault fault)
+    {
+        if (fault != IoFault.Aborted)
+            Interlocked.CompareExchange(ref _fault, fault, IoFault.None);
+    }
+
+    public override IoFault Fault => IsClosed ? IoFault.Aborted : _fault;
 
     public bool IsClosed => Volatile.Read(ref _closed) != 0;
 
@@ -72,7 +78,7 @@ internal sealed class ManagedConnection : Connection
         if (fault == IoFault.Reset && !IsClosed)
         {
             // It was accepted and reset before we looked: what it sent first is there to be received, and then the reset.
-            _reset = true;
+            Remember(IoFault.Reset);
             return IoFault.None;
         }
 
@@ -128,7 +134,13 @@ internal sealed class ManagedConnection : Connection
             if (error == SocketError.Success)
                 return new(IoResult.Ok(taken));
             if (error != SocketError.WouldBlock)
-                return new(IoResult.Failed(FaultOf(error)));
+            {
+                IoFault fault = FaultOf(error);
+                if (error != SocketError.Shutdown)
+                    Remember(fault);
+                return new(IoResult.Failed(fault));
+            }
+
             _send.SetBuffer(System.Runtime.InteropServices.MemoryMarshal.AsMemory(data[..Math.Min(data.Length, PieceBytes)]));
             _send.Prepare();
             return _socket.SendAsync(_send) ? _send.PendingResult : new(_send.Outcome);
@@ -166,10 +178,10 @@ internal sealed class ManagedConnection : Connection
             if (bytes > 0)
                 return Readiness.Data;
             if (error is not (SocketError.Success or SocketError.WouldBlock))
-                _reset = true;
+                Remember(FaultOf(error));
 
-            // Asking for the pending error takes it away; it is remembered, so that a later receive still sees a reset.
-            if (TakePendingError())
+            // Asking for the pending error takes it away; it is remembered, so that a later receive still sees it.
+            if (TakePendingError() != IoFault.None)
                 return Readiness.Reset;
             return error == SocketError.Success ? Readiness.Ended : Readiness.Quiet;
         }
@@ -242,8 +254,8 @@ internal sealed class ManagedConnection : Connection
 
         // In this order: an end of ours that another thread sends meanwhile closes the connection too, and is known to be ours by then.
         if (OperatingSystem.IsLinux() && _socket.AddressFamily != AddressFamily.Unix && Ask(static d => Libc.IsClosed(d) ? 1 : 0) == 1 && !_ended)
-            _reset = true;
-        return _reset ? IoResult.Failed(IoFault.Reset) : result;
+            Remember(IoFault.Reset);
+        return _fault != IoFault.None ? IoResult.Failed(_fault) : result;
     }
 
     /// <summary>Closing shuts the socket down first, so that a call at work on another thread may see anything: it is our doing all the same.</summary>
@@ -284,11 +296,11 @@ internal sealed class ManagedConnection : Connection
         }
     }
 
-    private bool TakePendingError()
+    private IoFault TakePendingError()
     {
-        if (!_reset && _socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.Error) is int error && error != 0)
-            _reset = true;
-        return _reset;
+        if (_fault == IoFault.None && _socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.Error) is int error && error != 0)
+            Remember(IoFaults.OfSocketError((SocketError)error));
+        return _fault;
     }
 
     private Endpoint Read(Func<Socket, EndPoint?> end)
@@ -319,8 +331,8 @@ internal sealed class ManagedConnection : Connection
             Volatile.Write(ref _pending, 1);
             if (owner._closed != 0)
                 Complete(IoFault.Aborted);
-            else if (owner._reset)
-                Complete(IoFault.Reset);
+            else if (owner._fault != IoFault.None)
+                Complete(owner._fault);
             else
                 owner.Loop.Arm(this, owner.Loop.Now + Interval);
             return new(this, _core.Version);
@@ -340,10 +352,10 @@ internal sealed class ManagedConnection : Connection
                 return;
             }
 
-            bool reset;
+            IoFault fault;
             try
             {
-                reset = owner.TakePendingError();
+                fault = owner.TakePendingError();
             }
             catch (Exception e) when (e is SocketException or ObjectDisposedException)
             {
@@ -351,8 +363,8 @@ internal sealed class ManagedConnection : Connection
                 return;
             }
 
-            if (reset)
-                Complete(IoFault.Reset);
+            if (fault != IoFault.None)
+                Complete(fault);
             else
                 owner.Loop.Arm(this, now + Interval);
         }

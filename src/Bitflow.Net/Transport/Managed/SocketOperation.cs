@@ -25,8 +25,10 @@ internal sealed class SocketOperation : SocketAsyncEventArgs, IValueTaskSource<I
             if (SocketError == SocketError.Success)
                 return IoResult.Ok(BytesTransferred);
             IoFault fault = _owner.IsClosed ? IoFault.Aborted : IoFaults.OfSocketError(SocketError);
-            if (fault == IoFault.Reset && LastOperation == SocketAsyncOperation.Receive)
-                _owner.RememberReset();
+
+            // A send into a broken pipe says that the fault was told before; a fault of connecting is for its caller to judge.
+            if (LastOperation == SocketAsyncOperation.Receive || (LastOperation == SocketAsyncOperation.Send && SocketError != SocketError.Shutdown))
+                _owner.Remember(fault);
             return IoResult.Failed(fault);
         }
     }
