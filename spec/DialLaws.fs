@@ -141,6 +141,12 @@ let ``reasons that the log shows for failed dials`` () =
           DialFault.Connect IoFault.BacklogFull, "target.dial.refused"
           DialFault.Connect IoFault.HostUnreachable, "target.dial.unreachable"
           DialFault.Connect IoFault.NetworkUnreachable, "target.dial.unreachable"
+          DialFault.Connect(IoFaults.ofErrno 22), "target.dial.unreachable" // EINVAL: a blackhole route
+          DialFault.Connect(IoFaults.ofErrno 92), "target.dial.unreachable" // ENOPROTOOPT: no TCP there
+          DialFault.Connect(IoFaults.ofErrno 97), "target.dial.unreachable" // EAFNOSUPPORT
+          DialFault.Connect(IoFaults.ofErrno 95), "target.dial.unreachable" // EOPNOTSUPP
+          DialFault.Connect(IoFaults.ofErrno 20), "target.dial.refused" // ENOTDIR
+          DialFault.Connect(IoFaults.ofErrno 40), "target.dial.refused" // ELOOP
           DialFault.Connect IoFault.TimedOut, "target.dial.vanished"
           DialFault.Connect IoFault.NoDescriptors, "bitflow.dial.exhausted"
           DialFault.Connect IoFault.NoLocalAddress, "bitflow.dial.exhausted"

@@ -295,7 +295,7 @@ let ``a client that the kernel gives up on before the relay has vanished, whethe
           handshake, "handshake"
           toDial (begin' (Sample.proxy "p") client) (at 0) ValueNone 0L, "dial" ]
     let faults =
-        [ IoFault.TimedOut, "vanished"; IoFault.HostUnreachable, "vanished"; IoFault.NetworkUnreachable, "vanished"; IoFault.TlsProtocol, "protocol" ]
+        [ IoFault.TimedOut, "vanished"; IoFault.HostUnreachable, "vanished"; IoFault.NetworkUnreachable, "vanished"; IoFault.NoTcp, "vanished"; IoFault.TlsProtocol, "protocol" ]
     Law.HoldsFor(Seq.allPairs (Seq.allPairs steps faults) [ true; false ], fun (((life, phase), (fault, cause)), sent) ->
         let life = if sent then step [ Event.ClientSent ] life else life
         let life = step [ Event.ClientFailed fault ] life

@@ -183,6 +183,7 @@ let ``what the kernel says of a failed read is an end, a truncation, a broken pr
             | IoFault.TlsProtocol -> RelayEvent.Broken
             | IoFault.TimedOut
             | IoFault.HostUnreachable
-            | IoFault.NetworkUnreachable -> RelayEvent.Vanished
+            | IoFault.NetworkUnreachable
+            | IoFault.NoTcp -> RelayEvent.Vanished
             | _ -> RelayEvent.Reset
         RelayEvents.ofReceive fault = expected)

@@ -62,8 +62,7 @@ module DialFault =
         | IoFault.NotPermitted
         | IoFault.NoStreamSocket
         | IoFault.BacklogFull -> Cause.Refused
-        | IoFault.HostUnreachable
-        | IoFault.NetworkUnreachable -> Cause.Unreachable
+        | IoFault.Reset -> Cause.Reset
         | IoFault.TimedOut -> Cause.Vanished
         | IoFault.NoDescriptors
         | IoFault.NoLocalAddress
@@ -71,7 +70,8 @@ module DialFault =
         | IoFault.Truncated -> Cause.Truncated
         | IoFault.TlsProtocol -> Cause.Protocol
         | IoFault.Aborted -> Cause.Fault
-        | _ -> Cause.Reset
+        // Whatever else the kernel says, nobody was reached.
+        | _ -> Cause.Unreachable
 
     /// A refusal by the proxy is one, whether of us, of the request, or of the target behind it; RFC 1928 section 6.
     let private causeOfSocks (fault: SocksFault) =

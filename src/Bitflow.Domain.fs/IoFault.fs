@@ -1,6 +1,7 @@
 namespace Bitflow.Domain
 
 open System.Net.Sockets
+open System.Runtime.InteropServices
 
 /// The ways in which the kernel, or TLS, can say no; what the shell reports and the core judges.
 type IoFault =
@@ -14,7 +15,7 @@ type IoFault =
     | Refused = 4
     | HostUnreachable = 5
     | NetworkUnreachable = 6
-    /// A Unix path at which nothing is (ENOENT).
+    /// A Unix path that leads to nothing (ENOENT, ENOTDIR, ELOOP).
     | NoSuchPath = 7
     | NotPermitted = 8
     /// EMFILE, ENFILE: descriptors ran out.
@@ -31,10 +32,24 @@ type IoFault =
     | TlsProtocol = 14
     /// A Unix path at which a socket of another kind is: of datagrams (EPROTOTYPE).
     | NoStreamSocket = 15
-    | Other = 16
+    /// The peer's host knows no TCP (ICMP protocol unreachable, which is ENOPROTOOPT).
+    | NoTcp = 16
+    /// No other. With an errno added to it, the one that it was.
+    | Other = 1_000
 
 [<RequireQualifiedAccess>]
 module IoFaults =
+    let private other (errno: int) = enum<IoFault> (int IoFault.Other + max 0 errno)
+
+    /// Whether the kernel gave up on a peer that does not answer: it then says the last that it was told of the way there.
+    let gaveUp (fault: IoFault) =
+        match fault with
+        | IoFault.TimedOut
+        | IoFault.HostUnreachable
+        | IoFault.NetworkUnreachable
+        | IoFault.NoTcp -> true
+        | _ -> false
+
     /// The platform's own names for errno.
     [<CompiledName "OfSocketError">]
     let ofSocketError (error: SocketError) =
@@ -50,7 +65,10 @@ module IoFaults =
         | SocketError.HostUnreachable
         | SocketError.HostDown -> IoFault.HostUnreachable
         | SocketError.NetworkUnreachable
+        | SocketError.InvalidArgument
+        | SocketError.AddressFamilyNotSupported
         | SocketError.NetworkDown -> IoFault.NetworkUnreachable
+        | SocketError.ProtocolOption -> IoFault.NoTcp
         | SocketError.AccessDenied -> IoFault.NotPermitted
         | SocketError.TooManyOpenSockets -> IoFault.NoDescriptors
         | SocketError.AddressNotAvailable -> IoFault.NoLocalAddress
@@ -59,7 +77,7 @@ module IoFaults =
         | SocketError.Interrupted -> IoFault.Aborted
         | SocketError.WouldBlock -> IoFault.BacklogFull
         | SocketError.ProtocolType -> IoFault.NoStreamSocket
-        | _ -> IoFault.Other
+        | error -> other (SocketException(int error).NativeErrorCode)
 
     /// Linux errno, for the engine that makes its own calls (errno(3), x86-64 and arm64 numbers).
     [<CompiledName "OfErrno">]
@@ -75,8 +93,13 @@ module IoFaults =
         | 113 // EHOSTUNREACH
         | 112 -> IoFault.HostUnreachable // EHOSTDOWN
         | 101 // ENETUNREACH
+        | 22 // EINVAL: a blackhole route
+        | 97 // EAFNOSUPPORT: a kernel without that family
         | 100 -> IoFault.NetworkUnreachable // ENETDOWN
-        | 2 -> IoFault.NoSuchPath
+        | 92 -> IoFault.NoTcp // ENOPROTOOPT
+        | 2 // ENOENT
+        | 20 // ENOTDIR
+        | 40 -> IoFault.NoSuchPath // ELOOP
         | 1 // EPERM
         | 13 -> IoFault.NotPermitted // EACCES
         | 23 // ENFILE
@@ -87,7 +110,7 @@ module IoFaults =
         | 125 -> IoFault.Aborted // ECANCELED
         | 11 -> IoFault.BacklogFull // EAGAIN
         | 91 -> IoFault.NoStreamSocket // EPROTOTYPE
-        | _ -> IoFault.Other
+        | errno -> other errno
 
     /// In plain words, to stand behind "the target 10.0.0.1:80".
     [<CompiledName "Describe">]
@@ -109,7 +132,11 @@ module IoFaults =
         | IoFault.BacklogFull -> "is full: its backlog takes no more"
         | IoFault.NoStreamSocket -> "is no stream socket"
         | IoFault.TlsProtocol -> "broke the TLS protocol"
-        | _ -> "failed"
+        | IoFault.NoTcp -> "is unreachable: its host knows no TCP"
+        | IoFault.Other -> "failed"
+        | fault ->
+            let errno = int fault - int IoFault.Other
+            $"failed: {Marshal.GetPInvokeErrorMessage errno} (errno {errno})"
 
     /// Why a call of our own failed that no peer had part in: accepting.
     [<CompiledName "Reason">]

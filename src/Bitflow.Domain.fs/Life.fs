@@ -167,7 +167,7 @@ module Life =
 
     /// What the fault is called in the relay it is called here. Only who resets may be a probe: one that the kernel gave up on had not left.
     let private clientFailed (life: Life) (fault: IoFault) =
-        match RelayEvents.ofReceive fault false with
+        match RelayEvents.ofReceive fault with
         | RelayEvent.Vanished -> finish life Who.Client life.Phase Cause.Vanished Ending.ResetBoth
         | RelayEvent.Broken -> finish life Who.Client life.Phase Cause.Protocol Ending.ResetBoth
         | _ -> clientLeft life Cause.Reset

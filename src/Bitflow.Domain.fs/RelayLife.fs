@@ -128,16 +128,9 @@ module RelayEvents =
         | IoFault.None -> RelayEvent.Ended
         | IoFault.Truncated -> RelayEvent.Truncated
         | IoFault.TlsProtocol -> RelayEvent.Broken
-        | IoFault.TimedOut
-        | IoFault.HostUnreachable
-        | IoFault.NetworkUnreachable -> RelayEvent.Vanished
+        | fault when IoFaults.gaveUp fault -> RelayEvent.Vanished
         | _ -> RelayEvent.Reset
 
     /// What a failed write says of the side that it was for.
     [<CompiledName "OfSend">]
-    let ofSend (fault: IoFault) =
-        match fault with
-        | IoFault.TimedOut
-        | IoFault.HostUnreachable
-        | IoFault.NetworkUnreachable -> RelayEvent.Vanished
-        | _ -> RelayEvent.WriteFailed
+    let ofSend (fault: IoFault) = if IoFaults.gaveUp fault then RelayEvent.Vanished else RelayEvent.WriteFailed

@@ -84,8 +84,8 @@ internal sealed class ManagedConnection : Connection
 
         if (fault != IoFault.None)
         {
-            // AddressNotAvailable is how the platform spells ENOENT on a Unix path.
-            if (remote.AddressFamily == AddressFamily.Unix && fault is IoFault.NoLocalAddress)
+            // AddressNotAvailable is how the platform spells ENOENT on a Unix path, and for a path that leads nowhere otherwise it has no name.
+            if (remote.AddressFamily == AddressFamily.Unix && fault is IoFault.NoLocalAddress or IoFault.Other)
                 fault = IoFault.NoSuchPath;
             Close();
         }
