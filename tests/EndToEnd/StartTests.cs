@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Bitflow.Tests.Fixtures;
+using Bitflow.Tests.Transport;
 using Xunit;
 
 namespace Bitflow.Tests.EndToEnd;
@@ -77,6 +78,45 @@ public sealed class StartTests
         Assert.Equal("mine", await File.ReadAllTextAsync(file));
         Assert.True(File.Exists(live), "the socket of another process stays");
         Assert.False(File.Exists(Path.Combine(folder, "fine.sock")), "what was bound before the failure is gone again");
+        Directory.Delete(folder, recursive: true);
+    }
+
+    [Fact]
+    public async Task Whoever_has_a_Unix_path_is_told_apart_and_no_more_is_said_than_is_known()
+    {
+        string folder = Directory.CreateTempSubdirectory("bitflow-start-").FullName;
+        UnixDomainSocketEndPoint At(string name) => new(Path.Combine(folder, name));
+        using Socket live = Wire.NewSocket(Family.Unix);
+        live.Bind(At("live"));
+        live.Listen(8);
+        using Socket full = Wire.NewSocket(Family.Unix);
+        full.Bind(At("full"));
+        full.Listen(0);
+        using Socket filler = Wire.NewSocket(Family.Unix);
+        await filler.ConnectAsync(At("full"));
+        using Socket datagrams = new(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
+        datagrams.Bind(At("datagrams"));
+        using Socket closed = Wire.NewSocket(Family.Unix);
+        closed.Bind(At("closed"));
+        if (!OperatingSystem.IsWindows())
+            File.SetUnixFileMode(Path.Combine(folder, "closed"), UnixFileMode.None);
+
+        // Root may connect whatever the mode says, unless that privilege is taken from it.
+        using BitflowProcess bitflow = BitflowProcess.Launch(
+            string.Concat(new[] { "live", "full", "datagrams", "closed" }.Select(name => Proxy(name, $"unix:{folder}/{name}"))),
+            launcher: Environment.IsPrivilegedProcess ? ["setpriv", "--bounding-set", "-dac_override"] : null);
+        Assert.Equal(1, await bitflow.ExitAsync());
+        foreach ((string proxy, string why) in new[]
+        {
+            ("live", "another process listens there; stop it"), ("full", "another process listens there, and its backlog is full; stop it"),
+            ("datagrams", "a socket of another kind, of datagrams or of packets, is at that path"),
+            ("closed", "permission denied, so that nobody can tell whether somebody listens there"),
+        })
+        {
+            string line = Assert.Single(bitflow.Errors.Split('\n'), l => l.Contains($"proxy {proxy}:", StringComparison.Ordinal));
+            Assert.Contains(why, line, StringComparison.Ordinal);
+        }
+
         Directory.Delete(folder, recursive: true);
     }
 

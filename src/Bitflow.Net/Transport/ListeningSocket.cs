@@ -207,13 +207,24 @@ internal sealed class ListeningSocket
             }
 
             if (answer != SocketError.ConnectionRefused)
-                throw new ListenException($"{address}: another process listens there ({(answer == SocketError.Success ? "it answers" : answer.ToString())})");
+                throw new ListenException($"{address}: {WhyNotStale(answer)}");
             if (Libc.Unlink(path) != 0)
                 throw new ListenException($"{address}: the stale socket at that path cannot be removed; check the permissions of its directory");
         }
 
         return Bind(NewSocket(AddressFamily.Unix, address), new UnixDomainSocketEndPoint(path), address, path);
     }
+
+    /// <summary>What a socket that did not refuse us says of whoever it is.</summary>
+    private static string WhyNotStale(SocketError answer) => answer switch
+    {
+        SocketError.Success => "another process listens there; stop it, or choose another path",
+        SocketError.WouldBlock => "another process listens there, and its backlog is full; stop it, or choose another path",
+        SocketError.ProtocolType => "a socket of another kind, of datagrams or of packets, is at that path; stop whoever made it and remove it, or choose another path",
+        SocketError.AccessDenied =>
+            "permission denied, so that nobody can tell whether somebody listens there; remove the socket if it is stale, or let Bitflow's user write to it",
+        _ => $"whether somebody listens there cannot be told ({new SocketException((int)answer).Message}); remove the socket if it is stale, or choose another path",
+    };
 
     /// <summary>A name need not be unique (SD-3): all sockets that bear it serve.</summary>
     private static List<ListeningSocket> InheritAll(Address address, IReadOnlyList<int> descriptors)
