@@ -76,13 +76,13 @@ let ``the admin server starts exactly where there is room for it and for what it
 
 [<Fact>]
 let ``the program starts exactly where the limit leaves room for itself, three descriptors a loop, and the reserve`` () =
-    Law.HoldsFor([ for limit in 0L..400L do for loops in [ 0; 1; 2; 64 ] -> limit, loops ], fun (limit, loops) ->
-        isNull (Admission.startShortage limit loops) = (limit >= 138L + 3L * int64 loops))
+    Law.HoldsFor([ for limit in 0L..400L do for processors in [ 1; 2; 64 ] do for serves in [ true; false ] -> limit, processors, serves ], fun (limit, processors, serves) ->
+        isNull (Admission.startShortage limit processors serves) = (limit >= 138L + (if serves then 3L * int64 processors else 0L)))
 
 [<Fact>]
-let ``who cannot start says how many descriptors there may be, how many are needed, and what to raise`` () =
-    Law.HoldsFor([ 64L, 0, [ "64"; "138"; "LimitNOFILE"; "ulimit -n" ]; 200L, 64, [ "200"; "330" ] ], fun (limit, loops, words) ->
-        words |> List.forall (Admission.startShortage limit loops).Contains)
+let ``who cannot start says how many descriptors there may be, how many serving needs, though a command needs fewer, and what to raise`` () =
+    Law.HoldsFor([ 64L, 2, false, [ "64"; "144"; "LimitNOFILE"; "ulimit -n" ]; 200L, 64, true, [ "200"; "330" ] ], fun (limit, processors, serves, words) ->
+        words |> List.forall (Admission.startShortage limit processors serves).Contains)
 
 let private config limits application =
     { Application = application; Proxies = [ for i, limit in List.indexed limits -> { Sample.proxy $"p{i}" with Options = { (Sample.proxy "").Options with ConnectionLimit = limit } } ] }

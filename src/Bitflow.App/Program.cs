@@ -13,7 +13,7 @@ internal static class Program
     private static async Task<int> Main(string[] arguments)
     {
         // Before anything is loaded that is not needed to say so: what is missing could then not be loaded.
-        if (IsShortOfDescriptors(loops: 0))
+        if (IsShortOfDescriptors(serves: false))
             return ExitStatus.Failed;
 
         FSharpResult<Command, string> parsed = CommandLine.Parse(arguments, Environment.GetEnvironmentVariable("BITFLOW_CONFIG") ?? "");
@@ -37,7 +37,7 @@ internal static class Program
     private static async Task<int> RunAsync(Command command) =>
         command switch
         {
-            Command.Serve when IsShortOfDescriptors(Environment.ProcessorCount) => ExitStatus.Failed,
+            Command.Serve when IsShortOfDescriptors(serves: true) => ExitStatus.Failed,
             Command.Serve serve => await ServeCommand.RunAsync(serve.configPath).ConfigureAwait(false),
             Command.Check check => CheckCommand.Run(check.configPath),
             Command.Explain explain => ExplainCommand.Run(explain.request),
@@ -53,9 +53,9 @@ internal static class Program
             _ => throw new InvalidOperationException("a command that nobody carries out"),
         };
 
-    private static bool IsShortOfDescriptors(int loops)
+    private static bool IsShortOfDescriptors(bool serves)
     {
-        if (Admission.StartShortage(Libc.DescriptorLimit(), loops) is not { } shortage)
+        if (Admission.StartShortage(Libc.DescriptorLimit(), Environment.ProcessorCount, serves) is not { } shortage)
             return false;
         Screen.Complain(Tone.Bad, $"bitflow: {shortage}");
         return true;

@@ -79,14 +79,15 @@ module Admission =
     /// What a loop holds: on the Linux engine epoll, its wake-up and a ring, on the portable one no more.
     let private loopDescriptors = 3L
 
-    /// Why the program cannot do its work at all, with so many loops to serve on or, for a command, with none; null where it can. Below this the runtime
-    /// finds no descriptor for an assembly or a thread, and aborts. Measured in the published program: `check` needs 64. To serve on two loops, with TLS on
-    /// both sides, statsd, Sentry and a reload, needs 116; on 64, without any of it, 213.
+    /// Why the program cannot do its work at all, be it to serve on a loop for each processor or a command, which has no loops; null where it can.
+    /// Below this the runtime finds no descriptor for an assembly or a thread, and aborts. Measured in the published program: `check` needs 64. To serve on
+    /// two loops, with TLS on both sides, statsd, Sentry and a reload, needs 116; on 64, without any of it, 213. What is named is what serving needs,
+    /// whoever asks: a limit raised to what a command needs would be too low for the next start.
     [<CompiledName "StartShortage">]
-    let startShortage (descriptorLimit: int64) (loops: int) : string =
-        let needed = programDescriptors + loopDescriptors * int64 loops + int64 reservedDescriptors
-        if descriptorLimit >= needed then null
-        else $"no more than {descriptorLimit} descriptors may be open, and Bitflow needs {needed} to start; raise LimitNOFILE or ulimit -n"
+    let startShortage (descriptorLimit: int64) (processors: int) (serves: bool) : string =
+        let needed loops = programDescriptors + loopDescriptors * int64 loops + int64 reservedDescriptors
+        if descriptorLimit >= needed (if serves then processors else 0) then null
+        else $"no more than {descriptorLimit} descriptors may be open, and Bitflow needs {needed processors} to start; raise LimitNOFILE or ulimit -n"
 
     /// What the program itself holds at most, without its clients, targets and listeners: itself, the loops of the Linux engine with their pipes, and the
     /// admin server, where there is one.
