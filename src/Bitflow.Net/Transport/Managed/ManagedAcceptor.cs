@@ -107,15 +107,15 @@ internal sealed class ManagedAcceptor : Acceptor
             }
         }
 
-        if (_accepting is not null)
-            AcceptQueued(_accepting);
+        AcceptQueued();
     }
 
-    private void AcceptQueued(Socket socket)
+    private void AcceptQueued()
     {
         try
         {
-            while (Take(socket.Accept()))
+            _accepting ??= AcceptingSocket.Of(_listening);
+            while (Take(_accepting.Accept()))
             {
                 // One after the other, until there is none or no room for one.
             }

@@ -46,10 +46,12 @@ internal sealed class ManagedConnection : Connection
     public override int UnsentBytes => OperatingSystem.IsLinux() && _closed == 0 ? Ask(Libc.UnsentBytes) : 0;
 
     /// <summary>The kernel tells of a fault once, and the first one is the truth: whoever asks after another was told must hear of it too.</summary>
-    public void Remember(IoFault fault)
+    /// <returns>The fault that was given.</returns>
+    public IoFault Remember(IoFault fault)
     {
         if (fault != IoFault.Aborted)
             Interlocked.CompareExchange(ref _fault, fault, IoFault.None);
+        return fault;
     }
 
     public override IoFault Fault => IsClosed ? IoFault.Aborted : _fault;
@@ -134,13 +136,7 @@ internal sealed class ManagedConnection : Connection
             if (error == SocketError.Success)
                 return new(IoResult.Ok(taken));
             if (error != SocketError.WouldBlock)
-            {
-                IoFault fault = FaultOf(error);
-                if (error != SocketError.Shutdown)
-                    Remember(fault);
-                return new(IoResult.Failed(fault));
-            }
-
+                return new(IoResult.Failed(FaultOfSend(error)));
             _send.SetBuffer(System.Runtime.InteropServices.MemoryMarshal.AsMemory(data[..Math.Min(data.Length, PieceBytes)]));
             _send.Prepare();
             return _socket.SendAsync(_send) ? _send.PendingResult : new(_send.Outcome);
@@ -259,7 +255,11 @@ internal sealed class ManagedConnection : Connection
     }
 
     /// <summary>Closing shuts the socket down first, so that a call at work on another thread may see anything: it is our doing all the same.</summary>
-    private IoFault FaultOf(SocketError error) => IsClosed ? IoFault.Aborted : IoFaults.OfSocketError(error);
+    public IoFault FaultOf(SocketError error) => IsClosed ? IoFault.Aborted : IoFaults.OfSocketError(error);
+
+    /// <summary>A broken pipe says that the fault was told before, to whoever asked first.</summary>
+    public IoFault FaultOfSend(SocketError error) =>
+        error != SocketError.Shutdown ? Remember(FaultOf(error)) : Fault != IoFault.None ? Fault : FaultOf(error);
 
     /// <summary>What the kernel says of the descriptor; nothing where it is closed already.</summary>
     private T? Ask<T>(Func<int, T> question)

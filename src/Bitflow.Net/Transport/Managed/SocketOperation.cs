@@ -24,12 +24,13 @@ internal sealed class SocketOperation : SocketAsyncEventArgs, IValueTaskSource<I
         {
             if (SocketError == SocketError.Success)
                 return IoResult.Ok(BytesTransferred);
-            IoFault fault = _owner.IsClosed ? IoFault.Aborted : IoFaults.OfSocketError(SocketError);
-
-            // A send into a broken pipe says that the fault was told before; a fault of connecting is for its caller to judge.
-            if (LastOperation == SocketAsyncOperation.Receive || (LastOperation == SocketAsyncOperation.Send && SocketError != SocketError.Shutdown))
-                _owner.Remember(fault);
-            return IoResult.Failed(fault);
+            return IoResult.Failed(LastOperation switch
+            {
+                SocketAsyncOperation.Receive => _owner.Remember(_owner.FaultOf(SocketError)),
+                SocketAsyncOperation.Send => _owner.FaultOfSend(SocketError),
+                // One of connecting is for its caller to judge.
+                _ => _owner.FaultOf(SocketError),
+            });
         }
     }
 
