@@ -15,6 +15,7 @@ internal static class Program
         // Before anything is loaded that is not needed to say so: what is missing could then not be loaded.
         if (IsShortOfDescriptors(serves: false))
             return ExitStatus.Failed;
+        RuntimeSettings.ApplyBeforeCertificates();
 
         FSharpResult<Command, string> parsed = CommandLine.Parse(arguments, Environment.GetEnvironmentVariable("BITFLOW_CONFIG") ?? "");
         if (parsed.IsError)

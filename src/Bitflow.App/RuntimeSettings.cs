@@ -8,6 +8,20 @@ namespace Bitflow.App;
 /// </summary>
 internal static class RuntimeSettings
 {
+    /// <summary>Debian's name for the home of those who have none; nothing is to be there, and nothing is ever written there.</summary>
+    private const string NoHome = "/nonexistent";
+
+    /// <summary>
+    /// To be called before anything is verified: no chain of certificates is built without a home, where the runtime looks for the user's own
+    /// authorities. A service's dynamic user has none, and where libnss-systemd is missing nobody else knows of one either. One that is not there
+    /// holds no authorities, which is what such a user has.
+    /// </summary>
+    public static void ApplyBeforeCertificates()
+    {
+        if (OperatingSystem.IsLinux() && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("HOME")))
+            Environment.SetEnvironmentVariable("HOME", NoHome);
+    }
+
     /// <summary>
     /// To be called before the first socket is made: the portable engine's completions run on the threads that wait for the sockets, one a core,
     /// which saves a hop to the thread pool and back for every one of them. This holds for every socket of the process, so where the

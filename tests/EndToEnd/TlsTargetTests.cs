@@ -80,6 +80,29 @@ public sealed class TlsTargetTests
         Assert.Equal("target.example", name);
     }
 
+    /// <summary>
+    /// What a service's dynamic user is where nobody knows its name. Root becomes one, and goes on reading the tests' files; anyone else needs a
+    /// namespace of their own to be one.
+    /// </summary>
+    private static string[] Homeless =>
+    [
+        "env", "-u", "HOME",
+        .. Environment.IsPrivilegedProcess
+            ? (string[])["setpriv", "--reuid", "61720", "--regid", "61720", "--clear-groups", "--inh-caps", "+dac_override", "--ambient-caps", "+dac_override"]
+            : ["unshare", "--user", "--map-user", "61720", "--map-group", "61720"],
+    ];
+
+    [Theory]
+    [InlineData("linux")]
+    [InlineData("managed")]
+    public async Task A_user_without_a_home_or_a_name_verifies_as_any_other_does(string engine)
+    {
+        using Peer target = Serving(Good);
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(
+            To(target.Address, "server_name: target.example, " + Authority), launcher: Homeless, engine: engine);
+        Assert.Equal("question", await AskAsync(bitflow));
+    }
+
     [Fact]
     public async Task The_intermediate_alone_may_be_the_authority()
     {
