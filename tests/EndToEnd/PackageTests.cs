@@ -66,6 +66,18 @@ public sealed partial class PackageTests
         }
     }
 
+    /// <summary>systemd gives a unit up that it tried too often: what is mended then cannot be started, and its socket goes with it.</summary>
+    [Fact]
+    public async Task A_start_that_a_faulty_file_fails_is_not_tried_again_and_no_start_is_tried_too_often()
+    {
+        string[] unit = await File.ReadAllLinesAsync(Path.Combine(Repository.Root, "deploy/bitflow.service"));
+        using BitflowProcess bitflow = BitflowProcess.Launch("- nonsense");
+        Assert.Contains($"RestartPreventExitStatus={await bitflow.ExitAsync()}", unit);
+        Assert.Contains("StartLimitIntervalSec=0", unit);
+        Assert.DoesNotContain(unit, static line => line.StartsWith("ExecStartPre", StringComparison.Ordinal));
+        Assert.Contains("TriggerLimitIntervalSec=0", await File.ReadAllLinesAsync(Path.Combine(Repository.Root, "deploy/examples/bitflow.socket")));
+    }
+
     /// <summary>
     /// By a name that every systemd knows: a service that misses the signal goes on in the file that was moved away. `systemctl` here is the oldest
     /// that the package may meet.
