@@ -78,6 +78,33 @@ public sealed partial class PackageTests
         Assert.Contains("TriggerLimitIntervalSec=0", await File.ReadAllLinesAsync(Path.Combine(Repository.Root, "deploy/examples/bitflow.socket")));
     }
 
+    [Theory]
+    [InlineData("active", "good", "try-restart bitflow.service\n", "")]
+    [InlineData("active", "faulty", "", "the service goes on as the version it was")]
+    [InlineData("inactive", "faulty", "", "")]
+    public async Task An_upgrade_restarts_what_runs_unless_the_new_program_would_refuse_its_file(string state, string file, string done, string said)
+    {
+        string folder = Directory.CreateTempSubdirectory("bitflow-upgrade-").FullName;
+        string config = Path.Combine(folder, "config.yaml");
+        await File.WriteAllTextAsync(
+            config,
+            file == "good" ? "server: { proxies: [ { name: a, listener: { address: '127.0.0.1:0' }, targets: [ { name: a, address: '127.0.0.1:9' } ] } ] }" : "nonsense");
+        File.CreateSymbolicLink(Path.Combine(folder, "bitflow"), Repository.Binary);
+        string script = (await File.ReadAllTextAsync(Path.Combine(Repository.Root, "deploy/debian/postinst")))
+            .Replace("/run/systemd/system", folder, StringComparison.Ordinal)
+            .Replace("/etc/bitflow/config.yaml", config, StringComparison.Ordinal);
+        (int status, string errors, string told) = await WithSystemctlAsync(
+            folder,
+            $"""
+                "daemon-reload") exit ;;
+                "is-active --quiet bitflow.service") [ {state} = active ]; exit ;;
+            """,
+            ["-c", script, "postinst", "configure", "0.0.9"]);
+        Assert.Equal((0, done), (status, told));
+        Assert.Contains(said, errors, StringComparison.Ordinal);
+        Assert.Equal(said.Length == 0, errors.Length == 0);
+    }
+
     /// <summary>
     /// By a name that every systemd knows: a service that misses the signal goes on in the file that was moved away. `systemctl` here is the oldest
     /// that the package may meet.
@@ -89,26 +116,38 @@ public sealed partial class PackageTests
     public async Task A_rotation_tells_a_service_that_runs_and_does_not_hide_that_it_could_not(string state, int killStatus, int expected, string killed)
     {
         string script = Regex.Match(await File.ReadAllTextAsync(Path.Combine(Repository.Root, "deploy/logrotate")), @"postrotate\n(?<script>.*?)\n\s*endscript", RegexOptions.Singleline).Groups["script"].Value;
-        string folder = Directory.CreateTempSubdirectory("bitflow-rotation-").FullName;
+        (int status, string errors, string told) = await WithSystemctlAsync(
+            Directory.CreateTempSubdirectory("bitflow-rotation-").FullName,
+            $"""
+                "is-active --quiet bitflow.service") [ {state} = active ]; exit ;;
+                *--kill-whom*) echo "unrecognized option" >&2; exit 1 ;;
+                *) status={killStatus}; shift ;;
+            """,
+            ["-c", script]);
+        Assert.Equal((expected, killed, ""), (status, told, errors));
+    }
+
+    /// <summary>Runs a script in a folder, which then goes, with a `systemctl` that answers as told; `Told` is all else that it was asked.</summary>
+    private static async Task<(int Status, string Errors, string Told)> WithSystemctlAsync(string folder, string answers, string[] script)
+    {
         string systemctl = Path.Combine(folder, "systemctl");
+        string told = Path.Combine(folder, "told");
         await File.WriteAllTextAsync(
             systemctl,
             $"""
             #!/bin/sh
             case "$*" in
-                "is-active --quiet bitflow.service") [ {state} = active ]; exit ;;
-                *--kill-whom*) echo "unrecognized option" >&2; exit 1 ;;
+            {answers}
             esac
-            shift
-            echo "$*" >>'{folder}/killed'
-            exit {killStatus}
+            echo "$*" >>'{told}'
+            exit $status
             """);
         File.SetUnixFileMode(systemctl, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         (int status, _, string errors) = await ChildProcess.RunAsync(
-            "sh", ["-c", script], environment: new Dictionary<string, string> { ["PATH"] = $"{folder}:{Environment.GetEnvironmentVariable("PATH")}" });
-        string said = Path.Combine(folder, "killed");
-        Assert.Equal((expected, killed, ""), (status, File.Exists(said) ? await File.ReadAllTextAsync(said) : "", errors));
+            "sh", script, environment: new Dictionary<string, string> { ["PATH"] = $"{folder}:{Environment.GetEnvironmentVariable("PATH")}" });
+        string all = File.Exists(told) ? await File.ReadAllTextAsync(told) : "";
         Directory.Delete(folder, recursive: true);
+        return (status, errors, all);
     }
 
     /// <summary>Under the umask of the unit.</summary>
