@@ -71,6 +71,35 @@ let ``a name that is not inherited is refused with what would be right`` () =
             | Error error -> (SystemdSockets.describeNamed "web" error).StartsWith "fd:web: "
             | Ok _ -> false)
 
+let private at text = match Address.tryParse text with Ok address -> address | Error _ -> failwith text
+
+[<Fact>]
+let ``an inherited socket that no listener, no target and no admin server asks for is warned of, by its number and its name`` () =
+    let asking listener target admin =
+        { Application = { Sample.application with Admin = Option.map at admin }
+          Proxies = [ { Sample.proxy "a" with Listener = { Sample.listener with Address = at listener }; Targets = [ { Sample.target "t" with Address = at target } ] } ] }
+    let three = read "4711" "3" "web:api:web"
+    Law.HoldsFor(
+        [ asking "fd:web" "x:1" None, three, [ "fd:4 (api)" ]
+          asking "fd:web" "fd:4" None, three, []
+          asking "fd:3" "x:1" (Some "fd:api"), three, [ "fd:5 (web)" ]
+          asking ":80" "x:1" None, three, [ "fd:3 (web)"; "fd:4 (api)"; "fd:5 (web)" ]
+          asking ":80" "x:1" None, read "4711" "1" null, [ "fd:3 (unknown)" ]
+          asking ":80" "x:1" None, read "4711" "1" "a\nb", [ "fd:3 (a\\x0ab)" ]
+          asking ":80" "x:1" None, read "1" "1" "web", []
+          asking ":80" "x:1" None, read null null null, [] ],
+        fun (config, sockets, unused) ->
+            match SystemdSockets.unasked config sockets, String.Join(", ", unused) with
+            | null, "" -> true
+            | null, _
+            | _, "" -> false
+            | said, listed -> said.StartsWith $"inherited, and used by no listener and no target: {listed}; ")
+
+[<Fact>]
+let ``of many inherited sockets that nothing asks for twenty are named and the others counted`` () =
+    let said = SystemdSockets.unasked { Application = Sample.application; Proxies = [] } (read "4711" "1000" (String.Join(':', List.replicate 1000 "x")))
+    Law.HoldsFor([ "fd:22 (x) and 980 more; " ], fun (end': string) -> said.Contains end' && not (said.Contains "fd:23"))
+
 [<Fact>]
 let ``a notification is lines of assignments, and its status one of them whatever it holds`` () =
     Law.Holds(fun (HostileText status) ->

@@ -264,7 +264,7 @@ module ReloadPlan =
         | SocketFate.Opened, None -> $"listening socket {step.Address}: opened, for {owner}"
         | SocketFate.Kept, _ -> $"listening socket {step.Address}: kept open, for {owner}"
         | SocketFate.Closed, _ when isInherited step.Address ->
-            $"listening socket {step.Address}: closed; it was inherited, and only a restart can bring it back"
+            $"listening socket {step.Address}: closed; it was inherited, and only a restart can bring it back: where its service manager still holds it, clients connect and wait in vain"
         | SocketFate.Closed, _ when step.Owner = SocketOwner.Admin -> $"listening socket {step.Address}: closed; the admin server had it"
         | SocketFate.Closed, _ -> $"listening socket {step.Address}: closed; connections accepted through it go on until they end"
 
@@ -274,10 +274,15 @@ module ReloadPlan =
         | SocketFate.Opened -> $"connection log {step.Path}: opened"
         | SocketFate.Closed -> $"connection log {step.Path}: closed once the last connection that began with it has ended"
 
-    /// What of the plan is not in force by carrying it out, among its lines: the log says so in a warning (section 8 of the design).
+    let private engineLines (plan: ReloadPlan) =
+        if plan.EngineNeedsRestart then [ "application.engine: changed, in force only after a restart" ] else []
+
+    /// What of the plan is not done with by carrying it out, among its lines: the log says so in a warning (section 8 of the design).
     [<CompiledName "Warnings">]
     let warnings (plan: ReloadPlan) : IReadOnlyList<string> =
-        if plan.EngineNeedsRestart then [| "application.engine: changed, in force only after a restart" |] else [||]
+        [| for step in plan.Sockets do
+               if step.Fate = SocketFate.Closed && isInherited step.Address then socketLine plan step
+           yield! engineLines plan |]
 
     /// The plan in words, a line a step: what `bitflow diff` prints and the log says at a reload.
     [<CompiledName "Describe">]
@@ -288,7 +293,7 @@ module ReloadPlan =
            let fails = plan.IsObstructed
            for key in plan.Application do
                if fails then $"application.{key}: changed" else $"application.{key}: changed, in force at once"
-           yield! warnings plan
+           yield! engineLines plan
            if fails then
                "as it stands this reload fails, and everything stays as it is"
            if plan.ChangesNothing then

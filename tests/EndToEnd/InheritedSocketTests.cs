@@ -46,6 +46,17 @@ public sealed class InheritedSocketTests
     }
 
     [Fact]
+    public async Task A_socket_that_nothing_asks_for_is_warned_of_at_the_start()
+    {
+        using var echo = Peer.Echo();
+        int port = Ports.Next();
+        using BitflowProcess bitflow = BitflowProcess.Launch(
+            Proxy("fd:web", echo.Address), launcher: Activate(["--fdname=web:other"], port, Ports.Next()), level: "warn");
+        await EchoesAsync(port, bitflow);
+        await bitflow.SaysAsync(" WARN inherited, and used by no listener and no target: fd:4 (other); ");
+    }
+
+    [Fact]
     public async Task A_number_is_taken_as_it_is_though_the_variables_are_for_another_process()
     {
         using var echo = Peer.Echo();
@@ -103,6 +114,7 @@ public sealed class InheritedSocketTests
         bitflow.Rewrite(Proxy("fd:kept", echo.Address));
         bitflow.Signal("HUP");
         await bitflow.SaysAsync("proxy dropped: no longer listening");
+        await bitflow.SaysAsync(" WARN reload: listening socket fd:dropped: closed; it was inherited");
         await Assert.ThrowsAsync<SocketException>(() => SocketWords.ConnectAsync(new IPEndPoint(IPAddress.Loopback, dropped)));
         bitflow.Rewrite(both);
         bitflow.Signal("HUP");

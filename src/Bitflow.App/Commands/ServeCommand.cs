@@ -56,6 +56,8 @@ internal static class ServeCommand
             return ExitStatus.Failed;
         }
 
+        if (InheritedSockets.Unasked(loaded.Config) is { } unasked)
+            log.Warnings([unasked]);
         log.Started(path, loaded.Config.Proxies.Length, server.DescriptorLimit);
         observation.State.IsReady = true;
         manager.Ready(Status(server));

@@ -34,6 +34,9 @@ internal static class InheritedSockets
         return found.IsOk ? [.. found.ResultValue] : throw new ListenException(SystemdSocketsModule.DescribeNamed(name, found.ErrorValue));
     }
 
+    /// <summary>What was passed that a configuration has no use for, as a warning; null where there is nothing.</summary>
+    public static string? Unasked(Config config) => SystemdSocketsModule.Unasked(config, Given);
+
     /// <summary>Null where this process was started with such a socket and still has it; else what became of it.</summary>
     public static string? WhyAbsent(int descriptor)
     {
