@@ -19,8 +19,9 @@ internal sealed class Reload(string path, Server server, ProgramLog log, Observa
     private CancellationTokenSource _nextReload = new();
     private Task _closingLogs = Task.CompletedTask;
 
+    /// <summary>Whether the file is in force now, or the process is about to end anyway.</summary>
     /// <param name="giveUp">The process is about to end: what is not switched to by then never is.</param>
-    public async Task RunAsync(CancellationToken giveUp)
+    public async Task<bool> RunAsync(CancellationToken giveUp)
     {
         try
         {
@@ -29,15 +30,18 @@ internal sealed class Reload(string path, Server server, ProgramLog log, Observa
                 problems = await TakeOnAsync(loaded, giveUp).ConfigureAwait(false);
             if (problems.Count > 0)
                 log.ReloadFailed(path, problems);
+            return problems.Count == 0;
         }
         catch (OperationCanceledException) when (giveUp.IsCancellationRequested)
         {
             // Nothing has switched, and nobody waits for it any more.
+            return true;
         }
         catch (Exception e)
         {
             // A file that Bitflow stumbles over must not end what runs.
             log.ReloadFaulted(path, e);
+            return false;
         }
     }
 

@@ -40,7 +40,11 @@ public sealed class ServiceManagerTests
         await File.WriteAllTextAsync(bitflow.ConfigPath, "nonsense");
         bitflow.Signal("HUP");
         Assert.StartsWith("RELOADING=1\n", await HearAsync(manager), StringComparison.Ordinal);
-        Assert.StartsWith("READY=1\n", await HearAsync(manager), StringComparison.Ordinal);
+        Assert.Equal("READY=1\nSTATUS=serving 1 proxies on 1 listeners; the last reload was refused", await HearAsync(manager));
+        bitflow.Rewrite(Proxy);
+        bitflow.Signal("HUP");
+        Assert.StartsWith("RELOADING=1\n", await HearAsync(manager), StringComparison.Ordinal);
+        Assert.Equal("READY=1\nSTATUS=serving 1 proxies on 1 listeners", await HearAsync(manager));
 
         bitflow.Signal("TERM");
         Assert.Equal("STOPPING=1\nSTATUS=draining 0 connections", await HearAsync(manager));

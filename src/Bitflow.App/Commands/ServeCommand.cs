@@ -82,8 +82,8 @@ internal static class ServeCommand
             if (signal.IsReload)
             {
                 manager.Reloading();
-                await reload.RunAsync(signals.Stopping).ConfigureAwait(false);
-                manager.Ready(Status(server));
+                bool isInForce = await reload.RunAsync(signals.Stopping).ConfigureAwait(false);
+                manager.Ready(isInForce ? Status(server) : $"{Status(server)}; the last reload was refused");
             }
             else
             {
