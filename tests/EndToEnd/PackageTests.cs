@@ -17,7 +17,7 @@ public sealed partial class PackageTests
     [Fact]
     public async Task The_package_installs_serves_upgrades_and_leaves()
     {
-        await RunAsync("scripts/package", Repository.Binary);
+        await RunAsync("sh", "-c", "umask 077; exec \"$0\" \"$1\"", Path.Combine(Repository.Root, "scripts/package"), Repository.Binary);
         string package = Directory.GetFiles(Path.Combine(Repository.Root, "artifacts"), "bitflow_*.deb").Single();
         string root = Directory.CreateTempSubdirectory("bitflow-root-").FullName;
         try
@@ -29,8 +29,9 @@ public sealed partial class PackageTests
             string program = Path.Combine(root, "usr/bin/bitflow");
             string config = Path.Combine(root, "etc/bitflow/config.yaml");
             await RunAsync(program, "check", "--config", config);
+            EveryoneMayRead(Path.Combine(root, "usr"));
             EveryLinkOfADocumentLeadsSomewhere(Path.Combine(root, "usr/share/doc/bitflow"));
-            await SocketsAreForTheGroupAsync(program, Path.Combine(root, "lib/systemd/system/bitflow.service"), root);
+            await SocketsAreForTheGroupAsync(program, Path.Combine(root, "usr/lib/systemd/system/bitflow.service"), root);
 
             using Peer echo = Peer.Echo();
             string mine = $"application: {{ log: {{ level: info }} }}\nserver:\n  proxies:\n    - name: web\n      listener: {{ address: '127.0.0.1:0' }}\n      targets: [ {{ name: a, address: '{echo.Address}' }} ]\n";
@@ -177,6 +178,12 @@ public sealed partial class PackageTests
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead, File.GetUnixFileMode(Path.Combine(folder, "web.jsonl")));
         served.Signal("TERM");
         Assert.Equal(0, await served.ExitAsync());
+    }
+
+    private static void EveryoneMayRead(string folder)
+    {
+        foreach (string entry in Directory.GetFileSystemEntries(folder, "*", SearchOption.AllDirectories))
+            Assert.True((File.GetUnixFileMode(entry) & UnixFileMode.OtherRead) != 0, $"not everyone may read {entry}");
     }
 
     private static void EveryLinkOfADocumentLeadsSomewhere(string folder)
