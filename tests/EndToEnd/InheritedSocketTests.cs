@@ -141,8 +141,7 @@ public sealed class InheritedSocketTests
         using var target = new Peer();
         string proxy = Proxy("127.0.0.1:0", "fd:9");
         Task<Socket> accepting = target.AcceptAsync();
-        using BitflowProcess bitflow = await BitflowProcess.StartAsync(
-            proxy, launcher: ["bash", "-c", $"exec 9<>/dev/tcp/127.0.0.1/{target.Port}; exec \"$@\"", "bash"]);
+        using BitflowProcess bitflow = await ConnectedToAsync(target, proxy);
         using Socket end = await accepting;
         using (Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint()))
         {
@@ -199,10 +198,8 @@ public sealed class InheritedSocketTests
     public async Task The_number_of_a_used_up_target_is_no_listener_whatever_has_it_now()
     {
         using var target = new Peer();
-        string proxy = Proxy("127.0.0.1:0", "fd:9");
         Task<Socket> accepting = target.AcceptAsync();
-        using BitflowProcess bitflow = await BitflowProcess.StartAsync(
-            proxy, launcher: ["bash", "-c", $"exec 9<>/dev/tcp/127.0.0.1/{target.Port}; exec \"$@\"", "bash"]);
+        using BitflowProcess bitflow = await ConnectedToAsync(target, Proxy("127.0.0.1:0", "fd:9"));
         using Socket end = await accepting;
         using (Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint()))
             await client.SendAllAsync("once"u8.ToArray());
@@ -211,6 +208,10 @@ public sealed class InheritedSocketTests
         bitflow.Signal("HUP");
         await bitflow.SaysAsync("descriptor 9 was used up by an earlier connection");
     }
+
+    /// <summary>Started with a connection to the peer as its descriptor 9.</summary>
+    private static Task<BitflowProcess> ConnectedToAsync(Peer target, string proxy) =>
+        BitflowProcess.StartAsync(proxy, launcher: ["bash", "-c", $"exec 9<>/dev/tcp/127.0.0.1/{target.Port}; exec \"$@\"", "bash"]);
 
     /// <summary>The numbers of the sockets that a process has.</summary>
     private static int[] Sockets(BitflowProcess bitflow) =>

@@ -157,27 +157,10 @@ public sealed class TimeoutTests
     public async Task A_slow_reader_that_moves_is_never_cut(string engine)
     {
         using Relayed r = await RelayAsync(engine, listener: ", write_timeout: 1s, read_timeout: 1s", receiveBuffer: 64 * 1024);
-        byte[] sent = Noise[..8_000_000];
-        Task sending = Task.Run(() => r.Target.SendAllAsync(sent));
-        byte[] received = new byte[sent.Length];
 
-        // Three timeouts long, so slowly that the writes stay pending; then the rest at once. The kernel tells the sender of room only when
-        // half of the receive buffer is free, so the reader must free that much several times in each timeout to be seen moving.
-        int got = await OnAThreadAsync(() =>
-        {
-            int got = 0;
-            for (long began = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(began) < TimeSpan.FromSeconds(3) && got < sent.Length / 2;)
-            {
-                got += r.Client.Receive(received.AsSpan(got, 16 * 1024));
-                Thread.Sleep(20);
-            }
-
-            return got;
-        });
-        Assert.False(r.HasEnded);
-        (await r.Client.ReadExactlyAsync(sent.Length - got)).CopyTo(received, got);
-        await sending;
-        Assert.Equal(SocketWords.Digest(sent), SocketWords.Digest(received));
+        // So slowly that the writes stay pending. The kernel tells the sender of room only when half of the receive buffer is free, so the reader must free
+        // that much several times in each timeout to be seen moving.
+        await ReadsSlowlyAndAllAsync(r, Noise[..8_000_000], pieceBytes: 16 * 1024, pause: 20, TimeSpan.FromSeconds(3));
     }
 
     /// <summary>Its window never opens for a whole segment, and the kernel takes new bytes no more than once in a timeout.</summary>
@@ -186,24 +169,7 @@ public sealed class TimeoutTests
     public async Task A_slow_reader_with_a_small_buffer_is_never_cut(string engine)
     {
         using Relayed r = await RelayAsync(engine, listener: ", write_timeout: 800ms", receiveBuffer: 4096);
-        byte[] sent = Noise[..4_000_000];
-        Task sending = Task.Run(() => r.Target.SendAllAsync(sent));
-        byte[] received = new byte[sent.Length];
-        int got = await OnAThreadAsync(() =>
-        {
-            int got = 0;
-            for (long began = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(began) < 5 * Limit;)
-            {
-                got += r.Client.Receive(received.AsSpan(got, 1024));
-                Thread.Sleep(50);
-            }
-
-            return got;
-        });
-        Assert.False(r.HasEnded);
-        (await r.Client.ReadExactlyAsync(sent.Length - got)).CopyTo(received, got);
-        await sending;
-        Assert.Equal(SocketWords.Digest(sent), SocketWords.Digest(received));
+        await ReadsSlowlyAndAllAsync(r, Noise[..4_000_000], pieceBytes: 1024, pause: 50, 5 * Limit);
     }
 
     /// <summary>All of it fits into the kernel's queue: no write is pending, and still it is not taken.</summary>
@@ -301,6 +267,28 @@ public sealed class TimeoutTests
     /// </summary>
     private static Task<T> OnAThreadAsync<T>(Func<T> work) =>
         Task.Factory.StartNew(work, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+
+    /// <summary>The client reads a piece, pauses and so on for a while, then the rest at once.</summary>
+    private static async Task ReadsSlowlyAndAllAsync(Relayed r, byte[] sent, int pieceBytes, int pause, TimeSpan slowly)
+    {
+        Task sending = Task.Run(() => r.Target.SendAllAsync(sent));
+        byte[] received = new byte[sent.Length];
+        int got = await OnAThreadAsync(() =>
+        {
+            int got = 0;
+            for (long began = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(began) < slowly && got < sent.Length / 2;)
+            {
+                got += r.Client.Receive(received.AsSpan(got, pieceBytes));
+                Thread.Sleep(pause);
+            }
+
+            return got;
+        });
+        Assert.False(r.HasEnded);
+        (await r.Client.ReadExactlyAsync(sent.Length - got)).CopyTo(received, got);
+        await sending;
+        Assert.Equal(SocketWords.Digest(sent), SocketWords.Digest(received));
+    }
 
     /// <summary>A byte each eighth of the limit; when the last was sent.</summary>
     private static Task<long> TrickleAsync(Socket from) => OnAThreadAsync(() =>
