@@ -118,6 +118,13 @@ let ``a listener that verifies needs an authority, and each of its certificates 
     ]
 
 [<Fact>]
+let ``who verifies without an authority is told by which mode`` () =
+    Law.HoldsFor([ "strict"; "relaxed" ], fun mode ->
+        match List.ofSeq (read (proxy (at ":1" + $", tls_context: {{verify_mode: {mode}, certificates: [{{key: k, certificate: c}}]}}") plain "")).Errors with
+        | [ line ] -> line.Contains $"\"{mode}\" verifies"
+        | _ -> false)
+
+[<Fact>]
 let ``a target's certificate has both its files or none`` () =
     let tls settings = proxy (at ":1") (plain + $", tls_context: {{{settings}}}") ""
     Found.Errors [

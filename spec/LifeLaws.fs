@@ -387,6 +387,19 @@ let ``what Bitflow decides during the relay is a reset to both sides`` () =
             reason ended = $"{who}.relay.{cause}" && ending ended = ValueSome Ending.ResetBoth))
 
 [<Fact>]
+let ``a client that said something and resets before the relay is reset as well, and one that ends there is listened to while it is sent away`` () =
+    Law.Holds(fun (SmallProxy p) (n: int) (events: AnyEvents) ->
+        let now, life = List.last (lives p (peer n) events)
+        let said = Life.advance life (at now) Event.ClientSent
+        said.IsOver
+        || said.IsRelaying
+        || (let reset = Life.advance said (at now) (Event.ClientFailed IoFault.Reset)
+            let ended = Life.advance said (at now) Event.ClientEnded
+            (reason reset).EndsWith ".reset"
+            && ending reset = ValueSome Ending.ResetBoth
+            && (not ended.IsOver || ((reason ended).EndsWith ".ended" && ending ended = ValueSome Ending.Linger))))
+
+[<Fact>]
 let ``a forced end and a fault of our own end a connection in any phase, and reset it`` () =
     Law.Holds(fun (SmallProxy p) (n: int) (events: AnyEvents) ->
         let now, life = List.last (lives p (peer n) events)

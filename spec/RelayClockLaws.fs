@@ -15,10 +15,10 @@ let private overNow (r: StampedRelay) =
         let pending = a.WritePending && limits limit (since r.Now a.LastTaken)
         match a.Standstill with
         | ValueNone -> if pending then [ Cause.WriteTimeout ] else []
-        | ValueSome { Since = at } when at.IsNever -> []
+        | ValueSome { Others = Unacknowledged.None | Unacknowledged.Sent } -> []
         | ValueSome { Since = at } when a.WritePending -> if pending && 2L * since r.Now at >= limit.TotalNanoseconds then [ Cause.WriteTimeout ] else []
-        | ValueSome { Since = at; IsUnanswered = isUnanswered } ->
-            if not (limits limit (since r.Now at)) then [] elif isUnanswered then [ Cause.Vanished ] else [ Cause.WriteTimeout ]
+        | ValueSome { Since = at; Others = others } ->
+            if not (limits limit (since r.Now at)) then [] elif others = Unacknowledged.Unanswered then [ Cause.Vanished ] else [ Cause.WriteTimeout ]
     [ for cause in notTaken r.ClientWrite r.ClientSide do Side.Client, cause
       for cause in notTaken r.TargetWrite r.TargetSide do Side.Target, cause
       if not r.ClientSide.Held && limits r.ClientRead (since r.Now r.ClientSide.LastMoved) then Side.Client, Cause.ReadTimeout
@@ -71,10 +71,10 @@ let private watched (timeout: Duration) (until: Instant) (lastTaken: Instant) (p
 
 [<Fact>]
 let ``a reader of whom anything is acknowledged within every half of write_timeout is never cut, however long the kernel takes nothing new`` () =
-    Law.Holds(fun (milliseconds: byte) (isUnanswered: bool) (pending: bool) ->
+    Law.Holds(fun (milliseconds: byte) (isShut: bool) (pending: bool) ->
         let timeout = Sample.milliseconds (2 + int milliseconds)
         let step = timeout.TotalNanoseconds / 2L
-        let queue (now: Instant) = { Acknowledged = now.Nanoseconds / step; HasOthers = true; IsUnanswered = isUnanswered }
+        let queue (now: Instant) = { Acknowledged = now.Nanoseconds / step; Others = if isShut then Unacknowledged.Shut else Unacknowledged.Unanswered }
         (watched timeout (Instant(20L * timeout.TotalNanoseconds)) (Instant 0L) pending queue).IsNone)
 
 [<Fact>]
@@ -83,26 +83,33 @@ let ``a write of which nothing is taken is over at write_timeout, and at one and
         let timeout = Sample.milliseconds (2 + int milliseconds)
         let taken = Instant(int64 taken * 10_000L)
         let last = Instant.later taken (Instant(int64 acknowledged * 10_000L))
-        let queue (now: Instant) = { Acknowledged = min now.Nanoseconds last.Nanoseconds; HasOthers = true; IsUnanswered = false }
+        let queue (now: Instant) = { Acknowledged = min now.Nanoseconds last.Nanoseconds; Others = Unacknowledged.Shut }
         match watched timeout (Instant(last.Nanoseconds + 10L * timeout.TotalNanoseconds)) taken true queue with
         | ValueSome(now, Side.Client, Cause.WriteTimeout) ->
             since now taken >= timeout.TotalNanoseconds && 2L * since now last <= 3L * timeout.TotalNanoseconds + 2L
         | _ -> false)
 
 [<Fact>]
-let ``with nothing pending, whoever acknowledges nothing for write_timeout has vanished if he owes an answer, and takes nothing if he gives one`` () =
+let ``with nothing pending, whoever acknowledges nothing for write_timeout has vanished if he answers nothing, and takes nothing if his window is shut`` () =
     Law.Holds(fun (milliseconds: byte) (isUnanswered: bool) ->
         let timeout = Sample.milliseconds (2 + int milliseconds)
-        let queue _ = { Acknowledged = 7L; HasOthers = true; IsUnanswered = isUnanswered }
+        let queue _ = { Acknowledged = 7L; Others = if isUnanswered then Unacknowledged.Unanswered else Unacknowledged.Shut }
         watched timeout (Instant(10L * timeout.TotalNanoseconds)) (Instant 0L) false queue
         = ValueSome(Instant timeout.TotalNanoseconds, Side.Client, (if isUnanswered then Cause.Vanished else Cause.WriteTimeout)))
 
 [<Fact>]
-let ``while nothing waits for a side its write_timeout does not run`` () =
-    Law.Holds(fun (milliseconds: byte) (pending: bool) ->
+let ``while nothing waits for a side, or its answer may be under way, its write_timeout does not run`` () =
+    Law.Holds(fun (milliseconds: byte) (pending: bool) (isSent: bool) ->
         let timeout = Sample.milliseconds (2 + int milliseconds)
-        let queue _ = { Acknowledged = 7L; HasOthers = false; IsUnanswered = false }
+        let queue _ = { Acknowledged = 7L; Others = if isSent then Unacknowledged.Sent else Unacknowledged.None }
         (watched timeout (Instant(10L * timeout.TotalNanoseconds)) (Instant 0L) pending queue).IsNone)
+
+[<Fact>]
+let ``what was sent is unanswered once it was sent again or asked for more than once, and a window is shut where bytes wait and none is under way`` () =
+    Law.HoldsFor(
+        [ (0u, 0u, 0uy, 0uy), Unacknowledged.None; (3u, 0u, 0uy, 0uy), Unacknowledged.Sent; (3u, 9u, 0uy, 1uy), Unacknowledged.Sent; (1u, 0u, 1uy, 0uy), Unacknowledged.Unanswered
+          (0u, 1u, 0uy, 0uy), Unacknowledged.Shut; (0u, 9u, 0uy, 1uy), Unacknowledged.Shut; (0u, 9u, 0uy, 2uy), Unacknowledged.Unanswered ],
+        fun ((inFlight, unsent, retransmits, probes), others) -> SendQueue.Of(5L, inFlight, unsent, retransmits, probes) = { Acknowledged = 5L; Others = others })
 
 [<Fact>]
 let ``without timeouts a relay is never looked at`` () =

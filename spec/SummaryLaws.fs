@@ -103,18 +103,20 @@ let ``a place at the head of a message is painted to its colon, and what has non
 [<Fact>]
 let ``what a check says of each way to choose, to try and to ask for certificates`` () =
     let file balancer attempts listener =
-        "server: { proxies: [ { name: a, listener: { address: ':80' " + listener + " }, targets: [ { name: t, address: 'x:1', connect_attempts: " + string attempts
+        "server: { proxies: [ { name: a, listener: { address: ':80' " + listener + " }, targets: [ { name: t, address: 'x:1', connect_attempts: " + attempts
         + " } ], options: { connection_load_balancer: " + balancer + " } } ] }"
     let tls mode = ", tls_context: { verify_mode: " + mode + ", certificates: [ { key: k, certificate: c, authority: a } ] }"
     Law.HoldsFor(
-        [ file "none" 1 "", "targets: the first alone"
-          file "failover" 2 "", "targets: in this order (failover); 2 attempts each"
-          file "round-robin" 1 "", "targets: in turn (round-robin)"
-          file "sni" 1 "", "targets: by server name, TLS passed through (sni)"
-          file "sni" 1 (tls "none"), "targets: by server name, TLS ends here (sni)"
-          file "none" 1 (tls "none"), "TLS: 1.3; as www.example.com until 2030-05-06"
-          file "none" 1 (tls "relaxed"), "TLS: 1.3; as www.example.com until 2030-05-06; client certificates verified where given"
-          file "none" 1 (tls "strict"), "TLS: 1.3; as www.example.com until 2030-05-06; client certificates required" ],
+        [ file "none" "1" "", "targets: the first alone"
+          file "failover" "2" "", "targets: in this order (failover); 2 attempts each"
+          file "round-robin" "1" "", "targets: in turn (round-robin)"
+          file "sni" "1" "", "targets: by server name, TLS passed through (sni)"
+          file "sni" "1" (tls "none"), "targets: by server name, TLS ends here (sni)"
+          file "none, enable_proxy_header: true" "1" "", "targets: the first alone; announced by PROXY headers, version 1"
+          file "none" "1, read_timeout: 5s }, { name: u, address: 'x:2'" "", "timeouts: read none for clients, 5s, none for targets; connect 10s"
+          file "none" "1" (tls "none"), "TLS: 1.3; as www.example.com until 2030-05-06"
+          file "none" "1" (tls "relaxed"), "TLS: 1.3; as www.example.com until 2030-05-06; client certificates verified where given"
+          file "none" "1" (tls "strict"), "TLS: 1.3; as www.example.com until 2030-05-06; client certificates required" ],
         fun (file, expected) ->
             let said = lines file [ certificate ]
             if said |> List.contains ("    " + expected) then true else failwith (String.concat "\n" said))

@@ -73,7 +73,6 @@ let modules =
       "RelayLife", [ "RelayLaws" ]
       "RelayClock", [ "RelayClockLaws" ]
       "Farewell", [ "FarewellLaws" ]
-      "Farewell", [ "FarewellLaws" ]
       "Life", [ "LifeLaws"; "SimulatorLaws" ]
       "MemoryReturn", [ "MemoryReturnLaws" ]
       "ReloadPlan", [ "ReloadPlanLaws" ]
@@ -149,6 +148,7 @@ let equivalent: (string * string * string * string) list =
       "Statsd", "text.Length > length", "text.Length >= length", "of a text of just that length all is left"
       "Duration", "x > 0L && y > 0L && sum < 0L", "x > 0L && y > 0L && sum <= 0L", "two positive numbers never come round to zero"
       "IpNetwork", "if slash < 0 then text else", "", "before a leading slash no address was read"
+      "Address", "elif scheme > 0 && not", "", "an empty scheme is not known either way"
       "ProxyHeaderText", "if rest.Length < full tcp6", "", "at the full keyword both ways ask for the same number of bytes" ]
 
 /// Breakages by hand, where the rule is an expression: the module, the text, what it becomes.
@@ -163,7 +163,7 @@ let byHand =
       "Balancer", "(start + i) % count", "(start + 2 * i) % count"
       "Balancer", "[| index |]", "[| index; 0 |]"
       "DialFault", "CloseReason.make who Phase.Dial cause", "CloseReason.make who Phase.Relay cause"
-      "DialFault", "| IoFault.NetworkUnreachable -> Cause.Unreachable", "| IoFault.NetworkUnreachable -> Cause.Refused"
+      "DialFault", "| IoFault.Reset -> Cause.Reset", "| IoFault.Reset -> Cause.Unreachable"
       "DialFault", "| IoFault.TimedOut -> Cause.Vanished", "| IoFault.TimedOut -> Cause.Reset"
       "DialFault", "| DialFault.UsedUp -> false", "| DialFault.UsedUp -> true"
       "DialFault", "| DialFault.Socks(SocksFault.Refused _)", "| DialFault.Socks(SocksFault.Ended _)"

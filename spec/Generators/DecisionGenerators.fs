@@ -255,9 +255,9 @@ type DecisionGenerators =
                 let! held = Gen.elements [ true; false; false ]
                 let! pending = Gen.elements [ true; false ]
                 let! stood = instant
-                let! unanswered = Gen.elements [ true; false ]
-                let standstill since = ValueSome { Acknowledged = 0L; Since = since; IsUnanswered = unanswered }
-                let! standstill = Gen.elements [ ValueNone; standstill Instant.Never; standstill (Instant.earlier now stood) ]
+                let! others = Gen.elements [ Unacknowledged.Sent; Unacknowledged.Shut; Unacknowledged.Unanswered ]
+                let standstill since others = ValueSome { Acknowledged = 0L; Since = since; Others = others }
+                let! standstill = Gen.elements [ ValueNone; standstill Instant.Never Unacknowledged.None; standstill (Instant.earlier now stood) others ]
                 return
                     { LastMoved = Instant.earlier now moved
                       Held = held

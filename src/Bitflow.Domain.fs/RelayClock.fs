@@ -1,14 +1,33 @@
 namespace Bitflow.Domain
 
-/// What the kernel says of the bytes that it has taken for a side (TCP_INFO, tcp(7)).
+/// What has become of the bytes that the kernel has taken for a side and that are not acknowledged yet.
+[<RequireQualifiedAccess>]
+type Unacknowledged =
+    /// There are none.
+    | None = 0
+    /// They are under way, and their answer may be.
+    | Sent = 1
+    /// The peer answers, and has no room for more: its window is shut.
+    | Shut = 2
+    /// The kernel has sent them again, or asked again whether there is room, and heard nothing.
+    | Unanswered = 3
+
+/// What the kernel says of a side's queue (TCP_INFO, tcp(7)).
 [<Struct; NoComparison>]
 type SendQueue =
     { /// Bytes that the peer has acknowledged since the connection began.
       Acknowledged: int64
-      /// Whether there are others: sent, or waiting to be.
-      HasOthers: bool
-      /// Whether the peer owes an answer. One that answers, and has no room for more (a window of zero), owes none.
-      IsUnanswered: bool }
+      Others: Unacknowledged }
+
+    /// From the fields of struct tcp_info. Of the probes of a window that is shut a live peer leaves one unanswered at the most: it answers no more than one in half
+    /// a second (tcp_invalid_ratelimit).
+    static member Of(acknowledged: int64, inFlight: uint32, unsent: uint32, retransmits: byte, probes: byte) =
+        { Acknowledged = acknowledged
+          Others =
+            if retransmits > 0uy || probes > 1uy then Unacknowledged.Unanswered
+            elif inFlight > 0u then Unacknowledged.Sent
+            elif unsent > 0u then Unacknowledged.Shut
+            else Unacknowledged.None }
 
 /// Since when looks at a side's queue have found it where it was.
 [<Struct; NoComparison>]
@@ -16,7 +35,7 @@ type Standstill =
     { Acknowledged: int64
       /// Never, while nothing waits.
       Since: Instant
-      IsUnanswered: bool }
+      Others: Unacknowledged }
 
 /// What one side of a relay has been doing, as the shell stamps it: plain fields, written as bytes move.
 [<Struct; NoComparison>]
@@ -53,21 +72,22 @@ module RelayClock =
     let private half (timeout: Duration) = Duration.OfNanoseconds((timeout.TotalNanoseconds + 1L) / 2L)
 
     /// The kernel takes new bytes only once much of what it holds is through, so a pending write of which it takes none says little of a slow reader: as
-    /// long as something was acknowledged within half of the timeout, he moves. TCP_USER_TIMEOUT would know neither: a window that opens for less than a
-    /// segment does not start it anew.
+    /// long as something was acknowledged within half of the timeout, he moves. And as long as an answer may be under way, for a whole round trip and an
+    /// acknowledgement that waits for company, nothing says that he does not. TCP_USER_TIMEOUT would not know the first: a window that opens for less than
+    /// a segment does not start it anew.
     let private writeOver (timeout: Duration) (a: SideActivity) : Instant =
         if not timeout.IsPositive then Instant.Never
         else
             match a.Standstill with
             | ValueNone -> if a.WritePending then a.LastTaken + timeout else Instant.Never
-            | ValueSome standstill when standstill.Since.IsNever -> Instant.Never
+            | ValueSome standstill when standstill.Since.IsNever || standstill.Others = Unacknowledged.Sent -> Instant.Never
             | ValueSome standstill when a.WritePending -> Instant.later (a.LastTaken + timeout) (standstill.Since + half timeout)
             | ValueSome standstill -> standstill.Since + timeout
 
-    /// With nothing pending, what a peer that answers has no room for is not taken; one that owes an answer is gone.
+    /// With nothing pending, what a peer that answers has no room for is not taken; one that answers nothing is gone.
     let private writeCause (a: SideActivity) =
         match a.Standstill with
-        | ValueSome { IsUnanswered = true } when not a.WritePending -> Cause.Vanished
+        | ValueSome { Others = Unacknowledged.Unanswered } when not a.WritePending -> Cause.Vanished
         | _ -> Cause.WriteTimeout
 
     /// A write that is not pending now may be a moment later: its clock must be looked at within one timeout, and the queue twice in it.
@@ -82,10 +102,10 @@ module RelayClock =
     let looked (before: Standstill voption) (now: Instant) (queue: SendQueue) : Standstill =
         let since =
             match before with
-            | _ when not queue.HasOthers -> Instant.Never
+            | _ when queue.Others = Unacknowledged.None -> Instant.Never
             | ValueSome earlier when earlier.Acknowledged = queue.Acknowledged && not earlier.Since.IsNever -> earlier.Since
             | _ -> now
-        { Acknowledged = queue.Acknowledged; Since = since; IsUnanswered = queue.IsUnanswered }
+        { Acknowledged = queue.Acknowledged; Since = since; Others = queue.Others }
 
     /// `LastMoved` of a side that was held from one instant to another and is received from again. Never later than now,
     /// although bytes that it took while it was held may have been stamped in between.

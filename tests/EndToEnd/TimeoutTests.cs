@@ -172,6 +172,29 @@ public sealed class TimeoutTests
         await ReadsSlowlyAndAllAsync(r, Noise[..4_000_000], pieceBytes: 1024, pause: 50, 5 * Limit);
     }
 
+    /// <summary>The kernel of a peer that has answered acknowledges the next byte when it has waited 40 ms for company.</summary>
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task A_peer_whose_acknowledgement_may_be_under_way_has_not_vanished(string engine)
+    {
+        using Relayed r = await RelayAsync(engine, listener: ", write_timeout: 10ms", target: ", write_timeout: 10ms");
+        for (int i = 0; i < 10; i++)
+        {
+            await r.Client.SendAllAsync("?"u8.ToArray());
+            await r.Target.ReadExactlyAsync(1);
+            if (i > 5)
+                await Task.Delay(100);
+            await r.Target.SendAllAsync("!"u8.ToArray());
+            await r.Client.ReadExactlyAsync(1);
+
+            // After some quick rounds nobody's acknowledgement has company.
+            if (i > 5)
+                await Task.Delay(100);
+        }
+
+        Assert.False(r.HasEnded);
+    }
+
     /// <summary>All of it fits into the kernel's queue: no write is pending, and still it is not taken.</summary>
     [Theory]
     [MemberData(nameof(Engines))]

@@ -303,18 +303,16 @@ internal static unsafe partial class Libc
     /// <summary>What a TCP connection's queue holds (struct tcp_info of linux/tcp.h); none where the kernel does not say.</summary>
     public static FSharpValueOption<SendQueue> AskSendQueue(int descriptor)
     {
+        const int Retransmits = 2;
         const int Probes = 3;
-        const int Unacknowledged = 24;
+        const int InFlight = 24;
         const int Acknowledged = 120;
         const int Unsent = 144;
         byte* info = stackalloc byte[Unsent + sizeof(uint)];
         uint bytes = Unsent + sizeof(uint);
         if (GetSockOptNative(descriptor, IpProtoTcp, TcpInfo, info, &bytes) != 0 || bytes < Unsent + sizeof(uint))
             return FSharpValueOption<SendQueue>.None;
-
-        // Of the probes of a window that is shut a live peer leaves one unanswered at the most: it answers no more than one in half a second (tcp_invalid_ratelimit).
-        bool isUnanswered = info[Probes] > 1 || *(uint*)(info + Unacknowledged) != 0;
-        return new SendQueue(*(long*)(info + Acknowledged), hasOthers: isUnanswered || *(uint*)(info + Unsent) != 0, isUnanswered);
+        return SendQueue.Of(*(long*)(info + Acknowledged), *(uint*)(info + InFlight), *(uint*)(info + Unsent), info[Retransmits], info[Probes]);
     }
 
     /// <summary>Reads an option of one int.</summary>
