@@ -96,6 +96,11 @@ let ``an inherited socket that no listener, no target and no admin server asks f
             | said, listed -> said.StartsWith $"inherited, and used by no listener and no target: {listed}; ")
 
 [<Fact>]
+let ``where it cannot be told which sockets were passed on, it is said why`` () =
+    Law.HoldsFor([ "x", "2", null, "LISTEN_PID is"; "4711", "x", null, "LISTEN_FDS is"; "4711", "2", "web", "LISTEN_FDNAMES has 1 names for 2" ], fun (pid, fds, names, why) ->
+        (SystemdSockets.unasked { Application = Sample.application; Proxies = [] } (read pid fds names)).Contains why)
+
+[<Fact>]
 let ``of many inherited sockets that nothing asks for twenty are named and the others counted`` () =
     let said = SystemdSockets.unasked { Application = Sample.application; Proxies = [] } (read "4711" "1000" (String.Join(':', List.replicate 1000 "x")))
     Law.HoldsFor([ "fd:22 (x) and 980 more; " ], fun (end': string) -> said.Contains end' && not (said.Contains "fd:23"))

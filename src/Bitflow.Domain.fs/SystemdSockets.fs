@@ -83,7 +83,16 @@ module SystemdSockets =
             | [] -> Error(NamedSocketError.NoSuchName(sockets |> List.map (fun (struct (_, n)) -> n) |> List.distinct))
             | descriptors -> Ok descriptors
 
-    /// A socket that was passed on and that nothing takes clients from, said with its name; null where there is none. The service manager
+    [<CompiledName("Describe")>]
+    let describe (error: SystemdSocketsError) =
+        let quoted text = $"\"{Printable.ofText text}\""
+        match error with
+        | SystemdSocketsError.NotAProcessId text -> $"LISTEN_PID is {quoted text}, which is no process id"
+        | SystemdSocketsError.NotACount text -> $"LISTEN_FDS is {quoted text}, which is no number of descriptors"
+        | SystemdSocketsError.TooMany text -> $"LISTEN_FDS is {Printable.ofText text}, more descriptors than a process can hold"
+        | SystemdSocketsError.NameCount(names, descriptors) -> $"LISTEN_FDNAMES has {names} names for {descriptors} descriptors"
+
+    /// A socket that was passed on and that nothing takes clients from, said with its name, or that it cannot be told which; null where there is none. The service manager
     /// goes on holding it open, so the kernel goes on letting clients in, who then wait in vain.
     [<CompiledName("Unasked")>]
     let unasked (config: Config) (sockets: SystemdSockets) : string =
@@ -100,16 +109,8 @@ module SystemdSockets =
             let names = unused |> List.truncate 20 |> List.map (fun (struct (descriptor, name)) -> $"fd:{descriptor} ({Printable.ofText name})") |> String.concat ", "
             let more = if unused.Length > 20 then $" and {unused.Length - 20} more" else ""
             $"inherited, and used by no listener and no target: {names}{more}; clients connect there and wait in vain, until the socket is configured or its socket unit stopped"
+        | SystemdSockets.Unreadable error -> $"of the sockets that were passed on it cannot be told which are used: {describe error}; clients of one that is not wait in vain"
         | _ -> null
-
-    [<CompiledName("Describe")>]
-    let describe (error: SystemdSocketsError) =
-        let quoted text = $"\"{Printable.ofText text}\""
-        match error with
-        | SystemdSocketsError.NotAProcessId text -> $"LISTEN_PID is {quoted text}, which is no process id"
-        | SystemdSocketsError.NotACount text -> $"LISTEN_FDS is {quoted text}, which is no number of descriptors"
-        | SystemdSocketsError.TooMany text -> $"LISTEN_FDS is {Printable.ofText text}, more descriptors than a process can hold"
-        | SystemdSocketsError.NameCount(names, descriptors) -> $"LISTEN_FDNAMES has {names} names for {descriptors} descriptors"
 
     [<CompiledName("DescribeNamed")>]
     let describeNamed (name: string) (error: NamedSocketError) =
