@@ -46,6 +46,15 @@ let ``looking again always lies ahead, so that no timer spins`` () =
         | ClockVerdict.Over _ -> true)
 
 [<Fact>]
+let ``the shortest timeout there is lets no timer spin either`` () =
+    Law.Holds(fun (r: StampedRelay) ->
+        let standstill = ValueSome { Acknowledged = 0L; Since = Instant.Never; Others = Unacknowledged.None }
+        let shortest = { r with ClientWrite = Duration.OfNanoseconds 1L; ClientSide = { r.ClientSide with Standstill = standstill } }
+        match verdict shortest with
+        | ClockVerdict.LookAgain at -> at.Nanoseconds > r.Now.Nanoseconds
+        | ClockVerdict.Over _ -> true)
+
+[<Fact>]
 let ``nothing can be over before it is looked at again, whatever moves in between`` () =
     Law.Holds(fun (r: StampedRelay) (later: uint16) (clientMoves: bool) (targetWrites: bool) ->
         match verdict r with

@@ -58,6 +58,8 @@ let ``what the variables say is read to the letter`` () =
           "4711", " 1", null, SystemdSockets.Unreadable(SystemdSocketsError.NotACount " 1")
           "4711", "2147483647", null, SystemdSockets.Unreadable(SystemdSocketsError.TooMany "2147483647")
           "4711", "99999999999999999999", null, SystemdSockets.Unreadable(SystemdSocketsError.TooMany "99999999999999999999")
+          "4711", "1048576", "web", SystemdSockets.Unreadable(SystemdSocketsError.NameCount(1, 1_048_576))
+          "4711", "1048577", "web", SystemdSockets.Unreadable(SystemdSocketsError.TooMany "1048577")
           "4711", "2", "web", SystemdSockets.Unreadable(SystemdSocketsError.NameCount(1, 2))
           "4711", "1", "web:api", SystemdSockets.Unreadable(SystemdSocketsError.NameCount(2, 1)) ],
         fun (pid, fds, names, expected) -> read pid fds names = expected)
@@ -104,6 +106,8 @@ let ``where it cannot be told which sockets were passed on, it is said why`` () 
 let ``of many inherited sockets that nothing asks for twenty are named and the others counted`` () =
     let said = SystemdSockets.unasked { Application = Sample.application; Proxies = [] } (read "4711" "1000" (String.Join(':', List.replicate 1000 "x")))
     Law.HoldsFor([ "fd:22 (x) and 980 more; " ], fun (end': string) -> said.Contains end' && not (said.Contains "fd:23"))
+    let twenty = SystemdSockets.unasked { Application = Sample.application; Proxies = [] } (read "4711" "20" (String.Join(':', List.replicate 20 "x")))
+    Law.HoldsFor([ "fd:22 (x); " ], fun (end': string) -> twenty.Contains end')
 
 [<Fact>]
 let ``a notification is lines of assignments, and its status one of them whatever it holds`` () =
