@@ -12,7 +12,7 @@ namespace Bitflow.Net.Transport;
 internal static class AcceptingSocket
 {
     /// <summary>It does not block. To be disposed of behind the listening socket, which it may be itself.</summary>
-    /// <exception cref="SocketException">No descriptor is left.</exception>
+    /// <exception cref="SocketException">No descriptor is left, or no name; it may be tried again.</exception>
     public static Socket Of(ListeningSocket listening)
     {
         Socket socket = listening.IsTcp || !OperatingSystem.IsLinux() ? listening.Socket : Another(listening);
@@ -24,16 +24,18 @@ internal static class AcceptingSocket
     {
         var name = new LongestName();
         var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        socket.Bind(name);
-        name.IsBound = true;
-        socket.Listen();
-        if (Libc.Duplicate(listening.Descriptor, (int)socket.Handle) < 0)
+        try
+        {
+            socket.Bind(name);
+            name.IsBound = true;
+            socket.Listen();
+            return Libc.Duplicate(listening.Descriptor, (int)socket.Handle) >= 0 ? socket : throw new SocketException((int)SocketError.TooManyOpenSockets);
+        }
+        catch (SocketException)
         {
             socket.Dispose();
-            throw new SocketException((int)SocketError.OperationAborted);
+            throw;
         }
-
-        return socket;
     }
 
     /// <summary>Binds to a name of the kernel's choice (unix(7), autobind), and has room for every other one from then on.</summary>
