@@ -50,6 +50,14 @@ let ``a protocol's name is 1 to 255 bytes, and is shown without control characte
         (AlpnName.tryOfText text |> ValueOption.map string |> ValueOption.toOption) = shown)
 
 [<Fact>]
+let ``a protocol's name is known again from how it is shown, whatever its bytes`` () =
+    Law.Holds(fun (bytes: byte array) ->
+        match AlpnName.tryOfBytes (System.ReadOnlySpan bytes) with
+        | ValueSome name -> AlpnName.tryOfShown (string name) = ValueSome name
+        | ValueNone -> bytes.Length = 0 || bytes.Length > AlpnName.maxLength)
+    Law.HoldsFor([ ""; "and 7 more"; "é"; "\\"; "\\x4"; "\\xzz"; "\\y41"; "a b"; System.String('a', 256) ], fun text -> (AlpnName.tryOfShown text).IsNone)
+
+[<Fact>]
 let ``what is told of an offer is short however long the offer is, and says how many names it leaves out`` () =
     let many n text = List.replicate n (protocol text)
     let long (c: char) = protocol (System.String(c, 255))

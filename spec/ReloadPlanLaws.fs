@@ -232,7 +232,7 @@ let ``a proxy's fate is found by its name, and told in its own words`` () =
 
 [<Fact>]
 let ``targets that stay in another order are told so, whatever comes or goes beside them`` () =
-    let trying names = withProxies [ { Sample.proxy "p" with Targets = List.map Sample.target names } ]
+    let trying names = withProxies [ { Sample.proxy "p" with Targets = List.map Sample.target names; Options = { Sample.options with LoadBalancer = Policy.RoundRobin } } ]
     Law.HoldsFor(
         [ [ "a"; "b" ], [ "b"; "a" ], [ "order of targets" ]
           [ "a"; "b" ], [ "b"; "a"; "c" ], [ "targets[c] added"; "order of targets" ]
@@ -242,6 +242,20 @@ let ``targets that stay in another order are told so, whatever comes or goes bes
           [ "a"; "b"; "c" ], [ "a"; "c" ], [ "targets[b] removed" ]
           [ "a"; "b" ], [ "a"; "c" ], [ "targets[b] removed"; "targets[c] added" ] ],
         fun (before, after, differences) -> (ReloadPlan.make (trying before) (trying after)).FateOf "p" = ProxyFate.Replaced differences)
+
+[<Fact>]
+let ``where the first target takes every client, or is tried first, who is first now is told`` () =
+    let trying policy names = withProxies [ { Sample.proxy "p" with Targets = List.map Sample.target names; Options = { Sample.options with LoadBalancer = policy } } ]
+    Law.HoldsFor(
+        [ for policy in [ Policy.None; Policy.Failover ] do
+              policy, [ "c"; "a"; "b" ], [ "targets[c] added"; "targets[c] now first" ]
+              policy, [ "b"; "c" ], [ "targets[a] removed"; "targets[c] added"; "targets[b] now first" ]
+              policy, [ "b" ], [ "targets[a] removed" ]
+              policy, [ "a"; "b"; "c" ], [ "targets[c] added" ]
+              policy, [ "b"; "a" ], [ "order of targets" ]
+          for policy in [ Policy.RoundRobin; Policy.Sni ] do
+              policy, [ "c"; "a"; "b" ], [ "targets[c] added" ] ],
+        fun (policy, after, differences) -> (ReloadPlan.make (trying policy [ "a"; "b" ]) (trying policy after)).FateOf "p" = ProxyFate.Replaced differences)
 
 [<Fact>]
 let ``one path of a connection log is one step, however many proxies write to it`` () =

@@ -7,7 +7,7 @@
 open System
 open Bitflow.Domain
 
-let client, here = (Explain.tryPeer "192.0.2.1:56324").Value, (Explain.tryPeer "198.51.100.2:443").Value
+let client, here = (DescribedClient.tryPeer "192.0.2.1:56324").Value, (DescribedClient.tryPeer "198.51.100.2:443").Value
 
 let tls =
     { Version = TlsVersion.Tls13

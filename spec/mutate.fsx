@@ -70,6 +70,7 @@ let modules =
       "AddressChoice", [ "DialRouteLaws" ]
       "DialRoute", [ "DialRouteLaws" ]
       "Admission", [ "AdmissionLaws" ]
+      "DescriptorBudget", [ "DescriptorBudgetLaws" ]
       "RelayLife", [ "RelayLaws" ]
       "RelayClock", [ "RelayClockLaws" ]
       "Farewell", [ "FarewellLaws" ]
@@ -92,6 +93,7 @@ let modules =
       "Yaml", [ "YamlLaws"; "MessageLaws"; "ConfigFileLaws" ]
       "Json", [ "MessageLaws"; "ExplainLaws"; "ConfigSchemaLaws" ]
       "Shown", [ "MessageLaws"; "ConfigFileLaws" ]
+      "Spelling", [ "UsageLaws"; "ConfigFileLaws"; "MessageLaws" ]
       "SocksProxySyntax", [ "MessageLaws"; "ConfigFileLaws" ]
       "ConfigFault", [ "MessageLaws"; "ConfigFileLaws"; "ConfigRulesLaws"; "ConfigSchemaLaws" ]
       "ConfigKind", [ "ConfigFileLaws"; "ConfigSchemaLaws" ]
@@ -101,7 +103,9 @@ let modules =
       "ConfigSchema", [ "ConfigSchemaLaws" ]
       "Summary", [ "SummaryLaws" ]
       "Paint", [ "SummaryLaws" ]
+      "DescribedClient", [ "ExplainLaws" ]
       "Forecast", [ "ExplainLaws" ]
+      "Question", [ "ExplainLaws" ]
       "Explain", [ "ExplainLaws" ]
       "Scenario", [ "ExplainLaws" ]
       "Replay", [ "ExplainLaws" ]
@@ -141,7 +145,7 @@ let equivalent: (string * string * string * string) list =
       "Usage", "words \"COMMAND\" 0 1", "", "help alone is answered before its words are counted"
       "CommandLine", "raiseOnUsage = false", "", "help was answered before"
       "CommandLine", "checkStructure = false", "", "the structure is sound; checking it takes time at a start"
-      "Shown", "Array2D.zeroCreate", "", "a table with room to spare"
+      "Spelling", "Array2D.zeroCreate", "", "a table with room to spare"
       "ConfigKind", "YamlValue.Null -> \"nothing stands\"", "", "what is null was answered before its shape is asked for"
       "Forecast", "let private accepted = Instant 0L", "", "only differences of instants count"
       "IpNetwork", "if joined.Count > 0 && AddressRange.Compare(range.First, joined[joined.Count - 1].Last) <= 0 then", "", "two ranges that share one address, joined or not, hold the same addresses"
@@ -174,11 +178,11 @@ let byHand =
       "Admission", "limit <= 0 || openNow < limit", "limit <= 0 || openNow <= limit"
       "Admission", "listener.AuthorizedSources.IsEmpty", "not listener.AuthorizedSources.IsEmpty"
       "Admission", "listener.TrustedProxies.Contains address", "listener.AuthorizedSources.Contains address"
-      "Admission", "int64 newest >= descriptorLimit - int64 reservedDescriptors", "int64 newest > descriptorLimit - int64 reservedDescriptors"
-      "Admission", "2L * int64 reservedDescriptors", "1L * int64 reservedDescriptors"
-      "Admission", "free / descriptorsPerConnection", "free"
-      "Admission", "descriptorLimit >= needed", "descriptorLimit > needed"
-      "Admission", "loopDescriptors * int64 loops + int64 reservedDescriptors", "loopDescriptors * int64 loops"
+      "DescriptorBudget", "int64 newest >= descriptorLimit - int64 reservedDescriptors", "int64 newest > descriptorLimit - int64 reservedDescriptors"
+      "DescriptorBudget", "2L * int64 reservedDescriptors", "1L * int64 reservedDescriptors"
+      "DescriptorBudget", "free / descriptorsPerConnection", "free"
+      "DescriptorBudget", "descriptorLimit >= needed", "descriptorLimit > needed"
+      "DescriptorBudget", "loopDescriptors * int64 loops + int64 reservedDescriptors", "loopDescriptors * int64 loops"
       "Certificates", "owners[index]", "index"
       "Certificates", "| ValueNone -> 0", "| ValueNone -> owners.Length - 1"
       "Alpn", "List.contains name offered", "not (List.contains name offered)"

@@ -33,7 +33,7 @@ let proxy name = config.Proxies |> List.find (fun p -> p.Name = name)
 
 let ask name source serverName ticket down =
     let client =
-        { Peer = (Explain.tryPeer source).Value
+        { Peer = (DescribedClient.tryPeer source).Value
           Local = Endpoint.Unknown
           Header = HeaderSeen.None
           ServerName = (match ServerName.tryCreate serverName with Ok name -> ValueSome name | Error _ -> ValueNone)

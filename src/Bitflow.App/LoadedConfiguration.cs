@@ -61,7 +61,7 @@ internal sealed class LoadedConfiguration
         if (errors.Count > 0)
             return null;
         IEnumerable<string> doubts = tls.Findings.Select(f => reading.Line(f.Path, f.Message));
-        if (Admission.DescriptorShortage(Libc.DescriptorLimit(), Environment.ProcessorCount, reading.Config) is { } shortage)
+        if (DescriptorBudget.ConnectionShortage(Libc.DescriptorLimit(), Environment.ProcessorCount, reading.Config) is { } shortage)
             doubts = doubts.Append(reading.Line("server.proxies", shortage));
         return new LoadedConfiguration(new ConfigSnapshot(reading.Config, digests), tls, [.. reading.Warnings, .. doubts]);
     }

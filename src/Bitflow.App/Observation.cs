@@ -41,7 +41,7 @@ internal sealed class Observation(ProgramLog log, ConnectionLogs.ConnectionLogs 
         problem = "";
         if (application.Admin?.Value is not { } address || address.ToString() == _adminAddress)
             return [];
-        if (!_adminIsLoaded && Admission.AdminShortage(Libc.DescriptorLimit(), Libc.DescriptorsInUse()) is { } shortage)
+        if (!_adminIsLoaded && DescriptorBudget.AdminShortage(Libc.DescriptorLimit(), Libc.DescriptorsInUse()) is { } shortage)
         {
             problem = $"application.admin.address: {shortage}";
             return null;

@@ -43,6 +43,21 @@ module AlpnName =
     let tryOfText (text: string) : AlpnName voption =
         tryOfBytes (ReadOnlySpan(Encoding.UTF8.GetBytes(if isNull text then "" else text)))
 
+    /// A name as `ToString` shows it; none for anything else, the end of a cut offer among it.
+    let tryOfShown (text: string) : AlpnName voption =
+        let rec go (at: int) (bytes: byte list) =
+            if at = text.Length then
+                tryOfBytes (ReadOnlySpan(Array.rev (Array.ofList bytes)))
+            elif text[at] > ' ' && text[at] < '\127' && text[at] <> '\\' then
+                go (at + 1) (byte text[at] :: bytes)
+            elif text.Length >= at + 4 && text[at] = '\\' && text[at + 1] = 'x' then
+                match Byte.TryParse(text.AsSpan(at + 2, 2), Globalization.NumberStyles.AllowHexSpecifier, Globalization.CultureInfo.InvariantCulture) with
+                | true, b -> go (at + 4) (b :: bytes)
+                | _ -> ValueNone
+            else
+                ValueNone
+        go 0 []
+
 [<RequireQualifiedAccess>]
 module Alpn =
     /// The listener's order decides, not the client's (ALPN-2 leaves the choice to the server). GREASE names are never

@@ -62,14 +62,27 @@ type ConfigWarning =
 
 [<RequireQualifiedAccess>]
 module ConfigFault =
+    let private smallNumbers =
+        [| "zero"; "one"; "two"; "three"; "four"; "five"; "six"; "seven"; "eight"; "nine"; "ten"; "eleven"; "twelve" |]
+
+    /// `five seconds`, `30 seconds`.
+    let private seconds (number: string) =
+        match Int32.TryParse number with
+        | true, 1 -> "one second"
+        | true, n when n >= 0 && n < smallNumbers.Length -> $"{smallNumbers[n]} seconds"
+        | _ -> $"{number} seconds"
+
+    /// Words to choose from, each in quotes.
+    let choices (words: string list) = words |> List.map (fun word -> $"\"{word}\"") |> String.concat ", "
+
     let private describeDuration (text: string) error =
         match error with
         | DurationError.Empty -> "a duration is missing; write \"30s\", or \"0\" for none"
         // The whole text is one number: repeat it with its unit.
         | DurationError.NoUnit number when number = text.TrimStart '+' ->
-            $"\"{text}\" has no unit; write \"{number}s\" for {Shown.seconds number}"
+            $"\"{text}\" has no unit; write \"{number}s\" for {seconds number}"
         | DurationError.NoUnit number when text = "-" + number ->
-            $"\"{text}\" has no unit, and is negative; write \"{number}s\" for {Shown.seconds number}, or \"0\" for none"
+            $"\"{text}\" has no unit, and is negative; write \"{number}s\" for {seconds number}, or \"0\" for none"
         | DurationError.NoUnit number -> $"\"{number}\" in \"{text}\" has no unit; write \"{number}s\", for example"
         | DurationError.UnknownUnit unit -> $"\"{unit}\" in \"{text}\" is no unit; use ns, us, ms, s, m or h, as in \"1m30s\""
         | DurationError.NotANumber -> $"\"{text}\" is no duration; write \"250ms\", \"1.5s\" or \"1m30s\", for example"
@@ -100,7 +113,7 @@ module ConfigFault =
         | ConfigFault.Yaml fault -> Yaml.describe fault
         | ConfigFault.UnknownKey("<<", _) -> "a quoted \"<<\" is no merge; write it without quotes"
         | ConfigFault.UnknownKey(name, known) ->
-            match Shown.nearest name known with
+            match Spelling.nearest name known with
             | ValueSome near -> $"this key is not known; did you mean \"{near}\"?"
             | ValueNone -> "this key is not known; remove it"
         | ConfigFault.Missing(name, example) -> $"missing; write \"{name}: {example}\", for example"
@@ -119,9 +132,9 @@ module ConfigFault =
             $"\"{text}\" is quoted, and so it is text; write {text} without quotes"
         | ConfigFault.NotInteger(text, _) -> $"\"{text}\" is no whole number; write decimal digits alone, as in 3"
         | ConfigFault.OutOfRange(text, least, most) -> $"{text} is out of range; write a whole number from {least} to {most}"
-        | ConfigFault.NotAChoice(text, choices) ->
-            match Shown.nearest text choices with
-            | ValueSome near -> $"\"{text}\" is not known here; write one of {Shown.choices choices} (the nearest is \"{near}\")"
+        | ConfigFault.NotAChoice(text, words) ->
+            match Spelling.nearest text words with
+            | ValueSome near -> $"\"{text}\" is not known here; write one of {choices words} (the nearest is \"{near}\")"
             | ValueNone -> $"\"{text}\" is not known here"
         | ConfigFault.Address error -> Address.describe error
         | ConfigFault.DescriptorForAdmin -> "the admin server takes no descriptor; write \"host:port\" or \"unix:/path\""

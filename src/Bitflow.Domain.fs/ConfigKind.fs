@@ -189,7 +189,7 @@ module internal Kind =
                     | true, number -> Json.Number number
                     | _ -> ()
             ]
-        scalar form $"one of {Shown.choices names}" (List.head names) schema (snd (List.head words)) (fun text _ ->
+        scalar form $"one of {ConfigFault.choices names}" (List.head names) schema (snd (List.head words)) (fun text _ ->
             match words |> List.tryFind (fun (name, _) -> name = text) with
             | Some(_, value) -> Ok value
             | None -> Error(ConfigFault.NotAChoice(text, names)))

@@ -1,23 +1,5 @@
 namespace Bitflow.Domain
 
-/// A client, as far as anything is decided by it.
-[<NoComparison>]
-type DescribedClient =
-    { Peer: Endpoint
-      /// The address that it connects to.
-      Local: Endpoint
-      /// What it says in a PROXY header, which it sends first of all, read or not.
-      Header: HeaderSeen
-      ServerName: ServerName voption
-      /// Empty: it does not speak ALPN.
-      AlpnOffer: AlpnName list
-      /// How it offers to speak TLS.
-      TlsOffer: TlsOffer
-      /// Connections of the proxy that are open, without this one.
-      OpenConnections: int
-      /// What round-robin draws for it.
-      Ticket: int64 }
-
 /// How far a client comes before a target is dialled.
 [<NoComparison; NoEquality>]
 type Forecast =

@@ -145,6 +145,14 @@ module ReloadPlan =
         | true, digest -> digest
         | _ -> ""
 
+    /// Whether every client is sent to the first of several targets, or to it before any other.
+    let private startsWithFirst (proxy: ProxyConfig) =
+        match proxy.Options.LoadBalancer with
+        | Policy.None
+        | Policy.Failover -> proxy.Targets.Length > 1
+        | Policy.RoundRobin
+        | Policy.Sni -> false
+
     let private differences (before: ConfigSnapshot) (after: ConfigSnapshot) (a: ProxyConfig) (b: ProxyConfig) =
         let names (p: ProxyConfig) = p.Targets |> List.map _.Name
         let removed = names a |> List.except (names b)
@@ -158,7 +166,12 @@ module ReloadPlan =
               match a.Targets |> List.tryFind (fun t -> t.Name = target.Name) with
               | Some before -> yield! targetDifferences before target
               | None -> ()
-          if List.except removed (names a) <> List.except added (names b) then "order of targets"
+          let isInOtherOrder = List.except removed (names a) <> List.except added (names b)
+          if isInOtherOrder then
+              "order of targets"
+          // Where all are sent, or tried first, is what a newcomer in front changes.
+          elif startsWithFirst b && List.tryHead (names a) <> List.tryHead (names b) then
+              $"targets[{List.head (names b)}] now first"
           yield! optionDifferences a.Options b.Options
           for path in filesOf b do
               if List.contains path (filesOf a) && digest before path <> digest after path then $"contents of {path}" ]

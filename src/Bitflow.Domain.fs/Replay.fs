@@ -49,7 +49,7 @@ module Replay =
           Header = record.Header
           ServerName = (match ServerName.tryCreate record.ServerName with Ok name -> ValueSome name | Error _ -> ValueNone)
           // What was agreed on had been offered, recorded or not.
-          AlpnOffer = record.AlpnOffer @ [ record.Alpn ] |> List.choose (AlpnName.tryOfText >> ValueOption.toOption)
+          AlpnOffer = record.AlpnOffer @ [ record.Alpn ] |> List.choose (AlpnName.tryOfShown >> ValueOption.toOption)
           TlsOffer = tlsOfferOf record |> ValueOption.defaultValue TlsOffer.usual
           OpenConnections = int (max 0L (min (int64 Int32.MaxValue) record.OpenConnections))
           Ticket = record.RoundRobinTicket |> ValueOption.defaultValue 0L }

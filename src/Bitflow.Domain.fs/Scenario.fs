@@ -58,7 +58,7 @@ module Scenario =
             | YamlValue.Mapping entries ->
                 for entry in entries do
                     if not (List.contains entry.Name known) then
-                        let hint = match Shown.nearest entry.Name known with ValueSome name -> $"; did you mean {name}?" | ValueNone -> ""
+                        let hint = match Spelling.nearest entry.Name known with ValueSome name -> $"; did you mean {name}?" | ValueNone -> ""
                         this.Wrong(entry.NameAt, $"{entry.Name} is no key of {what}{hint}")
                 entries
             | _ ->
@@ -116,7 +116,7 @@ module Scenario =
                 None
 
     let private header (reader: Reader) entries : HeaderSeen =
-        reader.Read(entries, "header", HeaderSeen.None, "a client's address (and behind a comma the one that it connected to), \"local\" or \"unknown\"", Explain.tryHeader)
+        reader.Read(entries, "header", HeaderSeen.None, "a client's address (and behind a comma the one that it connected to), \"local\" or \"unknown\"", DescribedClient.tryHeader)
 
     let private expectation (reader: Reader) (case: YamlNode) (entries: YamlEntry array) : Expectation =
         let nothing = { Target = None; Refused = None; Certificate = None; Attempts = None }
@@ -157,7 +157,7 @@ module Scenario =
         { At = node.At
           Name = name
           Proxy = reader.Text(entries, "proxy") |> Option.defaultValue ""
-          Peer = reader.Read(entries, "client", Endpoint.Unknown, "an address such as 10.1.2.3, or \"unix\"", Explain.tryPeer)
+          Peer = reader.Read(entries, "client", Endpoint.Unknown, "an address such as 10.1.2.3, or \"unix\"", DescribedClient.tryPeer)
           Header = header reader entries
           ServerName =
             reader.Read(entries, "sni", ValueNone, "a server name", fun text ->
@@ -203,12 +203,14 @@ module Scenario =
         | None, _ when case.Proxy = "" -> Error "the configuration has several proxies; say which with proxy"
         | None, _ -> Error $"the configuration has no proxy {case.Proxy}"
 
-    let private unknownTargets (proxy: ProxyConfig) (case: ScenarioCase) =
+    /// What keeps a case from being tried.
+    let private obstacles (proxy: ProxyConfig) (case: ScenarioCase) =
         let named = List.concat [ case.Down; Option.defaultValue [] case.Alive; Option.toList case.Expect.Target ]
         let known = proxy.Targets |> List.map _.Name |> set
-        match named |> List.filter (fun name -> not (known.Contains name)) with
-        | [] -> []
-        | unknown -> [ for name in List.distinct unknown -> $"proxy {proxy.Name} has no target {name}" ]
+        [ for name in List.distinct named do
+              if not (known.Contains name) then $"proxy {proxy.Name} has no target {name}"
+          if not (DescribedClient.canReach proxy.Listener case.Peer) then
+              $"no connection leads from client {case.Peer} to the listener's {proxy.Listener.Address}: they are not of one family" ]
 
     /// What is to be known of the PROXY header where a case did not come out as expected.
     let private headerRemark (client: DescribedClient) (life: Life) =
@@ -251,7 +253,7 @@ module Scenario =
             match proxyOf config case with
             | Error message -> [ message ]
             | Ok proxy ->
-                match unknownTargets proxy case with
+                match obstacles proxy case with
                 | [] ->
                     let down, alive = set case.Down, Option.map set case.Alive
                     let isDown (name: string) =
@@ -259,7 +261,7 @@ module Scenario =
                     let rules = Rules proxy
                     let client =
                         { Peer = case.Peer
-                          Local = Explain.localOf proxy.Listener case.Peer
+                          Local = DescribedClient.localOf proxy.Listener case.Peer
                           Header = case.Header
                           ServerName = case.ServerName
                           AlpnOffer = case.AlpnOffer
@@ -271,7 +273,7 @@ module Scenario =
                         if forecast.Life.IsOver then [], forecast.Life
                         else Forecast.connect (fun index -> isDown rules.Targets[index].Name) forecast
                     compare proxy client forecast life attempts.Length case.Expect
-                | unknown -> unknown
+                | obstacles -> obstacles
         { Line = case.At.Line; Name = case.Name; Failures = failures }
 
     [<CompiledName "Run">]

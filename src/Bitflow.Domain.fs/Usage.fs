@@ -257,7 +257,7 @@ module Usage =
         if takesConfig command && isFile word then UsageFault.FileWithoutOption(command, word)
         elif command.Name <> "" then UsageFault.WordsWrong(command, [ word ])
         elif List.contains word [ "serve"; "start"; "run"; "proxy" ] then UsageFault.ServesWithoutACommand word
-        else UsageFault.UnknownCommand(word, Shown.similar word ("--version" :: (commands |> List.map _.Name)))
+        else UsageFault.UnknownCommand(word, Spelling.similar word ("--version" :: (commands |> List.map _.Name)))
 
     let private endOf command (words: string list) (given: string list) =
         match command.Options |> List.tryFind (fun option -> option.IsNeeded && not (List.contains option.Name given)) with
@@ -289,7 +289,7 @@ module Usage =
                 let bare (name: string) = name.TrimStart '-'
                 let names = known command |> List.map _.Name
                 let near =
-                    Shown.similar (bare (text.Split('=')[0])) (names |> List.map bare)
+                    Spelling.similar (bare (text.Split('=')[0])) (names |> List.map bare)
                     |> ValueOption.map (fun near -> names |> List.find (fun name -> bare name = near))
                 UsageReading.Fault(UsageFault.UnknownOption(command, text, near))
         | word :: rest when command.Name = "" ->

@@ -33,12 +33,12 @@ internal sealed class AdminListener(ListeningSocket listening, SocketConnectionC
         {
             try
             {
-                if (!_isScarce || Admission.MayAdminAccept(_limit, Libc.DescriptorsInUse()))
+                if (!_isScarce || DescriptorBudget.MayAdminAccept(_limit, Libc.DescriptorsInUse()))
                 {
                     _accepting ??= AcceptingSocket.Of(listening);
                     Socket client = await _accepting.AcceptAsync(end.Token).ConfigureAwait(false);
                     await PoolThread.EnterAsync().ConfigureAwait(false);
-                    _isScarce = !Admission.MayAdminAccept(_limit, (int)client.Handle);
+                    _isScarce = !DescriptorBudget.MayAdminAccept(_limit, (int)client.Handle);
                     return connections.Create(client);
                 }
             }

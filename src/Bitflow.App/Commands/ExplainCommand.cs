@@ -11,7 +11,7 @@ internal static class ExplainCommand
     {
         if (LoadedConfiguration.LoadOrSay(request.ConfigPath) is not { } loaded)
             return ExitStatus.Unusable;
-        FSharpResult<(ProxyConfig Proxy, Question Question), string> asked = Explain.Ask(loaded.Config, request);
+        FSharpResult<(ProxyConfig Proxy, Question Question), string> asked = QuestionModule.Ask(loaded.Config, request);
         if (asked.IsError)
         {
             Screen.Complain(Tone.Bad, $"bitflow: {asked.ErrorValue}");

@@ -68,7 +68,7 @@ internal sealed class DescriptorGuard : IDisposable
             return false;
         }
 
-        if (!Admission.IsScarce(Limit, descriptor + _dialer.Owed))
+        if (!DescriptorBudget.IsScarce(Limit, descriptor + _dialer.Owed))
             return true;
         Pause();
         return false;
@@ -109,10 +109,10 @@ internal sealed class DescriptorGuard : IDisposable
         bool over;
         lock (_gate)
         {
-            int inUse = Admission.InUse(Libc.DescriptorsInUse(), _dialer.Owed);
-            over = Admission.IsAmple(Limit, inUse);
+            int inUse = DescriptorBudget.InUse(Libc.DescriptorsInUse(), _dialer.Owed);
+            over = DescriptorBudget.IsAmple(Limit, inUse);
             _scarce = !over;
-            _allowance = Admission.Allowance(Limit, inUse, _open());
+            _allowance = DescriptorBudget.Allowance(Limit, inUse, _open());
             if (!over)
                 _timer.Change(LookAgain, Timeout.InfiniteTimeSpan);
             if (_held && _allowance > 0)

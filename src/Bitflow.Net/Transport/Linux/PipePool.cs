@@ -17,7 +17,7 @@ internal sealed class PipePool
     private Instant _tryAgainAt = Instant.OfNanoseconds(long.MinValue);
 
     /// <param name="loops">How many pools share the process's descriptors.</param>
-    public PipePool(int loops) => _most = Admission.MostPipes(Libc.DescriptorLimit(), loops);
+    public PipePool(int loops) => _most = DescriptorBudget.MostPipes(Libc.DescriptorLimit(), loops);
 
     public SplicePipe? TryRent(Instant now)
     {

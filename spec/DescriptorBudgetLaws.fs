@@ -1,0 +1,95 @@
+module Bitflow.Spec.DescriptorBudgetLaws
+
+open System
+open Xunit
+open Bitflow.Domain
+
+[<Fact>]
+let ``accepting pauses exactly when fewer than 32 descriptors are left beside the newest`` () =
+    Law.HoldsFor([ for limit in [ 64L; 256L; 1024L ] do for newest in 0 .. int limit - 1 -> limit, newest ], fun (limit, newest) ->
+        let free = int limit - (newest + 1)
+        DescriptorBudget.isScarce limit newest = (free < 32))
+
+[<Fact>]
+let ``what may be accepted while descriptors are scarce leaves 32 of them, its targets' included`` () =
+    Law.HoldsFor([ for limit in [ 64L; 256L; 1024L ] do for inUse in 0 .. int limit -> limit, inUse ], fun (limit, inUse) ->
+        let allowed = DescriptorBudget.allowance limit inUse 1
+        allowed >= 0 && (allowed = 0 || int limit - inUse - 2 * allowed >= 32) && (allowed > 0) = (int limit - inUse >= 34))
+
+[<Fact>]
+let ``where the scarcity is over, something may be accepted, and the next descriptor does not bring it back`` () =
+    Law.HoldsFor([ for limit in [ 64L; 256L; 1024L ] do for inUse in 0 .. int limit -> limit, inUse ], fun (limit, inUse) ->
+        not (DescriptorBudget.isAmple limit inUse) || (DescriptorBudget.allowance limit inUse 1 > 0 && not (DescriptorBudget.isScarce limit inUse)))
+
+[<Fact>]
+let ``the scarcity is over once enough descriptors were closed`` () =
+    Law.HoldsFor([ 64L; 256L; 1024L; 1_000_000L ], fun limit ->
+        DescriptorBudget.isAmple limit (int limit - 64) && not (DescriptorBudget.isAmple limit (int limit - 63)))
+
+[<Fact>]
+let ``the admin server answers out of half of what accepting clients leaves, and leaves the other half`` () =
+    Law.HoldsFor([ for limit in [ 64L; 256L; 1024L ] do for inUse in 0 .. int limit -> limit, inUse ], fun (limit, inUse) ->
+        DescriptorBudget.mayAdminAccept limit inUse = (limit - int64 inUse > 16L)
+        && (DescriptorBudget.isScarce limit inUse || DescriptorBudget.mayAdminAccept limit inUse))
+
+[<Fact>]
+let ``the admin server starts exactly where there is room for it and for what it leaves`` () =
+    Law.HoldsFor([ for limit in [ 64L; 256L; 1024L ] do for inUse in 0 .. int limit + 1 -> limit, inUse ], fun (limit, inUse) ->
+        isNull (DescriptorBudget.adminShortage limit inUse) = (limit - int64 inUse >= 74L))
+
+[<Fact>]
+let ``the program starts exactly where the limit leaves room for itself, three descriptors a loop, and the reserve`` () =
+    Law.HoldsFor([ for limit in 0L..400L do for processors in [ 1; 2; 64 ] do for serves in [ true; false ] -> limit, processors, serves ], fun (limit, processors, serves) ->
+        isNull (DescriptorBudget.startShortage limit processors serves) = (limit >= 138L + (if serves then 3L * int64 processors else 0L)))
+
+[<Fact>]
+let ``who cannot start says how many descriptors there may be, how many serving needs, though a command needs fewer, and what to raise`` () =
+    Law.HoldsFor([ 64L, 2, false, [ "64"; "144"; "LimitNOFILE"; "ulimit -n" ]; 200L, 64, true, [ "200"; "330" ] ], fun (limit, processors, serves, words) ->
+        words |> List.forall (DescriptorBudget.startShortage limit processors serves).Contains)
+
+let private config limits application =
+    { Application = application; Proxies = [ for i, limit in List.indexed limits -> { Sample.proxy $"p{i}" with Options = { (Sample.proxy "").Options with ConnectionLimit = limit } } ] }
+
+[<Fact>]
+let ``a shortage of descriptors is said where two a connection, what the program holds and the reserve are more than there are`` () =
+    let managed = { Sample.application with Engine = Engine.Managed }
+    let linux = { Sample.application with Engine = Engine.Linux }
+    let admin = { managed with Admin = Some(Address.UnixPath "/a") }
+    Law.HoldsFor(
+        // 106 for the program, 32 in reserve, one for each listener, 41 for the admin server; a loop 3 and its pipes, which are two descriptors each.
+        [ [ 442 ], managed, 1, true; [ 443 ], managed, 1, false; [ 221; 221 ], managed, 1, true; [ 221; 222 ], managed, 1, false
+          [ 422 ], admin, 1, true; [ 423 ], admin, 1, false; [ 490 ], admin, 2, false
+          [ 407 ], linux, 2, true; [ 408 ], linux, 2, false; [ 0; 0 ], managed, 1, true ],
+        fun (limits, application, loops, isEnough) -> isNull (DescriptorBudget.connectionShortage 1024L loops (config limits application)) = isEnough
+    )
+
+[<Fact>]
+let ``proxies that share a connection log share its descriptor`` () =
+    let logged paths =
+        let config = config [ for _ in paths -> 223 ] { Sample.application with Engine = Engine.Managed }
+        { config with Proxies = List.map2 (fun (proxy: ProxyConfig) path -> { proxy with Options = { proxy.Options with ConnectionLog = path } }) config.Proxies paths }
+    Law.HoldsFor(
+        [ [ "/a"; "/a" ], 1033L, true; [ "/a"; "/a" ], 1032L, false; [ "/a"; "/b" ], 1033L, false; [ "/a"; "/b" ], 1034L, true ],
+        fun (paths, limit, isEnough) -> isNull (DescriptorBudget.connectionShortage limit 1 (logged paths)) = isEnough)
+
+[<Fact>]
+let ``the pipes of all loops take at most a sixteenth of the descriptors, and a loop has one at least and 64 at most`` () =
+    Law.HoldsFor([ for limit in [ 64L; 256L; 1024L; 20_000L; 1_000_000L; Int64.MaxValue ] do for loops in [ 1; 2; 8; 64 ] -> limit, loops ], fun (limit, loops) ->
+        let pipes = DescriptorBudget.mostPipes limit loops
+        pipes >= 1 && pipes <= 64 && (pipes = 1 || 2L * int64 pipes * int64 loops <= limit / 16L))
+
+[<Fact>]
+let ``where descriptors cannot be counted for want of one none is free, whatever is owed`` () =
+    Law.Holds(fun (limit: uint16) (owed: uint16) ->
+        let inUse = DescriptorBudget.inUse System.Int32.MaxValue (int owed)
+        let limit = int64 limit
+        inUse > 0 && DescriptorBudget.allowance limit inUse 1 = 0 && not (DescriptorBudget.isAmple limit inUse))
+
+[<Fact>]
+let ``a connection that is still to open a descriptor counts as one that has`` () =
+    Law.Holds(fun (counted: uint16) (owed: uint16) -> DescriptorBudget.inUse (int counted) (int owed) = int counted + int owed)
+
+[<Fact>]
+let ``where no connection is open one is let in, however scarce descriptors are: nobody's end could be waited for`` () =
+    Law.HoldsFor([ for limit in [ 64L; 256L ] do for inUse in 0 .. int limit + 1 -> limit, inUse ], fun (limit, inUse) ->
+        DescriptorBudget.allowance limit inUse 0 = max 1 (DescriptorBudget.allowance limit inUse 1))

@@ -1,0 +1,94 @@
+namespace Bitflow.Domain
+
+/// What becomes of the process's descriptors (RLIMIT_NOFILE): what Bitflow itself holds, what accepting leaves alone, and what there must be to start.
+[<RequireQualifiedAccess>]
+module DescriptorBudget =
+    /// Descriptors that accepting leaves alone: dials, logs and the runtime need some.
+    let reservedDescriptors = 32
+
+    /// Whether the number of a new descriptor says that too few are free. The kernel hands out the lowest free number,
+    /// so a number says at least how many are in use.
+    [<CompiledName "IsScarce">]
+    let isScarce (descriptorLimit: int64) (newest: int) = int64 newest >= descriptorLimit - int64 reservedDescriptors
+
+    /// What a connection needs: one descriptor for the client, one for the target.
+    let descriptorsPerConnection = 2L
+
+    /// Descriptors in use, with those that connections that were accepted are still to open. All of them where not even that can be counted.
+    [<CompiledName "InUse">]
+    let inUse (counted: int) (owed: int) : int = int (min (int64 counted + int64 owed) (int64 System.Int32.MaxValue))
+
+    /// How many connections may be accepted until the next look, while descriptors are scarce: each will want two, and numbers
+    /// tell little now, since the free ones are where others were closed. Where no connection is open there is nobody whose end could be waited for:
+    /// then it is one, for which there may be enough.
+    [<CompiledName "Allowance">]
+    let allowance (descriptorLimit: int64) (inUse: int) (openConnections: int) : int =
+        let free = descriptorLimit - int64 inUse - int64 reservedDescriptors
+        let most = if free <= 0L then 0 else int (min (free / descriptorsPerConnection) (int64 System.Int32.MaxValue))
+        if openConnections <= 0 then max 1 most else most
+
+    /// Whether the scarcity is over. With more to spare than it began with, so that episodes do not alternate with every connection.
+    [<CompiledName "IsAmple">]
+    let isAmple (descriptorLimit: int64) (inUse: int) =
+        descriptorLimit - int64 inUse >= 2L * int64 reservedDescriptors
+
+    /// Whether the admin server may accept one more. It leaves half of the reserve: while clients hold all that they may, somebody must be
+    /// able to look, and what accepting for them leaves is there for such things.
+    [<CompiledName "MayAdminAccept">]
+    let mayAdminAccept (descriptorLimit: int64) (inUse: int) = descriptorLimit - int64 inUse > int64 reservedDescriptors / 2L
+
+    /// What the admin server holds beside its listeners and its clients: the assemblies of a web server, one descriptor each. Measured: 34 in
+    /// the published program.
+    let adminDescriptors = 40L
+
+    /// Why the admin server cannot start now, null where it can. An assembly that could not be loaded for want of a descriptor is not tried
+    /// again by the runtime: what starts half would stay half for good. What is left must do for clients: what accepting leaves, and one of them.
+    [<CompiledName "AdminShortage">]
+    let adminShortage (descriptorLimit: int64) (inUse: int) : string =
+        let free = max 0L (descriptorLimit - int64 inUse)
+        let needed = adminDescriptors + int64 reservedDescriptors + descriptorsPerConnection
+        if free >= needed then null
+        else $"it needs {needed} free descriptors to start, and {free} of {descriptorLimit} are free; raise LimitNOFILE or ulimit -n, or try again when clients have left"
+
+    /// How many pipes a loop of the Linux engine may hold for busy streams, of two descriptors each: those of all loops take at most a sixteenth
+    /// of the descriptors, and none has more than 64.
+    [<CompiledName "MostPipes">]
+    let mostPipes (descriptorLimit: int64) (loops: int) : int = int (max 1L (min 64L (descriptorLimit / (32L * int64 loops))))
+
+    /// What the program holds whatever it serves: the runtime, the standard streams and the log. 84 measured when idle in the published program, most of
+    /// them one for each assembly; with TLS on both sides, statsd, a SOCKS5 proxy and a few reloads, 106.
+    let private programDescriptors = 106L
+
+    /// What a loop holds: on the Linux engine epoll, its wake-up and a ring, on the portable one no more.
+    let private loopDescriptors = 3L
+
+    /// Why the program cannot do its work at all, be it to serve on a loop for each processor or a command, which has no loops; null where it can.
+    /// Below this the runtime finds no descriptor for an assembly or a thread, and aborts. Measured in the published program: `check` needs 64. To serve on
+    /// two loops, with TLS on both sides, statsd, Sentry and a reload, needs 116; on 64, without any of it, 213. What is named is what serving needs,
+    /// whoever asks: a limit raised to what a command needs would be too low for the next start.
+    [<CompiledName "StartShortage">]
+    let startShortage (descriptorLimit: int64) (processors: int) (serves: bool) : string =
+        let needed loops = programDescriptors + loopDescriptors * int64 loops + int64 reservedDescriptors
+        if descriptorLimit >= needed (if serves then processors else 0) then null
+        else $"no more than {descriptorLimit} descriptors may be open, and Bitflow needs {needed processors} to start; raise LimitNOFILE or ulimit -n"
+
+    /// What the program itself holds at most, without its clients, targets and listeners: itself, the loops of the Linux engine with their pipes, and the
+    /// admin server, where there is one.
+    let private ownDescriptors (descriptorLimit: int64) (loops: int) (application: ApplicationConfig) =
+        let engine = if application.Engine = Engine.Managed then 0L else int64 loops * (loopDescriptors + 2L * int64 (mostPipes descriptorLimit loops))
+        let admin = if application.Admin.IsSome then adminDescriptors + 1L else 0L
+        programDescriptors + engine + admin
+
+    /// Says so where the limit on descriptors (RLIMIT_NOFILE) cannot carry what `connection_limit` lets in, over all proxies, beside what the program
+    /// itself holds (with so many loops), its listeners, its connection logs, and the reserve that accepting leaves; null where it can. Proxies
+    /// without a limit ask for nothing that could be counted.
+    [<CompiledName "ConnectionShortage">]
+    let connectionShortage (descriptorLimit: int64) (loops: int) (config: Config) : string =
+        let connections = config.Proxies |> List.sumBy (fun p -> int64 p.Options.ConnectionLimit)
+        let logs = config.Proxies |> List.map _.Options.ConnectionLog |> List.filter ((<>) "") |> List.distinct
+        let files = int64 (config.Proxies.Length + logs.Length)
+        let others = ownDescriptors descriptorLimit loops config.Application + files + int64 reservedDescriptors
+        if connections = 0L || connections * descriptorsPerConnection + others <= descriptorLimit then
+            null
+        else
+            $"connection_limit lets in {connections} connections, which need {connections * descriptorsPerConnection} descriptors beside the {others} for Bitflow itself, and the limit is {descriptorLimit}; raise LimitNOFILE or ulimit -n, or lower connection_limit"
