@@ -192,3 +192,14 @@ let ``an address with a zone is refused for its zone`` () =
 [<Fact>]
 let ``a scheme that is not known is the one before the first slashes`` () =
     Law.HoldsFor([ "ftp://a"; "ftp://a://b"; "ftp://a:80/x://" ], fun text -> Address.tryParse text = Error(AddressError.UnknownScheme "ftp"))
+
+[<Fact>]
+let ``what is advised for an address without a port is one, and a path is told of unix:`` () =
+    Law.HoldsFor(
+        [ "/run/a.sock", "write \"unix:/run/a.sock\""; "./a.sock", "write \"unix:/path\""; "a", "write \"a:80\""; "10.0.0.1", "write \"10.0.0.1:80\""
+          "5 s", "neither a host name nor an address"; "a..b", "neither a host name nor an address"; "{{ TARGET }}", "neither a host name nor an address"
+          "127.0.0.1 80", "neither a host name nor an address" ],
+        fun (text, words) ->
+            match Address.tryParse text with
+            | Ok _ -> false
+            | Error error -> (Address.describe error).Contains words)

@@ -176,10 +176,19 @@ let ``a secret stands in no message, in whatever way it is written`` () =
         let withProxy = file "" $"proxy: {value}\nconnect_attempts: many" ""
         let withDsn = $"application:\n  sentry_dsn: {value}\n  shutdown_timeout: 5\n" + file "" "" ""
         let withMetrics = $"application:\n  metrics:\n    address: a:1\n    proxy: {value}\n" + file "" "" ""
-        [ withProxy; withDsn; withMetrics ]
+        let withoutBlanks =
+            [ for key in [ "proxy:"; "proxy="; "Proxy:" ] do file "" $"{key}{value}: x" ""
+              $"application: {{sentry_dsn:{value}}}\n" + file "" "" "" ]
+        withProxy :: withDsn :: withMetrics :: withoutBlanks
         |> List.forall (fun text ->
             let reading = read text
             Seq.append reading.Errors reading.Warnings |> Seq.forall (fun line -> not (line.Contains SecretValue.Word))))
+
+[<Fact>]
+let ``a secret key whose value follows without a blank is told so, and shown alone`` () =
+    let target written = $"server:\n  proxies:\n    - name: a\n      listener: {{address: \":80\"}}\n      targets:\n        - {{name: t, address: \"a:1\", {written}}}\n"
+    let told = "config.yaml:6:37: server.proxies[0].targets[0].proxy: the value is part of the key; write \"proxy: …\", with a colon and a blank"
+    Law.HoldsFor([ "proxy:us:pw@h:1"; "proxy=us:pw@h:1"; "proxy:\"us:pw@h:1\"" ], fun written -> List.ofSeq (read (target written)).Errors = [ told ])
 
 // ---- Values
 

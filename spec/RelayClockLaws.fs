@@ -46,13 +46,14 @@ let ``looking again always lies ahead, so that no timer spins`` () =
         | ClockVerdict.Over _ -> true)
 
 [<Fact>]
-let ``the shortest timeout there is lets no timer spin either`` () =
+let ``neither the shortest timeout there is nor the longest lets a timer spin`` () =
     Law.Holds(fun (r: StampedRelay) ->
         let standstill = ValueSome { Acknowledged = 0L; Since = Instant.Never; Others = Unacknowledged.None }
-        let shortest = { r with ClientWrite = Duration.OfNanoseconds 1L; ClientSide = { r.ClientSide with Standstill = standstill } }
-        match verdict shortest with
-        | ClockVerdict.LookAgain at -> at.Nanoseconds > r.Now.Nanoseconds
-        | ClockVerdict.Over _ -> true)
+        [ Duration.OfNanoseconds 1L; Duration.Max ]
+        |> List.forall (fun timeout ->
+            match verdict { r with ClientWrite = timeout; ClientSide = { r.ClientSide with Standstill = standstill } } with
+            | ClockVerdict.LookAgain at -> at.Nanoseconds > r.Now.Nanoseconds
+            | ClockVerdict.Over _ -> true))
 
 [<Fact>]
 let ``nothing can be over before it is looked at again, whatever moves in between`` () =

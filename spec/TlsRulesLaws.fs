@@ -149,7 +149,7 @@ let ``a target is asked for by the configured name, else by the host of its addr
           ReadTimeout = Duration.Zero; WriteTimeout = Duration.Zero; KeepAlive = KeepAlive.Off; Tls = None }
     let tls name = { TargetTls.VerifyMode = VerifyMode.Strict; Certificates = []; ApplicationProtocols = []; MinVersion = TlsVersion.Tls13; ServerName = name }
     Law.HoldsFor(
-        [ "a.example:443", "", "a.example"; "a.example.:443", "", "a.example"; "a.example:443", "b.example", "b.example"
+        [ "a.example:443", "", "a.example"; "a.example.:443", "", "a.example"; "a.example:443", "b.example", "b.example"; "a.example:443", "b.example.", "b.example"
           "10.0.0.1:443", "", "10.0.0.1"; "[::1]:443", "", "::1"; "unix:/a", "", ""; "unix:/a", "a.example", "a.example" ],
         fun (address, name, asked) -> TargetName.ofTarget (target address) (tls name) = asked)
 

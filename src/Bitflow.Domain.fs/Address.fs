@@ -138,6 +138,8 @@ module Address =
             else
                 match text.IndexOf ':' with
                 | -1 when text = "" -> Error AddressError.Empty, ""
+                // What a port would not make an address of.
+                | -1 when not (isHostName text || (IpAddress.tryParse text).IsSome || text = "*" || text.Contains '/') -> Error(AddressError.BadHost text), ""
                 | -1 -> Error(AddressError.NoPort text), ""
                 | colon when text.IndexOf(':', colon + 1) >= 0 ->
                     let isLikeV6 = text |> String.forall (fun c -> Char.IsAsciiHexDigit c || c = ':' || c = '.' || c = '%')
@@ -295,6 +297,8 @@ module Address =
         | AddressError.BadHost "*" -> "\"*\" is no host; leave it out for every address, as in \":80\""
         | AddressError.NoPort text when text <> "" && String.forall Char.IsAsciiDigit text ->
             $"\"{text}\" is a port without a colon before it; write \":{text}\", or \"127.0.0.1:{text}\" for this machine alone"
+        | AddressError.NoPort text when text.StartsWith '/' -> $"\"{text}\" has no port; for the path of a Unix socket write \"unix:{text}\""
+        | AddressError.NoPort text when text.Contains '/' -> $"\"{text}\" has no port; write \"unix:/path\" for a Unix socket, with all of its path"
         | AddressError.NoPort text -> $"\"{text}\" has no port; write \"{text.TrimEnd ':'}:80\", for example"
         | AddressError.NotAPort text -> $"\"{text}\" is no port; write a number from 0 to 65535"
         | AddressError.BadHost text -> $"\"{text}\" is neither a host name nor an address; IPv6 addresses go in brackets, as in \"[::1]:80\""

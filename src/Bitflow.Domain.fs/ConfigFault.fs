@@ -8,6 +8,8 @@ type ConfigFault =
     | Yaml of YamlFault
     // A key
     | UnknownKey of name: string * known: string list
+    /// A secret key and, with no blank between them, its value.
+    | NoBlankBehindColon of key: string
     | Missing of name: string * example: string
     | Retired of remedy: string
     // A value
@@ -88,7 +90,14 @@ module ConfigFault =
         | DurationError.NotANumber -> $"\"{text}\" is no duration; write \"250ms\", \"1.5s\" or \"1m30s\", for example"
 
     /// The names of the keys whose values stand in no message.
-    let private secretKeys = set [ "proxy"; "sentry_dsn" ]
+    let private secretKeys = [ "proxy"; "sentry_dsn" ]
+
+    /// The secret key that a written key is, or begins with: without a blank behind its colon, `proxy:user:…` is one key to YAML.
+    let private secretIn (written: string) =
+        let isWord (c: char) = Char.IsAsciiLetterOrDigit c || c = '_' || c = '-'
+        secretKeys
+        |> List.tryFind (fun key ->
+            written = key || (written.StartsWith(key, StringComparison.OrdinalIgnoreCase) && written.Length > key.Length && not (isWord written[key.Length])))
 
     /// A fault within a secret value, as when its text was meant as text but is read as a tag, an alias or a mapping,
     /// ends its path at the secret key and loses what it quotes.
@@ -99,12 +108,18 @@ module ConfigFault =
             | YamlPath.Key(parent, name) ->
                 match cut parent with
                 | ValueSome cut -> ValueSome cut
-                | ValueNone -> if secretKeys.Contains name then ValueSome path else ValueNone
+                | ValueNone ->
+                    match secretIn name with
+                    | Some key -> ValueSome(YamlPath.Key(parent, key))
+                    | None -> ValueNone
             | YamlPath.Element(parent, _) -> cut parent
         match cut path, fault with
         | ValueNone, _ -> path, fault
         | ValueSome secret, ConfigFault.Yaml fault -> secret, ConfigFault.Yaml(Yaml.withoutText fault)
-        | ValueSome secret, ConfigFault.UnknownKey _ -> secret, ConfigFault.UnknownKey("", [])
+        | ValueSome secret, ConfigFault.UnknownKey(name, _) ->
+            match secretIn name with
+            | Some key when key <> name -> secret, ConfigFault.NoBlankBehindColon key
+            | _ -> secret, ConfigFault.UnknownKey("", [])
         | ValueSome secret, _ -> secret, fault
 
     /// What is wrong, and what would be right.
@@ -116,6 +131,7 @@ module ConfigFault =
             match Spelling.nearest name known with
             | ValueSome near -> $"this key is not known; did you mean \"{near}\"?"
             | ValueNone -> "this key is not known; remove it"
+        | ConfigFault.NoBlankBehindColon key -> $"the value is part of the key; write \"{key}: …\", with a colon and a blank"
         | ConfigFault.Missing(name, example) -> $"missing; write \"{name}: {example}\", for example"
         | ConfigFault.Retired remedy -> remedy
         | ConfigFault.WrongShape(found, noun, example) -> $"{found} where {noun} belongs; write \"{example}\", for example"
@@ -133,9 +149,9 @@ module ConfigFault =
         | ConfigFault.NotInteger(text, _) -> $"\"{text}\" is no whole number; write decimal digits alone, as in 3"
         | ConfigFault.OutOfRange(text, least, most) -> $"{text} is out of range; write a whole number from {least} to {most}"
         | ConfigFault.NotAChoice(text, words) ->
-            match Spelling.nearest text words with
+            match Spelling.similar text words with
             | ValueSome near -> $"\"{text}\" is not known here; write one of {choices words} (the nearest is \"{near}\")"
-            | ValueNone -> $"\"{text}\" is not known here"
+            | ValueNone -> $"\"{text}\" is not known here; write one of {choices words}"
         | ConfigFault.Address error -> Address.describe error
         | ConfigFault.DescriptorForAdmin -> "the admin server takes no descriptor; write \"host:port\" or \"unix:/path\""
         | ConfigFault.Network error ->
@@ -182,5 +198,5 @@ module ConfigWarning =
             $"while a write to the {side} is pending this clock stands still; set {opposite} too"
         | ConfigWarning.LiteralBesideDualStack address ->
             $"\"{address}\" is one address of one family; with \"enable_dual_stack\" clients of the other family fail"
-        | ConfigWarning.SlowToGiveUp longest -> $"a client may wait {longest} before dialling is given up; lower connect_timeout or connect_attempts"
+        | ConfigWarning.SlowToGiveUp longest -> $"a client may wait {longest} before dialling is given up; lower connect_timeout, connect_backoff or connect_attempts"
         | ConfigWarning.NeverGivesUp -> "without connect_timeout a client may wait for as long as the kernel tries"

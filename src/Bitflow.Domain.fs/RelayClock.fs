@@ -69,7 +69,8 @@ module RelayClock =
         elif a.Held then now + timeout
         else a.LastMoved + timeout
 
-    let private half (timeout: Duration) = Duration.OfNanoseconds((timeout.TotalNanoseconds + 1L) / 2L)
+    /// Rounded up: half of the shortest is not nothing, and half of the longest no overflow.
+    let private half (timeout: Duration) = Duration.OfNanoseconds(timeout.TotalNanoseconds / 2L + timeout.TotalNanoseconds % 2L)
 
     /// The kernel takes new bytes only once much of what it holds is through, so a pending write of which it takes none says little of a slow reader: as
     /// long as something was acknowledged within half of the timeout, he moves. And as long as an answer may be under way, for a whole round trip and an

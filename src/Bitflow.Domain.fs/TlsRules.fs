@@ -93,10 +93,12 @@ module TargetName =
     /// be verified). Address literals are verified as such, and no server name is sent for them.
     [<CompiledName "Of">]
     let ofTarget (target: TargetConfig) (tls: TargetTls) : string =
+        // No dot stands at its end (RFC 6066 section 3).
+        let withoutDot (name: string) = if name.EndsWith '.' then name.Substring(0, name.Length - 1) else name
         if tls.ServerName <> "" then
-            tls.ServerName
+            withoutDot tls.ServerName
         else
             match target.Address with
-            | Address.Tcp(_, Host.Name name, _) -> if name.EndsWith '.' then name.Substring(0, name.Length - 1) else name
+            | Address.Tcp(_, Host.Name name, _) -> withoutDot name
             | Address.Tcp(_, Host.Literal address, _) -> string address
             | _ -> ""

@@ -94,7 +94,7 @@ module Usage =
               [ "Runs the very plan that starting runs: files and certificates are loaded,"
                 "nothing is bound. Errors and warnings go to standard error, a line each, as"
                 "FILE:LINE:COLUMN: KEY: what is wrong, and what would be right." ]
-            Examples = [ "bitflow check --config bitflow.yaml && kill -HUP $(pidof bitflow)" ] }
+            Examples = [ "bitflow check --config bitflow.yaml && systemctl reload bitflow" ] }
           { Name = "explain"
             Words = noWords
             Does = "say what would be decided for a client, and why"
