@@ -106,12 +106,19 @@ let ``a field of another type is named`` () =
     Law.HoldsFor(
         [ """{"name":1}""", "name"; """{"timestamp":"yesterday"}""", "timestamp"; """{"source_protocol":"tcp4","source_ip":"::1.2"}""", "source_ip"
           """{"source_port":70000}""", "source_port"; """{"duration":"1"}""", "duration"; """{"duration":1e300}""", "duration"
-          """{"source_transport":"carrier pigeon"}""", "source_transport"; """{"error":"\ud800"}""", "error"; """{"header":"v3"}""", "header"
+          """{"source_transport":"carrier pigeon"}""", "source_transport"; """{"error":"\ud800"}""", "error"; """{"timestamp":"\ud8002026-01-02T03:04:05Z"}""", "timestamp"; """{"header":"v3"}""", "header"
           """{"close_reason":"a.b.c"}""", "close_reason"
           """{"resolved":[{}]}""", "resolved"; """{"alpn_offer":[1]}""", "alpn_offer"; """{"hello_read":"yes"}""", "hello_read"; """{"tls_offer":"1.3"}""", "tls_offer"; """{"tls_offer":[],"large_group":4096}""", "large_group"
           """{"dial_attempts":99999999999}""", "dial_attempts" ],
         fun (line, key) -> match ConnectionLogLine.tryParse line with Error(ConnectionRecordError.BadField bad) -> bad = key | _ -> false
     )
+
+[<Fact>]
+let ``a key that is no Unicode makes a line none of the log's`` () =
+    let beside more = $"""{{"name":"web","timestamp":"2026-01-02T03:04:05Z",{more}}}"""
+    let key = "\\ud800" + System.String('a', 50)
+    Law.HoldsFor([ beside $"\"{key}\":1"; beside $"\"resolved\":[{{\"{key}\":1}}]" ], fun line ->
+        match ConnectionLogLine.tryParse line with Error ConnectionRecordError.NotJson -> true | _ -> false)
 
 [<Fact>]
 let ``a line without what every record has, the reference's too, is none`` () =

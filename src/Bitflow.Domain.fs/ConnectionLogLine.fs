@@ -232,4 +232,6 @@ module ConnectionLogLine =
         with
         | :? JsonException
         // A line that is no valid UTF-16 cannot be transcoded for reading.
-        | :? ArgumentException -> Error ConnectionRecordError.NotJson
+        | :? ArgumentException
+        // An escaped lone surrogate in a key, of whatever object, cannot be unescaped.
+        | :? InvalidOperationException -> Error ConnectionRecordError.NotJson

@@ -16,14 +16,15 @@ type internal JsonKind<'a> =
 
 [<RequireQualifiedAccess>]
 module internal JsonKind =
+    let private ofString (read: JsonElement -> 'a voption) (element: JsonElement) =
+        if element.ValueKind <> JsonValueKind.String then ValueNone
+        // An escaped lone surrogate is a string in JSON and none here.
+        else try read element with :? InvalidOperationException -> ValueNone
+
     let text: JsonKind<string> =
         { Absent = ""
           Write = fun json text -> json.WriteStringValue(JsonText.orEmpty text)
-          Read =
-            fun element ->
-                if element.ValueKind <> JsonValueKind.String then ValueNone
-                // An escaped lone surrogate is a string in JSON and none here.
-                else try ValueSome(element.GetString()) with :? InvalidOperationException -> ValueNone }
+          Read = ofString (fun element -> ValueSome(element.GetString())) }
 
     let number: JsonKind<int64> =
         { Absent = 0L
@@ -53,10 +54,7 @@ module internal JsonKind =
     let time: JsonKind<DateTimeOffset> =
         { Absent = DateTimeOffset.UnixEpoch
           Write = fun json time -> json.WriteStringValue(time.UtcDateTime.ToString("O", CultureInfo.InvariantCulture))
-          Read =
-            fun element ->
-                if element.ValueKind <> JsonValueKind.String then ValueNone
-                else match element.TryGetDateTimeOffset() with | true, at -> ValueSome(at.ToUniversalTime()) | _ -> ValueNone }
+          Read = ofString (fun element -> match element.TryGetDateTimeOffset() with | true, at -> ValueSome(at.ToUniversalTime()) | _ -> ValueNone) }
 
     /// A duration as a number of milliseconds, exact to the nanosecond.
     let milliseconds: JsonKind<Duration> =

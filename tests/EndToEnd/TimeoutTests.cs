@@ -355,6 +355,21 @@ public sealed class TimeoutTests
         return (Noise[..sent], full);
     }
 
+    /// <summary>A debugger, a freezer of containers or a suspended machine stops the process; what came meanwhile is looked at before the clocks.</summary>
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task Bytes_that_came_while_the_process_was_stopped_count_before_any_timeout(string engine)
+    {
+        using Relayed r = await RelayAsync(engine, listener: ", read_timeout: 800ms");
+        await r.Client.SendAllAsync("a");
+        Assert.Equal("a"u8.ToArray(), await r.Target.ReadExactlyAsync(1));
+        r.Bitflow.Signal("STOP");
+        await r.Client.SendAllAsync("b");
+        await Task.Delay(2 * Limit);
+        r.Bitflow.Signal("CONT");
+        Assert.Equal("b"u8.ToArray(), await r.Target.ReadExactlyAsync(1));
+    }
+
     private sealed class Relayed(BitflowProcess bitflow, Socket client, Socket target, long began) : IDisposable
     {
         public BitflowProcess Bitflow { get; } = bitflow;

@@ -37,6 +37,26 @@ public sealed class LinuxPumpContract() : PumpContract(new LinuxEngine(loops: 1)
         Assert.False(loop.IsRingBusy);
     }
 
+    /// <summary>A seccomp filter forbids the loop's thread to splice, which says nothing of the connection.</summary>
+    [Theory]
+    [InlineData(Errno.NotPermitted, true)]
+    [InlineData(Errno.NoSuchCall, true)]
+    [InlineData(Errno.Invalid, true)]
+    [InlineData(Errno.NoMemory, false)]
+    public async Task A_stream_that_may_not_be_spliced_is_copied_and_its_end_is_an_end(int errno, bool forGood)
+    {
+        using Pumping pumping = await BeginAsync();
+        await pumping.Client.OnLoop(_ => SpliceFilter.Refuse(errno));
+        byte[] sent = Wire.Pattern(4_000_000, 3);
+        Task<byte[]> receiving = pumping.Target.PeerReceive(sent.Length);
+        await SendAll(pumping.Client.Peer, sent);
+        Assert.True((await receiving).AsSpan().SequenceEqual(sent));
+        bool givesPipes = await pumping.Client.OnLoop(client => ((LinuxLoop)client.Loop).Pipes.TryRent(client.Loop.Now) is not null);
+        Assert.Equal(forGood, !givesPipes);
+        pumping.Client.Peer.Shutdown(SocketShutdown.Send);
+        Assert.Equal((Side.Client, RelayEvent.Ended), await pumping.Told.NextAsync());
+    }
+
     /// <summary>The send that finds the reset takes the kernel's error with it, and what follows on the connection looks like an end.</summary>
     [Fact]
     public async Task A_reset_that_a_send_of_the_ring_finds_first_is_no_end()

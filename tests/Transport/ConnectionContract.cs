@@ -85,6 +85,17 @@ public abstract class ConnectionContract : IDisposable
 
     [Theory]
     [MemberData(nameof(Families))]
+    public async Task A_server_that_resets_at_once_is_known_by_its_address(Family family)
+    {
+        using Wire wire = await Wire.ConnectedAsync(_engine, family);
+        Endpoint server = Endpoints.FromPlatform(wire.Peer.LocalEndPoint);
+        wire.Peer.LingerState = new LingerOption(true, 0);
+        wire.Peer.Close();
+        Assert.Equal(server, await wire.OnLoop(c => c.Remote));
+    }
+
+    [Theory]
+    [MemberData(nameof(Families))]
     public async Task Bytes_and_an_end_that_came_before_the_first_wait_are_both_received(Family family)
     {
         using Wire wire = await Wire.AcceptedAsync(_engine, family);

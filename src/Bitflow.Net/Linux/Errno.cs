@@ -6,6 +6,9 @@ namespace Bitflow.Net.Linux;
 /// </summary>
 internal static class Errno
 {
+    /// <summary>EPERM.</summary>
+    public const int NotPermitted = 1;
+
     /// <summary>ENOENT.</summary>
     public const int NoEntry = 2;
 
@@ -27,8 +30,14 @@ internal static class Errno
     /// <summary>ENOTDIR.</summary>
     public const int NotADirectory = 20;
 
+    /// <summary>EINVAL.</summary>
+    public const int Invalid = 22;
+
     /// <summary>EPIPE.</summary>
     public const int BrokenPipe = 32;
+
+    /// <summary>ENOSYS.</summary>
+    public const int NoSuchCall = 38;
 
     /// <summary>ETIME: a wait of the ring's is over.</summary>
     public const int TimedOut = 62;

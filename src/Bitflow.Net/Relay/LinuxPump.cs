@@ -195,7 +195,8 @@ internal sealed class LinuxPump : IReadyHandler
 
         if (got.Fault != IoFault.None || got.IsEnd)
         {
-            // Splice stops at the mark of urgent data for good, and tells of the end or the fault that is queued behind the bytes behind it. A receive goes on.
+            // Splice stops at the mark of urgent data for good, and tells of the end or the fault that is queued behind the bytes behind it; and it may be
+            // refused where a receive is not. A receive goes on.
             StopSplicing();
             return true;
         }

@@ -180,7 +180,7 @@ internal sealed unsafe class IoRing
 
         // From Linux 6.13 on a call does no more than some twenty things of all that wait to be done, and the end of the watch is behind them.
         while (!IsWatchOver(number))
-            Enter(0, IoUring.EnterGetEvents, 0);
+            _ = Enter(0, IoUring.EnterGetEvents, 0);
     }
 
     /// <summary>
@@ -282,7 +282,7 @@ internal sealed unsafe class IoRing
     /// </summary>
     public void Submit()
     {
-        Enter(0, 0, 0);
+        _ = Enter(0, 0, 0);
         if (_sent.Count == 0)
             return;
         for (uint at = *_completionHead; at != Volatile.Read(ref *_completionTail); at++)
@@ -300,7 +300,11 @@ internal sealed unsafe class IoRing
     {
         if (_settleSoon)
             milliseconds = 0;
-        Enter(milliseconds == 0 ? 0u : 1u, IoUring.EnterGetEvents, milliseconds);
+        int answer = Enter(milliseconds == 0 ? 0u : 1u, IoUring.EnterGetEvents, milliseconds);
+
+        // Stopped and continued (SIGSTOP): what came meanwhile is looked at before any clock is.
+        if (answer == -Errno.Interrupted)
+            _ = Enter(0, IoUring.EnterGetEvents, 0);
     }
 
     public bool TryTake(out RingCompletion completion)
@@ -366,7 +370,7 @@ internal sealed unsafe class IoRing
         return entry;
     }
 
-    private void Enter(uint complete, uint flags, int milliseconds)
+    private int Enter(uint complete, uint flags, int milliseconds)
     {
         Volatile.Write(ref *_submissionTail, _tail);
         uint submit = _tail - Volatile.Read(ref *_submissionHead);
@@ -376,5 +380,6 @@ internal sealed unsafe class IoRing
         // Anything else is as grave as an epoll_wait that fails.
         if (answer is < 0 and not (-Errno.TimedOut or -Errno.Interrupted or -Errno.Busy or -Errno.WouldBlock))
             throw new InvalidOperationException($"io_uring_enter failed with errno {-answer}");
+        return answer;
     }
 }

@@ -420,8 +420,19 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
     internal bool TrySplice(SplicePipe pipe, out IoResult result)
     {
         // A pipe may be full of small pieces long before its bytes: a short answer proves nothing.
-        return Received(pipe.Fill(_descriptor), out result);
+        int answer = pipe.Fill(_descriptor);
+        if (!IsOfTheSplice(answer))
+            return Received(answer, out result);
+        OwnLoop.Pipes.NoteRefusal(-answer);
+        result = IoResult.Failed(IoFaults.OfErrno(-answer));
+        return true;
     }
+
+    /// <summary>
+    /// Whether an answer says something of the call, and nothing of the connection, whose own error it would have taken from the kernel: a receive goes on.
+    /// </summary>
+    private static bool IsOfTheSplice(int answer) =>
+        answer is -Errno.NotPermitted or -Errno.Interrupted or -Errno.NoMemory or -Errno.Invalid or -Errno.NoSuchCall or -Errno.NoBuffers;
 
     internal override bool TrySendNow(ReadOnlySpan<byte> data, bool more, out IoResult result)
     {

@@ -12,4 +12,7 @@ internal static partial class LinuxLog
         Level = LogLevel.Debug,
         Message = "loop {Loop} has no io_uring ({Reason}): kept connections of small messages cost more calls; see kernel.io_uring_disabled, and seccomp filters of containers")]
     public static partial void NoRing(ILogger logger, int loop, string reason);
+
+    [LoggerMessage(EventId = 3003, Level = LogLevel.Debug, Message = "loop {Loop} may not splice ({Reason}): busy streams are copied; see seccomp filters of containers")]
+    public static partial void NoSplice(ILogger logger, int loop, string reason);
 }

@@ -62,7 +62,7 @@ internal sealed class LinuxLoop : EventLoop
         _logger = logger;
         _ringBuffers = ringBuffers;
         _keepAlive = new LateKeepAlive(this, _sinks);
-        Pipes = new PipePool(loops);
+        Pipes = new PipePool(logger, place, loops);
         _now = MonotonicClock.Now;
         _epoll = Checked(Libc.EpollCreate(), "epoll_create1");
         _wake = Checked(Libc.EventFd(), "eventfd");
@@ -319,6 +319,10 @@ internal sealed class LinuxLoop : EventLoop
     private unsafe void WaitInEpoll(byte* events, int milliseconds)
     {
         int answer = Libc.EpollWait(_epoll, events, EventsPerTurn, milliseconds);
+
+        // Stopped and continued (SIGSTOP): what came meanwhile is looked at before any clock is.
+        if (answer == -Errno.Interrupted)
+            answer = Libc.EpollWait(_epoll, events, EventsPerTurn, 0);
         _eventCount = Math.Max(answer, 0);
         _eventCursor = 0;
         if (answer < 0 && answer != -Errno.Interrupted)

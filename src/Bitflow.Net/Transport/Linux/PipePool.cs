@@ -1,5 +1,7 @@
+using System.Runtime.InteropServices;
 using Bitflow.Domain;
 using Bitflow.Net.Linux;
+using Microsoft.Extensions.Logging;
 
 namespace Bitflow.Net.Transport.Linux;
 
@@ -12,15 +14,25 @@ internal sealed class PipePool
     private static readonly Duration PauseAfterRefusal = Duration.OfSeconds(1);
 
     private readonly Stack<SplicePipe> _idle = new();
+    private readonly ILogger _logger;
+    private readonly int _loop;
     private readonly int _most;
     private int _made;
+    private bool _refused;
     private Instant _tryAgainAt = Instant.OfNanoseconds(long.MinValue);
 
     /// <param name="loops">How many pools share the process's descriptors.</param>
-    public PipePool(int loops) => _most = DescriptorBudget.MostPipes(Libc.DescriptorLimit(), loops);
+    public PipePool(ILogger logger, int loop, int loops)
+    {
+        _logger = logger;
+        _loop = loop;
+        _most = DescriptorBudget.MostPipes(Libc.DescriptorLimit(), loops);
+    }
 
     public SplicePipe? TryRent(Instant now)
     {
+        if (_refused)
+            return null;
         if (_idle.TryPop(out SplicePipe? pipe))
             return pipe;
         if (_made == _most || now.Nanoseconds < _tryAgainAt.Nanoseconds)
@@ -37,10 +49,20 @@ internal sealed class PipePool
         return pipe;
     }
 
+    /// <summary>A splice failed for a reason that is not the connection's. Where the kernel forbids it or knows nothing of it, no pipe is given out any more.</summary>
+    public void NoteRefusal(int errno)
+    {
+        if (_refused || errno is not (Errno.NotPermitted or Errno.NoSuchCall or Errno.Invalid))
+            return;
+        _refused = true;
+        Close();
+        LinuxLog.NoSplice(_logger, _loop, Marshal.GetPInvokeErrorMessage(errno));
+    }
+
     /// <summary>A pipe that still holds bytes of its stream is closed.</summary>
     public void Return(SplicePipe pipe)
     {
-        if (pipe.Filled == 0)
+        if (pipe.Filled == 0 && !_refused)
         {
             _idle.Push(pipe);
             return;

@@ -60,6 +60,8 @@ internal sealed class ManagedConnection : Connection
 
     public async ValueTask<IoFault> ConnectAsync(EndPoint remote)
     {
+        // A peer that resets at once leaves nobody to ask where he was.
+        _remote = Endpoints.FromPlatform(remote);
         _send.RemoteEndPoint = remote;
         _send.SetBuffer(Memory<byte>.Empty);
         _send.Prepare();
