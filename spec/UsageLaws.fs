@@ -145,3 +145,7 @@ let ``a page shows that there are options exactly where some may be left out`` (
 let ``an option that takes one value is shown with one, one that takes several with dots`` () =
     let page = Usage.page (Usage.commands |> List.find (fun command -> command.Name = "explain"))
     Law.HoldsFor([ page ], fun page -> Regex.IsMatch(page, @"--sni [A-Z]+ ") && Regex.IsMatch(page, @"--down [A-Z]+\.\.\. "))
+
+[<Fact>]
+let ``two neighbours in the wrong order are one mistake`` () =
+    Law.HoldsFor([ "tset", ValueSome "test"; "idff", ValueSome "diff"; "tste", ValueSome "test"; "ttse", ValueNone ], fun (word, meant) -> Spelling.similar word [ "test"; "diff" ] = meant)

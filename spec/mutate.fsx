@@ -146,6 +146,7 @@ let equivalent: (string * string * string * string) list =
       "CommandLine", "raiseOnUsage = false", "", "help was answered before"
       "CommandLine", "checkStructure = false", "", "the structure is sound; checking it takes time at a start"
       "Spelling", "Array2D.zeroCreate", "", "a table with room to spare"
+      "DescribedClient", "text.Length > 2", "", "no address has one character"
       "ConfigKind", "YamlValue.Null -> \"nothing stands\"", "", "what is null was answered before its shape is asked for"
       "Forecast", "let private accepted = Instant 0L", "", "only differences of instants count"
       "IpNetwork", "if joined.Count > 0 && AddressRange.Compare(range.First, joined[joined.Count - 1].Last) <= 0 then", "", "two ranges that share one address, joined or not, hold the same addresses"

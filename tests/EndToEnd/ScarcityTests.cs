@@ -103,6 +103,36 @@ public sealed class ScarcityTests
         Assert.Equal(0, await bitflow.ExitAsync());
     }
 
+    /// <summary>Who is under way from the loop that took him to the one that will serve him is counted, whichever listener he came by.</summary>
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task Clients_of_several_listeners_leave_room_for_all_their_targets_together(string engine)
+    {
+        const int Clients = 1200;
+        using Peer echo = Peer.Echo();
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(
+            $$"""
+            - name: one
+              listener: { address: '127.0.0.1:0' }
+              targets: [ { name: a, address: '{{echo.Address}}' } ]
+            - name: other
+              listener: { address: '127.0.0.1:0' }
+              targets: [ { name: a, address: '{{echo.Address}}' } ]
+            """,
+            engine: engine,
+            launcher: ["prlimit", "--nofile=300:300"]);
+        await Task.WhenAll(Enumerable.Range(0, Clients).Select(async i =>
+        {
+            using Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint(i % 2 == 0 ? "one" : "other"));
+            await client.SendAllAsync(new byte[] { 7 });
+            Assert.Single(await client.ReadExactlyAsync(1));
+        }));
+        Assert.DoesNotContain("out of descriptors", bitflow.Errors, StringComparison.Ordinal);
+        Assert.DoesNotContain(".dial.", bitflow.Errors, StringComparison.Ordinal);
+        bitflow.Signal("TERM");
+        Assert.Equal(0, await bitflow.ExitAsync());
+    }
+
     private static readonly string[] AdminPaths = ["/healthz", "/readyz", "/metrics", "/proxies", "/connections", "/"];
 
     private static string Web(Peer echo) => Web(echo.Address);

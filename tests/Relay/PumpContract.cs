@@ -51,7 +51,14 @@ public sealed class LinuxPumpContract() : PumpContract(new LinuxEngine(loops: 1)
         Task<byte[]> receiving = pumping.Target.PeerReceive(sent.Length);
         await SendAll(pumping.Client.Peer, sent);
         Assert.True((await receiving).AsSpan().SequenceEqual(sent));
-        bool givesPipes = await pumping.Client.OnLoop(client => ((LinuxLoop)client.Loop).Pipes.TryRent(client.Loop.Now) is not null);
+        bool givesPipes = await pumping.Client.OnLoop(client =>
+        {
+            PipePool pipes = ((LinuxLoop)client.Loop).Pipes;
+            if (pipes.TryRent(client.Loop.Now) is not { } pipe)
+                return false;
+            pipes.Return(pipe);
+            return true;
+        });
         Assert.Equal(forGood, !givesPipes);
         pumping.Client.Peer.Shutdown(SocketShutdown.Send);
         Assert.Equal((Side.Client, RelayEvent.Ended), await pumping.Told.NextAsync());
