@@ -12,7 +12,7 @@ internal interface IAcceptHandler
     /// descriptors knows at once.
     /// </summary>
     /// <param name="descriptor">The number of its descriptor.</param>
-    /// <param name="waiting">Others that were accepted and are not handed over yet.</param>
+    /// <param name="waiting">Others that were accepted, by whichever listener, and are not handed over yet.</param>
     /// <returns>False where no more are to be accepted now, not even at a stop: what then waits in the queue is reset with it.</returns>
     bool OnTaken(int descriptor, int waiting) => true;
 
