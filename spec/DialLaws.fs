@@ -22,7 +22,7 @@ let ``the wait before an attempt is its target's backoff, and the next target be
 let ``a plan ends: no more attempts are made than the targets allow together, whatever happens`` () =
     Law.Holds(fun (SmallProxy p) (faults: DialFault list) ->
         let targets = List.toArray p.Targets
-        let faults = if faults.IsEmpty then [ DialFault.ConnectTimeout ] else faults
+        let faults = if faults.IsEmpty then [ DialFault.ConnectTimeout(DialWait.Connection Hop.Target) ] else faults
         let most = p.Targets |> List.sumBy _.ConnectAttempts
         let rec go n (plan: DialPlan) =
             plan.Begun = n
@@ -45,7 +45,7 @@ let ``a certificate that does not verify and a used-up descriptor are not tried 
 [<Fact>]
 let ``another address is asked for only where the SOCKS5 proxy could not reach this one, or not in time, not where it will have nothing of us`` () =
     Law.Holds(fun (fault: DialFault) ->
-        DialFault.anotherAddressMayDo fault = (match fault with DialFault.Socks(SocksFault.Refused _) | DialFault.ConnectTimeout -> true | _ -> false))
+        DialFault.anotherAddressMayDo fault = (match fault with DialFault.Socks(SocksFault.Refused _) | DialFault.ConnectTimeout _ -> true | _ -> false))
     Law.HoldsFor(
         [ SocksFault.Refused 1uy, true
           SocksFault.Refused 4uy, true
@@ -61,7 +61,9 @@ let ``another address is connected to where nobody was reached or the time was o
         [ DialFault.Connect IoFault.Refused, true
           DialFault.Connect IoFault.TimedOut, true
           DialFault.SocksConnect IoFault.HostUnreachable, true
-          DialFault.ConnectTimeout, true
+          DialFault.ConnectTimeout(DialWait.Connection Hop.Target), true
+          DialFault.ConnectTimeout(DialWait.SocksAnswer "the request"), true
+          DialFault.ConnectTimeout DialWait.Handshake, true
           DialFault.Connect IoFault.Aborted, false
           DialFault.SocksConnect IoFault.Aborted, false
           DialFault.Exchange IoFault.Reset, false
@@ -128,6 +130,20 @@ let ``shares of an attempt never add up to more than the attempt`` () =
         rest = 0L)
 
 [<Fact>]
+let ``whatever a SOCKS5 proxy is at fault for is told as its own, and nothing else is`` () =
+    Law.Holds(fun (fault: DialFault) ->
+        let ofProxy =
+            match fault with
+            | DialFault.ConnectTimeout(DialWait.Name Hop.Proxy | DialWait.Connection Hop.Proxy | DialWait.SocksAnswer _)
+            | DialFault.ResolveTimeout Hop.Proxy
+            | DialFault.Unresolved(Hop.Proxy, _)
+            | DialFault.SocksConnect _
+            | DialFault.Socks _
+            | DialFault.SocksExchange _ -> true
+            | _ -> false
+        (DialFault.describe fault).Contains "SOCKS5 proxy" = ofProxy)
+
+[<Fact>]
 let ``every fault of a dial has its own words, and a reason of the dial`` () =
     Law.Holds(fun (fault: DialFault) ->
         let reason = DialFault.reason fault
@@ -154,9 +170,9 @@ let ``reasons that the log shows for failed dials`` () =
           DialFault.Exchange IoFault.None, "target.dial.ended"
           DialFault.Exchange IoFault.Reset, "target.dial.reset"
           DialFault.Exchange IoFault.Truncated, "target.dial.truncated"
-          DialFault.ConnectTimeout, "target.dial.connect_timeout"
-          DialFault.ResolveTimeout, "target.dial.resolve_timeout"
-          DialFault.Unresolved "", "target.dial.unresolved"
+          DialFault.ConnectTimeout DialWait.Handshake, "target.dial.connect_timeout"
+          DialFault.ResolveTimeout Hop.Proxy, "target.dial.resolve_timeout"
+          DialFault.Unresolved(Hop.Target, ""), "target.dial.unresolved"
           DialFault.Socks(SocksFault.Version 4uy), "target.dial.protocol"
           DialFault.Socks(SocksFault.Refused 1uy), "target.dial.refused"
           DialFault.Socks(SocksFault.Refused 2uy), "target.dial.refused"

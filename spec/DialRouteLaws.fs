@@ -44,7 +44,7 @@ let ``under dual stack a client with a family never gets an address of the other
             | Address.Tcp(held, _, _) -> own = TcpFamily.Either || held = own
             | _ -> true
         match DialRoute.choose target true client with
-        | Error(DialFault.Unresolved detail) -> detail.Contains "client came over"
+        | Error(DialFault.Unresolved(hop, detail)) -> detail.Contains "client came over" && (hop = Hop.Target || throughProxy)
         | Error _ -> false
         | Ok route ->
             let hopIsTcp = match route.FirstHop with Address.Tcp _ -> true | _ -> false
@@ -88,8 +88,15 @@ let ``a literal stays as it is, and clients of the other family fail, whether it
 let ``a target of the other family says which is whose`` () =
     Law.HoldsFor([ "[2001:db8::1]:80", "192.0.2.1", "IPv6", "over IPv4"; "192.0.2.1:80", "2001:db8::1", "IPv4", "over IPv6" ], fun (address, client, theirs, over) ->
         match DialRoute.choose (target address "") true (Sample.ip client) with
-        | Error(DialFault.Unresolved detail) -> detail.Contains $"is {theirs}," && detail.Contains over
+        | Error(DialFault.Unresolved(_, detail)) -> detail.Contains $"is {theirs}," && detail.Contains over
         | _ -> false)
+
+[<Fact>]
+let ``a SOCKS5 proxy of the other family is blamed itself, not its target`` () =
+    Law.HoldsFor([ "192.0.2.1:1080", "2001:db8::1" ], fun (proxy, client) ->
+        match DialRoute.choose (target "example.com:443" proxy) true (Sample.ip client) with
+        | Error fault -> DialFault.describe fault = "cannot be reached: its SOCKS5 proxy has no usable address: its address is IPv4, and the client came over IPv6 (enable_dual_stack)"
+        | Ok _ -> false)
 
 [<Fact>]
 let ``of a name's addresses those of the wanted family may be used, in the resolver's order`` () =

@@ -488,7 +488,7 @@ let ``once the relay runs, only what happens in it, its clocks, and Bitflow's ow
     let relaying = Life.advance (toDial (begin' (Sample.proxy "p") client) (at 0) ValueNone 0L) (at 1) Event.Connected
     Law.HoldsFor(
         [ Event.Connected; Event.ClientSent; Event.ClientEnded; Event.ClientFailed IoFault.Reset; Event.HelloRefused ValueNone; Event.HeaderMalformed; Event.HandshakeDone
-          Event.Ticket 3L; Event.Counted false; Event.AttemptFailed DialFault.ConnectTimeout; Event.TimeUp ],
+          Event.Ticket 3L; Event.Counted false; Event.AttemptFailed(DialFault.ConnectTimeout(DialWait.Connection Hop.Target)); Event.TimeUp ],
         fun event -> relaying.IsRelaying && obj.ReferenceEquals(Life.advance relaying (at 2) event, relaying)
     )
 
@@ -545,13 +545,13 @@ let ``a connection that something else ends while it is dialled blames no target
         && line = $"{CloseReason.explain ended.CloseReason.Value}, at attempt 2; before it, target {second.Rules.Targets[0].Name} ({second.Rules.Targets[0].Address}) refused the connection: nothing listens there")
 
 [<Fact>]
-let ``a name that is not resolved within connect_timeout is said to be that, and counts as a timeout`` () =
-    Law.Holds(fun (SmallProxy p) (n: int) (ticket: int) ->
+let ``an attempt whose time is over says what it waited for, and counts as a timeout whatever that was`` () =
+    Law.Holds(fun (SmallProxy p) (n: int) (ticket: int) (during: DialWait) ->
         let life = toDial (begin' p (peer n)) (at 0) ValueNone (int64 (abs ticket))
         match life.Step with
         | Step.Attempt _ when not life.Deadline.IsNever && p.Options.ConnectionLifetime.TotalNanoseconds = 0L ->
-            let asked, inLookup = Life.advance life life.Deadline Event.TimeUp, Life.advance life life.Deadline Event.TimeUpInLookup
-            asked.LastFault = ValueSome DialFault.ConnectTimeout
-            && inLookup.LastFault = ValueSome DialFault.LookupTimeout
-            && reason asked = reason inLookup
+            let silent, told = Life.advance life life.Deadline Event.TimeUp, Life.advance life life.Deadline (Event.AttemptTimeUp during)
+            silent.LastFault = ValueSome(DialFault.ConnectTimeout(DialWait.Connection Hop.Target))
+            && told.LastFault = ValueSome(DialFault.ConnectTimeout during)
+            && reason silent = reason told
         | _ -> true)

@@ -60,7 +60,7 @@ let private stories =
             6, Gen.elements [ Event.Counted true; Event.HelloRead ValueNone; Event.HandshakeDone; Event.Ticket 7L; Event.Connected; Event.HeaderRead(ip "10.0.0.1", ip "10.0.0.2", false) ]
             2, Gen.elements [ Event.Counted false; Event.HeaderMalformed; Event.HelloMalformed; Event.HelloRefused ValueNone; Event.HandshakeFailed true
                               Event.HeaderRead(ip "192.0.2.1", ip "10.0.0.2", false); Event.HeaderRead(Endpoint.Unknown, Endpoint.Unknown, true) ]
-            3, Gen.elements [ Event.AttemptFailed DialFault.ConnectTimeout; Event.AttemptFailed DialFault.UsedUp; Event.TimeUp; Event.ClientSent; Event.ClientEnded; Event.ClientFailed IoFault.Reset; Event.InternalFault ]
+            3, Gen.elements [ Event.AttemptFailed(DialFault.ConnectTimeout(DialWait.Connection Hop.Target)); Event.AttemptFailed DialFault.UsedUp; Event.TimeUp; Event.ClientSent; Event.ClientEnded; Event.ClientFailed IoFault.Reset; Event.InternalFault ]
             4, Gen.elements relayed
             1, Gen.constant (Event.ClockOver(Side.Client, Cause.ReadTimeout))
         ]

@@ -97,16 +97,27 @@ type DecisionGenerators =
     static member Policy() : Arbitrary<Policy> =
         Gen.elements [ Policy.None; Policy.Failover; Policy.RoundRobin; Policy.Sni ] |> Arb.fromGen
 
+    static member private Hop = Gen.elements [ Hop.Target; Hop.Proxy ]
+
+    static member DialWait() : Arbitrary<DialWait> =
+        Gen.oneof [
+            DecisionGenerators.Hop |> Gen.map DialWait.Name
+            DecisionGenerators.Hop |> Gen.map DialWait.Connection
+            Gen.constant (DialWait.SocksAnswer "the greeting")
+            Gen.constant DialWait.Handshake
+        ]
+        |> Arb.fromGen
+
     static member DialFault() : Arbitrary<DialFault> =
         let io = Gen.elements [ IoFault.Refused; IoFault.Reset; IoFault.TimedOut; IoFault.HostUnreachable; IoFault.NoSuchPath; IoFault.NoDescriptors; IoFault.BacklogFull ]
+        let wait, hop = DecisionGenerators.DialWait().Generator, DecisionGenerators.Hop
         Gen.frequency [
             6, Gen.map DialFault.Connect io
             2, Gen.map DialFault.Exchange (Gen.oneof [ io; Gen.constant IoFault.None ])
             1, Gen.map (fun fault -> DialFault.SocksExchange(fault, "the greeting")) io
-            2, Gen.constant DialFault.ConnectTimeout
-            1, Gen.constant DialFault.ResolveTimeout
-            1, Gen.constant DialFault.LookupTimeout
-            1, Gen.constant (DialFault.Unresolved "no such name")
+            3, wait |> Gen.map DialFault.ConnectTimeout
+            1, hop |> Gen.map DialFault.ResolveTimeout
+            1, hop |> Gen.map (fun hop -> DialFault.Unresolved(hop, "no such name"))
             1, Gen.constant (DialFault.Socks SocksFault.NoAcceptableMethod)
             2, Gen.constant (DialFault.Certificate "expired")
             1, Gen.constant (DialFault.Tls "no common version")
@@ -238,7 +249,7 @@ type DecisionGenerators =
                 2, Gen.constant Event.ClientEnded
                 1, Gen.map Event.ClientFailed (Gen.elements (System.Enum.GetValues<IoFault>()))
                 8, Gen.constant Event.TimeUp
-                2, Gen.constant Event.TimeUpInLookup
+                2, DecisionGenerators.DialWait().Generator |> Gen.map Event.AttemptTimeUp
                 6, DecisionGenerators.RelayScript().Generator |> Gen.map (fun (RelayScript script) -> match script with (side, event) :: _ -> Event.Relayed(side, event) | [] -> Event.TimeUp)
                 1, Gen.elements [ Event.ClockOver(Side.Client, Cause.ReadTimeout); Event.ClockOver(Side.Target, Cause.WriteTimeout) ]
                 1, Gen.elements [ Event.Shutdown; Event.InternalFault ]

@@ -1,17 +1,46 @@
 namespace Bitflow.Domain
 
+/// Where a name or a connection leads to on the way to a target.
+[<RequireQualifiedAccess>]
+type Hop =
+    | Target
+    /// The SOCKS5 proxy before it.
+    | Proxy
+
+/// What an attempt waits for at a moment.
+[<RequireQualifiedAccess>]
+type DialWait =
+    /// The addresses of a name; nobody has been asked for anything yet.
+    | Name of hop: Hop
+    | Connection of hop: Hop
+    /// The SOCKS5 proxy's answer to `during`.
+    | SocksAnswer of during: string
+    /// The TLS handshake with the target.
+    | Handshake
+
+[<RequireQualifiedAccess>]
+module DialWait =
+    /// How it is told, behind the target's name, that `connect_timeout` was over before it came.
+    let describe (wait: DialWait) =
+        match wait with
+        | DialWait.Name Hop.Target -> "was not asked: connect_timeout was over before its name was resolved"
+        | DialWait.Name Hop.Proxy -> "was not asked: connect_timeout was over before the name of its SOCKS5 proxy was resolved"
+        | DialWait.Connection Hop.Target -> "did not answer within connect_timeout"
+        | DialWait.Connection Hop.Proxy -> "cannot be reached: its SOCKS5 proxy did not answer within connect_timeout"
+        | DialWait.SocksAnswer during -> $"cannot be reached: its SOCKS5 proxy did not answer {during} within connect_timeout"
+        | DialWait.Handshake -> "did not complete the TLS handshake within connect_timeout"
+
 /// Why one attempt to reach a target came to nothing.
 [<RequireQualifiedAccess>]
 type DialFault =
     /// The kernel's answer to connecting.
     | Connect of fault: IoFault
-    | ConnectTimeout
-    /// `connect_timeout` was over before the name had been resolved.
-    | LookupTimeout
+    /// `connect_timeout` was over.
+    | ConnectTimeout of during: DialWait
     /// `resolve_timeout` was over.
-    | ResolveTimeout
+    | ResolveTimeout of hop: Hop
     /// The name has no address, or none of the family asked for.
-    | Unresolved of detail: string
+    | Unresolved of hop: Hop * detail: string
     /// The SOCKS5 proxy cannot be reached.
     | SocksConnect of fault: IoFault
     /// The SOCKS5 proxy broke the protocol, or said no.
@@ -43,7 +72,7 @@ module DialFault =
         match fault with
         | DialFault.Connect fault
         | DialFault.SocksConnect fault -> fault <> IoFault.Aborted
-        | DialFault.ConnectTimeout -> true
+        | DialFault.ConnectTimeout _ -> true
         | _ -> false
 
     /// Whether the SOCKS5 proxy is asked for another address of the target's name: it could not or would not connect to this one (RFC 1928 section 6),
@@ -52,7 +81,7 @@ module DialFault =
     let anotherAddressMayDo (fault: DialFault) =
         match fault with
         | DialFault.Socks(SocksFault.Refused _)
-        | DialFault.ConnectTimeout -> true
+        | DialFault.ConnectTimeout _ -> true
         | _ -> false
 
     let private causeOfIo (fault: IoFault) =
@@ -93,9 +122,8 @@ module DialFault =
             | DialFault.SocksExchange(fault, _) -> causeOfIo fault
             | DialFault.Exchange IoFault.None -> Cause.Ended
             | DialFault.Exchange fault -> causeOfIo fault
-            | DialFault.ConnectTimeout
-            | DialFault.LookupTimeout -> Cause.ConnectTimeout
-            | DialFault.ResolveTimeout -> Cause.ResolveTimeout
+            | DialFault.ConnectTimeout _ -> Cause.ConnectTimeout
+            | DialFault.ResolveTimeout _ -> Cause.ResolveTimeout
             | DialFault.Unresolved _ -> Cause.Unresolved
             | DialFault.Socks fault -> causeOfSocks fault
             | DialFault.Tls _ -> Cause.Protocol
@@ -110,10 +138,11 @@ module DialFault =
     let describe (fault: DialFault) =
         match fault with
         | DialFault.Connect fault -> IoFaults.describe fault
-        | DialFault.ConnectTimeout -> "did not answer within connect_timeout"
-        | DialFault.LookupTimeout -> "was not asked: connect_timeout was over before its name was resolved"
-        | DialFault.ResolveTimeout -> "was not resolved within resolve_timeout"
-        | DialFault.Unresolved detail -> $"has no usable address: {detail}"
+        | DialFault.ConnectTimeout during -> DialWait.describe during
+        | DialFault.ResolveTimeout Hop.Target -> "was not resolved within resolve_timeout"
+        | DialFault.ResolveTimeout Hop.Proxy -> "cannot be reached: the name of its SOCKS5 proxy was not resolved within resolve_timeout"
+        | DialFault.Unresolved(Hop.Target, detail) -> $"has no usable address: {detail}"
+        | DialFault.Unresolved(Hop.Proxy, detail) -> $"cannot be reached: its SOCKS5 proxy has no usable address: {detail}"
         | DialFault.SocksConnect fault -> $"cannot be reached: its SOCKS5 proxy {IoFaults.describe fault}"
         | DialFault.Socks fault -> $"cannot be reached: {SocksFault.describe fault}"
         | DialFault.SocksExchange(fault, during) -> $"cannot be reached: its SOCKS5 proxy {IoFaults.describe fault} during {during}"

@@ -43,7 +43,7 @@ module DialPlan =
         |> Seq.unfold (fun next ->
             match next with
             | NextAttempt.After(wait, plan) ->
-                Some(struct (plan.Target, plan.Attempt, wait), afterFailure targets plan DialFault.ConnectTimeout)
+                Some(struct (plan.Target, plan.Attempt, wait), afterFailure targets plan (DialFault.ConnectTimeout(DialWait.Connection Hop.Target)))
             | NextAttempt.GiveUp -> None)
 
     /// The longest that dialling can take when nothing answers: every attempt its full timeout, and every wait. Without

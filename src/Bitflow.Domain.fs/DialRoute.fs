@@ -36,18 +36,18 @@ module DialRoute =
         | TcpFamily.V6 -> "IPv6"
         | TcpFamily.Either -> "either"
 
-    let private conflict (what: string) family =
+    let private conflict (hop: Hop) family =
         let theirs = if family = TcpFamily.V4 then TcpFamily.V6 else TcpFamily.V4
-        Error(DialFault.Unresolved $"{what} is {nameOf theirs}, and the client came over {nameOf family} (enable_dual_stack)")
+        Error(DialFault.Unresolved(hop, $"its address is {nameOf theirs}, and the client came over {nameOf family} (enable_dual_stack)"))
 
     /// The family that an address is held to and the one that is wanted, where both can be had.
-    let private narrow what (address: Address) (wanted: TcpFamily) : Result<TcpFamily, DialFault> =
+    let private narrow (hop: Hop) (address: Address) (wanted: TcpFamily) : Result<TcpFamily, DialFault> =
         match address with
         | Address.Tcp(_, Host.Literal literal, _) ->
             let family = if IpAddress.isV4 (IpAddress.canonical literal) then TcpFamily.V4 else TcpFamily.V6
-            if wanted = TcpFamily.Either || wanted = family then Ok family else conflict what wanted
+            if wanted = TcpFamily.Either || wanted = family then Ok family else conflict hop wanted
         | Address.Tcp(TcpFamily.Either, _, _) -> Ok wanted
-        | Address.Tcp(held, _, _) -> if wanted = TcpFamily.Either || wanted = held then Ok held else conflict what wanted
+        | Address.Tcp(held, _, _) -> if wanted = TcpFamily.Either || wanted = held then Ok held else conflict hop wanted
         | _ -> Ok TcpFamily.Either
 
     let private request (target: Address) family dualStack : SocksRequest voption =
@@ -62,12 +62,12 @@ module DialRoute =
     let choose (target: TargetConfig) (dualStack: bool) (client: Endpoint) : Result<DialRoute, DialFault> =
         let wanted = familyFor dualStack client
         let timeout = if dualStack then target.ResolveTimeout else Duration.Zero
-        match narrow "its address" target.Address wanted, target.Proxy with
+        match narrow Hop.Target target.Address wanted, target.Proxy with
         | Error fault, _ -> Error fault
         | Ok family, None ->
             Ok { FirstHop = target.Address; Family = family; Socks = ValueNone; Credentials = None; ResolveTimeout = timeout }
         | Ok family, Some proxy ->
-            narrow "its SOCKS5 proxy's address" proxy.Address wanted
+            narrow Hop.Proxy proxy.Address wanted
             |> Result.map (fun hop ->
                 { FirstHop = proxy.Address
                   Family = hop

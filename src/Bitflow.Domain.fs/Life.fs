@@ -64,10 +64,10 @@ type Event =
     | ClientEnded
     /// The client's connection failed before the relay: reset, given up by the kernel, or broken TLS.
     | ClientFailed of fault: IoFault
-    /// The deadline of the step has come.
+    /// The deadline of the step has come. An attempt of which no more is known waited for the target's connection.
     | TimeUp
-    /// The same, while an attempt still waited for its name to be resolved: the target has not been asked for anything.
-    | TimeUpInLookup
+    /// The same, of an attempt that waited for `during`.
+    | AttemptTimeUp of during: DialWait
     | Relayed of side: Side * event: RelayEvent
     /// A clock of the relay is over.
     | ClockOver of side: Side * cause: Cause
@@ -216,7 +216,7 @@ module Life =
             finish life Who.Client Phase.Dial Cause.Probe Ending.Linger
         | NextAttempt.After(wait, plan) -> toStep life (Step.Wait plan) (within life (now + wait))
 
-    let private timeUp (life: Life) (now: Instant) (fault: DialFault) =
+    let private timeUp (life: Life) (now: Instant) (during: DialWait) =
         let lifetime = lifetimeEnd life
         if now.Nanoseconds < life.Deadline.Nanoseconds then
             life
@@ -227,7 +227,7 @@ module Life =
             | Step.ReadProxyHeader
             | Step.ReadHello
             | Step.Handshake -> refuse life Who.Client Cause.HandshakeTimeout
-            | Step.Attempt plan -> afterFailure life now plan fault
+            | Step.Attempt plan -> afterFailure life now plan (DialFault.ConnectTimeout during)
             | Step.Wait plan -> attempt life now plan
             | _ -> life
 
@@ -273,8 +273,8 @@ module Life =
         | Step.Ended _, _ -> life
         | _, Event.Shutdown -> finish life Who.Bitflow life.Phase Cause.Shutdown Ending.ResetBoth
         | _, Event.InternalFault -> finish life Who.Bitflow life.Phase Cause.Fault Ending.ResetBoth
-        | _, Event.TimeUp -> timeUp life now DialFault.ConnectTimeout
-        | _, Event.TimeUpInLookup -> timeUp life now DialFault.LookupTimeout
+        | _, Event.TimeUp -> timeUp life now (DialWait.Connection Hop.Target)
+        | _, Event.AttemptTimeUp during -> timeUp life now during
         | Step.Relay, Event.Relayed(side, event) -> relayed life side event
         | Step.Relay, Event.ClockOver(side, cause) -> finish life (Side.who side) Phase.Relay cause Ending.ResetBoth
         | Step.Relay, _ -> life

@@ -153,6 +153,21 @@ public sealed class AttemptTests
 
     [Theory]
     [MemberData(nameof(Engines))]
+    public async Task A_SOCKS5_proxy_that_hangs_at_all_of_its_addresses_is_told_as_what_hung(EngineKind engine)
+    {
+        int port = Ports.Next();
+        using var first = new Peer(First, port);
+        using var second = new Peer(Second, port);
+        using RunningProxies bitflow = RunningProxies.One(
+            "app.example:443", engine, targetKeys: $"proxy: \"proxy.example:{port}\"\nconnect_timeout: 400ms\n", names: _ => [First, Second]);
+        using Socket client = await bitflow.ConnectAsync();
+        await client.EndingAsync();
+        client.Dispose();
+        Assert.Equal("cannot be reached: its SOCKS5 proxy did not answer the greeting within connect_timeout", (await bitflow.EndedAsync()).Error);
+    }
+
+    [Theory]
+    [MemberData(nameof(Engines))]
     public async Task An_address_that_hangs_in_its_TLS_handshake_is_followed_by_the_next_within_the_attempt(EngineKind engine)
     {
         int port = Ports.Next();
@@ -185,17 +200,22 @@ public sealed class AttemptTests
     }
 
     [Theory]
-    [MemberData(nameof(Engines))]
-    public async Task A_target_whose_name_is_not_resolved_in_time_is_not_said_to_have_been_silent(EngineKind engine)
+    [InlineData(EngineKind.Linux, "slow.example:80", "", "was not asked: connect_timeout was over before its name was resolved")]
+    [InlineData(EngineKind.Managed, "slow.example:80", "", "was not asked: connect_timeout was over before its name was resolved")]
+    [InlineData(EngineKind.Linux, "app.example:80", "slow.example:1080", "was not asked: connect_timeout was over before the name of its SOCKS5 proxy was resolved")]
+    [InlineData(EngineKind.Managed, "app.example:80", "slow.example:1080", "was not asked: connect_timeout was over before the name of its SOCKS5 proxy was resolved")]
+    public async Task A_name_that_is_not_resolved_in_time_is_told_as_whose_it_is_and_nobody_is_said_to_have_been_silent(
+        EngineKind engine, string target, string proxy, string error)
     {
         using var answer = new ManualResetEventSlim();
         using RunningProxies bitflow = RunningProxies.One(
-            "slow.example:80",
+            target,
             engine,
-            targetKeys: "connect_timeout: 100ms\n",
-            names: _ =>
+            targetKeys: (proxy == "" ? "" : $"proxy: \"{proxy}\"\n") + "connect_timeout: 100ms\n",
+            names: host =>
             {
-                answer.Wait(Eventually.Patience);
+                if (host == "slow.example")
+                    answer.Wait(Eventually.Patience);
                 return [IPAddress.Loopback];
             });
         using Socket client = await bitflow.ConnectAsync();
@@ -204,7 +224,22 @@ public sealed class AttemptTests
         ConnectionRecord record = await bitflow.EndedAsync();
         answer.Set();
         Assert.Equal("target.dial.connect_timeout", record.CloseReason.Value.ToString());
-        Assert.Equal("was not asked: connect_timeout was over before its name was resolved", record.Error);
+        Assert.Equal(error, record.Error);
+    }
+
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task A_target_that_takes_the_connection_and_says_nothing_to_the_handshake_is_told_so(EngineKind engine)
+    {
+        int port = Ports.Next();
+        using var mute = new Peer(First, port);
+        using RunningProxies bitflow = RunningProxies.One($"{First}:{port}", engine, targetKeys: AnyCertificate + "connect_timeout: 300ms\n");
+        using Socket client = await bitflow.ConnectAsync();
+        await client.EndingAsync();
+        client.Dispose();
+        ConnectionRecord record = await bitflow.EndedAsync();
+        Assert.Equal("target.dial.connect_timeout", record.CloseReason.Value.ToString());
+        Assert.Equal("did not complete the TLS handshake within connect_timeout", record.Error);
     }
 
     /// <summary>A target nearby refuses at once: thousands of attempts must leave the clock, and everybody else on the loop, their turns.</summary>

@@ -198,13 +198,14 @@ public sealed class SocksTests
     [MemberData(nameof(Engines))]
     public async Task Silence_in_any_state_ends_with_the_attempts_deadline_however_many_bytes_came_before(EngineKind engine)
     {
-        Func<Socket, Task>[] silences =
+        (Func<Socket, Task> Silence, string During)[] silences =
         [
-            s => s.EndingAsync(),
-            SocksServer.Answering([5]),
-            SocksServer.Answering(SocksServer.NoAuthentication),
-            SocksServer.Answering(SocksServer.NoAuthentication, [5, 0, 0, 1, 0]),
-            async s =>
+            (s => s.EndingAsync(), "the greeting"),
+            (SocksServer.Answering([5]), "the greeting"),
+            (SocksServer.Answering(SocksServer.AskForPassword), "the authentication"),
+            (SocksServer.Answering(SocksServer.AskForPassword, SocksServer.PasswordAccepted), "the request"),
+            (SocksServer.Answering(SocksServer.NoAuthentication, [5, 0, 0, 1, 0]), "the request"),
+            (async s =>
             {
                 // Never quite silent: a byte now and then must not stretch the deadline.
                 await s.ReadOnceAsync();
@@ -216,18 +217,19 @@ public sealed class SocksTests
                     await s.SendAllAsync("x");
                     await Task.Delay(50);
                 }
-            },
+            }, "the request"),
         ];
-        foreach (Func<Socket, Task> silence in silences)
+        foreach ((Func<Socket, Task> silence, string during) in silences)
         {
             using var proxy = new SocksServer(silence);
             using RunningProxies bitflow = RunningProxies.One(
-                "example.com:25", engine, targetKeys: $"proxy: \"{proxy.Address}\"\nconnect_timeout: 300ms\n");
+                "example.com:25", engine, targetKeys: $"proxy: \"user:pass@{proxy.Address}\"\nconnect_timeout: 300ms\n");
             using Socket client = await bitflow.ConnectAsync();
             await client.EndingAsync();
             client.Dispose();
             ConnectionRecord record = await bitflow.EndedAsync();
             Assert.Equal("target.dial.connect_timeout", record.CloseReason.Value.ToString());
+            Assert.Equal($"cannot be reached: its SOCKS5 proxy did not answer {during} within connect_timeout", record.Error);
             Assert.InRange(record.DialDuration.TotalMilliseconds, 290, 3_000);
         }
     }

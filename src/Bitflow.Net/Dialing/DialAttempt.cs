@@ -19,13 +19,18 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
     /// <summary>Where no SOCKS5 proxy is asked for anything: the one way is to the target itself.</summary>
     private static readonly SocksDestination?[] Directly = [null];
 
+    private static readonly DialWait TargetName = DialWait.NewName(Hop.Target);
+    private static readonly DialWait ProxyName = DialWait.NewName(Hop.Proxy);
+    private static readonly DialWait TargetConnection = DialWait.NewConnection(Hop.Target);
+    private static readonly DialWait ProxyConnection = DialWait.NewConnection(Hop.Proxy);
+
     private readonly Lock _gate = new();
     private Connection? _current;
     private bool _aborted;
     private bool _shareOver;
     private Instant _shareEnd = Instant.Never;
     private bool _resumes = true;
-    private int _lookups;
+    private volatile DialWait _waiting = TargetConnection;
 
     /// <summary>What the names of the target and of its SOCKS5 proxy resolved to so far, for the record.</summary>
     public FSharpList<Resolved> Resolved { get; private set; } = FSharpList<Resolved>.Empty;
@@ -33,8 +38,8 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
     /// <summary>The address that was connected to last, whether or not it answered; unknown where it came, or has come, to none.</summary>
     public Endpoint Tried { get; private set; } = Endpoint.Unknown;
 
-    /// <summary>Whether a name is being looked up, so that nobody has been asked for a connection since.</summary>
-    public bool IsResolving => Volatile.Read(ref _lookups) > 0;
+    /// <summary>What is waited for now, or was when the attempt ended.</summary>
+    public DialWait Waiting => _waiting;
 
     public async ValueTask<DialOutcome> RunAsync()
     {
@@ -51,7 +56,7 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
         DialRoute route = choice.ResultValue;
         return route.Socks.IsSome
             ? await ThroughProxyAsync(route, route.Socks.Value).ConfigureAwait(false)
-            : await TryEachAsync(route, await LookUpHopAsync(route).ConfigureAwait(false), Directly).ConfigureAwait(false);
+            : await TryEachAsync(route, await LookUpHopAsync(route, Hop.Target).ConfigureAwait(false), Directly).ConfigureAwait(false);
     }
 
     /// <summary>Ends the attempt: what it was doing fails, and a connection it made is reset.</summary>
@@ -86,11 +91,11 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
     /// <summary>The proxy's name and the target's are looked up side by side: one limit holds for both.</summary>
     private async ValueTask<DialOutcome> ThroughProxyAsync(DialRoute route, SocksRequest request)
     {
-        ValueTask<Lookup> hop = LookUpHopAsync(route);
+        ValueTask<Lookup> hop = LookUpHopAsync(route, Hop.Proxy);
         SocksDestination[] destinations;
         if (request is SocksRequest.Resolve name)
         {
-            Lookup found = await LookUpAsync(name.host, name.family, route.ResolveTimeout).ConfigureAwait(false);
+            Lookup found = await LookUpAsync(Hop.Target, name.host, name.family, route.ResolveTimeout).ConfigureAwait(false);
             if (found.Fault is { } unresolved)
                 return DialOutcome.Failed(unresolved);
             destinations = [.. found.Addresses.Select(address => SocksDestination.NewIp(address, name.port))];
@@ -100,24 +105,24 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
             destinations = [((SocksRequest.Ask)request).destination];
         }
 
+        _waiting = ProxyName;
         return await TryEachAsync(route, await hop.ConfigureAwait(false), destinations).ConfigureAwait(false);
     }
 
-    private ValueTask<Lookup> LookUpHopAsync(DialRoute route) =>
+    private ValueTask<Lookup> LookUpHopAsync(DialRoute route, Hop hop) =>
         route.FirstHop is Address.Tcp { host: Host.Name name }
-            ? LookUpAsync(name.Item, route.Family, route.ResolveTimeout)
+            ? LookUpAsync(hop, name.Item, route.Family, route.ResolveTimeout)
             : default;
 
-    private async ValueTask<Lookup> LookUpAsync(string name, TcpFamily family, Duration timeout)
+    private async ValueTask<Lookup> LookUpAsync(Hop hop, string name, TcpFamily family, Duration timeout)
     {
         Task<Resolution> resolving = dialer.Resolver.ResolveAsync(name);
         Task waiting = timeout.IsPositive ? resolving.WaitAsync(timeout.ToTimerSpan()) : resolving;
-        Interlocked.Increment(ref _lookups);
+        _waiting = hop.IsProxy ? ProxyName : TargetName;
         await waiting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        Interlocked.Decrement(ref _lookups);
         await loop.SwitchAsync();
         if (!waiting.IsCompletedSuccessfully)
-            return new Lookup([], DialFault.ResolveTimeout);
+            return new Lookup([], DialFault.NewResolveTimeout(hop));
         Resolution resolution = await resolving.ConfigureAwait(false);
         if (resolution.Addresses.Count > 0)
         {
@@ -127,11 +132,11 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
         }
 
         if (resolution.Failure is { } failure)
-            return new Lookup([], DialFault.NewUnresolved($"{name}: {failure}"));
+            return new Lookup([], DialFault.NewUnresolved(hop, $"{name}: {failure}"));
         IReadOnlyList<IPAddress> usable = AddressChoice.Usable(family, resolution.Addresses);
         return usable.Count > 0
             ? new Lookup(usable, null)
-            : new Lookup([], DialFault.NewUnresolved($"{name}: none of its {resolution.Addresses.Count} addresses is {(family.IsV4 ? "IPv4" : "IPv6")}"));
+            : new Lookup([], DialFault.NewUnresolved(hop, $"{name}: none of its {resolution.Addresses.Count} addresses is {(family.IsV4 ? "IPv4" : "IPv6")}"));
     }
 
     /// <summary>Every address that a SOCKS5 proxy is asked for, by way of every address of that proxy; or every address of the target.</summary>
@@ -192,7 +197,7 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
         }
 
         outcome.Connection?.Abort();
-        return DialOutcome.Failed(DialFault.ConnectTimeout);
+        return DialOutcome.Failed(DialFault.NewConnectTimeout(_waiting));
     }
 
     /// <summary>Null where the address names nothing to connect to.</summary>
@@ -209,8 +214,9 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
     private async ValueTask<DialOutcome> TryAsync(DialRoute route, EndPoint? remote, SocksDestination? destination)
     {
         if (remote is null)
-            return DialOutcome.Failed(DialFault.NewUnresolved("the address names nothing to connect to"));
+            return DialOutcome.Failed(DialFault.NewUnresolved(destination is null ? Hop.Target : Hop.Proxy, "the address names nothing to connect to"));
         Tried = Endpoints.FromPlatform(remote);
+        _waiting = destination is null ? TargetConnection : ProxyConnection;
         ValueTask<IoFault> connecting = loop.ConnectAsync(remote, target.Settings, out Connection connection);
         bool isOver;
         lock (_gate)
@@ -233,7 +239,7 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
         DialOutcome outcome = Ready(connection);
         if (destination is not null
             && outcome.Connection is not null
-            && await SocksConversation.RunAsync(connection, route, destination).ConfigureAwait(false) is { } refusal)
+            && await SocksConversation.RunAsync(connection, route, destination, during => _waiting = DialWait.NewSocksAnswer(during)).ConfigureAwait(false) is { } refusal)
         {
             connection.Abort();
             return DialOutcome.Failed(refusal);
@@ -284,6 +290,7 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
 
     private async ValueTask<DialOutcome> SecureAsync(TargetTlsContext tls, Connection raw)
     {
+        _waiting = DialWait.Handshake;
         TlsOutcome secured = await tls.ConnectAsync(raw, _resumes).ConfigureAwait(false);
         if (secured.Connection is { } connection)
             return Ready(connection);

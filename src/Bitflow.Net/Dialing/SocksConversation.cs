@@ -10,8 +10,9 @@ namespace Bitflow.Net.Dialing;
 /// </summary>
 internal static class SocksConversation
 {
+    /// <param name="waits">Told before each answer what is waited for.</param>
     /// <returns>Null once the proxy has connected us, else why not. The connection stays the caller's.</returns>
-    public static async ValueTask<DialFault?> RunAsync(Connection proxy, DialRoute route, SocksDestination destination)
+    public static async ValueTask<DialFault?> RunAsync(Connection proxy, DialRoute route, SocksDestination destination, Action<string> waits)
     {
         byte[] answer = ArrayPool<byte>.Shared.Rent(Socks5Exchange.maxAnswerBytes);
         try
@@ -26,6 +27,7 @@ internal static class SocksConversation
                 {
                     case SocksStep.Send send:
                         state = send.next;
+                        waits(state.Waiting);
                         IoFault unsaid = await proxy.SendAllAsync(send.bytes).ConfigureAwait(false);
                         if (unsaid != IoFault.None)
                             return DialFault.NewSocksExchange(unsaid, state.Waiting);

@@ -128,7 +128,7 @@ internal sealed class Session : LifeFollower, IRelayObserver, ICaller
         if (verdict.IsOver)
             Report(Event.NewClockOver(verdict.side, verdict.cause));
         else if (verdict.at.Nanoseconds <= now.Nanoseconds)
-            Report(_attempt is { IsResolving: true } ? Event.TimeUpInLookup : Event.TimeUp);
+            Report(_attempt is { } attempt ? Event.NewAttemptTimeUp(attempt.Waiting) : Event.TimeUp);
         else
             Client.Loop.Arm(this, verdict.at);
     }
