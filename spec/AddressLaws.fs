@@ -112,7 +112,7 @@ let ``it is the slashes of a URL that are refused, not the scheme before them`` 
     Law.HoldsFor([ "http://a:80", "http"; "tcp:tcp:a:80", "tcp" ], fun (text, scheme) -> Address.tryParse text = Error(AddressError.UnknownScheme scheme))
 
 [<Fact>]
-let ``the forms of the design are read`` () =
+let ``every form of an address that the page on configuration shows is read`` () =
     Law.HoldsFor(
         [ "localhost:80", Address.Tcp(TcpFamily.Either, Host.Name "localhost", 80)
           "tcp:localhost:80", Address.Tcp(TcpFamily.Either, Host.Name "localhost", 80)

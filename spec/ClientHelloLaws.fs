@@ -25,7 +25,7 @@ let ``a hello that is in order is read for what it says, in any record version a
     Law.Holds(fun (hello: ValidHello) -> says hello (parse hello.Bytes))
 
 [<Fact>]
-let ``the vectors of the protocol facts are read as they are written there`` () =
+let ``the vectors of docs/protocols.md are read as they are written there`` () =
     let smallest = "160301002f 0100002b 0303 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f 00 0004c02bc02f 0100"
     let named =
         "1603010045 01000041 0303 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f 00 0004c02bc02f 0100"
@@ -191,7 +191,7 @@ let ``mutations of real hellos are answered, and the same way however they come`
             if not (consistent && bounded) then failwith (Convert.ToHexString bytes)
             true))
 
-// What is refused (PROTOCOLS 2.5).
+// What is refused (docs/protocols.md, 2.5).
 
 let private record = Hello.recordOf 0x0301
 let private ofBody body = record (Hello.messageOf body)

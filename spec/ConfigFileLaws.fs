@@ -412,7 +412,7 @@ let ``the example at the root is a configuration without a doubt`` () =
         reading.IsUsable && reading.Warnings.Count = 0)
 
 [<Fact>]
-let ``the smallest file is served with the defaults of the design`` () =
+let ``the smallest file is served with the defaults that the page on configuration names`` () =
     Law.HoldsFor([ file "" "" "" ], fun text ->
         let proxy = (read text).Config.Proxies.Head
         let target = proxy.Targets.Head

@@ -9,7 +9,7 @@ let private verdict (r: StampedRelay) =
 let private since (now: Instant) (at: Instant) = now.Nanoseconds - at.Nanoseconds
 let private limits (limit: Duration) elapsed = limit.IsPositive && elapsed >= limit.TotalNanoseconds
 
-/// Every clock that is over, straight from the words of the design.
+/// Every clock that is over, straight from the words of `docs/configuration.md`.
 let private overNow (r: StampedRelay) =
     let notTaken limit (a: SideActivity) =
         let pending = a.WritePending && limits limit (since r.Now a.LastTaken)

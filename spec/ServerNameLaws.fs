@@ -7,7 +7,7 @@ open Bitflow.Domain
 let private name text = match ServerName.tryCreate text with Ok n -> n | Error e -> failwith $"%A{e}"
 let private best names text = NameTable(names).BestMatch(ValueSome(name text))
 
-/// The rule of the design read word for word, slowly.
+/// The rule of `docs/configuration.md` read word for word, slowly.
 let private naiveBest (names: string list) (asked: ServerName voption) =
     let fold (text: string) = (if text.EndsWith '.' then text.Substring(0, text.Length - 1) else text).ToLowerInvariant()
     let labels (text: string) = (fold text).Split '.' |> Array.toList

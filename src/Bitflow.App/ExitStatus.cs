@@ -1,6 +1,6 @@
 namespace Bitflow.App;
 
-/// <summary>What the program's exit status says (section 8 of the design).</summary>
+/// <summary>What the program's exit status says; docs/operations.md has the table.</summary>
 internal static class ExitStatus
 {
     public const int Done = 0;

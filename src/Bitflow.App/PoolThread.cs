@@ -2,7 +2,7 @@ namespace Bitflow.App;
 
 /// <summary>
 /// The way back to the thread pool. With the portable engine a socket's completions run on the very threads that wait for every client's socket, and TLS and HTTP do
-/// not belong there (section 9 of the design).
+/// not belong there: what takes long on one would keep all of them waiting.
 /// </summary>
 internal static class PoolThread
 {

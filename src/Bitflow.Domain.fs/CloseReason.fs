@@ -200,7 +200,7 @@ module CloseReason =
         | Cause.Probe -> true
         | _ -> false
 
-    /// The level at which the end of a connection is logged (section 7).
+    /// The level at which the end of a connection is logged.
     [<CompiledName "Severity">]
     let severity (reason: CloseReason) : Severity =
         match reason with

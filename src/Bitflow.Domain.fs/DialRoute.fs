@@ -21,7 +21,7 @@ type DialRoute =
       /// For all lookups of the attempt together; zero: the attempt's own deadline alone.
       ResolveTimeout: Duration }
 
-/// Which addresses lead to a target for a client: dual stack and SOCKS5 (section 3 of the design).
+/// Which addresses lead to a target for a client: dual stack and SOCKS5.
 [<RequireQualifiedAccess>]
 module DialRoute =
     /// Under dual stack a client gets the target's address of its own family; a client without one either.

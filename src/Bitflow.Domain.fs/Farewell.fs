@@ -21,7 +21,7 @@ type OrderlyEnd =
       /// Bytes that were unsent at the last look.
       Unsent: int }
 
-/// What a connection still owes its sides when its end is decided, and for how long (section 3). The shell looks, and asks
+/// What a connection still owes its sides when its end is decided, and for how long. The shell looks, and asks
 /// here whether to look again; `ValueNone` says that it is time to close.
 [<RequireQualifiedAccess>]
 module Farewell =

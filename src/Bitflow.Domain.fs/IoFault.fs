@@ -8,7 +8,7 @@ type IoFault =
     | None = 0
     /// The peer reset the connection, or a write found it reset (ECONNRESET, EPIPE, ECONNABORTED).
     | Reset = 1
-    /// TLS ended without close_notify (PROTOCOLS END-2).
+    /// TLS ended without close_notify (END-2).
     | Truncated = 2
     /// The kernel gave up on a silent peer (ETIMEDOUT: keep-alive, TCP_USER_TIMEOUT, or its own SYN retries).
     | TimedOut = 3

@@ -86,7 +86,7 @@ module Events =
         | ProxyOrigin.Unstated -> Event.HeaderRead(Endpoint.Unknown, Endpoint.Unknown, false)
         | ProxyOrigin.TheSender -> Event.HeaderRead(Endpoint.Unknown, Endpoint.Unknown, true)
 
-/// One connection from accept to close (section 3), as a value. The shell does what `Step` says, reports events, and
+/// One connection from accept to close, as a value. The shell does what `Step` says, reports events, and
 /// follows the next value; so do the simulator and `explain`.
 [<NoComparison; ReferenceEquality>]
 type Life =

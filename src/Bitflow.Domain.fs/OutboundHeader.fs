@@ -16,7 +16,7 @@ and PresentedCertificate =
       CommonName: string
       Verified: bool }
 
-/// Which PROXY header announces a client to a target (section 6 of the design).
+/// Which PROXY header announces a client to a target.
 [<RequireQualifiedAccess>]
 module OutboundHeader =
     /// Longer words are left out whole. The whole header then fits the smallest segment but for a common name at its

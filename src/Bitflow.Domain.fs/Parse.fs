@@ -1,6 +1,6 @@
 namespace Bitflow.Domain
 
-/// What an incremental parser says of the bytes so far (rules G1 and G2 of the protocol facts): more bytes never
+/// What an incremental parser says of the bytes so far (G1 and G2 of `docs/protocols.md`, as all such marks): more bytes never
 /// change a `Done` or a `Rejected`, and the way in which the bytes were cut never changes the answer.
 [<RequireQualifiedAccess>]
 type Parse<'value, 'fault> =

@@ -59,7 +59,7 @@ type ClockVerdict =
     | LookAgain of at: Instant
     | Over of side: Side * cause: Cause
 
-/// `read_timeout` and `write_timeout` of both sides (section 3). The shell never arms a timer for a byte: it stamps,
+/// `read_timeout` and `write_timeout` of both sides. The shell never arms a timer for a byte: it stamps,
 /// and asks here when the earliest possible end has come.
 [<RequireQualifiedAccess>]
 module RelayClock =

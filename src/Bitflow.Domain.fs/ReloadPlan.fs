@@ -290,7 +290,7 @@ module ReloadPlan =
     let private engineLines (plan: ReloadPlan) =
         if plan.EngineNeedsRestart then [ "application.engine: changed, in force only after a restart" ] else []
 
-    /// What of the plan is not done with by carrying it out, among its lines: the log says so in a warning (section 8 of the design).
+    /// What of the plan is not done with by carrying it out, among its lines: the log says so in a warning.
     [<CompiledName "Warnings">]
     let warnings (plan: ReloadPlan) : IReadOnlyList<string> =
         [| for step in plan.Sockets do

@@ -102,7 +102,7 @@ type SentryRateLimits =
         { All: Instant
           ByCategory: Map<string, Instant> }
 
-/// Reporting to Sentry: DSN, envelope, rate limits (SE-1 to SE-19 of the protocol facts). Sending is the shell's.
+/// Reporting to Sentry: DSN, envelope, rate limits (SE-1 to SE-19). Sending is the shell's.
 [<RequireQualifiedAccess>]
 module Sentry =
     [<CompiledName("DescribeDsnError")>]

@@ -1,6 +1,6 @@
 namespace Bitflow.Domain
 
-/// What a signal asks of the process (section 8 of the design).
+/// What a signal asks of the process.
 [<RequireQualifiedAccess; Struct>]
 type Signal =
     /// SIGINT or SIGTERM.

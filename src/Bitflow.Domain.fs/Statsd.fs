@@ -19,8 +19,7 @@ type StatsdSample =
       Tags: (string * string) list
       Value: StatsdValue }
 
-/// Writing statsd datagrams, from `docs/metric_types.md` of statsd and Datadog's datagram reference (ST-1 to ST-16
-/// of the protocol facts). Nothing can be escaped in this protocol, so what does not fit becomes `_`; a line a
+/// Writing statsd datagrams, from `docs/metric_types.md` of statsd and Datadog's datagram reference (ST-1 to ST-16). Nothing can be escaped in this protocol, so what does not fit becomes `_`; a line a
 /// server cannot read is dropped there silently, so a value that cannot be written is not sent at all.
 [<RequireQualifiedAccess>]
 module Statsd =

@@ -1,6 +1,6 @@
 namespace Bitflow.Domain
 
-/// How a client offers to speak TLS, as far as a listener goes by it (section 5 of the design). A hello may name thousands of versions and groups; this
+/// How a client offers to speak TLS, as far as a listener goes by it. A hello may name thousands of versions and groups; this
 /// much of them is enough to decide, and small enough to be recorded, so that a connection can be decided again.
 type TlsOffer =
     { Tls12: bool

@@ -9,7 +9,7 @@ type HelloAnswer =
 
 /// A listener's rules for TLS, worked out once: its settings, and the names of its certificates in their order.
 /// Everything is decided here, by our reading of the hello, and handed to the TLS library as settled: its own view of a
-/// hello is not reliable (PROTOCOLS TLS-20).
+/// hello is not reliable (TLS-20).
 [<Sealed; AllowNullLiteral>]
 type ListenerTlsRules(tls: ListenerTls, certificateNames: string seq seq) =
     let certificates = CertificateTable certificateNames

@@ -63,6 +63,18 @@ public sealed partial class DocumentTests
         }
     }
 
+    [Fact]
+    public void Every_protocol_fact_that_is_cited_stands_on_the_page_of_them()
+    {
+        HashSet<string> facts = [.. FactStated().Matches(Pages.TextOf("docs/protocols.md")).Select(fact => fact.Groups["id"].Value)];
+        string[] sources = [.. new[] { "src", "spec", "tests", "docs/decisions" }
+            .SelectMany(folder => Directory.GetFiles(Path.Combine(Repository.Root, folder), "*", SearchOption.AllDirectories))
+            .Where(file => file.EndsWith(".fs", StringComparison.Ordinal) || file.EndsWith(".cs", StringComparison.Ordinal) || file.EndsWith(".md", StringComparison.Ordinal))];
+        string[] cited = [.. sources.SelectMany(file => FactCited().Matches(File.ReadAllText(file)).Select(fact => fact.Value)).Distinct()];
+        Assert.Contains("SK-12", cited);
+        Assert.Empty(cited.Except(facts));
+    }
+
     [Theory]
     [MemberData(nameof(Documents))]
     public void Every_target_of_make_in_a_document_exists(string document)
@@ -88,6 +100,14 @@ public sealed partial class DocumentTests
         [.. Heading().Matches(WithoutBlocks(text)).Select(h => Punctuation().Replace(h.Groups["title"].Value.Trim().ToLowerInvariant(), "").Replace(' ', '-'))];
 
     private static string WithoutBlocks(string text) => Regex.Replace(text, "^```.*?^```$", "", RegexOptions.Singleline | RegexOptions.Multiline);
+
+    /// <summary>As a row of a table, or as an item of a list.</summary>
+    [GeneratedRegex(@"^(\| |- \*\*)(?<id>[A-Z]+\d?-\d+)(\*\* | \|)", RegexOptions.Multiline)]
+    private static partial Regex FactStated();
+
+    /// <summary>Not a version of TLS (`TLS-1.2`).</summary>
+    [GeneratedRegex(@"\b(PP[12]?|TLV|TLS|SNI|ALPN|CH|END|SK|SD|ST|SE)-\d+\b(?!\.\d)")]
+    private static partial Regex FactCited();
 
     [GeneratedRegex(@"^server:", RegexOptions.Multiline)]
     private static partial Regex WholeConfiguration();

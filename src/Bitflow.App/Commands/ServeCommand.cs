@@ -128,7 +128,7 @@ internal static class ServeCommand
     {
         try
         {
-            // A reload while draining is ignored (section 8).
+            // A reload while draining is ignored: what it would open has nobody left to serve.
             while (await signals.NextAsync(drained).ConfigureAwait(false) is { IsStop: false } signal)
                 observation.Answer(signal);
             await giveUp.CancelAsync().ConfigureAwait(false);

@@ -22,7 +22,7 @@ internal sealed class SentryTransport(SentryDsn dsn) : IDisposable
             PooledConnectionIdleTimeout = TimeSpan.FromSeconds(30),
             SslOptions = new SslClientAuthenticationOptions
             {
-                // A certificate that names a silent server must not stall anything (section 5 of the design, (f)).
+                // A certificate that names a silent server must not stall anything.
                 CertificateChainPolicy = new X509ChainPolicy { DisableCertificateDownloads = true, RevocationMode = X509RevocationMode.NoCheck },
             },
         })

@@ -6,7 +6,7 @@ namespace Bitflow.Net.Dialing;
 
 /// <summary>
 /// Carries out a SOCKS5 exchange on a connection to the proxy. Says and receives exactly what the machine asks for: a byte more could be
-/// the target's (PROTOCOLS SK-12).
+/// the target's (SK-12).
 /// </summary>
 internal static class SocksConversation
 {

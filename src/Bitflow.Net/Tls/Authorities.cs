@@ -7,7 +7,7 @@ namespace Bitflow.Net.Tls;
 
 /// <summary>
 /// Who decides over a peer's certificate: the authorities of the configuration, and for targets the system's too. Nothing is ever
-/// fetched while a chain is built: a certificate may name a server that never answers (section 5, f).
+/// fetched while a chain is built: a certificate may name a server that never answers.
 /// </summary>
 internal sealed class Authorities
 {

@@ -42,7 +42,7 @@ internal sealed class CertificateChain
             chainBreaksAfter: FindBreak(all));
         all.RemoveAt(0);
 
-        // Offline: nothing is ever fetched, neither missing issuers nor OCSP answers (section 5, f).
+        // Offline: nothing is ever fetched, neither missing issuers nor OCSP answers: a certificate may name a server that never answers.
         var context = new Lazy<SslStreamCertificateContext>(() => SslStreamCertificateContext.Create(leaf, all, offline: true));
         if (OpenSsl.IsAvailable)
             return new CertificateChain(context, LibraryOf(leaf, all, files), facts);

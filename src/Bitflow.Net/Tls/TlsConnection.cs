@@ -9,7 +9,7 @@ namespace Bitflow.Net.Tls;
 /// <summary>TLS over another connection, whatever that is made of, by SslStream. The handshake is done.</summary>
 internal sealed class TlsConnection(Connection raw, SslStream ssl, ConnectionStream stream) : Connection(raw.Loop), ISecuredConnection
 {
-    /// <summary>One record. A slow reader that moves is thus never mistaken for one that does not (section 3, write_timeout).</summary>
+    /// <summary>One record. A slow reader that moves is thus never mistaken for one that does not (`write_timeout`).</summary>
     private const int PieceBytes = 16 * 1024;
 
     private readonly Lock _gate = new();

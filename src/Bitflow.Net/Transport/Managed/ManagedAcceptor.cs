@@ -6,7 +6,7 @@ namespace Bitflow.Net.Transport.Managed;
 /// <summary>Accepts with the platform's sockets: one pending call, and none while paused.</summary>
 internal sealed class ManagedAcceptor : Acceptor
 {
-    /// <summary>Keep-alive of accepted clients, section 2 of the design.</summary>
+    /// <summary>Keep-alive of accepted clients.</summary>
     private static readonly SocketSettings ClientSettings = new(Defaults.keepAliveSeconds);
 
     /// <summary>After a failed call: long enough not to spin, short enough not to be noticed.</summary>

@@ -12,7 +12,7 @@ internal sealed class ManagedConnection : Connection
 {
     /// <summary>
     /// The platform's asynchronous send completes only when everything was taken; in pieces of this size a slow reader that moves is never
-    /// mistaken for one that does not (section 3, write_timeout).
+    /// mistaken for one that does not (`write_timeout`).
     /// </summary>
     private const int PieceBytes = 16 * 1024;
 
