@@ -34,7 +34,7 @@ test: ## install what the tests need, and run everything
 	@scripts/test
 
 .PHONY: check
-check: ## format, lint, and the tests that need no peer: before every commit
+check: ## white space, analyzers, laws and the transport: before every commit
 	@scripts/check
 
 .PHONY: format

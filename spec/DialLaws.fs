@@ -130,6 +130,18 @@ let ``shares of an attempt never add up to more than the attempt`` () =
         rest = 0L)
 
 [<Fact>]
+let ``a target is told of its certificate before its words, and of its words before the end of its connection`` () =
+    Law.HoldsFor(System.Enum.GetValues<IoFault>(), fun fault -> DialFault.ofHandshake fault true "expired" = DialFault.Certificate "expired")
+    Law.HoldsFor(
+        [ IoFault.None, "target.dial.protocol"
+          IoFault.TlsProtocol, "target.dial.protocol"
+          IoFault.Truncated, "target.dial.ended"
+          IoFault.Reset, "target.dial.reset"
+          IoFault.TimedOut, "target.dial.vanished"
+          IoFault.Aborted, "bitflow.dial.fault" ],
+        fun (fault, reason) -> string (DialFault.reason (DialFault.ofHandshake fault false "words")) = reason)
+
+[<Fact>]
 let ``whatever a SOCKS5 proxy is at fault for is told as its own, and nothing else is`` () =
     Law.Holds(fun (fault: DialFault) ->
         let ofProxy =

@@ -346,11 +346,11 @@ let ``a client that leaves while it is being read from is a probe if it never sa
             reason (events |> List.fold (fun life event -> Life.advance life (at 1) event) life) = expected
     )
 
+let private tls = { Sample.proxy "p" with Listener = { Sample.listener with Tls = Some Sample.listenerTls } }
+let private run proxy peer events = events |> List.fold (fun life event -> Life.advance life (at 1) event) (begin' proxy peer)
+
 [<Fact>]
-let ``refusals that the log shows`` () =
-    let tls = { Sample.proxy "p" with Listener = { Sample.listener with Tls = Some Sample.listenerTls } }
-    let run proxy peer events =
-        events |> List.fold (fun life event -> Life.advance life (at 1) event) (begin' proxy peer)
+let ``a refusal before the relay says whose it was, in which phase and why`` () =
     Law.HoldsFor(
         [ run tls client [ Event.Counted true; Event.HelloMalformed ], "client.hello.protocol"
           run tls client [ Event.Counted true; Event.HelloRefused ValueNone ], "client.hello.refused"
@@ -555,3 +555,32 @@ let ``an attempt whose time is over says what it waited for, and counts as a tim
             && told.LastFault = ValueSome(DialFault.ConnectTimeout during)
             && reason silent = reason told
         | _ -> true)
+
+/// The reason of a life that ends by what the shell saw; none where that is nothing to it.
+let private endsBy (life: Life) (seen: Event option) =
+    seen |> Option.map (fun event -> string (Life.advance life (at 1) event).CloseReason.Value)
+
+[<Fact>]
+let ``a stream that is over inside a PROXY header is a broken header, before it the client's end, and of our own closing nothing`` () =
+    let reading = run (believing []) trustedPeer [ Event.Counted true ]
+    Law.HoldsFor(
+        [ IoFault.None, 0, Some "client.proxy_header.probe"
+          IoFault.None, 1, Some "client.proxy_header.protocol"
+          IoFault.Reset, 0, Some "client.proxy_header.probe"
+          IoFault.TimedOut, 7, Some "client.proxy_header.vanished"
+          IoFault.Aborted, 0, None
+          IoFault.Aborted, 7, None ],
+        fun (fault, received, reason) -> endsBy reading (Events.ofEarlyEndOfHeader fault received) = reason)
+
+[<Fact>]
+let ``a handshake fails for the client's certificate, for its words, or for what became of its connection`` () =
+    let shaking = run tls client [ Event.Counted true; Event.HelloRead ValueNone ]
+    Law.HoldsFor(
+        [ IoFault.None, true, Some "client.handshake.certificate"
+          IoFault.None, false, Some "client.handshake.protocol"
+          IoFault.TlsProtocol, false, Some "client.handshake.protocol"
+          IoFault.Truncated, false, Some "client.handshake.ended"
+          IoFault.Reset, false, Some "client.handshake.reset"
+          IoFault.TimedOut, false, Some "client.handshake.vanished"
+          IoFault.Aborted, false, None ],
+        fun (fault, isCertificate, reason) -> endsBy shaking (Events.ofFailedHandshake fault isCertificate) = reason)

@@ -16,7 +16,7 @@ let private naiveBest (names: string list) (asked: ServerName voption) =
         pattern.StartsWith "*." && (match labels asked with first :: rest -> first <> "" && rest = labels (pattern.Substring 2) | [] -> false)
     let ofName =
         match asked with
-        | ValueSome n when not (ServerName.isLiteral n) ->
+        | ValueSome n when not n.IsLiteral ->
             index (fun p -> fold p = n.Text && not (p.StartsWith '*'))
             |> Option.orElseWith (fun () -> index (fun p -> covers p n.Text))
         | _ -> None

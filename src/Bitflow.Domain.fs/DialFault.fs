@@ -84,6 +84,16 @@ module DialFault =
         | DialFault.ConnectTimeout _ -> true
         | _ -> false
 
+    /// What a failed handshake with a target is: its certificate, its words, or what the connection beneath said, where `IoFault.None` stands for nothing.
+    [<CompiledName "OfHandshake">]
+    let ofHandshake (fault: IoFault) (isCertificate: bool) (detail: string) =
+        match fault with
+        | _ when isCertificate -> DialFault.Certificate detail
+        | IoFault.None -> DialFault.Tls detail
+        // It left without a word of TLS, which is an end like any other here.
+        | IoFault.Truncated -> DialFault.Exchange IoFault.None
+        | fault -> DialFault.Exchange fault
+
     let private causeOfIo (fault: IoFault) =
         match fault with
         | IoFault.Refused

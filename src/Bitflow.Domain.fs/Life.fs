@@ -86,6 +86,29 @@ module Events =
         | ProxyOrigin.Unstated -> Event.HeaderRead(Endpoint.Unknown, Endpoint.Unknown, false)
         | ProxyOrigin.TheSender -> Event.HeaderRead(Endpoint.Unknown, Endpoint.Unknown, true)
 
+    /// What it is that a client's stream is over, with `IoFault.None` for an end in order, before its header or its hello was whole. None where the
+    /// connection was closed here.
+    [<CompiledName "OfEarlyEnd">]
+    let ofEarlyEnd (fault: IoFault) : Event option =
+        match fault with
+        | IoFault.None -> Some Event.ClientEnded
+        | IoFault.Aborted -> None
+        | fault -> Some(Event.ClientFailed fault)
+
+    /// The same, inside a PROXY header of which so many bytes have come: a part of one is none (PP-5).
+    [<CompiledName "OfEarlyEndOfHeader">]
+    let ofEarlyEndOfHeader (fault: IoFault) (received: int) : Event option =
+        if fault = IoFault.None && received > 0 then Some Event.HeaderMalformed else ofEarlyEnd fault
+
+    /// What it is that the handshake with a client failed: for its words, with `IoFault.None`, or for what the connection beneath said.
+    [<CompiledName "OfFailedHandshake">]
+    let ofFailedHandshake (fault: IoFault) (isCertificate: bool) : Event option =
+        match fault with
+        | IoFault.None
+        | IoFault.TlsProtocol -> Some(Event.HandshakeFailed isCertificate)
+        | IoFault.Truncated -> Some Event.ClientEnded
+        | fault -> ofEarlyEnd fault
+
 /// One connection from accept to close, as a value. The shell does what `Step` says, reports events, and
 /// follows the next value; so do the simulator and `explain`.
 [<NoComparison; ReferenceEquality>]

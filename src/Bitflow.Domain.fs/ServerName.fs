@@ -63,8 +63,6 @@ module ServerName =
     let tryCreate (text: string) : Result<ServerName, ServerNameFault> =
         tryOfBytes (ReadOnlySpan(Encoding.UTF8.GetBytes(if isNull text then "" else text)))
 
-    let isLiteral (name: ServerName) = name.IsLiteral
-
     /// None: a name that no server name can ever match, an address literal among them.
     let tryPattern (text: string) : NamePattern voption =
         let exact text =

@@ -14,16 +14,14 @@ type NotifyAddressError =
     | TooLong of bytes: int
     | UnknownForm of text: string
 
-/// What is told to the service manager (SD-10 to SD-13).
+/// What is told to the service manager (SD-10 to SD-12).
 [<RequireQualifiedAccess>]
 type NotifyMessage =
     | Ready of status: string
     /// The monotonic clock (CLOCK_MONOTONIC) when the reload began.
     | Reloading of monotonic: Instant
     | Stopping of status: string
-    | Status of status: string
     | Watchdog
-    | ExtendTimeout of by: Duration
 
 /// The datagrams of `sd_notify(3)`. Sending them is the shell's; failing to is never fatal.
 [<RequireQualifiedAccess>]
@@ -71,9 +69,7 @@ module SystemdNotify =
         | NotifyMessage.Ready text -> "READY=1" + status text
         | NotifyMessage.Reloading at -> $"RELOADING=1\nMONOTONIC_USEC={microseconds at.Nanoseconds}"
         | NotifyMessage.Stopping text -> "STOPPING=1" + status text
-        | NotifyMessage.Status text -> (status text).TrimStart '\n'
         | NotifyMessage.Watchdog -> "WATCHDOG=1"
-        | NotifyMessage.ExtendTimeout by -> $"EXTEND_TIMEOUT_USEC={microseconds by.TotalNanoseconds}"
 
     /// How often the watchdog wants to hear of us: half of what it waits (SD-12). None: it does not, or not of us.
     [<CompiledName("WatchdogInterval")>]

@@ -46,7 +46,6 @@ public sealed class DrainTests
             await sending;
             Assert.Equal(noise, back);
         })];
-        await Task.Delay(100);
         await Eventually.IsTrueAsync(() => bitflow.Descriptors() > 100, "all are open");
         bitflow.Signal("TERM");
         await bitflow.SaysAsync("no longer listening");

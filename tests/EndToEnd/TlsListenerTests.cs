@@ -385,14 +385,6 @@ public sealed class TlsListenerTests
         await bitflow.EndsWithAsync("client.handshake.handshake_timeout");
         await feeding;
 
-        // Done in time, a connection is never cut by it afterwards.
-        using Peer echo = Peer.Echo();
-        using BitflowProcess other = await BitflowProcess.StartAsync(Proxy(echo, Certificates(Server), more: ", handshake_timeout: 3s"));
-        using TestEnd quick = await TestEnd.ClientAsync(await SocketWords.ConnectAsync(other.EndPoint()), "server.example");
-        await Task.Delay(4000);
-        await quick.SendAsync("x"u8.ToArray());
-        Assert.Equal("x"u8.ToArray(), await quick.ReadExactlyAsync(1));
-
         async Task FeedAsync(Socket socket)
         {
             try

@@ -295,14 +295,7 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
         if (secured.Connection is { } connection)
             return Ready(connection);
         raw.Abort();
-        DialFault fault = secured switch
-        {
-            { IsCertificate: true } => DialFault.NewCertificate(secured.Detail),
-            { Raw: IoFault.None } => DialFault.NewTls(secured.Detail),
-            { Raw: IoFault.Truncated } => DialFault.NewExchange(IoFault.None),
-            _ => DialFault.NewExchange(secured.Raw),
-        };
-        return DialOutcome.Failed(fault) with { IsOfSession = secured.IsOfSession };
+        return DialOutcome.Failed(DialFaultModule.OfHandshake(secured.Raw, secured.IsCertificate, secured.Detail)) with { IsOfSession = secured.IsOfSession };
     }
 
     private DialOutcome Ready(Connection connection)

@@ -51,20 +51,12 @@ internal sealed class Introduction(Preface preface, ListenerTlsContext? tls)
             IoResult received = await preface.ReadMoreAsync(ProxyHeaderCodec.maxBytes).ConfigureAwait(false);
             if (_isClosed)
                 return null;
-            switch (received.Fault)
-            {
-                case IoFault.None when !received.IsEnd:
-                    continue;
-                case IoFault.None when preface.IsEmpty:
-                    return Event.ClientEnded;
-                case IoFault.None:
-                    Failure = ProxyHeaderFaultModule.Describe(ProxyHeaderFault.NewEnded(preface.Unread.Length));
-                    return Event.HeaderMalformed;
-                case IoFault.Aborted:
-                    return null;
-                default:
-                    return Event.NewClientFailed(received.Fault);
-            }
+            if (received.Fault == IoFault.None && !received.IsEnd)
+                continue;
+            Event? end = Events.OfEarlyEndOfHeader(received.Fault, preface.Unread.Length)?.Value;
+            if (end is { IsHeaderMalformed: true })
+                Failure = ProxyHeaderFaultModule.Describe(ProxyHeaderFault.NewEnded(preface.Unread.Length));
+            return end;
         }
     }
 
@@ -94,11 +86,8 @@ internal sealed class Introduction(Preface preface, ListenerTlsContext? tls)
             IoResult received = await preface.ReadMoreAsync(ClientHelloModule.maxBytes).ConfigureAwait(false);
             if (_isClosed)
                 return null;
-            if (received.Fault == IoFault.None && !received.IsEnd)
-                continue;
-            if (received.Fault == IoFault.Aborted)
-                return null;
-            return received.IsEnd ? Event.ClientEnded : Event.NewClientFailed(received.Fault);
+            if (received.Fault != IoFault.None || received.IsEnd)
+                return Events.OfEarlyEnd(received.Fault)?.Value;
         }
     }
 
@@ -137,12 +126,6 @@ internal sealed class Introduction(Preface preface, ListenerTlsContext? tls)
         }
 
         Failure = outcome.Detail;
-        return outcome.Raw switch
-        {
-            IoFault.None or IoFault.TlsProtocol => Event.NewHandshakeFailed(outcome.IsCertificate),
-            IoFault.Truncated => Event.ClientEnded,
-            IoFault.Aborted => null,
-            _ => Event.NewClientFailed(outcome.Raw),
-        };
+        return Events.OfFailedHandshake(outcome.Raw, outcome.IsCertificate)?.Value;
     }
 }

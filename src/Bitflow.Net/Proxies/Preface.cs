@@ -20,9 +20,6 @@ internal sealed class Preface(Connection client)
     /// <summary>Bytes received and not consumed.</summary>
     public ReadOnlySpan<byte> Unread => _buffer.AsSpan(_start, _end - _start);
 
-    /// <summary>Whether the client ever sent a byte here.</summary>
-    public bool HasReceived => _end > 0;
-
     /// <summary>Receives more, up to a bound on what is held unread; the result is the receive's own.</summary>
     public ValueTask<IoResult> ReadMoreAsync(int boundBytes) =>
         _buffer.Length == 0 && TryReadNow(client, boundBytes, out IoResult received) ? new(received) : WaitAndReadAsync(boundBytes);

@@ -27,9 +27,6 @@ internal sealed class ProxyState(int loops, KeyValuePair<string, object?>[] tags
     /// <summary>Connections that count against the limit now.</summary>
     public int Open => Volatile.Read(ref _open);
 
-    /// <summary>The ticket drawn last; -1 before the first.</summary>
-    public long LastTicket => Volatile.Read(ref _tickets);
-
     /// <summary>Connections counted since the start of the program, those open now included.</summary>
     public long Admitted => _shares.Sum(static share => share.Admitted);
 
