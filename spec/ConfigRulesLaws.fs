@@ -42,12 +42,12 @@ let private target address = $"name: t, address: '{address}'"
 let private pair a b = [ proxyNamed "a" (at a) [ plain ] ""; proxyNamed "b" (at b) [ plain ] "" ]
 
 [<Fact>]
-let ``literal listeners overlap at one port, unless it is 0 or they are of different families or addresses`` () =
+let ``listeners that certainly cannot be had side by side are refused, and nothing else is`` () =
     let meets =
         [ ":80", "0.0.0.0:80"; ":80", "[::]:80"; ":80", "[::1]:80"; ":80", "tcp4::80"; ":80", "tcp6::80"; ":80", "tcp:10.0.0.1:80"; "0.0.0.0:80", "127.0.0.1:80"; "10.0.0.1:80", "10.0.0.1:80"
-          "tcp6::80", "[::1]:80"; "[::ffff:10.0.0.1]:80", "10.0.0.1:80"; "[2001:db8::1]:80", "[2001:DB8:0::1]:80" ]
+          "tcp6::80", "[::1]:80"; "[::ffff:10.0.0.1]:80", "10.0.0.1:80"; "[2001:db8::1]:80", "[2001:DB8:0::1]:80"; "localhost:80", "127.0.0.1:80"; "h:80", "H:80"; "h:80", ":80"; "tcp4:h:80", "0.0.0.0:80" ]
     let apart =
-        [ ":80", ":81"; ":0", ":0"; "10.0.0.1:80", "10.0.0.2:80"; "tcp4::80", "tcp6::80"; "tcp4::80", "[::1]:80"; "tcp6::80", "127.0.0.1:80"; "0.0.0.0:80", "[::1]:80"; "localhost:80", "127.0.0.1:80"; ":80", "unix:/80" ]
+        [ ":80", ":81"; ":0", ":0"; "10.0.0.1:80", "10.0.0.2:80"; "tcp4::80", "tcp6::80"; "tcp4::80", "[::1]:80"; "tcp6::80", "127.0.0.1:80"; "0.0.0.0:80", "[::1]:80"; "localhost:80", "127.0.0.2:80"; "h:80", "127.0.0.1:80"; "h:80", "tcp4::80"; ":80", "unix:/80" ]
     let swapped = List.map (fun (a, b) -> b, a)
     Found.Errors [
         for a, b in meets @ swapped meets do pair a b, [ "[1].listener.address" ]

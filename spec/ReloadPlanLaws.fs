@@ -140,7 +140,10 @@ let ``what cannot be opened because it overlaps with what closes is said, with t
           ":80", "127.0.0.1:80", true
           "[::1]:80", ":80", true
           "localhost:80", "127.0.0.1:80", true
-          "localhost:80", "LOCALHOST:80", true
+          "localhost:80", "LOCALHOST:80", false
+          "127.0.0.1:80", "tcp4:127.0.0.1:80", false
+          "tcp4::80", "0.0.0.0:80", false
+          ":80", "tcp6::80", true
           "[::1]:80", "0.0.0.0:80", false
           "127.0.0.1:80", "127.0.0.2:80", false
           "127.0.0.1:80", ":81", false
@@ -168,6 +171,30 @@ let ``an address that goes between a proxy and the admin server, or is another o
           ("127.0.0.1:1", "127.0.0.1:2"), ("127.0.0.1:1", "127.0.0.1:3"), false
           ("127.0.0.1:1", ""), ("127.0.0.1:1", "127.0.0.1:3"), false ],
         fun ((proxy, admin), (proxyThen, adminThen), obstructed) -> fails (plan (listening proxy admin) (listening proxyThen adminThen)) = obstructed)
+
+[<Fact>]
+let ``a socket that is only written in another way is kept, a proxy's or the admin server's`` () =
+    let fates before after = (plan before after).Sockets |> List.map (fun s -> string s.Address, s.Fate)
+    Law.HoldsFor(
+        [ listening "127.0.0.1:1" "[::1]:2", listening "tcp4:127.0.0.1:1" "tcp6:[::1]:2", [ "tcp4:127.0.0.1:1", SocketFate.Kept; "tcp6:[::1]:2", SocketFate.Kept ]
+          listening "0.0.0.0:1" "", listening "tcp4::1" "", [ "tcp4::1", SocketFate.Kept ]
+          listening ":1" "", listening "tcp6::1" "", [ "tcp6::1", SocketFate.Opened; ":1", SocketFate.Closed ] ],
+        fun (before, after, expected) -> fates before after = expected)
+
+[<Fact>]
+let ``from reload to reload the engine that runs is the one of the start, and every file that names another is warned of`` () =
+    Law.Holds(fun (first: ConfigSeed) (later: ConfigSeed list) ->
+        let started = snapshot first
+        let engine (snapshot: ConfigSnapshot) = snapshot.Config.Application.Engine
+        let step (served: ConfigSnapshot, holds) seed =
+            let next = snapshot seed
+            let carried = ReloadPlan.served served next
+            carried,
+            holds
+            && (ReloadPlan.make served next).EngineNeedsRestart = (engine next <> engine started)
+            && engine carried = engine started
+            && carried.Config.Proxies = next.Config.Proxies
+        later |> List.fold step (started, true) |> snd)
 
 [<Fact>]
 let ``each socket is told with whom it serves, the admin server's too`` () =

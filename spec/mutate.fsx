@@ -38,6 +38,7 @@ let modules =
     [ "Duration", [ "DurationLaws" ]
       "IpNetwork", [ "IpNetworkLaws" ]
       "Address", [ "AddressLaws" ]
+      "ListenerAddress", [ "ListenerAddressLaws" ]
       "Endpoint", [ "MessageLaws"; "ConnectionRecordLaws" ]
       "IoFault", [ "CloseReasonLaws"; "MessageLaws" ]
       "CloseReason", [ "CloseReasonLaws"; "MessageLaws" ]

@@ -12,6 +12,9 @@ type HostileText = HostileText of string
 /// Text that is nearly an address: pieces of valid addresses, shuffled and cut.
 type NearlyAddress = NearlyAddress of string
 
+/// A few addresses around one port, many of which overlap or are the same.
+type CrowdedAddresses = CrowdedAddresses of Address list
+
 /// Bytes without any promise.
 type HostileBytes = HostileBytes of byte[]
 
@@ -90,6 +93,19 @@ type WordGenerators =
             Gen.choose (0, 100_000) |> Gen.map Address.Descriptor
             label |> Gen.map Address.NamedDescriptor
         ]
+        |> Arb.fromGen
+
+    static member CrowdedAddresses() : Arbitrary<CrowdedAddresses> =
+        let tcp =
+            gen {
+                let! held = Gen.elements [ ""; "tcp4:"; "tcp6:" ]
+                let! host = Gen.elements [ ""; "0.0.0.0"; "127.0.0.1"; "10.0.0.1"; "[::]"; "[::1]"; "localhost"; "LocalHost"; "a.example"; "b.example" ]
+                let! port = Gen.frequency [ 6, Gen.constant 80; 1, Gen.elements [ 0; 81 ] ]
+                return $"{held}{host}:{port}"
+            }
+        Gen.frequency [ 12, tcp; 1, Gen.elements [ "unix:/a"; "unix:@a"; "fd:3" ] ]
+        |> Gen.listOf
+        |> Gen.map (List.truncate 12 >> List.choose (Address.tryParse >> Result.toOption) >> CrowdedAddresses)
         |> Arb.fromGen
 
     static member NearlyAddress() : Arbitrary<NearlyAddress> =

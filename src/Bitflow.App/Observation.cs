@@ -25,7 +25,7 @@ internal sealed class Observation(ProgramLog log, ConnectionLogs.ConnectionLogs 
     private string _sentryDsn = "";
 
     private AdminServer? _admin;
-    private string? _adminAddress;
+    private Address? _adminAddress;
 
     /// <summary>Whether the web server is loaded, which takes descriptors that are never given back.</summary>
     private bool _adminIsLoaded;
@@ -33,13 +33,13 @@ internal sealed class Observation(ProgramLog log, ConnectionLogs.ConnectionLogs 
     public LiveState State => state;
 
     /// <summary>
-    /// Opens what of a configuration may fail: the admin server's sockets, none where its address is the one that it has. To be given to
+    /// Opens what of a configuration may fail: the admin server's sockets, none where its address is the one that it has, however it is written. To be given to
     /// <see cref="ApplyAsync"/>, or taken back. Null where that cannot be.
     /// </summary>
     public IReadOnlyList<ListeningSocket>? TryOpenAdmin(ApplicationConfig application, ReloadPlan plan, out string problem, CancellationToken giveUp)
     {
         problem = "";
-        if (application.Admin?.Value is not { } address || address.ToString() == _adminAddress)
+        if (application.Admin?.Value is not { } address || (_adminAddress is { } now && ListenerAddress.IsSame(address, now)))
             return [];
         if (!_adminIsLoaded && DescriptorBudget.AdminShortage(Libc.DescriptorLimit(), Libc.DescriptorsInUse()) is { } shortage)
         {
@@ -65,7 +65,7 @@ internal sealed class Observation(ProgramLog log, ConnectionLogs.ConnectionLogs 
     {
         ApplicationConfig application = config.Application;
         log.Apply(application);
-        await ApplyAdminAsync(application.Admin?.Value.ToString(), admin).ConfigureAwait(false);
+        await ApplyAdminAsync(application.Admin?.Value, admin).ConfigureAwait(false);
         await ApplySentryAsync(application.SentryDsn).ConfigureAwait(false);
         await ApplyStatsdAsync(application.Metrics?.Value).ConfigureAwait(false);
     }
@@ -92,7 +92,7 @@ internal sealed class Observation(ProgramLog log, ConnectionLogs.ConnectionLogs 
         _store?.Dispose();
     }
 
-    private async Task ApplyAdminAsync(string? address, IReadOnlyList<ListeningSocket> opened)
+    private async Task ApplyAdminAsync(Address? address, IReadOnlyList<ListeningSocket> opened)
     {
         if (address is not null && opened.Count == 0)
             return;

@@ -254,41 +254,6 @@ module Address =
         | _, Host.Literal address when address.Equals IPAddress.Any -> "127.0.0.1"
         | _ -> string host
 
-    /// What a literal listener takes: of a port and a family, one address or (an empty text) every one.
-    let taken (address: Address) =
-        match address with
-        | Address.Tcp(family, Host.Any, port) when port <> 0 ->
-            [ if family <> TcpFamily.V6 then struct (port, true), ""
-              if family <> TcpFamily.V4 then struct (port, false), "" ]
-        | Address.Tcp(_, Host.Literal literal, port) when port <> 0 ->
-            let literal = IpAddress.canonical literal
-            let isEvery = literal.Equals System.Net.IPAddress.Any || literal.Equals System.Net.IPAddress.IPv6Any
-            [ struct (port, IpAddress.isV4 literal), (if isEvery then "" else string literal) ]
-        | _ -> []
-
-    /// Whether only one of the two can be listened on, as far as that is certain from how they are written: what a name resolves to is known
-    /// only when it is bound, except that `localhost` is 127.0.0.1.
-    [<CompiledName "Overlap">]
-    let overlap (a: Address) (b: Address) =
-        let certain address =
-            match address with
-            | Address.Tcp(family, Host.Name name, port) when family <> TcpFamily.V6 && name.ToLowerInvariant() = "localhost" ->
-                taken (Address.Tcp(family, Host.Literal IPAddress.Loopback, port))
-            | _ -> taken address
-        match a, b with
-        | Address.Tcp(family, Host.Name name, port), Address.Tcp(otherFamily, Host.Name other, otherPort) ->
-            port = otherPort
-            && port <> 0
-            && name.ToLowerInvariant() = other.ToLowerInvariant()
-            && (family = otherFamily || family = TcpFamily.Either || otherFamily = TcpFamily.Either)
-        | Address.Tcp(TcpFamily.Either, Host.Any, port), Address.Tcp(_, Host.Name _, otherPort)
-        | Address.Tcp(_, Host.Name _, otherPort), Address.Tcp(TcpFamily.Either, Host.Any, port) -> port = otherPort && port <> 0
-        | Address.Tcp _, Address.Tcp _ ->
-            List.allPairs (certain a) (certain b)
-            |> List.exists (fun ((place, host), (otherPlace, otherHost)) ->
-                place = otherPlace && (host = otherHost || host = "" || otherHost = ""))
-        | _ -> a = b
-
     /// What is wrong, and what would be right.
     let describe (error: AddressError) =
         match error with

@@ -262,7 +262,8 @@ module internal Kind =
         |> refine ofDuration whenOmitted
 
     /// Stands in for an address that cannot be read: a name, which no rule about literals, paths or descriptors meets.
-    let private someAddress = Address.Tcp(TcpFamily.Either, Host.Name "stand-in", 1)
+    // Of port 0, so that it overlaps with no listener, itself among them.
+    let private someAddress = Address.Tcp(TcpFamily.Either, Host.Name "stand-in", 0)
 
     let private addressKind form example decode : Kind<Address> =
         let kind = scalar form "an address" example textSchema someAddress (fun text _ -> decode text)

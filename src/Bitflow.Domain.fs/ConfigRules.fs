@@ -81,19 +81,8 @@ module internal ConfigRules =
               path / "listener" / "address", proxy.Listener.Address ]
 
     let private listenersDoNotOverlap subject =
-        // Of each port and family: the first listener at all, and the first of every address.
-        let step (firsts, hosts) (path, address) =
-            let addNew key value map = if Map.containsKey key map then map else Map.add key value map
-            let met =
-                Address.taken address
-                |> List.tryPick (fun (key, host) ->
-                    if host = "" then Map.tryFind key firsts
-                    else Map.tryFind (key, "") hosts |> Option.orElse (Map.tryFind (key, host) hosts))
-            let firsts = Address.taken address |> List.fold (fun map (key, _) -> addNew key (path, address) map) firsts
-            let hosts = Address.taken address |> List.fold (fun map place -> addNew place (path, address) map) hosts
-            met |> Option.map (fun (otherPath, other) -> wrong path (ConfigFault.ListenersOverlap(address, other, otherPath))),
-            (firsts, hosts)
-        listeners subject |> List.mapFold step (Map.empty, Map.empty) |> fst |> List.choose id
+        ListenerAddress.overlaps (listeners subject)
+        |> List.map (fun ((path, address), (otherPath, other)) -> wrong path (ConfigFault.ListenersOverlap(address, other, otherPath)))
 
     let private unixPathsAreUnique subject =
         [ for path, address in listeners subject do

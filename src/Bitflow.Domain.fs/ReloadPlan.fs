@@ -73,7 +73,7 @@ type ReloadPlan =
     /// Of an address that is to be opened: a socket that overlaps with it and is closed by the same plan. New sockets are opened before
     /// old ones close, so that a failure can leave everything as it was: together the two cannot be.
     member this.InTheWayOf(address: Address) =
-        this.Sockets |> List.tryFind (fun s -> s.Fate = SocketFate.Closed && Address.overlap s.Address address)
+        this.Sockets |> List.tryFind (fun s -> s.Fate = SocketFate.Closed && ListenerAddress.overlap s.Address address)
 
     /// Whether it is known beforehand that the reload fails.
     member this.IsObstructed =
@@ -189,9 +189,9 @@ module ReloadPlan =
 
     let private adminSockets (before: Address option) (after: Address option) =
         let step fate address = { Address = address; Owner = SocketOwner.Admin; Fate = fate }
-        if before = after then
-            after |> Option.map (step SocketFate.Kept) |> Option.toList
-        else
+        match before, after with
+        | Some was, Some willBe when ListenerAddress.isSame was willBe -> [ step SocketFate.Kept willBe ]
+        | _ ->
             [ yield! after |> Option.map (step SocketFate.Opened) |> Option.toList
               yield! before |> Option.map (step SocketFate.Closed) |> Option.toList ]
 
@@ -203,7 +203,7 @@ module ReloadPlan =
             let table = Dictionary<string, ProxyConfig>()
             for proxy in proxies do table.TryAdd(proxy.Name, proxy) |> ignore
             table
-        let addresses (proxies: ProxyConfig list) = HashSet<Address>(proxies |> List.map _.Listener.Address)
+        let addresses (proxies: ProxyConfig list) = proxies |> List.map _.Listener.Address |> ListenerAddress.socketsOf
         let wasByName, willBeByName = byName was, byName willBe
         let wasAt, willBeAt = addresses was, addresses willBe
         { Proxies =
@@ -223,9 +223,9 @@ module ReloadPlan =
                   let address = proxy.Listener.Address
                   { Address = address
                     Owner = SocketOwner.Proxy proxy.Name
-                    Fate = (if wasAt.Contains address then SocketFate.Kept else SocketFate.Opened) }
+                    Fate = (if ListenerAddress.isAmong wasAt address then SocketFate.Kept else SocketFate.Opened) }
               for proxy in was do
-                  if not (willBeAt.Contains proxy.Listener.Address) then
+                  if not (ListenerAddress.isAmong willBeAt proxy.Listener.Address) then
                       { Address = proxy.Listener.Address; Owner = SocketOwner.Proxy proxy.Name; Fate = SocketFate.Closed }
               yield! adminSockets before.Config.Application.Admin after.Config.Application.Admin ]
           Logs =
@@ -235,6 +235,12 @@ module ReloadPlan =
                   { Path = path; Fate = SocketFate.Closed } ]
           Application = applicationDifferences before.Config.Application after.Config.Application
           EngineNeedsRestart = before.Config.Application.Engine <> after.Config.Application.Engine }
+
+    /// What is served once the plan from one to the other has been carried out: the engine is still the one that was started.
+    [<CompiledName "Served">]
+    let served (before: ConfigSnapshot) (after: ConfigSnapshot) : ConfigSnapshot =
+        let application = { after.Config.Application with Engine = before.Config.Application.Engine }
+        { after with Config = { after.Config with Application = application } }
 
     let private proxyLine (step: ProxyStep) =
         match step.Fate with
@@ -263,7 +269,7 @@ module ReloadPlan =
     /// `holder` is the address by which that socket was asked for.
     [<CompiledName "Obstacle">]
     let obstacle (plan: ReloadPlan) (address: Address) (holder: Address) : string =
-        let steps = plan.Sockets |> List.filter (fun s -> s.Address = holder)
+        let steps = plan.Sockets |> List.filter (fun s -> ListenerAddress.isSame s.Address holder)
         match steps |> List.tryFind (fun s -> s.Fate = SocketFate.Closed), steps with
         | Some closing, _ -> wayAround closing address
         | None, staying :: _ -> $"{staying.Owner} listens there with {holder}, and is to go on; one of the two needs another address or port"

@@ -43,10 +43,10 @@ public sealed class StartTests
     public async Task Two_listeners_of_one_file_that_turn_out_to_be_one_address_are_not_taken_for_another_process()
     {
         int port = Ports.Next();
-        (int status, string errors) = await RunToEndAsync(Proxy("first", $"127.0.0.1:{port}") + Proxy("second", $"localhost:{port}"));
+        (int status, string errors) = await RunToEndAsync(Proxy("first", $"127.0.0.1:{port}") + Proxy("second", $"0x7f000001:{port}"));
         Assert.Equal(1, status);
         Assert.Contains(
-            $"proxy second: cannot listen on localhost:{port}: Bitflow itself has the address: proxy first listens there with 127.0.0.1:{port}, and is to go on; one of the two needs another",
+            $"proxy second: cannot listen on 0x7f000001:{port}: Bitflow itself has the address: proxy first listens there with 127.0.0.1:{port}, and is to go on; one of the two needs another",
             errors,
             StringComparison.Ordinal);
     }

@@ -71,7 +71,7 @@ internal sealed class Server : IDisposable
     /// <summary>The connections that are open at this moment, whatever phase they are in and whichever configuration they began with.</summary>
     public IEnumerable<Session> Sessions() => EverServed().SelectMany(static state => state.Sessions());
 
-    /// <summary>What is served now; null before the first start.</summary>
+    /// <summary>What is served now, with the engine that runs; null before the first start.</summary>
     public ConfigSnapshot? Serving { get; private set; }
 
     /// <summary>What becomes of everything where another configuration is taken on.</summary>
@@ -154,7 +154,7 @@ internal sealed class Server : IDisposable
     public async Task CommitAsync(Preparation preparation)
     {
         _generation++;
-        Serving = preparation.Next;
+        Serving = ReloadPlanModule.Served(Serving ?? preparation.Next, preparation.Next);
         foreach ((string name, ProxyModel model) in preparation.Models)
         {
             ProxyState state = StateOf(name, model.Meter.Tags);
@@ -200,11 +200,11 @@ internal sealed class Server : IDisposable
         new(new Config(next.Config.Application, Microsoft.FSharp.Collections.FSharpList<ProxyConfig>.Empty), next.Digests);
 
     private static bool IsOf(Listener listener, string proxy, Address address) =>
-        listener.Proxy.Model.Name == proxy && listener.Socket.Address.Equals(address);
+        listener.Proxy.Model.Name == proxy && ListenerAddress.IsSame(listener.Socket.Address, address);
 
     private static List<Listener> Claim(List<Listener> unclaimed, string proxy, Address address)
     {
-        List<Listener> here = unclaimed.FindAll(l => l.Socket.Address.Equals(address));
+        List<Listener> here = unclaimed.FindAll(l => ListenerAddress.IsSame(l.Socket.Address, address));
         string? owner = (here.Find(l => IsOf(l, proxy, address)) ?? here.FirstOrDefault())?.Proxy.Model.Name;
         List<Listener> claimed = here.FindAll(l => l.Proxy.Model.Name == owner);
         unclaimed.RemoveAll(claimed.Contains);

@@ -291,7 +291,7 @@ internal sealed class ListeningSocket
             throw new ListenException($"{address}: descriptor {descriptor} cannot be kept from children");
     }
 
-    private static ListeningSocket? Holder(Address wanted) => Ours.FirstOrDefault(ours => AddressModule.Overlap(ours.Value, wanted)).Key;
+    private static ListeningSocket? Holder(Address wanted) => Ours.FirstOrDefault(ours => ListenerAddress.Overlap(ours.Value, wanted)).Key;
 
     private static ListenException TakenByUs(Address address, ListeningSocket holder) =>
         new($"{address}: Bitflow itself has the address") { Holder = holder.Address };
