@@ -145,6 +145,41 @@ public sealed class TargetCertificateTests
         Assert.Empty(bitflow.FailedAttempts);
     }
 
+    /// <summary>Without a session that could be why there is nothing to be found out by a second dial, which might hide the reason of the first.</summary>
+    [Theory]
+    [InlineData(EngineKind.Linux, true)]
+    [InlineData(EngineKind.Linux, false)]
+    [InlineData(EngineKind.Managed, true)]
+    [InlineData(EngineKind.Managed, false)]
+    public async Task A_target_that_gave_no_session_is_dialled_once_by_each_client_that_it_fails(EngineKind engine, bool isCertificate)
+    {
+        string name = $"{Guid.NewGuid():N}.example";
+        IssuedCertificate shown = TestAuthority.Other.Issue(name);
+        var context = SslStreamCertificateContext.Create(shown.Certificate, [.. shown.Chain], offline: true);
+        int dialled = 0;
+        using Peer target = Peer.Serving(async socket =>
+        {
+            Interlocked.Increment(ref dialled);
+            if (isCertificate)
+            {
+                using var tls = new SslStream(new NetworkStream(socket));
+                await tls.AuthenticateAsServerAsync(new SslServerAuthenticationOptions { ServerCertificateContext = context });
+                _ = await tls.ReadAtLeastAsync(new byte[1], 1, throwOnEndOfStream: false);
+            }
+            else
+            {
+                await socket.ReceiveAsync(new byte[16 * 1024]);
+                await socket.SendAllAsync(new byte[] { 21, 3, 3, 0, 2, 2, 40 });
+            }
+        });
+        using RunningProxies bitflow = RunningProxies.One(target.Address, engine, targetKeys: $"tls_context: {{ server_name: {name}, {Authority} }}\n");
+        for (int i = 1; i <= 3; i++)
+        {
+            Assert.Equal("", await AskAsync(bitflow));
+            Assert.Equal(i, dialled);
+        }
+    }
+
     /// <summary>What the socket has to read first, and still has afterwards.</summary>
     private static async Task<byte[]> PeekRecordAsync(Socket socket)
     {

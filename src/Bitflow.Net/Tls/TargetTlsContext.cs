@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Security;
 using System.Security.Cryptography.X509Certificates;
@@ -27,6 +28,12 @@ internal sealed class TargetTlsContext
     /// the certificate of long ago would be refused whatever the target shows, or another target that takes the same tickets.
     /// </summary>
     private volatile bool _platformResumes = true;
+
+    /// <summary>
+    /// Names under which SslStream, which keeps sessions for the whole process, may have one: hands were shaken, or a certificate was refused. They are those of
+    /// configurations, and no more.
+    /// </summary>
+    private static readonly ConcurrentDictionary<string, bool> Met = new(StringComparer.Ordinal);
 
     private TargetTlsContext(TargetTls config, string name, CertificateChain? shown, Authorities authorities)
     {
@@ -69,6 +76,7 @@ internal sealed class TargetTlsContext
     {
         string? refusal = null;
         bool mayResume = resumes && _platformResumes;
+        bool mayBeOffered = mayResume && Met.ContainsKey(_name);
         var options = new SslClientAuthenticationOptions
         {
             TargetHost = _name,
@@ -88,8 +96,10 @@ internal sealed class TargetTlsContext
             },
         };
         TlsOutcome outcome = await TlsOutcome.OfHandshakeAsync(raw, default, ssl => ssl.AuthenticateAsClientAsync(options), () => refusal).ConfigureAwait(false);
-        bool isOfSession = outcome.Connection is null && OfferedSession.MayBeWhy(mayResume, isShownNow: false, outcome.Raw);
-        if (isOfSession)
+        if (outcome.Connection is not null || refusal is not null)
+            Met.TryAdd(_name, true);
+        bool isOfSession = outcome.Connection is null && OfferedSession.MayBeWhy(mayBeOffered, isShownNow: false, outcome.Raw);
+        if (isOfSession || refusal is not null)
             _platformResumes = false;
         return outcome with { IsOfSession = isOfSession };
     }
