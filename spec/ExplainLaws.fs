@@ -289,14 +289,112 @@ let private show p record =
     | ReplayVerdict.NoProxy -> "no proxy"
     | ReplayVerdict.Unknowable _ -> "unknowable"
 
+/// The same client, turned away for what it sent, where the configuration reads that.
+let private stopped (p: ProxyConfig) (client: DescribedClient) (phase: Phase) (cause: Cause) : ConnectionRecord =
+    let record = recorded p client
+    { record with
+        Target = ""
+        DialAttempts = 0
+        DestinationTransport = SideTransport.Unknown
+        RoundRobinTicket = ValueNone
+        Header = (if phase = Phase.ProxyHeader then HeaderSeen.None else record.Header)
+        HelloRead = (phase = Phase.Handshake)
+        TlsOffer = (if phase = Phase.Handshake then ValueSome client.TlsOffer else ValueNone)
+        ClientCertificateSubject = ""
+        CloseReason = ValueSome(CloseReason.make Who.Client phase cause) }
+
+let private clientsAre mode (p: ProxyConfig) = { p with Listener = { p.Listener with Tls = p.Listener.Tls |> Option.map (fun tls -> { tls with VerifyMode = mode }) } }
+
 [<Fact>]
-let ``under the file that it was served by, a recorded connection is decided as it was`` () =
+let ``under the file that it was served by, a recorded connection is decided as it was, wherever it came to its end`` () =
     let written record = ConnectionLogLine.format record |> ConnectionLogLine.tryParse |> Result.defaultWith (fun e -> failwith $"%A{e}")
+    let isSame p record = (match judge p (written record) with ReplayVerdict.Same -> true | _ -> false)
     Law.Holds(fun (SmallProxy p) (n: int) (m: int) (openNow: int) (ticket: uint16) (tls12: bool, tls13: bool, isLarge: bool) ->
         let offer = { Tls12 = tls12; Tls13 = tls13; LargeGroup = if isLarge then "ffdhe8192" else "" }
-        match judge p (written (recorded p { client p n m openNow ticket with TlsOffer = offer })) with
-        | ReplayVerdict.Same -> true
-        | _ -> false)
+        let client = { client p n m openNow ticket with TlsOffer = offer }
+        isSame p (recorded p client)
+        && [ VerifyMode.None; VerifyMode.Relaxed; VerifyMode.Strict ] |> List.forall (fun mode ->
+            let p = clientsAre mode p
+            let life = (Forecast.untilDial (Rules p) (tlsOf p) client).Life
+            let isHelloFine = not life.IsOver
+            let isAdmitted = match life.CloseReason with ValueSome { Phase = Phase.Admission } -> false | _ -> true
+            let shown = if mode = VerifyMode.Strict then "CN=client" else ""
+            isSame p { recorded p client with ClientCertificateSubject = shown }
+            && [ Phase.ProxyHeader, Admission.isTrustedProxy p.Listener client.Peer && Admission.isBelowLimit p.Options.ConnectionLimit client.OpenConnections
+                 Phase.Hello, isAdmitted && life.Rules.ReadsHello
+                 Phase.Handshake, isHelloFine && life.Rules.TerminatesTls ]
+               |> List.forall (fun (phase, isRead) ->
+                   not isRead
+                   || ([ Cause.Protocol; Cause.HandshakeTimeout ] |> List.forall (fun cause -> isSame p (stopped p client phase cause))
+                       && (phase <> Phase.Handshake || mode = VerifyMode.None
+                           || isSame p { stopped p client phase Cause.Certificate with Error = "it does not verify" })))
+            && (mode <> VerifyMode.Strict || not isHelloFine || not life.Rules.TerminatesTls
+                || isSame p { stopped p client Phase.Handshake Cause.Certificate with Error = PeerCertificate.noneOfClient })))
+
+[<Fact>]
+let ``a replay says of a changed verify_mode whom it lets in, and whom it may not`` () =
+    let speaking least = { Sample.proxy "p" with Listener = { Sample.listener with Tls = Some { Sample.listenerTls with MinVersion = least } } }
+    let terminating mode = clientsAre mode (speaking TlsVersion.Tls12)
+    let unasked, asked, required = terminating VerifyMode.None, terminating VerifyMode.Relaxed, terminating VerifyMode.Strict
+    let inTurn = { unasked with Options = { Sample.options with LoadBalancer = Policy.RoundRobin } }
+    let tls13 = speaking TlsVersion.Tls13
+    let named = { unasked with Options = { Sample.options with LoadBalancer = Policy.Sni } }
+    let client = describe (Sample.ip "203.0.113.9") ValueNone 0 0L
+    let served = recorded unasked client
+    let known = { served with ClientCertificateSubject = "CN=client" }
+    let without = { stopped required client Phase.Handshake Cause.Certificate with Error = PeerCertificate.noneOfClient }
+    let unverified = { without with Error = "the client's certificate does not verify: expired" }
+    let old = { client with TlsOffer = { TlsOffer.usual with Tls13 = false } }
+    Law.HoldsFor(
+        [ required, served, "unknowable"
+          asked, served, "same"
+          required, known, "same"
+          unasked, known, "same"
+          required, recorded tls13 old, "unknowable"
+          clientsAre VerifyMode.Strict named, served, "refused bitflow.hello.refused"
+          unasked, without, "admitted a"
+          asked, without, "admitted a"
+          required, without, "same"
+          Sample.proxy "p", without, "admitted a"
+          unasked, unverified, "admitted a"
+          asked, unverified, "same"
+          required, unverified, "same"
+          inTurn, without, "unknowable"
+          named, without, "otherwise bitflow.hello.refused"
+          tls13, { without with TlsOffer = ValueSome old.TlsOffer }, "otherwise client.hello.refused" ],
+        fun (p, record, expected) -> show p record = expected
+    )
+
+[<Fact>]
+let ``who was turned away for what he sent is let in where that is not read any more`` () =
+    let client = describe (Sample.ip "10.1.2.3") ValueNone 0 0L
+    let plain = { Sample.proxy "p" with Targets = [ Sample.target "a" ] }
+    let listening listener = { plain with Listener = listener }
+    let trusting = listening { Sample.listener with TrustedProxies = Sample.networks [ "10.1.0.0/16" ] }
+    let terminating = listening { Sample.listener with Tls = Some Sample.listenerTls }
+    let both = listening { trusting.Listener with Tls = Some Sample.listenerTls }
+    let routing = { plain with Targets = [ Sample.target "*" ]; Options = { Sample.options with LoadBalancer = Policy.Sni } }
+    let strangers = listening { Sample.listener with AuthorizedSources = Sample.networks [ "192.0.2.0/24" ] }
+    Law.HoldsFor(
+        [ for cause in [ Cause.Protocol; Cause.HandshakeTimeout ] do
+              let headless, helloless, unshaken = stopped trusting client Phase.ProxyHeader cause, stopped terminating client Phase.Hello cause, stopped terminating client Phase.Handshake cause
+              plain, headless, "admitted a"
+              terminating, headless, "unknowable"
+              routing, headless, "unknowable"
+              strangers, headless, "otherwise bitflow.admission.refused"
+              both, headless, "same"
+              plain, helloless, "admitted a"
+              routing, helloless, "same"
+              trusting, helloless, "unknowable"
+              both, helloless, "unknowable"
+              plain, unshaken, "admitted a"
+              routing, unshaken, "admitted *"
+              both, unshaken, "unknowable"
+          // Who left of his own accord is the same under every configuration.
+          plain, stopped trusting client Phase.ProxyHeader Cause.Probe, "same"
+          strangers, stopped terminating client Phase.Hello Cause.Ended, "same" ],
+        fun (p, record, expected) -> show p record = expected
+    )
 
 [<Fact>]
 let ``a recorded client without a server name is routed again like any other, wherever its hello was read`` () =

@@ -54,36 +54,69 @@ module Replay =
           OpenConnections = int (max 0L (min (int64 Int32.MaxValue) record.OpenConnections))
           Ticket = record.RoundRobinTicket |> ValueOption.defaultValue 0L }
 
+    /// Where a client was turned away for what it sent, or for what it did not send in time.
+    let private stoppedIn (record: ConnectionRecord) : Phase voption =
+        match record.CloseReason with
+        | ValueSome { Who = Who.Client
+                      Phase = Phase.ProxyHeader | Phase.Hello | Phase.Handshake as phase
+                      Cause = Cause.Protocol | Cause.HandshakeTimeout | Cause.Certificate } -> ValueSome phase
+        | _ -> ValueNone
+
     /// Whether the connection was turned away before a target was chosen, by a decision that the configuration takes.
     let private wasRefused (record: ConnectionRecord) =
         match record.CloseReason with
         | ValueSome { Phase = Phase.Admission; Cause = Cause.Refused | Cause.Limit } -> true
         | ValueSome { Phase = Phase.Hello; Cause = Cause.Refused } -> true
-        | _ -> false
+        | _ -> (stoppedIn record).IsSome
 
     /// Whether a target was ever chosen for it: a client that left before is the same under every configuration.
     let private wasRouted (record: ConnectionRecord) = record.Target <> ""
 
     let private wasRelayed (record: ConnectionRecord) = record.DestinationTransport <> SideTransport.Unknown
 
-    let private missing (rules: Rules) (tls: ListenerTlsRules) (record: ConnectionRecord) (client: DescribedClient) (forecast: Forecast) =
+    /// Who presented a certificate that did not verify is taken to present it again, and the authorities to be the same.
+    let private isCertificateRefusedAgain (mode: VerifyMode) (record: ConnectionRecord) =
+        match mode with
+        | VerifyMode.None -> false
+        | VerifyMode.Relaxed -> record.Error <> PeerCertificate.noneOfClient
+        | VerifyMode.Strict -> true
+
+    /// How far the client comes at most: where it was turned away for what it sent, it is again, if the same is read of it there.
+    let private furthest (rules: Rules) (record: ConnectionRecord) (client: DescribedClient) : Phase =
+        let isReadAgain phase =
+            match phase, rules.Proxy.Listener.Tls with
+            | Phase.ProxyHeader, _ -> Admission.isTrustedProxy rules.Proxy.Listener client.Peer
+            | Phase.Handshake, Some tls when (record.CloseReason |> ValueOption.exists (fun reason -> reason.Cause = Cause.Certificate)) ->
+                isCertificateRefusedAgain tls.VerifyMode record
+            | Phase.Handshake, tls -> tls.IsSome
+            | _ -> rules.ReadsHello
+        match stoppedIn record with
+        | ValueSome phase when isReadAgain phase -> phase
+        | _ -> Phase.Relay
+
+    /// What is not known of it, and the phase that needs it, the first of them.
+    let private missing (rules: Rules) (tls: ListenerTlsRules) (record: ConnectionRecord) (client: DescribedClient) (forecast: Forecast) : (Phase * string) option =
         let headerRead = match record.Header with HeaderSeen.None -> false | _ -> true
         let needsHeader = Admission.isTrustedProxy rules.Proxy.Listener client.Peer
         let wantsMoreOfOffer =
             Alpn.isCut record.AlpnOffer
             && (match forecast.Hello with ValueSome(HelloAnswer.Refuse(TlsAlert.NoApplicationProtocol, _)) -> true | _ -> false)
+        let needsCertificate = match rules.Proxy.Listener.Tls with Some { VerifyMode = VerifyMode.Strict } -> true | _ -> false
         // The rest is for logs that do not say it in so many words.
         let helloRead =
             record.HelloRead || record.SourceTransport = SideTransport.Tls || record.ServerName <> "" || not record.AlpnOffer.IsEmpty
-        if needsHeader && not headerRead then Some "a PROXY header is expected of it now, and none was read then"
-        elif not needsHeader && headerRead then Some "its PROXY header would be taken for the client's own bytes"
-        elif rules.ReadsHello && not helloRead then Some "its hello is needed now, and none was read then"
-        elif rules.TerminatesTls && isNull tls then Some "the listener's certificates are not loaded"
-        elif rules.TerminatesTls && (tlsOfferOf record).IsNone then Some "what its hello offered of TLS was not recorded"
-        // None is drawn for a client that comes to its end before a target is chosen.
-        elif rules.Proxy.Options.LoadBalancer = Policy.RoundRobin && record.RoundRobinTicket.IsNone && not forecast.Life.IsOver then
-            Some "it drew no round-robin ticket then"
-        elif wantsMoreOfOffer then Some "it offered more protocols than were recorded"
+        if needsHeader && not headerRead then Some(Phase.ProxyHeader, "a PROXY header is expected of it now, and none was read then")
+        elif not needsHeader && headerRead then Some(Phase.ProxyHeader, "its PROXY header would be taken for the client's own bytes")
+        elif rules.ReadsHello && not helloRead then Some(Phase.Hello, "its hello is needed now, and none was read then")
+        elif rules.TerminatesTls && isNull tls then Some(Phase.Hello, "the listener's certificates are not loaded")
+        elif rules.TerminatesTls && (tlsOfferOf record).IsNone then Some(Phase.Hello, "what its hello offered of TLS was not recorded")
+        elif wantsMoreOfOffer then Some(Phase.Hello, "it offered more protocols than were recorded")
+        // What follows is asked of nobody who comes to his end before.
+        elif forecast.Life.IsOver then None
+        elif needsCertificate && record.ClientCertificateSubject = "" then
+            Some(Phase.Handshake, "a client certificate is required now, and none was recorded then")
+        elif rules.Proxy.Options.LoadBalancer = Policy.RoundRobin && record.RoundRobinTicket.IsNone then
+            Some(Phase.Dial, "it drew no round-robin ticket then")
         else None
 
     let private compare (rules: Rules) (tls: ListenerTlsRules) (record: ConnectionRecord) : ReplayVerdict =
@@ -91,14 +124,15 @@ module Replay =
         let forecast = Forecast.untilDial rules (ValueOption.ofObj tls) client
         // Admission asks for no more than what is always recorded: the peer, or the header that named the source, and the limit.
         let isDecided = match forecast.Life.CloseReason with ValueSome { Phase = Phase.Admission } -> true | _ -> false
-        let gap = if isDecided then None else missing rules tls record client forecast
+        let furthest = furthest rules record client
+        let gap = if isDecided then None else missing rules tls record client forecast |> Option.filter (fun (phase, _) -> phase < furthest)
         match forecast.Life.Step, gap with
-        | Step.Ended(reason, _), None ->
+        | _, Some(_, what) -> if wasRouted record || wasRefused record then ReplayVerdict.Unknowable what else ReplayVerdict.Same
+        | Step.Ended(reason, _), None when reason.Phase < furthest ->
             if not (wasRefused record) then (if wasRouted record then ReplayVerdict.Refused reason else ReplayVerdict.Same)
             elif record.CloseReason = ValueSome reason then ReplayVerdict.Same
             else ReplayVerdict.RefusedOtherwise reason
-        | _, Some what -> if wasRouted record || wasRefused record then ReplayVerdict.Unknowable what else ReplayVerdict.Same
-        | Step.Attempt plan, None ->
+        | Step.Attempt plan, None when furthest = Phase.Relay ->
             let name index = rules.Targets[index].Name
             // With every target up: one of the other family takes no client even so (dual stack).
             let _, connected = Forecast.connect (fun _ -> false) forecast

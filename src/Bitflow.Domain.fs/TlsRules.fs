@@ -57,13 +57,16 @@ module PeerCertificate =
         elif not finding.Anchored then ValueSome "its chain leads to no authority that is trusted here"
         else ValueNone
 
+    /// What a client is told that should have presented one; in the connection log it tells such a client from one whose certificate will not do.
+    let noneOfClient = "the client presented no certificate, and verify_mode is strict"
+
     /// Why a client is refused; none: it may go on.
     [<CompiledName "ClientRefusal">]
     let clientRefusal (mode: VerifyMode) (finding: PeerFinding) : string voption =
         match mode with
         | VerifyMode.None -> ValueNone
         | VerifyMode.Relaxed when not finding.Presented -> ValueNone
-        | _ when not finding.Presented -> ValueSome "the client presented no certificate, and verify_mode is strict"
+        | _ when not finding.Presented -> ValueSome noneOfClient
         | _ -> flaw "client authentication" finding |> ValueOption.map (fun text -> $"the client's certificate does not verify: {text}")
 
     /// Why a target is refused; none: it may be used.
