@@ -47,7 +47,7 @@ let ``a target that is up takes the client, unless one before it in the order do
         | Step.Attempt plan ->
             let _, life = Forecast.connect isDown forecast
             (match plan.Order |> Array.tryFind (isDown >> not), life.CloseReason with
-             | Some target, ValueNone -> life.LastTarget = target
+             | Some target, ValueNone -> life.LastTarget = ValueSome target
              | _, ValueSome reason -> reason.Cause = Cause.Lifetime || plan.Order |> Array.forall isDown
              | None, ValueNone -> false)
         | _ -> forecast.Life.IsOver)
@@ -85,7 +85,7 @@ let ``what is foreseen of a literal address of the other family, a target's or i
             let failing = plan.Order |> Array.takeWhile (route >> Result.isError)
             let inVain = failing |> Array.sumBy (fun index -> max 1 p.Targets[index].ConnectAttempts)
             if failing.Length < plan.Order.Length then
-                life.IsRelaying && life.LastTarget = plan.Order[failing.Length] && attempts.Length = inVain + 1
+                life.IsRelaying && life.LastTarget = ValueSome plan.Order[failing.Length] && attempts.Length = inVain + 1
             else
                 match route plan.Order[failing.Length - 1] with
                 | Error fault -> life.CloseReason = ValueSome(DialFault.reason fault) && attempts.Length = inVain
@@ -209,10 +209,10 @@ let ``a case that expects what is explained holds, and one that expects anything
             && run p (caseFor p peer $"refused: {(string reason).Substring((string reason).LastIndexOf '.' + 1)}")
             && not (run p (caseFor p peer "refused: limit")) && not (run p (caseFor p peer $"target: \"{p.Targets[0].Name}\""))
         | ValueNone ->
-            run p (caseFor p peer $"target: \"{p.Targets[life.LastTarget].Name}\", attempts: 1")
+            run p (caseFor p peer $"target: \"{p.Targets[life.LastTarget.Value].Name}\", attempts: 1")
             && not (run p (caseFor p peer "refused: true"))
             && not (run p (caseFor p peer "attempts: 2"))
-            && p.Targets |> List.forall (fun t -> t.Name = p.Targets[life.LastTarget].Name || not (run p (caseFor p peer $"target: \"{t.Name}\""))))
+            && p.Targets |> List.forall (fun t -> t.Name = p.Targets[life.LastTarget.Value].Name || not (run p (caseFor p peer $"target: \"{t.Name}\""))))
 
 [<Fact>]
 let ``a case of a client of the other family expects the target that it reaches, with every attempt before it`` () =
@@ -267,12 +267,12 @@ let private recorded (p: ProxyConfig) (client: DescribedClient) : ConnectionReco
         ServerName = (match client.ServerName with ValueSome name when life.Rules.ReadsHello -> name.Text | _ -> "")
         Header = (if life.FromTrustedProxy then HeaderSeen.Unknown else HeaderSeen.None)
         OpenConnections = int64 client.OpenConnections
-        RoundRobinTicket = (if life.Ticket >= 0L then ValueSome life.Ticket else ValueNone)
+        RoundRobinTicket = life.Ticket
         HelloRead = helloRead
         TlsOffer = (if helloRead then ValueSome client.TlsOffer else ValueNone)
         DestinationTransport = (if life.IsRelaying then SideTransport.Plaintext else SideTransport.Unknown)
         DialAttempts = life.Attempts
-        Target = (if life.LastTarget < 0 then "" else p.Targets[life.LastTarget].Name)
+        Target = (match life.LastTarget with ValueSome target -> p.Targets[target].Name | ValueNone -> "")
         CloseReason = (if life.IsOver then life.CloseReason else ValueSome(CloseReason.make Who.Client Phase.Relay Cause.Ended)) }
 
 let private judge (p: ProxyConfig) record =
@@ -652,7 +652,7 @@ let ``the ticket, the server name and the listener's TLS are those that serve`` 
         let reached = match forecast.Life.Step with Step.Attempt _ -> true | _ -> false
         not reached
         || (forecast.Hello.IsSome = p.Listener.Tls.IsSome
-            && (p.Options.LoadBalancer <> Policy.RoundRobin || forecast.Life.Ticket = int64 ticket)))
+            && (p.Options.LoadBalancer <> Policy.RoundRobin || forecast.Life.Ticket = ValueSome(int64 ticket))))
 
 [<Fact>]
 let ``an attempt that would be answered in the very moment of its deadline has missed it`` () =

@@ -481,7 +481,7 @@ let ``an event that changes nothing leaves the very value, and one that changes 
 let ``a connection whose policy draws no ticket has none`` () =
     Law.Holds(fun (SmallProxy p) (ticket: uint16) ->
         let life = toDial (begin' p client) (at 0) (ValueSome(Sample.serverName "a.example")) (int64 ticket)
-        life.IsOver || life.Ticket = (if p.Options.LoadBalancer = Policy.RoundRobin then int64 ticket else -1L))
+        life.IsOver || life.Ticket = (if p.Options.LoadBalancer = Policy.RoundRobin then ValueSome(int64 ticket) else ValueNone))
 
 [<Fact>]
 let ``once the relay runs, only what happens in it, its clocks, and Bitflow's own ends change anything`` () =
@@ -491,6 +491,8 @@ let ``once the relay runs, only what happens in it, its clocks, and Bitflow's ow
           Event.Ticket 3L; Event.Counted false; Event.AttemptFailed(DialFault.ConnectTimeout(DialWait.Connection Hop.Target)); Event.TimeUp ],
         fun event -> relaying.IsRelaying && obj.ReferenceEquals(Life.advance relaying (at 2) event, relaying)
     )
+
+let private lastFault (life: Life) = life.LastFailure |> ValueOption.map (fun (struct (_, fault)) -> fault)
 
 /// The failures that a connection's transitions tell of, in order.
 let private failures lives =
@@ -503,10 +505,10 @@ let ``every attempt that fails is told of once, by the life that was at it, whoe
         let _, last = List.last lives
         let told = failures lives
         told.Length = last.FailedAttempts
-        && told |> List.forall (fun (before, _) -> match before.Step with Step.Attempt plan -> plan.Target = before.LastTarget | _ -> false)
+        && told |> List.forall (fun (before, _) -> match before.Step with Step.Attempt plan -> ValueSome plan.Target = before.LastTarget | _ -> false)
         && (match List.tryLast told with
-            | Some(before, fault) -> last.LastFault = ValueSome fault && last.LastFailed = before.LastTarget
-            | None -> last.LastFault.IsNone))
+            | Some(before, fault) -> last.LastFailure = ValueSome(struct (before.LastTarget.Value, fault))
+            | None -> last.LastFailure.IsNone))
 
 [<Fact>]
 let ``a fault is why a connection ended only where it is the reason on record`` () =
@@ -514,7 +516,7 @@ let ``a fault is why a connection ended only where it is the reason on record`` 
         lives p (peer n) events
         |> List.forall (fun (_, life) ->
             match Life.endingFault life, life.CloseReason with
-            | ValueSome fault, ValueSome reason -> DialFault.reason fault = reason && life.LastFault = ValueSome fault
+            | ValueSome fault, ValueSome reason -> DialFault.reason fault = reason && lastFault life = ValueSome fault
             | ValueSome _, ValueNone -> false
             | ValueNone, _ -> true))
 
@@ -527,7 +529,9 @@ let ``the line about an end begins with its reason, or with the attempt that was
         | ValueSome reason ->
             let line = Life.explain life reason (if detail then "a detail" else "")
             match Life.endingFault life with
-            | ValueSome fault -> line.StartsWith $"target {p.Targets[life.LastFailed].Name} " && line.Contains(DialFault.describe fault)
+            | ValueSome fault ->
+                let struct (target, _) = life.LastFailure.Value
+                line.StartsWith $"target {p.Targets[target].Name} " && line.Contains(DialFault.describe fault)
             | ValueNone -> line.StartsWith(CloseReason.explain reason) && line.Contains "a detail" = detail)
 
 [<Fact>]
@@ -541,7 +545,7 @@ let ``a connection that something else ends while it is dialled blames no target
     let ended = Life.advance second (at 2) Event.Shutdown
     let line = Life.explain ended ended.CloseReason.Value ""
     Law.HoldsFor([ line ], fun line ->
-        second.LastTarget = 1 && ended.LastFailed = 0 && (Life.endingFault ended).IsNone
+        second.LastTarget = ValueSome 1 && ended.LastFailure = ValueSome(struct (0, DialFault.Connect IoFault.Refused)) && (Life.endingFault ended).IsNone
         && line = $"{CloseReason.explain ended.CloseReason.Value}, at attempt 2; before it, target {second.Rules.Targets[0].Name} ({second.Rules.Targets[0].Address}) refused the connection: nothing listens there")
 
 [<Fact>]
@@ -551,8 +555,8 @@ let ``an attempt whose time is over says what it waited for, and counts as a tim
         match life.Step with
         | Step.Attempt _ when not life.Deadline.IsNever && p.Options.ConnectionLifetime.TotalNanoseconds = 0L ->
             let silent, told = Life.advance life life.Deadline Event.TimeUp, Life.advance life life.Deadline (Event.AttemptTimeUp during)
-            silent.LastFault = ValueSome(DialFault.ConnectTimeout(DialWait.Connection Hop.Target))
-            && told.LastFault = ValueSome(DialFault.ConnectTimeout during)
+            lastFault silent = ValueSome(DialFault.ConnectTimeout(DialWait.Connection Hop.Target))
+            && lastFault told = ValueSome(DialFault.ConnectTimeout during)
             && reason silent = reason told
         | _ -> true)
 

@@ -92,6 +92,6 @@ module Rehearsals =
         match (Simulator.run world 1UL).Outcomes with
         | [| outcome |] ->
             { Reason = string outcome.Reason
-              Target = (if outcome.LastTarget < 0 then "" else proxy.Targets[outcome.LastTarget].Name)
+              Target = (match outcome.LastTarget with ValueSome target -> proxy.Targets[target].Name | ValueNone -> "")
               Attempts = outcome.Attempts }
         | outcomes -> failwith $"{outcomes.Length} ends of one connection in \"{rehearsal.Name}\""

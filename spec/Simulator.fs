@@ -94,9 +94,9 @@ type Outcome =
       /// Open connections of the proxy when it asked to be admitted.
       OpenBefore: int
       WasCounted: bool
-      Ticket: int64
+      Ticket: int64 voption
       FirstTarget: int
-      LastTarget: int
+      LastTarget: int voption
       Attempts: int
       DialledAt: Instant
       RelayedAt: Instant

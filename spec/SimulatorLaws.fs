@@ -105,10 +105,10 @@ let ``over any window of tickets round robin begins with each target equally oft
         let world = { world size p p seed with Configs = [ 0, bounded p ] }
         let firsts =
             (Simulator.run world seed).Outcomes
-            |> Array.filter (fun o -> o.Ticket >= 0L)
+            |> Array.filter (fun o -> o.Ticket.IsSome)
             |> Array.sortBy _.Ticket
         let count = p.Targets.Length
-        (firsts |> Array.map _.Ticket) = [| 0L .. int64 firsts.Length - 1L |]
+        (firsts |> Array.map _.Ticket) = Array.init firsts.Length (int64 >> ValueSome)
         && (firsts |> Array.windowed count |> Array.forall (fun window -> (window |> Array.map _.FirstTarget |> Array.distinct).Length = count)))
 
 [<Fact>]
@@ -118,7 +118,7 @@ let ``a connection keeps the settings that it began with, whatever is reloaded``
             let config = snd world.Configs[o.Generation]
             let began = fst world.Configs[o.Generation]
             (o.AcceptedAt - Instant 0L) >= Sample.milliseconds began
-            && o.LastTarget < config.Targets.Length
+            && o.LastTarget |> ValueOption.forall (fun target -> target < config.Targets.Length)
             && o.Attempts <= (config.Targets |> List.sumBy _.ConnectAttempts))))
 
 [<Fact>]

@@ -46,7 +46,7 @@ let ask name source serverName ticket down =
     let attempts, life = if forecast.Life.IsOver then [], forecast.Life else Forecast.connect isDown forecast
     match life.CloseReason with
     | ValueSome reason -> printfn $"{name} {source} {serverName}: {reason}"
-    | ValueNone -> printfn $"{name} {source} {serverName}: {(List.item life.LastTarget (proxy name).Targets).Name}, attempt {attempts.Length}"
+    | ValueNone -> printfn $"{name} {source} {serverName}: {(List.item life.LastTarget.Value (proxy name).Targets).Name}, attempt {attempts.Length}"
 
 ask "mail" "10.1.2.3" "IMAP.example.com." 0L []
 ask "mail" "10.1.2.3" "smtp.example.com" 0L []

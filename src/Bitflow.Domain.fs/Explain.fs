@@ -267,7 +267,7 @@ module Explain =
         | ValueSome reason ->
             part "result" $"{reason}: {CloseReason.explain reason}" [ "result", Json.Text "ended"; "reason", Json.Text(string reason) ]
         | ValueNone ->
-            let target = rules.Targets[life.LastTarget]
+            let target = rules.Targets[life.LastTarget.Value]
             let last = List.last attempts
             part "result" $"relayed to {target.Name} ({target.Address}), with attempt {attempts.Length} at {last.At}" [
                 "result", Json.Text "relayed"

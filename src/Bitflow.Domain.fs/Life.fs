@@ -131,16 +131,15 @@ type Life =
       /// Whether the connection counts against the limit and must be uncounted at its end.
       IsCounted: bool
       ServerName: ServerName voption
-      /// The ticket that the policy drew; -1 where it drew none.
-      Ticket: int64
+      /// The ticket that the policy drew.
+      Ticket: int64 voption
       /// Attempts begun.
       Attempts: int
-      LastTarget: int
+      LastTarget: int voption
       /// Attempts that came to nothing.
       FailedAttempts: int
-      /// What the last of them was for, and which target's it was.
-      LastFault: DialFault voption
-      LastFailed: int
+      /// Whose the last of them was, and what it was for.
+      LastFailure: struct (int * DialFault) voption
       ClientHasSent: bool
       ClientHasEnded: bool
       Relay: RelayState
@@ -205,19 +204,19 @@ module Life =
             Step = Step.Attempt plan
             Deadline = within life (Instant.limitFrom now target.ConnectTimeout)
             Attempts = plan.Begun
-            LastTarget = plan.Target
+            LastTarget = ValueSome plan.Target
             Orders = RelayOrders.None }
 
-    let private dial (life: Life) now (ticket: int64) =
+    let private dial (life: Life) now (ticket: int64 voption) =
         let rules = life.Rules
-        let order = Balancer.order rules.Proxy.Options.LoadBalancer rules.TargetNames rules.Targets.Length ticket life.ServerName
-        let life = if ticket = life.Ticket then life else { life with Ticket = ticket }
+        let order = Balancer.order rules.Proxy.Options.LoadBalancer rules.TargetNames rules.Targets.Length (ValueOption.defaultValue 0L ticket) life.ServerName
+        let life = if ticket.IsNone then life else { life with Ticket = ticket }
         if order.Length = 0 then finish life Who.Bitflow Phase.Hello Cause.Refused Ending.Linger
         else attempt life now (DialPlan.start order)
 
     let private chooseTarget (life: Life) now =
         if Balancer.needsTicket life.Rules.Proxy.Options.LoadBalancer then toStep life Step.DrawTicket (lifetimeEnd life)
-        else dial life now -1L
+        else dial life now ValueNone
 
     let private afterHeader (life: Life) now =
         if life.Rules.ReadsHello then toStep life Step.ReadHello (handshakeDeadline life)
@@ -228,7 +227,7 @@ module Life =
         else afterHeader life now
 
     let private afterFailure (life: Life) (now: Instant) (plan: DialPlan) (fault: DialFault) =
-        let life = { life with FailedAttempts = life.FailedAttempts + 1; LastFault = ValueSome fault; LastFailed = plan.Target }
+        let life = { life with FailedAttempts = life.FailedAttempts + 1; LastFailure = ValueSome(struct (plan.Target, fault)) }
         let giveUp () =
             toStep life (Step.Ended(DialFault.reason fault, Ending.Linger)) Instant.Never
         match DialPlan.afterFailure life.Rules.Targets plan fault with
@@ -276,12 +275,11 @@ module Life =
               FromTrustedProxy = trusted
               IsCounted = false
               ServerName = ValueNone
-              Ticket = -1L
+              Ticket = ValueNone
               Attempts = 0
-              LastTarget = -1
+              LastTarget = ValueNone
               FailedAttempts = 0
-              LastFault = ValueNone
-              LastFailed = -1
+              LastFailure = ValueNone
               ClientHasSent = false
               ClientHasEnded = false
               Relay = RelayState.Start
@@ -333,7 +331,7 @@ module Life =
         | Step.Handshake, Event.HandshakeDone -> chooseTarget life now
         | Step.Handshake, Event.HandshakeFailed certificate ->
             refuse life Who.Client (if certificate then Cause.Certificate else Cause.Protocol)
-        | Step.DrawTicket, Event.Ticket number -> dial life now number
+        | Step.DrawTicket, Event.Ticket number -> dial life now (ValueSome number)
         | Step.Attempt _, Event.Connected -> toStep life Step.Relay (lifetimeEnd life)
         | Step.Attempt plan, Event.AttemptFailed fault -> afterFailure life now plan fault
         | _ -> life
@@ -349,7 +347,7 @@ module Life =
         match life.Step with
         | Step.Relay ->
             let listener = life.Rules.Proxy.Listener
-            let toTarget = life.Rules.Targets[life.LastTarget]
+            let toTarget = life.Rules.Targets[life.LastTarget.Value]
             match
                 RelayClock.verdict
                     listener.ReadTimeout listener.WriteTimeout toTarget.ReadTimeout toTarget.WriteTimeout now client target
@@ -369,26 +367,24 @@ module Life =
     /// What an attempt came to that this transition found to have failed; none where it found nothing of the kind.
     [<CompiledName "FailureOf">]
     let failureOf (before: Life) (after: Life) : DialFault voption =
-        if after.FailedAttempts = before.FailedAttempts then ValueNone else after.LastFault
+        if after.FailedAttempts = before.FailedAttempts then ValueNone else after.LastFailure |> ValueOption.map (fun (struct (_, fault)) -> fault)
 
     /// The fault that ended the connection; none where something else did, whatever attempts had come to by then.
     [<CompiledName "EndingFault">]
     let endingFault (life: Life) : DialFault voption =
-        match life.Step, life.LastFault with
-        | Step.Ended(reason, _), ValueSome fault when DialFault.reason fault = reason -> life.LastFault
+        match life.Step, life.LastFailure with
+        | Step.Ended(reason, _), ValueSome(struct (_, fault)) when DialFault.reason fault = reason -> ValueSome fault
         | _ -> ValueNone
 
     /// Why it ended, in a line for people: behind the reason what stands behind it, a failed attempt or `detail`.
     [<CompiledName "Explain">]
     let explain (life: Life) (reason: CloseReason) (detail: string) : string =
-        let attempt (fault: DialFault) =
-            let target = life.Rules.Targets[life.LastFailed]
+        let attempt (struct (target, fault)) =
+            let target = life.Rules.Targets[target]
             $"target {target.Name} ({target.Address}) {DialFault.describe fault}"
         let attempts = if life.Attempts = 1 then "1 attempt" else $"{life.Attempts} attempts"
-        match endingFault life with
-        | ValueSome fault -> $"{attempt fault}, after {attempts}"
-        | ValueNone when detail <> "" -> $"{CloseReason.explain reason}: {detail}"
-        | ValueNone ->
-            match life.LastFault with
-            | ValueSome fault when reason.Phase = Phase.Dial -> $"{CloseReason.explain reason}, at attempt {life.Attempts}; before it, {attempt fault}"
-            | _ -> CloseReason.explain reason
+        match life.LastFailure with
+        | ValueSome failure when (endingFault life).IsSome -> $"{attempt failure}, after {attempts}"
+        | _ when detail <> "" -> $"{CloseReason.explain reason}: {detail}"
+        | ValueSome failure when reason.Phase = Phase.Dial -> $"{CloseReason.explain reason}, at attempt {life.Attempts}; before it, {attempt failure}"
+        | _ -> CloseReason.explain reason

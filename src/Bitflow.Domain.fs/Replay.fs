@@ -136,7 +136,7 @@ module Replay =
             let name index = rules.Targets[index].Name
             // With every target up: one of the other family takes no client even so (dual stack).
             let _, connected = Forecast.connect (fun _ -> false) forecast
-            let first = name connected.LastTarget
+            let first = name connected.LastTarget.Value
             match connected.CloseReason with
             | ValueSome reason when wasRefused record -> ReplayVerdict.RefusedOtherwise reason
             | ValueSome reason when wasRelayed record -> ReplayVerdict.Refused reason

@@ -221,9 +221,9 @@ module Scenario =
 
     let private compare (proxy: ProxyConfig) (client: DescribedClient) (forecast: Forecast) (life: Life) (attempts: int) (expect: Expectation) =
         let came =
-            let ended = match life.CloseReason with ValueSome reason -> string reason | ValueNone -> $"relayed to {proxy.Targets[life.LastTarget].Name}"
+            let ended = match life.CloseReason with ValueSome reason -> string reason | ValueNone -> $"relayed to {proxy.Targets[life.LastTarget.Value].Name}"
             ended + headerRemark client life
-        let target = if life.IsOver then None else Some proxy.Targets[life.LastTarget].Name
+        let target = if life.IsOver then None else Some proxy.Targets[life.LastTarget.Value].Name
         let isRefused wanted =
             match life.CloseReason with
             | ValueSome reason -> wanted = "true" || string reason = wanted || (string reason).EndsWith("." + wanted, StringComparison.Ordinal)

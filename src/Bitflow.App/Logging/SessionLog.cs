@@ -29,7 +29,7 @@ internal sealed partial class SessionLog(ILogger logger) : ISessionObserver
     {
         if (!logger.IsEnabled(LogLevel.Debug))
             return;
-        TargetModel target = session.Model.Targets[at.LastTarget];
+        TargetModel target = session.Model.Targets[at.LastTarget.Value];
         AttemptFailed(logger, session.Model.Name, session.Id, at.Attempts, target.Name, target.AddressText, DialFaultModule.Describe(fault));
     }
 

@@ -41,7 +41,7 @@ internal static class ConnectionRecords
             local: session.Client.Local,
             header: session.Header,
             openConnections: session.OpenBefore,
-            roundRobinTicket: life.Ticket < 0 ? FSharpValueOption<long>.None : FSharpValueOption<long>.Some(life.Ticket),
+            roundRobinTicket: life.Ticket,
             helloRead: session.Tls.Offer is not null,
             alpnOffer: ListModule.OfSeq(session.Tls.AlpnOffer),
             tlsOffer: session.Tls.Offer is { } offer ? offer : FSharpValueOption<TlsOffer>.None,

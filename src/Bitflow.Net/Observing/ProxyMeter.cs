@@ -72,7 +72,7 @@ internal sealed class ProxyMeter
         // Only a connection that dialled counts these, so a target is known.
         if ((tally & (Tally.DialSuccess | Tally.DialError | Tally.PipeSuccess | Tally.PipeError)) != 0)
         {
-            KeyValuePair<string, object?>[] targeted = _targeted[life.LastTarget];
+            KeyValuePair<string, object?>[] targeted = _targeted[life.LastTarget.Value];
             Add(Tally.DialSuccess, Instruments.DialSuccess, targeted);
             Add(Tally.DialError, Instruments.DialError, targeted);
             Add(Tally.PipeSuccess, Instruments.PipeSuccess, targeted);

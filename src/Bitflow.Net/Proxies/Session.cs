@@ -64,7 +64,7 @@ internal sealed class Session : LifeFollower, IRelayObserver, ICaller
     public DateTimeOffset AcceptedAtUtc { get; }
 
     /// <summary>The target that was tried last; null before the first.</summary>
-    public TargetModel? TargetModel => Life.LastTarget < 0 ? null : Model.Targets[Life.LastTarget];
+    public TargetModel? TargetModel => Life.LastTarget.IsSome ? Model.Targets[Life.LastTarget.Value] : null;
 
     public SideStamps ClientStamps { get; } = new();
 
@@ -324,7 +324,7 @@ internal sealed class Session : LifeFollower, IRelayObserver, ICaller
     {
         Instant now = Client.Loop.Now;
         RelayBegan = now;
-        Model.Meter.Dialled(Life.LastTarget, now - DialBegan);
+        Model.Meter.Dialled(Life.LastTarget.Value, now - DialBegan);
         TargetEndpoint = _target!.Remote;
         ClientStamps.BeginRelay(Client, Model.Config.Listener.WriteTimeout);
         TargetStamps.BeginRelay(_target, TargetModel!.Config.WriteTimeout);
@@ -602,7 +602,7 @@ internal sealed class Session : LifeFollower, IRelayObserver, ICaller
     private void Account()
     {
         if (HasRelayed)
-            Model.Meter.Relayed(Life.LastTarget, EndedAt - RelayBegan, ClientStamps.BytesFrom, TargetStamps.BytesFrom);
+            Model.Meter.Relayed(Life.LastTarget.Value, EndedAt - RelayBegan, ClientStamps.BytesFrom, TargetStamps.BytesFrom);
         Model.Meter.Closed(CloseReason);
         Model.Log?.Write(ConnectionRecords.Of(this));
     }
