@@ -131,7 +131,7 @@ let ``shares of an attempt never add up to more than the attempt`` () =
 
 [<Fact>]
 let ``a target is told of its certificate before its words, and of its words before the end of its connection`` () =
-    Law.HoldsFor(System.Enum.GetValues<IoFault>(), fun fault -> DialFault.ofHandshake fault true "expired" = DialFault.Certificate "expired")
+    Law.HoldsFor(System.Enum.GetValues<IoFault>(), fun fault -> DialFault.ofHandshake TlsVersion.Tls13 fault true "expired" = DialFault.Certificate "expired")
     Law.HoldsFor(
         [ IoFault.None, "target.dial.protocol"
           IoFault.TlsProtocol, "target.dial.protocol"
@@ -139,7 +139,18 @@ let ``a target is told of its certificate before its words, and of its words bef
           IoFault.Reset, "target.dial.reset"
           IoFault.TimedOut, "target.dial.vanished"
           IoFault.Aborted, "bitflow.dial.fault" ],
-        fun (fault, reason) -> string (DialFault.reason (DialFault.ofHandshake fault false "words")) = reason)
+        fun (fault, reason) -> string (DialFault.reason (DialFault.ofHandshake TlsVersion.Tls13 fault false "words")) = reason)
+
+[<Fact>]
+let ``a target whose versions of TLS do not meet min_version is told with the setting that lets it in, and no other is`` () =
+    Law.HoldsFor(
+        [ TlsVersion.Tls13, "error:0A00042E:SSL routines::tlsv1 alert protocol version", true
+          TlsVersion.Tls13, "error:0A000102:SSL routines::unsupported protocol", true
+          TlsVersion.Tls13, "error:0A000410:SSL routines::sslv3 alert handshake failure", false
+          TlsVersion.Tls12, "error:0A00042E:SSL routines::tlsv1 alert protocol version", false ],
+        fun (least, detail, advised) ->
+            let said = DialFault.describe (DialFault.ofHandshake least IoFault.None false detail)
+            said.Contains detail && said.Contains "min_version" = advised)
 
 [<Fact>]
 let ``whatever a SOCKS5 proxy is at fault for is told as its own, and nothing else is`` () =
@@ -207,3 +218,16 @@ let ``a socket that takes no streams is a refusal, by errno and by the platform'
     Law.HoldsFor(
         [ IoFaults.ofErrno 91; IoFaults.ofSocketError System.Net.Sockets.SocketError.ProtocolType ],
         fun fault -> string (DialFault.reason (DialFault.Connect fault)) = "target.dial.refused" && IoFaults.describe fault = "is no stream socket")
+
+[<Fact>]
+let ``an inherited socket that is down is foreseen as used up, at once and once`` () =
+    let proxy =
+        { Sample.proxy "p" with
+            Targets = [ { Sample.target "a" with Address = Address.Descriptor 5; ConnectAttempts = 3; ConnectBackoff = Duration.OfSeconds 1L }; Sample.target "b" ]
+            Options = { Sample.options with LoadBalancer = Policy.Failover } }
+    let atDial = (Forecast.untilDial (Rules proxy) ValueNone { Peer = Sample.ip "10.0.0.9"; Local = Endpoint.Unknown; Header = HeaderSeen.None; ServerName = ValueNone; AlpnOffer = []; TlsOffer = TlsOffer.usual; OpenConnections = 0; Ticket = 0L }).Life
+    Law.HoldsFor([ Forecast.refusing; Forecast.silent ], fun down ->
+        let attempts, life = Forecast.dial (fun target -> if target = 0 then down target else Duration.Zero, ValueNone) atDial
+        [ for a in attempts -> a.Target, a.At ] = [ 0, Duration.Zero; 1, Duration.Zero ]
+        && life.IsRelaying
+        && life.LastFailure = ValueSome(struct (0, DialFault.UsedUp)))

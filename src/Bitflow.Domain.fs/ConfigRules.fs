@@ -213,6 +213,11 @@ module internal ConfigRules =
                   path / "connect_backoff", "an inherited descriptor is already connected"
               elif target.ConnectAttempts <= 1 && target.ConnectBackoff.IsPositive then
                   path / "connect_backoff", "connect_attempts allows one attempt"
+              match target.Address with
+              | Address.Tcp((TcpFamily.V4 | TcpFamily.V6) as family, Host.Name name, _) when target.Proxy.IsSome ->
+                  let held = if family = TcpFamily.V4 then "tcp4:" else "tcp6:"
+                  path / "address", $"\"{held}\" is not told to the SOCKS5 proxy, which resolves {name} as it likes"
+              | _ -> ()
               if isUnix then
                   path / "keepalive_interval", "a Unix socket has no keep-alive"
               match target.Tls with

@@ -84,12 +84,20 @@ module DialFault =
         | DialFault.ConnectTimeout _ -> true
         | _ -> false
 
-    /// What a failed handshake with a target is: its certificate, its words, or what the connection beneath said, where `IoFault.None` stands for nothing.
+    /// The next step for the operator, where the words of either library say that the versions do not meet: the target's alert, or our own refusal of its hello.
+    let private versionAdvice (least: TlsVersion) (detail: string) =
+        let isAboutVersions = [ "protocol version"; "unsupported protocol"; "wrong version number" ] |> List.exists detail.Contains
+        match least with
+        | TlsVersion.Tls13 when isAboutVersions -> "; if it speaks TLS 1.2 alone, set min_version: \"1.2\""
+        | _ -> ""
+
+    /// What a failed handshake with a target, of at least that version, is: its certificate, its words, or what the connection beneath said, where
+    /// `IoFault.None` stands for nothing.
     [<CompiledName "OfHandshake">]
-    let ofHandshake (fault: IoFault) (isCertificate: bool) (detail: string) =
+    let ofHandshake (least: TlsVersion) (fault: IoFault) (isCertificate: bool) (detail: string) =
         match fault with
         | _ when isCertificate -> DialFault.Certificate detail
-        | IoFault.None -> DialFault.Tls detail
+        | IoFault.None -> DialFault.Tls(detail + versionAdvice least detail)
         // It left without a word of TLS, which is an end like any other here.
         | IoFault.Truncated -> DialFault.Exchange IoFault.None
         | fault -> DialFault.Exchange fault

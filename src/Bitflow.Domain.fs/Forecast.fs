@@ -69,12 +69,14 @@ module Forecast =
         | Error fault -> ValueSome fault
 
     /// The attempts that follow, and the life at their end: relaying, or ended. `answer` says of each target that there is
-    /// a route to how long an attempt takes and what it comes to; none: it connects.
+    /// a route to how long an attempt takes and what it comes to; none: it connects. An inherited socket that does not is used up.
     let dial (answer: int -> Duration * DialFault voption) (life: Life) : ForeseenAttempt list * Life =
         let answer target =
-            match noRoute life target with
-            | ValueSome fault -> Duration.Zero, ValueSome fault
-            | ValueNone -> answer target
+            match noRoute life target, answer target, life.Rules.Targets[target].Address with
+            | ValueSome fault, _, _ -> Duration.Zero, ValueSome fault
+            // Nobody is asked: an inherited socket is connected, or was used up.
+            | _, (_, ValueSome _), Address.Descriptor _ -> Duration.Zero, ValueSome DialFault.UsedUp
+            | _, answered, _ -> answered
         let sinceAccept (at: Instant) = if at.IsNever then Duration.Max else at - accepted
         let rec go (life: Life) (now: Instant) attempts =
             match life.Step with

@@ -1,5 +1,7 @@
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
+using System.Security.Authentication;
 using Bitflow.Domain;
 using Bitflow.Tests.Fixtures;
 using Xunit;
@@ -225,6 +227,25 @@ public sealed class AttemptTests
         answer.Set();
         Assert.Equal("target.dial.connect_timeout", record.CloseReason.Value.ToString());
         Assert.Equal(error, record.Error);
+    }
+
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task A_target_that_speaks_TLS_1_2_alone_is_told_with_the_setting_that_lets_it_in(EngineKind engine)
+    {
+        IssuedCertificate shown = TestAuthority.Trusted.Issue("app.example");
+        using Peer old = Peer.Serving(async socket =>
+        {
+            using var tls = new SslStream(new NetworkStream(socket));
+            await tls.AuthenticateAsServerAsync(new SslServerAuthenticationOptions { ServerCertificate = shown.Certificate, EnabledSslProtocols = SslProtocols.Tls12 });
+        });
+        using RunningProxies bitflow = RunningProxies.One(old.Address, engine, targetKeys: AnyCertificate);
+        using Socket client = await bitflow.ConnectAsync();
+        await client.EndingAsync();
+        client.Dispose();
+        ConnectionRecord record = await bitflow.EndedAsync();
+        Assert.Equal("target.dial.protocol", record.CloseReason.Value.ToString());
+        Assert.EndsWith("; if it speaks TLS 1.2 alone, set min_version: \"1.2\"", record.Error, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -30,6 +30,7 @@ public sealed class TlsCheckTests
     [InlineData("missing certificate", "there is no such file")]
     [InlineData("missing key", "there is no such file")]
     [InlineData("another's key", "does not belong to the first certificate")]
+    [InlineData("another kind of key", "it holds an RSA key, and the first certificate of")]
     [InlineData("no key in it", "it holds no private key")]
     [InlineData("no certificate in it", "it holds no certificate")]
     [InlineData("encrypted key", "encrypted")]
@@ -48,6 +49,9 @@ public sealed class TlsCheckTests
                 break;
             case "another's key":
                 key = TestAuthority.Trusted.Issue("b.example").Key;
+                break;
+            case "another kind of key":
+                key = TestAuthority.Trusted.Issue("b.example", rsa: true).Key;
                 break;
             case "no key in it":
                 key = Good.File;

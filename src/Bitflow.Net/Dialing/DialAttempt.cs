@@ -295,7 +295,7 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
         if (secured.Connection is { } connection)
             return Ready(connection);
         raw.Abort();
-        return DialOutcome.Failed(DialFaultModule.OfHandshake(secured.Raw, secured.IsCertificate, secured.Detail)) with { IsOfSession = secured.IsOfSession };
+        return DialOutcome.Failed(DialFaultModule.OfHandshake(tls.Least, secured.Raw, secured.IsCertificate, secured.Detail)) with { IsOfSession = secured.IsOfSession };
     }
 
     private DialOutcome Ready(Connection connection)

@@ -64,10 +64,36 @@ internal static class PemFile
         }
         catch (Exception e) when (e is ArgumentException or CryptographicException)
         {
-            throw new TlsFileException($"{keyPath}: the key does not belong to the first certificate of {certificatePath}, or cannot be read ({e.Message})", e);
+            string held = KindOfKey(text);
+            string wanted = rsaPublic is not null ? "RSA" : "EC";
+            string why = held.Length > 0 && held != wanted
+                ? $"it holds an {held} key, and the first certificate of {certificatePath} is for an {wanted} key; name the key that belongs to it"
+                : $"the key does not belong to the first certificate of {certificatePath}, or cannot be read ({e.Message})";
+            throw new TlsFileException($"{keyPath}: {why}", e);
         }
 
         throw new TlsFileException($"{certificatePath}: the certificate's key is neither RSA nor ECDSA");
+    }
+
+    /// <summary>`RSA` or `EC`; empty where it is neither, or cannot be read.</summary>
+    private static string KindOfKey(string text)
+    {
+        using RSA rsa = RSA.Create();
+        using ECDsa ec = ECDsa.Create();
+        return Holds(rsa, text) ? "RSA" : Holds(ec, text) ? "EC" : "";
+    }
+
+    private static bool Holds(AsymmetricAlgorithm algorithm, string text)
+    {
+        try
+        {
+            algorithm.ImportFromPem(text);
+            return true;
+        }
+        catch (Exception e) when (e is ArgumentException or CryptographicException)
+        {
+            return false;
+        }
     }
 
     private static string Read(string path)

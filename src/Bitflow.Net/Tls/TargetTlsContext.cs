@@ -65,6 +65,9 @@ internal sealed class TargetTlsContext
         return new TargetTlsContext(config, TargetName.Of(target, config), shown, Tls.Authorities.OfTarget(authorities));
     }
 
+    /// <summary>The lowest version that is spoken.</summary>
+    public TlsVersion Least => _config.MinVersion;
+
     /// <summary>Shakes hands. Never throws: whatever the peer's bytes cause is in the outcome.</summary>
     /// <param name="resumes">Whether a session that the target gave before may be resumed.</param>
     public Task<TlsOutcome> ConnectAsync(Connection raw, bool resumes = true) =>
