@@ -1,0 +1,36 @@
+/// Clients that are only described, for the chapters on what is foreseen of them.
+module Bitflow.Spec.DescribedClients
+
+open Bitflow.Domain
+
+let describe peer name openNow ticket : DescribedClient =
+    { Peer = peer
+      Local = Sample.ip "10.0.0.1"
+      Header = HeaderSeen.None
+      ServerName = name
+      AlpnOffer = []
+      TlsOffer = TlsOffer.usual
+      OpenConnections = openNow
+      Ticket = ticket }
+
+let private peers = [| Sample.ip "10.9.9.9"; Sample.ip "10.1.2.3"; Sample.ip "203.0.113.9"; Endpoint.Unix "" |]
+let private names = [| ValueNone; ValueSome(Sample.serverName "a.example"); ValueSome(Sample.serverName "x.example"); ValueSome(Sample.serverName "other.org") |]
+let pick (choices: 'a[]) n = choices[abs (n % choices.Length)]
+
+/// Where it is a trusted proxy it sends a header, one that names nobody.
+let client (p: ProxyConfig) n m openNow (ticket: uint16) =
+    let peer = pick peers n
+    { describe peer (pick names m) (abs (openNow % 4)) (int64 ticket) with
+        Header = (if Admission.isTrustedProxy p.Listener peer then HeaderSeen.Unknown else HeaderSeen.None) }
+
+let tlsOf (p: ProxyConfig) = p.Listener.Tls |> Option.map (fun tls -> ListenerTlsRules(tls, [ [ "a.example" ] ])) |> ValueOption.ofOption
+let question client down : Question = { Client = client; Down = down }
+
+/// Dual stack over literal addresses: one of IPv4 that is tried twice, and one of IPv6 after it.
+let fourThenSix =
+    let at address = match Address.tryParse address with Ok a -> a | Error e -> failwith (Address.describe e)
+    { Sample.proxy "p" with
+        Targets =
+            [ { Sample.target "four" with Address = at "127.0.0.1:20100"; ConnectAttempts = 2 }
+              { Sample.target "six" with Address = at "[::1]:20101" } ]
+        Options = { Sample.options with LoadBalancer = Policy.Failover; DualStack = true } }

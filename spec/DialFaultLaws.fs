@@ -1,0 +1,126 @@
+module Bitflow.Spec.DialFaultLaws
+
+open Xunit
+open Bitflow.Domain
+
+[<Fact>]
+let ``another address is asked for only where the SOCKS5 proxy could not reach this one, or not in time, not where it will have nothing of us`` () =
+    Law.Holds(fun (fault: DialFault) ->
+        DialFault.anotherAddressMayDo fault = (match fault with DialFault.Socks(SocksFault.Refused _) | DialFault.ConnectTimeout _ -> true | _ -> false))
+    Law.HoldsFor(
+        [ SocksFault.Refused 1uy, true
+          SocksFault.Refused 4uy, true
+          SocksFault.NoAcceptableMethod, false
+          SocksFault.CredentialsRefused 1uy, false
+          SocksFault.Version 4uy, false
+          SocksFault.Ended "the request", false ],
+        fun (fault, another) -> DialFault.anotherAddressMayDo (DialFault.Socks fault) = another)
+
+[<Fact>]
+let ``another address is connected to where nobody was reached or the time was over, not where somebody answered, nor where we gave up`` () =
+    Law.HoldsFor(
+        [ DialFault.Connect IoFault.Refused, true
+          DialFault.Connect IoFault.TimedOut, true
+          DialFault.SocksConnect IoFault.HostUnreachable, true
+          DialFault.ConnectTimeout(DialWait.Connection Hop.Target), true
+          DialFault.ConnectTimeout(DialWait.SocksAnswer "the request"), true
+          DialFault.ConnectTimeout DialWait.Handshake, true
+          DialFault.Connect IoFault.Aborted, false
+          DialFault.SocksConnect IoFault.Aborted, false
+          DialFault.Exchange IoFault.Reset, false
+          DialFault.SocksExchange(IoFault.Reset, "the greeting"), false
+          DialFault.Tls "", false
+          DialFault.Certificate "", false
+          DialFault.Socks SocksFault.NoAcceptableMethod, false
+          DialFault.Socks(SocksFault.Refused 5uy), false ],
+        fun (fault, another) -> DialFault.anotherHopMayDo fault = another)
+
+[<Fact>]
+let ``a target is told of its certificate before its words, and of its words before the end of its connection`` () =
+    Law.HoldsFor(System.Enum.GetValues<IoFault>(), fun fault -> DialFault.ofHandshake TlsVersion.Tls13 fault true "expired" = DialFault.Certificate "expired")
+    Law.HoldsFor(
+        [ IoFault.None, "target.dial.protocol"
+          IoFault.TlsProtocol, "target.dial.protocol"
+          IoFault.Truncated, "target.dial.ended"
+          IoFault.Reset, "target.dial.reset"
+          IoFault.TimedOut, "target.dial.vanished"
+          IoFault.Aborted, "bitflow.dial.fault" ],
+        fun (fault, reason) -> string (DialFault.reason (DialFault.ofHandshake TlsVersion.Tls13 fault false "words")) = reason)
+
+[<Fact>]
+let ``a target whose versions of TLS do not meet min_version is told with the setting that lets it in, and no other is`` () =
+    Law.HoldsFor(
+        [ TlsVersion.Tls13, "error:0A00042E:SSL routines::tlsv1 alert protocol version", true
+          TlsVersion.Tls13, "error:0A000102:SSL routines::unsupported protocol", true
+          TlsVersion.Tls13, "error:0A000410:SSL routines::sslv3 alert handshake failure", false
+          TlsVersion.Tls12, "error:0A00042E:SSL routines::tlsv1 alert protocol version", false ],
+        fun (least, detail, advised) ->
+            let said = DialFault.describe (DialFault.ofHandshake least IoFault.None false detail)
+            said.Contains detail && said.Contains "min_version" = advised)
+
+[<Fact>]
+let ``whatever a SOCKS5 proxy is at fault for is told as its own, and nothing else is`` () =
+    Law.Holds(fun (fault: DialFault) ->
+        let ofProxy =
+            match fault with
+            | DialFault.ConnectTimeout(DialWait.Name Hop.Proxy | DialWait.Connection Hop.Proxy | DialWait.SocksAnswer _)
+            | DialFault.ResolveTimeout Hop.Proxy
+            | DialFault.Unresolved(Hop.Proxy, _)
+            | DialFault.SocksConnect _
+            | DialFault.Socks _
+            | DialFault.SocksExchange _ -> true
+            | _ -> false
+        (DialFault.describe fault).Contains "SOCKS5 proxy" = ofProxy)
+
+[<Fact>]
+let ``every fault of a dial has its own words, and a reason of the dial`` () =
+    Law.Holds(fun (fault: DialFault) ->
+        let reason = DialFault.reason fault
+        reason.Phase = Phase.Dial && DialFault.describe fault <> "" && reason.Who <> Who.Client)
+
+[<Fact>]
+let ``reasons that the log shows for failed dials`` () =
+    Law.HoldsFor(
+        [ DialFault.Connect IoFault.Refused, "target.dial.refused"
+          DialFault.Connect IoFault.NoSuchPath, "target.dial.refused"
+          DialFault.Connect IoFault.BacklogFull, "target.dial.refused"
+          DialFault.Connect IoFault.HostUnreachable, "target.dial.unreachable"
+          DialFault.Connect IoFault.NetworkUnreachable, "target.dial.unreachable"
+          DialFault.Connect(IoFaults.ofErrno 22), "target.dial.unreachable" // EINVAL: a blackhole route
+          DialFault.Connect(IoFaults.ofErrno 92), "target.dial.unreachable" // ENOPROTOOPT: no TCP there
+          DialFault.Connect(IoFaults.ofErrno 97), "target.dial.unreachable" // EAFNOSUPPORT
+          DialFault.Connect(IoFaults.ofErrno 95), "target.dial.unreachable" // EOPNOTSUPP
+          DialFault.Connect(IoFaults.ofErrno 20), "target.dial.refused" // ENOTDIR
+          DialFault.Connect(IoFaults.ofErrno 40), "target.dial.refused" // ELOOP
+          DialFault.Connect IoFault.TimedOut, "target.dial.vanished"
+          DialFault.Connect IoFault.NoDescriptors, "bitflow.dial.exhausted"
+          DialFault.Connect IoFault.NoLocalAddress, "bitflow.dial.exhausted"
+          DialFault.Connect IoFault.Aborted, "bitflow.dial.fault"
+          DialFault.Exchange IoFault.None, "target.dial.ended"
+          DialFault.Exchange IoFault.Reset, "target.dial.reset"
+          DialFault.Exchange IoFault.Truncated, "target.dial.truncated"
+          DialFault.ConnectTimeout DialWait.Handshake, "target.dial.connect_timeout"
+          DialFault.ResolveTimeout Hop.Proxy, "target.dial.resolve_timeout"
+          DialFault.Unresolved(Hop.Target, ""), "target.dial.unresolved"
+          DialFault.Socks(SocksFault.Version 4uy), "target.dial.protocol"
+          DialFault.Socks(SocksFault.Refused 1uy), "target.dial.refused"
+          DialFault.Socks(SocksFault.Refused 2uy), "target.dial.refused"
+          DialFault.Socks(SocksFault.Refused 5uy), "target.dial.refused"
+          DialFault.Socks(SocksFault.Refused 7uy), "target.dial.refused"
+          DialFault.Socks(SocksFault.Refused 8uy), "target.dial.refused"
+          DialFault.Socks(SocksFault.Refused 9uy), "target.dial.protocol"
+          DialFault.Socks(SocksFault.Ended "the request"), "target.dial.ended"
+          DialFault.SocksExchange(IoFault.Reset, "the request"), "target.dial.reset"
+          DialFault.Socks(SocksFault.Refused 4uy), "target.dial.unreachable"
+          DialFault.SocksConnect IoFault.Refused, "target.dial.refused"
+          DialFault.Tls "", "target.dial.protocol"
+          DialFault.Certificate "", "target.dial.certificate"
+          DialFault.UsedUp, "target.dial.used_up" ],
+        fun (fault, text) -> string (DialFault.reason fault) = text
+    )
+
+[<Fact>]
+let ``a socket that takes no streams is a refusal, by errno and by the platform's name for it`` () =
+    Law.HoldsFor(
+        [ IoFaults.ofErrno 91; IoFaults.ofSocketError System.Net.Sockets.SocketError.ProtocolType ],
+        fun fault -> string (DialFault.reason (DialFault.Connect fault)) = "target.dial.refused" && IoFaults.describe fault = "is no stream socket")
