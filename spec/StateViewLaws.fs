@@ -76,5 +76,9 @@ let ``policies and phases are shown by the names that they have in the configura
     Law.HoldsFor(CloseReason.allPhases, fun p -> (string (CloseReason.make Who.Client p Cause.Ended)).Split('.').[1] = phase p)
 
 [<Fact>]
-let ``a page shows a thousand connections at most`` () =
-    Law.HoldsFor([ StateView.maxConnections ], fun most -> most = 1_000)
+let ``a page shows the thousand newest connections, the newest first`` () =
+    Law.HoldsFor([ 0; 1; 999; 1_000; 1_001; 5_000 ], fun count ->
+        // Out of order, and no two alike: the modulus is prime.
+        let connections = [ for n in 1..count -> { connection Endpoint.Unknown "" with Id = int64 n * 7_919L % 100_003L } ]
+        let shown = StateView.newest (Func<ConnectionView, int64> _.Id) connections |> Seq.map _.Id |> Seq.toList
+        shown = (connections |> List.map _.Id |> List.sortDescending |> List.truncate 1_000))

@@ -2,6 +2,7 @@ namespace Bitflow.Domain
 
 open System
 open System.Globalization
+open System.Linq
 open System.Text.Json
 
 /// A target, as it is shown.
@@ -50,6 +51,12 @@ type ConnectionView =
 module StateView =
     /// Connections shown at once: a page with all of a hundred thousand would help nobody and hold up the machine.
     let maxConnections = 1_000
+
+    /// Those of all connections that are shown: the newest, the newest first. `id` is a connection's number.
+    [<CompiledName("Newest")>]
+    let newest (id: Func<'connection, int64>) (all: 'connection seq) : 'connection seq =
+        // Linq sorts no more of them than are taken.
+        all.OrderByDescending(id).Take maxConnections
 
     let private policyText policy =
         match policy with

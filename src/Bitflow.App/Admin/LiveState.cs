@@ -30,12 +30,8 @@ internal sealed class LiveState(Server server)
         ];
     }
 
-    /// <summary>The newest connections, at most as many as the core says, newest first.</summary>
     public IReadOnlyList<ConnectionView> Connections() =>
-        [.. server.Sessions()
-            .OrderByDescending(static session => session.Id)
-            .Take(StateView.maxConnections)
-            .Select(ViewOf)];
+        [.. StateView.Newest(static session => session.Id, server.Sessions()).Select(ViewOf)];
 
     private static ProxyView ViewOf(RunningProxy proxy, IEnumerable<Endpoint> bound)
     {
