@@ -95,6 +95,7 @@ let ``reasons that the log shows for failed dials`` () =
           DialFault.Connect IoFault.TimedOut, "target.dial.vanished"
           DialFault.Connect IoFault.NoDescriptors, "bitflow.dial.exhausted"
           DialFault.Connect IoFault.NoLocalAddress, "bitflow.dial.exhausted"
+          DialFault.Connect(IoFaults.ofErrno 28), "bitflow.dial.exhausted" // ENOSPC: fs.epoll.max_user_watches
           DialFault.Connect IoFault.Aborted, "bitflow.dial.fault"
           DialFault.Exchange IoFault.None, "target.dial.ended"
           DialFault.Exchange IoFault.Reset, "target.dial.reset"

@@ -4,7 +4,7 @@ open Xunit
 open Bitflow.Domain
 
 let private sides = [ Side.Client; Side.Target ]
-let private events = [ RelayEvent.Ended; RelayEvent.Reset; RelayEvent.Truncated; RelayEvent.Vanished; RelayEvent.WriteFailed; RelayEvent.Broken ]
+let private events = [ RelayEvent.Ended; RelayEvent.Reset; RelayEvent.Truncated; RelayEvent.Vanished; RelayEvent.WriteFailed; RelayEvent.Starved; RelayEvent.Broken ]
 let private alphabet = [ for side in sides do for event in events -> side, event ]
 
 /// What a script came to: the orders given on the way (with the event that each answers), and the end with the number of
@@ -50,6 +50,7 @@ let private naive (history: (Side * RelayEvent) list) (side: Side) (event: Relay
     | RelayEvent.Reset -> reset Cause.Reset
     | RelayEvent.Vanished -> reset Cause.Vanished
     | RelayEvent.Broken -> reset Cause.Protocol
+    | RelayEvent.Starved -> Choice2Of2("bitflow.relay.exhausted", Ending.ResetBoth)
     | RelayEvent.Truncated -> if hasEnded other && not (takesNothing side) then ends () else reset Cause.Truncated
     | RelayEvent.Ended -> if takesNothing side then reset Cause.Reset else ends ()
     | _ ->
@@ -67,7 +68,7 @@ let ``the kernel gives up on a side the same way, whether a receive or a write h
 [<Fact>]
 let ``every other failed write ends its direction alone`` () =
     Law.HoldsFor(
-        [ IoFault.Reset; IoFault.Truncated; IoFault.TlsProtocol; IoFault.NoMemory; IoFault.Other ],
+        [ IoFault.Reset; IoFault.Truncated; IoFault.TlsProtocol; IoFault.Other ],
         fun fault -> RelayEvents.ofSend fault = RelayEvent.WriteFailed
     )
 
@@ -96,14 +97,14 @@ let ``a relay ends in good order only when both sides ended and nothing failed o
         | _ -> true)
 
 [<Fact>]
-let ``a reset, a truncation and a vanishing are passed on as a reset, never as an end`` () =
+let ``a reset, a truncation, a vanishing and a want of ours are passed on as a reset, never as an end`` () =
     Law.HoldsFor(everyScript.Value, fun script ->
         match play script with
         | _, Some(reason, ending, n) when ending <> Ending.Orderly ->
-            let side, _ = List.item (n - 1) script
+            let side, event = List.item (n - 1) script
             reason.Cause <> Cause.Ended
-            && reason.Who = Side.who side
-            && ending = (if side = Side.Client then Ending.ResetTargetAfterDrain else Ending.ResetClientAfterDrain)
+            && if event = RelayEvent.Starved then reason.Who = Who.Bitflow && ending = Ending.ResetBoth
+               else reason.Who = Side.who side && ending = (if side = Side.Client then Ending.ResetTargetAfterDrain else Ending.ResetClientAfterDrain)
         | _ -> true)
 
 [<Fact>]
@@ -174,7 +175,7 @@ let ``what one side still says is read to its end after writing to it has failed
         | RelayStep.Finish _ -> false)
 
 [<Fact>]
-let ``what the kernel says of a failed read is an end, a truncation, a broken protocol, a reset, or a side that vanished`` () =
+let ``what the kernel says of a failed read is an end, a truncation, a broken protocol, a want of ours, a reset, or a side that vanished`` () =
     Law.HoldsFor(System.Enum.GetValues<IoFault>(), fun fault ->
         let expected =
             match fault with
@@ -185,5 +186,9 @@ let ``what the kernel says of a failed read is an end, a truncation, a broken pr
             | IoFault.HostUnreachable
             | IoFault.NetworkUnreachable
             | IoFault.NoTcp -> RelayEvent.Vanished
+            | IoFault.NoMemory
+            | IoFault.NoDescriptors
+            | IoFault.NoLocalAddress
+            | IoFault.NoWatches -> RelayEvent.Starved
             | _ -> RelayEvent.Reset
         RelayEvents.ofReceive fault = expected)

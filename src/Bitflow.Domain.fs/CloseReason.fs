@@ -49,7 +49,7 @@ type Cause =
     /// An inherited socket that an earlier connection used up.
     | UsedUp
     | Shutdown
-    /// Descriptors, ports or memory ran out here.
+    /// Descriptors, ports, memory or epoll watches ran out here.
     | Exhausted
     /// A fault of Bitflow itself.
     | Fault
@@ -189,7 +189,7 @@ module CloseReason =
         | Cause.Protocol -> $"{who} broke the protocol {during}"
         | Cause.UsedUp -> "the inherited socket of the target was used up by an earlier connection"
         | Cause.Shutdown -> $"Bitflow was shut down {during}"
-        | Cause.Exhausted -> $"descriptors, ports or memory ran out {during}"
+        | Cause.Exhausted -> $"descriptors, ports, memory or epoll watches ran out {during}"
         | Cause.Fault -> $"a fault of Bitflow itself {during}"
 
     /// Ended by both sides in good order, or left without a byte: nothing to worry anyone.

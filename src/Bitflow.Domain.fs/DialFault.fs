@@ -111,9 +111,7 @@ module DialFault =
         | IoFault.BacklogFull -> Cause.Refused
         | IoFault.Reset -> Cause.Reset
         | IoFault.TimedOut -> Cause.Vanished
-        | IoFault.NoDescriptors
-        | IoFault.NoLocalAddress
-        | IoFault.NoMemory -> Cause.Exhausted
+        | fault when IoFaults.isWant fault -> Cause.Exhausted
         | IoFault.Truncated -> Cause.Truncated
         | IoFault.TlsProtocol -> Cause.Protocol
         | IoFault.Aborted -> Cause.Fault

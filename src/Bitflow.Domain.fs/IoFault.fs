@@ -34,6 +34,8 @@ type IoFault =
     | NoStreamSocket = 15
     /// The peer's host knows no TCP (ICMP protocol unreachable, which is ENOPROTOOPT).
     | NoTcp = 16
+    /// ENOSPC of epoll_ctl: the user's share of watches is used up (fs.epoll.max_user_watches).
+    | NoWatches = 17
     /// No other. With an errno added to it, the one that it was.
     | Other = 1_000
 
@@ -48,6 +50,15 @@ module IoFaults =
         | IoFault.HostUnreachable
         | IoFault.NetworkUnreachable
         | IoFault.NoTcp -> true
+        | _ -> false
+
+    /// Whether something ran out on this machine: no peer is to blame.
+    let isWant (fault: IoFault) =
+        match fault with
+        | IoFault.NoDescriptors
+        | IoFault.NoLocalAddress
+        | IoFault.NoMemory
+        | IoFault.NoWatches -> true
         | _ -> false
 
     /// The platform's own names for errno.
@@ -107,6 +118,7 @@ module IoFaults =
         | 99 -> IoFault.NoLocalAddress
         | 105 // ENOBUFS
         | 12 -> IoFault.NoMemory // ENOMEM
+        | 28 -> IoFault.NoWatches // ENOSPC
         | 125 -> IoFault.Aborted // ECANCELED
         | 11 -> IoFault.BacklogFull // EAGAIN
         | 91 -> IoFault.NoStreamSocket // EPROTOTYPE
@@ -128,6 +140,7 @@ module IoFaults =
         | IoFault.NoDescriptors -> "cannot be used: this process is out of descriptors"
         | IoFault.NoLocalAddress -> "cannot be reached: no local port is free"
         | IoFault.NoMemory -> "cannot be used: the kernel is out of socket memory"
+        | IoFault.NoWatches -> "cannot be used: the user's epoll watches are used up (fs.epoll.max_user_watches)"
         | IoFault.Aborted -> "was closed here"
         | IoFault.BacklogFull -> "is full: its backlog takes no more"
         | IoFault.NoStreamSocket -> "is no stream socket"
@@ -146,4 +159,5 @@ module IoFaults =
         | IoFault.NoMemory -> "the kernel is out of socket memory"
         | IoFault.NotPermitted -> "permission denied"
         | IoFault.NoLocalAddress -> "no local port is free"
+        | IoFault.NoWatches -> "the user's epoll watches are used up (fs.epoll.max_user_watches)"
         | fault -> $"the socket {describe fault}"

@@ -192,6 +192,7 @@ module Life =
         match RelayEvents.ofReceive fault with
         | RelayEvent.Vanished -> finish life Who.Client life.Phase Cause.Vanished Ending.ResetBoth
         | RelayEvent.Broken -> finish life Who.Client life.Phase Cause.Protocol Ending.ResetBoth
+        | RelayEvent.Starved -> finish life Who.Bitflow life.Phase Cause.Exhausted Ending.ResetBoth
         | _ -> clientLeft life Cause.Reset
 
     let private handshakeDeadline (life: Life) =

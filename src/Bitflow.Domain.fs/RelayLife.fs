@@ -16,6 +16,8 @@ type RelayEvent =
     | WriteFailed = 4
     /// The side broke the TLS protocol, renegotiation among it; what it sent before has been handed on.
     | Broken = 5
+    /// Something ran out here that moving the side's bytes needs.
+    | Starved = 6
 
 /// What the relay is to do now.
 [<Flags>]
@@ -117,6 +119,7 @@ module RelayLife =
                 // A server may answer early and reset our upload: its answer is read to the end and delivered first.
                 RelayStep.GoOn(withFlow state other Flow.Broken, (if other = Side.Client then RelayOrders.StopClient else RelayOrders.StopTarget))
         | RelayEvent.Broken -> fail side Cause.Protocol
+        | RelayEvent.Starved -> RelayStep.Finish(CloseReason.make Who.Bitflow Phase.Relay Cause.Exhausted, Ending.ResetBoth)
         | _ -> fail side Cause.Reset
 
 [<RequireQualifiedAccess>]
@@ -129,8 +132,12 @@ module RelayEvents =
         | IoFault.Truncated -> RelayEvent.Truncated
         | IoFault.TlsProtocol -> RelayEvent.Broken
         | fault when IoFaults.gaveUp fault -> RelayEvent.Vanished
+        | fault when IoFaults.isWant fault -> RelayEvent.Starved
         | _ -> RelayEvent.Reset
 
     /// What a failed write says of the side that it was for.
     [<CompiledName "OfSend">]
-    let ofSend (fault: IoFault) = if IoFaults.gaveUp fault then RelayEvent.Vanished else RelayEvent.WriteFailed
+    let ofSend (fault: IoFault) =
+        if IoFaults.gaveUp fault then RelayEvent.Vanished
+        elif IoFaults.isWant fault then RelayEvent.Starved
+        else RelayEvent.WriteFailed

@@ -151,6 +151,10 @@ internal sealed class RunningProxies : IDisposable
         {
         }
 
+        public void ClientLost(string proxy, Endpoint local, Endpoint client, IoFault fault)
+        {
+        }
+
         public void AcceptPaused(long descriptorLimit)
         {
         }

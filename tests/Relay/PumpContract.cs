@@ -6,6 +6,7 @@ using Bitflow.Net.Relay;
 using Bitflow.Net.Transport;
 using Bitflow.Net.Transport.Linux;
 using Bitflow.Net.Transport.Managed;
+using Bitflow.Tests.Fixtures;
 using Bitflow.Tests.Transport;
 using Xunit;
 using Engine = Bitflow.Net.Transport.Engine;
@@ -60,6 +61,22 @@ public sealed class LinuxPumpContract() : PumpContract(new LinuxEngine(loops: 1)
             return true;
         });
         Assert.Equal(forGood, !givesPipes);
+        pumping.Client.Peer.Shutdown(SocketShutdown.Send);
+        Assert.Equal((Side.Client, RelayEvent.Ended), await pumping.Told.NextAsync());
+    }
+
+    /// <summary>What is in a pipe by then is read out of it again.</summary>
+    [Theory]
+    [InlineData(Errno.NotPermitted)]
+    [InlineData(Errno.NoMemory)]
+    public async Task A_stream_that_may_be_spliced_into_a_pipe_and_not_out_of_it_loses_nothing(int errno)
+    {
+        using Pumping pumping = await BeginAsync();
+        await pumping.Client.OnLoop(_ => SpliceFilter.Refuse(errno, butNotOf: PipePool.PipeBytes));
+        byte[] sent = Wire.Pattern(4_000_000, 3);
+        Task<byte[]> receiving = pumping.Target.PeerReceive(sent.Length);
+        await SendAll(pumping.Client.Peer, sent);
+        Assert.True((await receiving).AsSpan().SequenceEqual(sent));
         pumping.Client.Peer.Shutdown(SocketShutdown.Send);
         Assert.Equal((Side.Client, RelayEvent.Ended), await pumping.Told.NextAsync());
     }

@@ -13,6 +13,8 @@ internal sealed partial class ServerLog(ILogger logger) : IServerLog
 
     public void AcceptFailed(string proxy, Endpoint local, IoFault fault) => Failed(logger, proxy, local, IoFaults.Reason(fault));
 
+    public void ClientLost(string proxy, Endpoint local, Endpoint client, IoFault fault) => Lost(logger, proxy, client, local, IoFaults.Reason(fault));
+
     public void AcceptPaused(long descriptorLimit) => Paused(logger, descriptorLimit);
 
     public void AcceptResumed() => Resumed(logger);
@@ -25,6 +27,9 @@ internal sealed partial class ServerLog(ILogger logger) : IServerLog
 
     [LoggerMessage(202, LogLevel.Error, "proxy {Proxy}: accepting on {Listener} failed: {Reason}")]
     private static partial void Failed(ILogger logger, string proxy, Endpoint listener, string reason);
+
+    [LoggerMessage(205, LogLevel.Error, "proxy {Proxy}: {Client} was accepted on {Listener} and reset: {Reason}")]
+    private static partial void Lost(ILogger logger, string proxy, Endpoint client, Endpoint listener, string reason);
 
     [LoggerMessage(203, LogLevel.Error, "descriptors are scarce: accepting pauses until some of the {Limit} are free again; raise LimitNOFILE or ulimit -n")]
     private static partial void Paused(ILogger logger, long limit);

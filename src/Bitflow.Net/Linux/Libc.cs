@@ -202,6 +202,13 @@ internal static unsafe partial class Libc
         return Answer(WriteNative(eventDescriptor, (byte*)&one, sizeof(ulong)));
     }
 
+    /// <summary>Reads from what is no socket.</summary>
+    public static int Read(int descriptor, Span<byte> into)
+    {
+        fixed (byte* data = into)
+            return Answer(ReadNative(descriptor, data, (nuint)into.Length));
+    }
+
     /// <summary>A stream socket, non-blocking, closed on exec.</summary>
     public static int Socket(int family) => Answer(SocketNative(family, SockStream | NonBlocking | CloseOnExec, 0));
 
@@ -425,6 +432,9 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", EntryPoint = "eventfd")]
     private static partial int EventFdNative(uint initial, int flags);
+
+    [LibraryImport("libc", EntryPoint = "read")]
+    private static partial nint ReadNative(int descriptor, byte* data, nuint bytes);
 
     [LibraryImport("libc", EntryPoint = "write")]
     private static partial nint WriteNative(int descriptor, byte* data, nuint bytes);

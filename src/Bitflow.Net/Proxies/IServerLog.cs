@@ -11,6 +11,9 @@ internal interface IServerLog
 
     void AcceptFailed(string proxy, Endpoint local, IoFault fault);
 
+    /// <summary>A client was accepted and reset: something that serving it needs ran out.</summary>
+    void ClientLost(string proxy, Endpoint local, Endpoint client, IoFault fault);
+
     /// <summary>Once an episode.</summary>
     void AcceptPaused(long descriptorLimit);
 

@@ -40,6 +40,12 @@ internal sealed class Listener : IAcceptHandler
     /// <summary>Each of those that wait will want a descriptor more for its target.</summary>
     public bool OnTaken(int descriptor, int waiting) => _guard.Observe(descriptor + waiting);
 
+    public void OnLost(Endpoint client, IoFault fault)
+    {
+        _proxy.Model.Meter.AcceptFailed();
+        _log.ClientLost(_proxy.Model.Name, Socket.Local, client, fault);
+    }
+
     public void OnAcceptFault(IoFault fault)
     {
         if (fault == IoFault.NoDescriptors)

@@ -246,8 +246,10 @@ internal sealed class LinuxPump : IReadyHandler
     {
         while (_pipe!.Filled > 0)
         {
-            if (!_splicedTo!.TrySendNow(_pipe, out IoResult sent))
+            if (!_splicedTo!.TrySendNow(_pipe, out IoResult sent, out bool isRefused))
             {
+                if (isRefused)
+                    return DeliverFromPipe();
                 Hold();
                 return false;
             }
@@ -258,6 +260,18 @@ internal sealed class LinuxPump : IReadyHandler
         }
 
         return true;
+    }
+
+    /// <summary>What is in the pipe may not be spliced out of it: it goes on as a copy, and so does what comes after it.</summary>
+    private bool DeliverFromPipe()
+    {
+        byte[] copy = ArrayPool<byte>.Shared.Rent(_pipe!.Filled);
+        int bytes = _pipe.Empty(copy);
+        bool isWhole = _pipe.Filled == 0;
+        StopSplicing();
+        bool isDelivered = isWhole ? Deliver(copy.AsSpan(0, bytes)) : Finish(SideModule.Other(_side), RelayEvent.Starved);
+        ArrayPool<byte>.Shared.Return(copy);
+        return isDelivered;
     }
 
     /// <summary>When they moved is stamped with what becomes of them, sent or held, a moment later.</summary>

@@ -18,4 +18,7 @@ internal interface IAcceptHandler
 
     /// <summary>An accept call failed for a reason that is not the client's (descriptors, memory).</summary>
     void OnAcceptFault(IoFault fault);
+
+    /// <summary>A client was accepted, could not be served for want of something here, and has been reset.</summary>
+    void OnLost(Endpoint client, IoFault fault) => OnAcceptFault(fault);
 }

@@ -114,7 +114,7 @@ internal sealed class LinuxAcceptor : Acceptor
     {
         int begun = connection.Begin();
         if (begun < 0)
-            _handler.OnAcceptFault(IoFaults.OfErrno(-begun));
+            _handler.OnLost(connection.Remote, IoFaults.OfErrno(-begun));
         else
             _handler.OnAccepted(connection);
     }

@@ -164,7 +164,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
     /// <summary>Whether an answer says something of the ring, and nothing of the connection.</summary>
     private static bool IsOfTheRing(int answer) => answer is -Errno.Canceled or -Errno.NoBuffers or -Errno.NoMemory or -Errno.Interrupted;
 
-    /// <summary>Begins to hear of a connected socket. Answers the negative errno where the kernel cannot, and the connection is closed then.</summary>
+    /// <summary>Begins to hear of a connected socket. Answers the negative errno where the kernel cannot, and the connection has been reset then.</summary>
     public int Begin()
     {
         _writable = true;
@@ -444,12 +444,27 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
     }
 
     /// <summary>Sends what is in a pipe, as <see cref="TrySendNow(ReadOnlySpan{byte}, out IoResult)"/>.</summary>
-    internal bool TrySendNow(SplicePipe pipe, out IoResult result)
+    /// <param name="isRefused">Whether that may not be spliced, which says nothing of the connection: what is in the pipe is to be sent otherwise.</param>
+    internal bool TrySendNow(SplicePipe pipe, out IoResult result, out bool isRefused)
     {
+        isRefused = false;
         if (_delays)
             BeforeSend(pipe.Filled);
-        if (_writable && Sent(pipe.Drain(_descriptor), out result))
-            return true;
+        if (_writable)
+        {
+            int answer = pipe.Drain(_descriptor);
+            if (IsOfTheSplice(answer))
+            {
+                isRefused = true;
+                OwnLoop.Pipes.NoteRefusal(-answer);
+                result = default;
+                return false;
+            }
+
+            if (Sent(answer, out result))
+                return true;
+        }
+
         WatchWritable();
         result = default;
         return false;
@@ -588,7 +603,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
         int answer = OwnLoop.Register(_descriptor, this, events, out _number);
         _registered = answer >= 0;
         if (!_registered)
-            Close();
+            Abort();
         else if (_keepAliveSeconds > 0)
             OwnLoop.KeepAliveLater(_number);
         return answer;

@@ -9,7 +9,7 @@ namespace Bitflow.Net.Transport.Linux;
 internal sealed class PipePool
 {
     /// <summary>The largest that the kernel grants without a privilege (fs.pipe-max-size as shipped).</summary>
-    private const int PipeBytes = 1 << 20;
+    internal const int PipeBytes = 1 << 20;
 
     private static readonly Duration PauseAfterRefusal = Duration.OfSeconds(1);
 

@@ -53,6 +53,25 @@ internal sealed class SplicePipe
         return answer;
     }
 
+    /// <summary>Takes all that is inside out into memory, where no socket may be given it.</summary>
+    /// <returns>How many bytes; fewer than there were only where the kernel will not give them.</returns>
+    public int Empty(Span<byte> into)
+    {
+        int taken = 0;
+        while (Filled > 0)
+        {
+            int answer = Libc.Read(_readEnd, into[taken..]);
+            if (answer == -Errno.Interrupted)
+                continue;
+            if (answer <= 0)
+                break;
+            taken += answer;
+            Filled -= answer;
+        }
+
+        return taken;
+    }
+
     public void Close()
     {
         _ = Libc.Close(_readEnd);
