@@ -4,10 +4,6 @@ open Xunit
 open Bitflow.Domain
 
 [<Fact>]
-let ``every socket fault has words of its own, on either engine`` () =
-    Law.HoldsFor(System.Enum.GetValues<IoFault>(), fun fault -> fault = IoFault.Other || IoFaults.describe fault <> "failed")
-
-[<Fact>]
 let ``what the kernel says that has no name here is said in the system's words, with its number`` () =
     Law.HoldsFor([ 1..133 ], fun errno ->
         let fault = IoFaults.ofErrno errno

@@ -1,5 +1,6 @@
 module Bitflow.Spec.LifeLaws
 
+open FSharp.Reflection
 open Xunit
 open Bitflow.Domain
 
@@ -52,8 +53,9 @@ let ``an answer that comes too late changes nothing`` () =
 let ``an answer in time is an event like any other`` () =
     Law.Holds(fun (SmallProxy p) (n: int) (events: AnyEvents) (event: Event) ->
         let now, life = List.last (lives p (peer n) events)
-        let answered, advanced = Life.answer life life.Stage (at now) event, Life.advance life (at now) event
-        answered.Stage = advanced.Stage && reason answered = reason advanced && answered.Phase = advanced.Phase)
+        // Two lives are never equal, but what they are made of is.
+        let parts (life: Life) = FSharpValue.GetRecordFields life
+        parts (Life.answer life life.Stage (at now) event) = parts (Life.advance life (at now) event))
 
 [<Fact>]
 let ``stages count steps: each event makes at most one, and without one neither step nor deadline changes`` () =

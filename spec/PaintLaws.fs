@@ -1,6 +1,5 @@
 module Bitflow.Spec.PaintLaws
 
-open System
 open System.Text
 open FsCheck
 open Xunit
@@ -8,11 +7,9 @@ open Bitflow.Domain
 
 [<Fact>]
 let ``colours are for terminals that know them, of those who want them`` () =
-    Law.Holds(fun (isTerminal: bool) (terminal: string) (noColor: string) ->
-        let expected = (isTerminal && String.IsNullOrEmpty noColor && not (String.IsNullOrEmpty terminal) && terminal <> "dumb")
-        Paint.isWelcome isTerminal terminal noColor = expected)
     Law.HoldsFor(
-        [ true, "xterm", "", true; true, "xterm", "1", false; true, "dumb", "", false; false, "xterm", "", false ],
+        [ true, "xterm", "", true; true, "xterm", null, true; true, "xterm", "1", false; true, "dumb", "", false
+          true, "", "", false; true, null, "", false; false, "xterm", "", false ],
         fun (isTerminal, terminal, noColor, expected) -> Paint.isWelcome isTerminal terminal noColor = expected)
 
 [<Fact>]
