@@ -26,7 +26,7 @@ let ``waits never shrink from one attempt to the next, and never pass an hour`` 
         List.pairwise waits |> List.forall (fun (a, b) -> a <= b) && List.forall (fun w -> w <= 3_600_000_000_000L) waits)
 
 [<Fact>]
-let ``waits that an operator will look up`` () =
+let ``a backoff of 250ms waits 250ms, 500ms, 1s and so on to an hour`` () =
     Law.HoldsFor(
         [ "250ms", 1, "0s"; "250ms", 2, "250ms"; "250ms", 3, "500ms"; "250ms", 4, "1s"; "250ms", 10, "1m4s"; "250ms", 15, "34m8s"
           "250ms", 16, "1h0m0s"; "1ns", 1_000, "1h0m0s"; "2h", 2, "1h0m0s"; "1h", 2, "1h0m0s"; "0s", 1_000, "0s" ],

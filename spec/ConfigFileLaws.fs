@@ -201,7 +201,7 @@ let private onlyError (text: string) =
     | errors -> failwithf "one error was expected: %A" errors
 
 [<Fact>]
-let ``the message is the one of the design`` () =
+let ``a duration without a unit is refused at its place, with its path, its value and the remedy`` () =
     let text = "server:\n  proxies:\n    - name: a\n      listener: {address: \":80\"}\n      targets:\n        - {name: t, address: \"a:1\"}\n        - name: u\n          address: a:1\n          connect_timeout: \"5\"\n"
     let design = "config.yaml:9:28: server.proxies[0].targets[1].connect_timeout: \"5\" has no unit; write \"5s\" for five seconds"
     Law.HoldsFor([ text, design ], fun (text, line) -> List.ofSeq (read text).Errors = [ line ])

@@ -79,7 +79,7 @@ let ``every fault of a dial has its own words, and a reason of the dial`` () =
         reason.Phase = Phase.Dial && DialFault.describe fault <> "" && reason.Who <> Who.Client)
 
 [<Fact>]
-let ``reasons that the log shows for failed dials`` () =
+let ``a dial that failed says in the log whose fault it was, and why`` () =
     Law.HoldsFor(
         [ DialFault.Connect IoFault.Refused, "target.dial.refused"
           DialFault.Connect IoFault.NoSuchPath, "target.dial.refused"

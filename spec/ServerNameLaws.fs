@@ -70,7 +70,7 @@ let ``the best match is what the rule says, read slowly`` () =
         NameTable(names).BestMatch asked = (match naiveBest names asked with Some i -> ValueSome i | None -> ValueNone))
 
 [<Fact>]
-let ``matches that an operator will look up`` () =
+let ``the exact name wins over the wildcard that covers it, and that over a target for everyone`` () =
     let names = [ "*"; "*.example.com"; "www.example.com"; "*.a.example.com"; "1.2.3.4"; "Other.Org." ]
     Law.HoldsFor(
         [ "www.example.com", 2; "WWW.Example.COM.", 2; "mail.example.com", 1; "x.a.example.com", 3; "a.example.com", 1

@@ -51,7 +51,7 @@ let private certificate =
     { Names = [ "www.example.com" ]; NotBefore = DateTimeOffset.UnixEpoch; NotAfter = DateTimeOffset(2030, 5, 6, 0, 0, 0, TimeSpan.Zero); Curve = ""; ChainBreaksAfter = 0 }
 
 [<Fact>]
-let ``what a check says of the smallest file, and of one with everything`` () =
+let ``a check says who may come, which targets are tried and what limits hold, of the smallest file and of one with everything`` () =
     Law.HoldsFor(
         [ plain, [], [ "proxy a: :80 -> t (x:1)"; "    clients: everyone"; "    targets: the first alone"; "    timeouts: connect 10s"; "log: off" ]
           rich,
@@ -68,11 +68,11 @@ let ``what a check says of the smallest file, and of one with everything`` () =
             if said = expected then true else failwith (String.concat "\n" said))
 
 [<Fact>]
-let ``no secret is in it`` () =
+let ``what a check says holds no secret`` () =
     Law.HoldsFor([ String.concat "\n" (lines rich [ certificate ]) ], fun text -> not (text.Contains "secret") && not (text.Contains "key@"))
 
 [<Fact>]
-let ``what a check says of each way to choose, to try and to ask for certificates`` () =
+let ``a check says how a target is chosen and tried, and whether a client certificate is asked for`` () =
     let file balancer attempts listener =
         "server: { proxies: [ { name: a, listener: { address: ':80' " + listener + " }, targets: [ { name: t, address: 'x:1', connect_attempts: " + attempts
         + " } ], options: { connection_load_balancer: " + balancer + " } } ] }"
@@ -93,7 +93,7 @@ let ``what a check says of each way to choose, to try and to ask for certificate
             if said |> List.contains ("    " + expected) then true else failwith (String.concat "\n" said))
 
 [<Fact>]
-let ``what a check says of the time for a handshake and for a name: where it is in force, and is not the usual`` () =
+let ``a check says the time for a handshake and for a name where it is in force, and is not the usual`` () =
     let file listener options target =
         "server: { proxies: [ { name: a, listener: { address: ':80'" + listener + " }, targets: [ { name: '*', address: 'x:1'" + target + " } ], options: { " + options + " } } ] }"
     let tls = ", tls_context: { certificates: [ { key: k, certificate: c } ] }"
