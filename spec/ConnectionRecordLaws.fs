@@ -42,6 +42,7 @@ let private sample =
       HelloRead = true
       AlpnOffer = [ "h2"; "http/1.1" ]
       TlsOffer = ValueSome { Tls12 = true; Tls13 = true; LargeGroup = "ffdhe4096" }
+      ClientCertificate = true
       Resolved = [ { Host = "app.internal"; Addresses = [ IPAddress.Parse "10.0.0.1" ] } ] }
 
 [<Fact>]
@@ -49,7 +50,7 @@ let ``a record that was written reads back as itself`` () =
     Law.Holds(fun (record: ConnectionRecord) ->
         match ConnectionLogLine.tryParse (ConnectionLogLine.format record) with
         | Ok read -> ConnectionLogLine.format read = ConnectionLogLine.format record && read.Timestamp = record.Timestamp && read.Duration = record.Duration
-                     && read.Source = record.Source && read.Error = record.Error && read.AlpnOffer = record.AlpnOffer && read.HelloRead = record.HelloRead && read.TlsOffer = record.TlsOffer && read.RoundRobinTicket = record.RoundRobinTicket
+                     && read.Source = record.Source && read.Error = record.Error && read.AlpnOffer = record.AlpnOffer && read.HelloRead = record.HelloRead && read.TlsOffer = record.TlsOffer && read.ClientCertificate = record.ClientCertificate && read.RoundRobinTicket = record.RoundRobinTicket
         | Error _ -> false)
 
 [<Fact>]
@@ -79,7 +80,7 @@ let ``whatever a client put into a record, it is one line of valid UTF-8 without
 let ``a record is written as the operators' guide shows it`` () =
     Law.HoldsFor(
         [ sample,
-          """{"name":"web","timestamp":"2026-01-02T03:04:05.6780000Z","duration":1.500001,"source_ip":"192.0.2.7","source_port":51234,"source_protocol":"tcp4","source_transport":"tls","destination_ip":"/run/app.sock","destination_port":0,"destination_protocol":"unix","destination_transport":"plaintext","source_sent_bytes":12,"destination_receive_bytes":345,"id":9,"listener":":443","target":"app","close_reason":"client.relay.ended","error":"","sni":"www.example","alpn":"h2","tls_version":"1.3","client_certificate_subject":"","dial_duration":1,"dial_attempts":1,"config_generation":1,"peer_ip":"192.0.2.7","peer_port":51234,"peer_protocol":"tcp4","local_ip":"2001:db8::1","local_port":443,"local_protocol":"tcp6","header":"","header_source_ip":"","header_source_port":0,"header_source_protocol":"","header_destination_ip":"","header_destination_port":0,"header_destination_protocol":"","open_connections":3,"round_robin_ticket":null,"hello_read":true,"alpn_offer":["h2","http/1.1"],"tls_offer":["1.2","1.3"],"large_group":"ffdhe4096","resolved":[{"host":"app.internal","addresses":["10.0.0.1"]}]}""" ],
+          """{"name":"web","timestamp":"2026-01-02T03:04:05.6780000Z","duration":1.500001,"source_ip":"192.0.2.7","source_port":51234,"source_protocol":"tcp4","source_transport":"tls","destination_ip":"/run/app.sock","destination_port":0,"destination_protocol":"unix","destination_transport":"plaintext","source_sent_bytes":12,"destination_receive_bytes":345,"id":9,"listener":":443","target":"app","close_reason":"client.relay.ended","error":"","sni":"www.example","alpn":"h2","tls_version":"1.3","client_certificate_subject":"","dial_duration":1,"dial_attempts":1,"config_generation":1,"peer_ip":"192.0.2.7","peer_port":51234,"peer_protocol":"tcp4","local_ip":"2001:db8::1","local_port":443,"local_protocol":"tcp6","header":"","header_source_ip":"","header_source_port":0,"header_source_protocol":"","header_destination_ip":"","header_destination_port":0,"header_destination_protocol":"","open_connections":3,"round_robin_ticket":null,"hello_read":true,"alpn_offer":["h2","http/1.1"],"tls_offer":["1.2","1.3"],"large_group":"ffdhe4096","client_certificate":true,"resolved":[{"host":"app.internal","addresses":["10.0.0.1"]}]}""" ],
         fun (record, line) -> ConnectionLogLine.format record = line
     )
 

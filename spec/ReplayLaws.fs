@@ -69,8 +69,7 @@ let ``under the file that it was served by, a recorded connection is decided as 
             let life = (Forecast.untilDial (Rules p) (tlsOf p) client).Life
             let isHelloFine = not life.IsOver
             let isAdmitted = match life.CloseReason with ValueSome { Phase = Phase.Admission } -> false | _ -> true
-            let shown = if mode = VerifyMode.Strict then "CN=client" else ""
-            isSame p { recorded p client with ClientCertificateSubject = shown }
+            isSame p { recorded p client with ClientCertificate = (mode = VerifyMode.Strict) }
             && [ Phase.ProxyHeader, Admission.isTrustedProxy p.Listener client.Peer && Admission.isBelowLimit p.Options.ConnectionLimit client.OpenConnections
                  Phase.Hello, isAdmitted && life.Rules.ReadsHello
                  Phase.Handshake, isHelloFine && life.Rules.TerminatesTls ]
@@ -100,6 +99,7 @@ let ``a replay says of a changed verify_mode whom it lets in, and whom it may no
         [ required, served, "unknowable"
           asked, served, "same"
           required, known, "same"
+          required, { served with ClientCertificate = true }, "same"
           unasked, known, "same"
           required, recorded tls13 old, "unknowable"
           clientsAre VerifyMode.Strict named, served, "refused bitflow.hello.refused"

@@ -108,6 +108,7 @@ type OperatorGenerators =
                   OpenConnections = counts[4]
                   RoundRobinTicket = ValueOption.ofOption ticket
                   HelloRead = hello
+                  ClientCertificate = not hello
                   AlpnOffer = offer
                   TlsOffer = tlsOffer
                   Resolved = [ for host, addresses in resolved -> { Host = host; Addresses = addresses } ] }

@@ -98,6 +98,8 @@ type ConnectionRecord =
       AlpnOffer: string list
       /// None where no hello was read, or a log that does not say was.
       TlsOffer: TlsOffer voption
+      /// Whether the client presented a certificate that was accepted; its subject may be empty even so.
+      ClientCertificate: bool
       Resolved: Resolved list }
 
     /// A connection of which nothing is known.
@@ -131,4 +133,5 @@ type ConnectionRecord =
           HelloRead = false
           AlpnOffer = []
           TlsOffer = ValueNone
+          ClientCertificate = false
           Resolved = [] }

@@ -113,7 +113,7 @@ module Replay =
         elif wantsMoreOfOffer then Some(Phase.Hello, "it offered more protocols than were recorded")
         // What follows is asked of nobody who comes to his end before.
         elif forecast.Life.IsOver then None
-        elif needsCertificate && record.ClientCertificateSubject = "" then
+        elif needsCertificate && not record.ClientCertificate && record.ClientCertificateSubject = "" then
             Some(Phase.Handshake, "a client certificate is required now, and none was recorded then")
         elif rules.Proxy.Options.LoadBalancer = Policy.RoundRobin && record.RoundRobinTicket.IsNone then
             Some(Phase.Dial, "it drew no round-robin ticket then")

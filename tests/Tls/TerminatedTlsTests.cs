@@ -5,6 +5,7 @@ using System.Net.Sockets;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
+using Bitflow.Domain;
 using Bitflow.Tests.Fixtures;
 using Xunit;
 
@@ -161,5 +162,32 @@ public sealed class TerminatedTlsTests
         string header = Encoding.Latin1.GetString(await relayed.ReadOnceAsync());
         Assert.Contains("ECDHE-ECDSA-AES", header, StringComparison.Ordinal);
         Assert.Contains("\x22\0\x05multi", header, StringComparison.Ordinal);
+    }
+
+    /// <summary>As those of a mesh are: who it is for stands in the alternative names alone. `replay` decides by the one, and the other is empty.</summary>
+    [Theory]
+    [InlineData(EngineKind.Linux)]
+    [InlineData(EngineKind.Managed)]
+    public async Task A_client_certificate_without_a_subject_is_recorded_as_presented(EngineKind engine)
+    {
+        IssuedCertificate shown = TestAuthority.Trusted.Issue("client.example", subject: new X500DistinguishedName(""));
+        using Peer echo = Peer.Echo();
+        using RunningProxies bitflow = RunningProxies.One(
+            echo.Address,
+            engine,
+            listener: $"tls_context: {{ verify_mode: relaxed, certificates: [ {{ key: '{Server.Key}', certificate: '{Server.File}', authority: '{TestAuthority.Trusted.IntermediateFile}' }} ] }}\n");
+        foreach (bool shows in new[] { true, false })
+        {
+            using (Socket socket = await bitflow.ConnectAsync())
+            using (TestEnd client = await TestEnd.ClientAsync(socket, "server.example", certificate: shows ? shown.Certificate : null))
+            {
+                await client.SendAsync("x"u8.ToArray());
+                Assert.Equal("x"u8.ToArray(), await client.ReadExactlyAsync(1));
+            }
+
+            ConnectionRecord record = await bitflow.EndedAsync();
+            Assert.Equal("", record.ClientCertificateSubject);
+            Assert.Equal(shows, record.ClientCertificate);
+        }
     }
 }

@@ -45,6 +45,7 @@ internal static class ConnectionRecords
             helloRead: session.Tls.Offer is not null,
             alpnOffer: ListModule.OfSeq(session.Tls.AlpnOffer),
             tlsOffer: session.Tls.Offer is { } offer ? offer : FSharpValueOption<TlsOffer>.None,
+            clientCertificate: session.Tls.ClientCertificate,
             resolved: session.Resolved);
     }
 

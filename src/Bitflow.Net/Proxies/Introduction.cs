@@ -120,7 +120,7 @@ internal sealed class Introduction(Preface preface, ListenerTlsContext? tls)
             return null;
         if (outcome.Terms is { } terms)
         {
-            Facts = Facts with { Version = terms.VersionText, Alpn = terms.Alpn, ClientCertificateSubject = terms.PeerSubject };
+            Facts = Facts with { Version = terms.VersionText, Alpn = terms.Alpn, ClientCertificateSubject = terms.PeerSubject, ClientCertificate = terms.Presented is not null };
             Terms = terms;
             return Event.HandshakeDone;
         }
