@@ -105,6 +105,16 @@ let ``whatever the reader takes for a boolean, and an empty text for an omitted 
     Law.HoldsFor([ "connection_load_balancer"; "proxy_header_version" ], fun key -> isTaken key "\"\"" && isRead $"{key}: ''")
 
 [<Fact>]
+let ``the schema takes a scalar exactly where the reader does`` () =
+    let file listener = $"{{server: {{proxies: [{{name: a, listener: {{address: ':1', {listener}}}, targets: [{{name: t, address: 'h:1'}}]}}]}}}}"
+    let isRead (key: string) (value: string) = ConfigFile.Read("a.yaml", ReadOnlyMemory(Encoding.UTF8.GetBytes(file $"{key}: {value}"))).IsUsable
+    let isTaken (key: string) (value: string) = isAccepted ($"{{\"server\":{{\"proxies\":[{{\"name\":\"a\",\"listener\":{{\"address\":\":1\",\"{key}\":{value}}},\"targets\":[{{\"name\":\"t\",\"address\":\"h:1\"}}]}}]}}}}")
+    let durations = [ "0"; "+0"; "-0"; "0s"; "-0s"; "-0.0s"; "-.0h"; "-0h0m0.00s"; "-0.1s"; "-1s"; "+1s"; "1.5h2m"; ".5s"; "1.s"; "5"; ""; "-"; "s"; "1x"; "00"; "-00"; "1e3s" ]
+    Law.HoldsFor(durations, fun text -> isTaken "read_timeout" $"\"{text}\"" = isRead "read_timeout" $"'{text}'")
+    let tls protocols = $"{{\"certificates\":[{{\"key\":\"k\",\"certificate\":\"c\"}}],\"application_protocols\":{protocols}}}"
+    Law.HoldsFor([ "[1000]"; "[true]"; "[1.5]"; "[\"h2\"]"; "[\"\"]"; "[]"; "1000"; "\"h2\"" ], fun protocols -> isTaken "tls_context" (tls protocols) = isRead "tls_context" (tls protocols))
+
+[<Fact>]
 let ``what is of the wrong shape, unknown or missing the schema refuses too`` () =
     let good = "{\"name\":\"a\",\"listener\":{\"address\":\":1\"},\"targets\":[{\"name\":\"t\",\"address\":\"h:1\"}]}"
     let file proxy = "{\"server\":{\"proxies\":[" + proxy + "]}}"

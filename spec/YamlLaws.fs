@@ -60,6 +60,8 @@ let ``what is wrong with a text is said with its place, its path and all at once
           "a: *b\nc: !foo d", [ 1, 4, "a", YamlFault.UnknownAnchor "b"; 2, 4, "c", YamlFault.UnknownTag "!foo" ]
           "a: &b [*b]", [ 1, 8, "a[0]", YamlFault.AliasOfItself "b" ]
           "? [a]\n: b", [ 1, 3, "file", YamlFault.KeyIsNoText ]
+          "a: {<<: *b}", [ 1, 9, "a.\"<<\"", YamlFault.UnknownAnchor "b" ]
+          "a: {<<: [*b, 1]}", [ 1, 10, "a.\"<<\"[0]", YamlFault.UnknownAnchor "b" ]
           "a: {<<: 1}", [ 1, 9, "a.\"<<\"", YamlFault.MergeOfNoMapping ]
           "a: &l [1]\nb: {<<: *l}", [ 1, 8, "b.\"<<\"", YamlFault.MergeOfNoMapping ]
           "a:\n  b: [::]:443", [ 2, 6, "a.b", YamlFault.UnquotedIpv6 ]

@@ -42,9 +42,11 @@ type ConfigFile =
             findings.Wrong(found.At, found.Path, ConfigFault.Yaml found.What)
         let root = document.Root |> ValueOption.defaultValue { At = Position.Start; Value = YamlValue.Null }
 
+        let find = Yaml.finderIn root
+
         /// The place of a path, or of as much of it as there is.
         let rec placeOf path =
-            match Yaml.tryFind root path, path with
+            match find path, path with
             | ValueSome node, _ -> node.At
             | ValueNone, (YamlPath.Key(parent, _) | YamlPath.Element(parent, _)) -> placeOf parent
             | ValueNone, YamlPath.Root -> Position.Start
@@ -54,7 +56,7 @@ type ConfigFile =
         let config =
             if document.Root.IsSome then
                 let config = ConfigKeys.read { Node = root; Path = YamlPath.Root; Findings = findings }
-                let subject: ConfigRules.Subject = { Config = config; Find = Yaml.tryFind root }
+                let subject: ConfigRules.Subject = { Config = config; Find = find }
                 for rule in ConfigRules.all do
                     for finding in rule subject do
                         match finding with

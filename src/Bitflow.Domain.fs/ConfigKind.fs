@@ -166,9 +166,12 @@ module internal Kind =
     let private notEmpty noun example decode (text: string) quoted =
         if text = "" then Error(ConfigFault.Empty(noun, example)) else decode text quoted
 
-    /// Any text; numbers and booleans are text too where text belongs.
+    /// Numbers and booleans are text too where text belongs.
+    let private textOrNumber = Json.Array [ Json.Text "string"; Json.Text "number"; Json.Text "boolean" ]
+
+    /// Any text.
     let text form noun example standIn : Kind<string> =
-        scalar form noun example (schemaOf [ "type", Json.Array [ Json.Text "string"; Json.Text "number"; Json.Text "boolean" ] ]) standIn
+        scalar form noun example (schemaOf [ "type", textOrNumber ]) standIn
             (notEmpty noun example (fun text _ -> Ok text))
         |> emptyIsOmitted
 
@@ -227,14 +230,17 @@ module internal Kind =
                 | true, number when number >= least && number <= most -> Ok number
                 | _ -> Error(ConfigFault.OutOfRange(text, least, most)))
 
-    let private durationPattern = @"^\+?(0|([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))*)$"
+    let private durationPattern sign = $@"^{sign}(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$"
+
+    /// Nothing, with a sign before it, is nothing.
+    let private noDurationPattern = @"^-(0|((0+(\.0*)?|\.0+)(ns|us|µs|μs|ms|s|m|h))+)$"
 
     let private durationText (text: string) =
         Duration.tryParse text |> Result.mapError (fun error -> ConfigFault.Duration(text, error))
 
     /// A duration of zero (no limit) or more.
     let duration : Kind<Duration> =
-        let schema = schemaOf [ "anyOf", Json.Array [ pattern durationPattern; schemaOf [ "const", Json.Number 0m ] ] ]
+        let schema = schemaOf [ "anyOf", Json.Array [ pattern (durationPattern @"\+?"); pattern noDurationPattern; schemaOf [ "const", Json.Number 0m ] ] ]
         scalar "duration" "a duration" "30s" schema Duration.Zero (fun text _ ->
             match durationText text with
             | Ok value when value.IsNegative -> Error(ConfigFault.NegativeDuration text)
@@ -246,7 +252,7 @@ module internal Kind =
     /// A duration of which a negative one, and a bare `-1`, means off.
     let keepAlive : Kind<KeepAlive> =
         let schema =
-            schemaOf [ "anyOf", Json.Array [ pattern (durationPattern.Replace(@"^\+?", "^[-+]?")); enumeration [ Json.Number 0m; Json.Number -1m; Json.Text "-1" ] ] ]
+            schemaOf [ "anyOf", Json.Array [ pattern (durationPattern "[-+]?"); enumeration [ Json.Number 0m; Json.Number -1m; Json.Text "-1" ] ] ]
         let whenOmitted = KeepAlive.Every Defaults.keepAliveSeconds
         let ofDuration (site: Site) (wanted: Duration) =
             if wanted.IsNegative then
@@ -303,7 +309,7 @@ module internal Kind =
         |> refine warned some
 
     let protocolName : Kind<string> =
-        scalar "ALPN name" "an ALPN name" "h2" (schemaOf [ "type", Json.Text "string"; "minLength", Json.Number 1m; "maxLength", Json.Number 255m ]) ""
+        scalar "ALPN name" "an ALPN name" "h2" (schemaOf [ "type", textOrNumber; "minLength", Json.Number 1m; "maxLength", Json.Number 255m ]) ""
             (notEmpty "an ALPN name" "h2" (fun text _ ->
                 match Encoding.UTF8.GetByteCount text with
                 | bytes when bytes > 255 -> Error(ConfigFault.ProtocolNameTooLong bytes)

@@ -271,13 +271,14 @@ module Yaml =
             if nodes > int64 maxNodes then stop at path YamlFault.TooManyNodes
 
         /// Explicit keys win over merged ones, and the first of several merged mappings over the later ones.
-        let merge (entries: ResizeArray<YamlEntry>) (names: Dictionary<string, Position>) (path: YamlPath) (merged: YamlNode) =
+        let merge (entries: ResizeArray<YamlEntry>) (names: Dictionary<string, Position>) (path: YamlPath) (merged: YamlNode, isFaulty: bool) =
             let add (source: YamlNode) =
                 match source.Value with
                 | YamlValue.Mapping more ->
                     for entry in more do
                         if names.TryAdd(entry.Name, entry.NameAt) then entries.Add entry
-                | _ -> fault source.At (path / "<<") YamlFault.MergeOfNoMapping
+                // What could not be read has been complained of.
+                | _ -> if not isFaulty then fault source.At (path / "<<") YamlFault.MergeOfNoMapping
             match merged.Value with
             | YamlValue.Sequence sources -> Array.iter add sources
             | _ -> add merged
@@ -380,6 +381,7 @@ module Yaml =
                     | YamlValue.Null -> ""
                     | _ -> null
                 let valuePath = if isNull name then path else path / name
+                let faultsBeforeValue = faults.Count
                 let value =
                     match next valuePath with
                     | null -> nothing keyAt
@@ -391,7 +393,7 @@ module Yaml =
                 elif not (names.TryAdd(name, keyAt)) then
                     fault keyAt valuePath (YamlFault.DuplicateKey names[name].Line)
                 elif isMerge then
-                    merged <- ValueSome value.Node
+                    merged <- ValueSome(value.Node, faults.Count > faultsBeforeValue)
                 else
                     entries.Add { Name = name; NameAt = keyAt; Node = value.Node }
                 event <- next path
@@ -437,18 +439,28 @@ module Yaml =
     /// The same for text that is known to be text.
     let readString (text: string) : YamlDocument = read (ReadOnlySpan(Encoding.UTF8.GetBytes(if isNull text then "" else text)))
 
-    /// What stands at a path, where all of it exists.
-    let rec tryFind (root: YamlNode) (path: YamlPath) : YamlNode voption =
-        match path with
-        | YamlPath.Root -> ValueSome root
-        | YamlPath.Key(parent, name) ->
-            match tryFind root parent with
-            | ValueSome { Value = YamlValue.Mapping entries } ->
-                match entries |> Array.tryFind (fun entry -> entry.Name = name) with
-                | Some entry -> ValueSome entry.Node
-                | None -> ValueNone
-            | _ -> ValueNone
-        | YamlPath.Element(parent, index) ->
-            match tryFind root parent with
-            | ValueSome { Value = YamlValue.Sequence items } when index < items.Length -> ValueSome items[index]
-            | _ -> ValueNone
+    /// What stands at a path of the tree, where all of it exists. Every step is looked for once, however many paths go by it: a mapping may have thousands of keys.
+    let finderIn (root: YamlNode) : YamlPath -> YamlNode voption =
+        let known = Dictionary<YamlPath, YamlNode voption>()
+        let rec find path =
+            match known.TryGetValue path with
+            | true, found -> found
+            | _ ->
+                let found = look path
+                known[path] <- found
+                found
+        and look path =
+            match path with
+            | YamlPath.Root -> ValueSome root
+            | YamlPath.Key(parent, name) ->
+                match find parent with
+                | ValueSome { Value = YamlValue.Mapping entries } ->
+                    match entries |> Array.tryFind (fun entry -> entry.Name = name) with
+                    | Some entry -> ValueSome entry.Node
+                    | None -> ValueNone
+                | _ -> ValueNone
+            | YamlPath.Element(parent, index) ->
+                match find parent with
+                | ValueSome { Value = YamlValue.Sequence items } when index < items.Length -> ValueSome items[index]
+                | _ -> ValueNone
+        find
