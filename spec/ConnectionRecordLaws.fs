@@ -36,7 +36,7 @@ let private sample =
       ConfigGeneration = 1L
       Peer = Endpoint.OfIp(IPAddress.Parse "192.0.2.7", 51234)
       Local = Endpoint.OfIp(IPAddress.Parse "2001:db8::1", 443)
-      Header = HeaderSeen.None
+      Header = ValueNone
       OpenConnections = 3L
       RoundRobinTicket = ValueNone
       HelloRead = true
@@ -153,9 +153,9 @@ let ``what an inbound header said is recorded as it was said`` () =
     Law.HoldsFor(
         [ ProxyHeader.BinaryLocal, ("local", "", ""); ProxyHeader.TextUnknown, ("unknown", "", ""); ProxyHeader.BinaryUnspecified, ("unknown", "", "")
           ProxyHeader.TextTcp(v4 "192.0.2.1:1", v4 "192.0.2.2:2"), ("proxy", "192.0.2.1", "192.0.2.2") ],
-        fun (read, expected) -> header { sample with Header = HeaderSeen.Of read } = expected
+        fun (read, expected) -> header { sample with Header = ValueSome(ProxyOrigin.Of read) } = expected
     )
-    Law.HoldsFor([ ("", "", "") ], fun expected -> header { sample with Header = HeaderSeen.None } = expected)
+    Law.HoldsFor([ ("", "", "") ], fun expected -> header { sample with Header = ValueNone } = expected)
 
 [<Fact>]
 let ``of the names that were resolved each is said once, with the addresses that it had last, in the order in which they were found`` () =

@@ -6,7 +6,7 @@ open Bitflow.Domain
 let describe peer name openNow ticket : DescribedClient =
     { Peer = peer
       Local = Sample.ip "10.0.0.1"
-      Header = HeaderSeen.None
+      Header = ValueNone
       ServerName = name
       AlpnOffer = []
       TlsOffer = TlsOffer.usual
@@ -21,7 +21,7 @@ let pick (choices: 'a[]) n = choices[abs (n % choices.Length)]
 let client (p: ProxyConfig) n m openNow (ticket: uint16) =
     let peer = pick peers n
     { describe peer (pick names m) (abs (openNow % 4)) (int64 ticket) with
-        Header = (if Admission.isTrustedProxy p.Listener peer then HeaderSeen.Unknown else HeaderSeen.None) }
+        Header = (if Admission.isTrustedProxy p.Listener peer then ValueSome ProxyOrigin.Unstated else ValueNone) }
 
 let tlsOf (p: ProxyConfig) = p.Listener.Tls |> Option.map (fun tls -> ListenerTlsRules(tls, [ [ "a.example" ] ])) |> ValueOption.ofOption
 let question client down : Question = { Client = client; Down = down }

@@ -87,14 +87,14 @@ let ``a trusted proxy that sends no header is foreseen to be refused for it, and
         { Sample.proxy "p" with
             Listener = { Sample.listener with TrustedProxies = Sample.networks [ "10.1.0.0/16" ]; AuthorizedSources = Sample.networks [ "192.0.2.0/24" ] } }
     let explained header = Explain.text (Rules proxy) ValueNone (question { describe (Sample.ip "10.1.2.3") ValueNone 0 0L with Header = header } [])
-    let named = HeaderSeen.Addresses(Sample.ip "192.0.2.7", Endpoint.Unknown)
+    let named = ValueSome(ProxyOrigin.Stated(Sample.ip "192.0.2.7", Endpoint.Unknown))
     Law.HoldsFor(
-        [ HeaderSeen.None, "result: client.proxy_header.protocol", true
-          HeaderSeen.None, "say with --header what it sends", true
-          HeaderSeen.None, "admission: not decided", true
+        [ ValueNone, "result: client.proxy_header.protocol", true
+          ValueNone, "say with --header what it sends", true
+          ValueNone, "admission: not decided", true
           named, "result: relayed to a", true
           named, "--header", false
-          HeaderSeen.Unknown, "result: bitflow.admission.refused", true ],
+          ValueSome ProxyOrigin.Unstated, "result: bitflow.admission.refused", true ],
         fun (header, words, isSaid) -> (explained header).Contains words = isSaid
     )
 
@@ -118,7 +118,7 @@ let ``the header of a peer that is not trusted is its own bytes: no hello where 
           routing, "10.9.9.9", "unknown", "result: client.hello.protocol", true
           routing, "192.0.2.9", "10.9.9.9", "result: bitflow.admission.refused", true ],
         fun (p, peer, header, words, isSaid) ->
-            let header = if header = "" then HeaderSeen.None else (DescribedClient.tryHeader header).Value
+            let header = if header = "" then ValueNone else DescribedClient.tryHeader header
             let question = question { describe (Sample.ip peer) ValueNone 0 0L with Header = header } []
             (Explain.text (Rules p) (tlsOf p) question).Contains words = isSaid
             && (Explain.json (Rules p) (tlsOf p) question).Contains "\"headerRead\": false" = (Explain.text (Rules p) (tlsOf p) question).Contains "not read"
@@ -142,7 +142,7 @@ let ``an explanation gives the reason of each target, who is trusted, and whethe
           narrow, ValueNone, "targets:", false; narrow, ValueNone, "dialling:", false; policy Policy.None, ValueNone, "everyone is admitted", true ],
         fun (p, name, words, isSaid) -> (text p name).Contains words = isSaid
     )
-    Law.HoldsFor([ narrow, HeaderSeen.None, "false"; trusting, HeaderSeen.Unknown, "true"; trusting, HeaderSeen.None, "false" ], fun (p, header, admitted) ->
+    Law.HoldsFor([ narrow, ValueNone, "false"; trusting, ValueSome ProxyOrigin.Unstated, "true"; trusting, ValueNone, "false" ], fun (p, header, admitted) ->
         let client = { describe (Sample.ip "10.1.2.3") ValueNone 0 0L with Header = header }
         (Explain.json (Rules p) ValueNone (question client [])).Contains $"\"admitted\": {admitted}")
 
@@ -171,7 +171,7 @@ let ``the header that is shown is the one that would be sent`` () =
 let ``the header that is shown behind a trusted proxy has the addresses of its own header, an example where they were not said`` () =
     let p = { Sample.proxy "p" with Listener = { Sample.listener with TrustedProxies = Sample.networks [ "10.9.0.0/16" ] }; Options = { Sample.options with ProxyHeader = Some ProxyHeaderVersion.V1 } }
     let p2 = { p with Options = { p.Options with ProxyHeader = Some ProxyHeaderVersion.V2 } }
-    let client peer local header = { describe (Sample.ip peer) ValueNone 0 0L with Header = (DescribedClient.tryHeader header).Value; Local = Sample.ip local }
+    let client peer local header = { describe (Sample.ip peer) ValueNone 0 0L with Header = DescribedClient.tryHeader header; Local = Sample.ip local }
     let text p client = Explain.text (Rules p) ValueNone (question client [])
     let example = "the destination of the client's header stands there"
     Law.HoldsFor(
@@ -280,6 +280,6 @@ let ``handshake_timeout is among the timeouts in force wherever something is rea
           proxy { listener with Tls = Some Sample.listenerTls }, true
           proxy { listener with TrustedProxies = Sample.networks [ "10.9.0.0/16" ] }, true ],
         fun (p, isIn) ->
-            let header = if p.Listener.TrustedProxies.IsEmpty then HeaderSeen.None else HeaderSeen.Addresses(Sample.ip "10.9.9.8", Sample.ip "10.0.0.1")
+            let header = if p.Listener.TrustedProxies.IsEmpty then ValueNone else ValueSome(ProxyOrigin.Stated(Sample.ip "10.9.9.8", Sample.ip "10.0.0.1"))
             let client = { describe (Sample.ip "10.9.9.9") ValueNone 0 0L with Header = header }
             (Explain.text (Rules p) (tlsOf p) (question client [])).Contains "listener.handshake_timeout: 10s" = isIn)

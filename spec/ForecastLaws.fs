@@ -87,7 +87,7 @@ let ``a trusted proxy's own connection is foreseen to be admitted, whoever else 
     let proxy =
         { Sample.proxy "p" with
             Listener = { Sample.listener with TrustedProxies = Sample.networks [ "10.1.0.0/16" ]; AuthorizedSources = Sample.networks [ "192.0.2.0/24" ] } }
-    Law.HoldsFor([ HeaderSeen.Local, false; HeaderSeen.Unknown, true; HeaderSeen.Addresses(Sample.ip "192.0.2.7", Endpoint.Unknown), false ], fun (header, refused) ->
+    Law.HoldsFor([ ValueSome ProxyOrigin.TheSender, false; ValueSome ProxyOrigin.Unstated, true; ValueSome(ProxyOrigin.Stated(Sample.ip "192.0.2.7", Endpoint.Unknown)), false ], fun (header, refused) ->
         let client = { describe (Sample.ip "10.1.2.3") ValueNone 0 0L with Header = header }
         (Forecast.untilDial (Rules proxy) ValueNone client).Life.IsOver = refused)
 
@@ -114,9 +114,9 @@ let ``who a trusted header names is the source, and a header of local health che
     let source header =
         (Forecast.untilDial (Rules p) ValueNone { describe (Sample.ip "10.9.9.9") ValueNone 0 0L with Header = header }).Life.Source
     Law.HoldsFor(
-        [ HeaderSeen.Addresses(Sample.ip "198.51.100.7", Sample.ip "198.51.100.8"), Sample.ip "198.51.100.7"
-          HeaderSeen.Local, Sample.ip "10.9.9.9"
-          HeaderSeen.Unknown, Sample.ip "10.9.9.9" ],
+        [ ValueSome(ProxyOrigin.Stated(Sample.ip "198.51.100.7", Sample.ip "198.51.100.8")), Sample.ip "198.51.100.7"
+          ValueSome ProxyOrigin.TheSender, Sample.ip "10.9.9.9"
+          ValueSome ProxyOrigin.Unstated, Sample.ip "10.9.9.9" ],
         fun (header, expected) -> source header = expected)
 
 [<Fact>]

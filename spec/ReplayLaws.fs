@@ -16,7 +16,7 @@ let private recorded (p: ProxyConfig) (client: DescribedClient) : ConnectionReco
         Local = client.Local
         SourceTransport = (if p.Listener.Tls.IsSome then SideTransport.Tls else SideTransport.Plaintext)
         ServerName = (match client.ServerName with ValueSome name when life.Rules.ReadsHello -> name.Text | _ -> "")
-        Header = (if life.FromTrustedProxy then HeaderSeen.Unknown else HeaderSeen.None)
+        Header = (if life.FromTrustedProxy then ValueSome ProxyOrigin.Unstated else ValueNone)
         OpenConnections = int64 client.OpenConnections
         RoundRobinTicket = life.Ticket
         HelloRead = helloRead
@@ -48,7 +48,7 @@ let private stopped (p: ProxyConfig) (client: DescribedClient) (phase: Phase) (c
         DialAttempts = 0
         DestinationTransport = SideTransport.Unknown
         RoundRobinTicket = ValueNone
-        Header = (if phase = Phase.ProxyHeader then HeaderSeen.None else record.Header)
+        Header = (if phase = Phase.ProxyHeader then ValueNone else record.Header)
         HelloRead = (phase = Phase.Handshake)
         TlsOffer = (if phase = Phase.Handshake then ValueSome client.TlsOffer else ValueNone)
         ClientCertificateSubject = ""
@@ -242,7 +242,7 @@ let ``a smaller limit, a narrower list and a lost target show in a replay`` () =
           { proxy with Options = { proxy.Options with LoadBalancer = Policy.Sni } }, record, "unknowable"
           { proxy with Listener = { proxy.Listener with TrustedProxies = Sample.networks [ "203.0.113.9" ] } }, record, "unknowable"
           // Admission refuses without header or hello, known or not.
-          { limited 7 with Listener = { proxy.Listener with TrustedProxies = Sample.networks [ "203.0.113.9" ] } }, { record with Header = HeaderSeen.Unknown }, "refused bitflow.admission.limit"
+          { limited 7 with Listener = { proxy.Listener with TrustedProxies = Sample.networks [ "203.0.113.9" ] } }, { record with Header = ValueSome ProxyOrigin.Unstated }, "refused bitflow.admission.limit"
           { limited 7 with Listener = { proxy.Listener with TrustedProxies = Sample.networks [ "203.0.113.9" ] } }, record, "refused bitflow.admission.limit"
           { authorized "10.0.0.0/8" with Listener = { (authorized "10.0.0.0/8").Listener with TrustedProxies = Sample.networks [ "203.0.113.9" ] } }, record, "unknowable"
           { authorized "10.0.0.0/8" with Options = { proxy.Options with LoadBalancer = Policy.RoundRobin } }, record, "refused bitflow.admission.refused"

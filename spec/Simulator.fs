@@ -276,7 +276,7 @@ module Simulator =
                 let within = Admission.isBelowLimit life.Rules.ConnectionLimit openCount
                 if within then openCount <- openCount + 1
                 advance c (Event.Counted within)
-            | Step.ReadProxyHeader -> speak c (Event.HeaderRead(c.Script.Source, Endpoint.Unknown, false))
+            | Step.ReadProxyHeader -> speak c (Event.HeaderRead(ProxyOrigin.Stated(c.Script.Source, Endpoint.Unknown)))
             | Step.ReadHello -> speak c (Event.HelloRead c.Script.ServerName)
             | Step.Handshake -> speak c Event.HandshakeDone
             | Step.DrawTicket ->

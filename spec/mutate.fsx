@@ -243,7 +243,6 @@ let byHand =
       "ConfigSchema", "(Json.Object(about @ members))", "(Json.Object members)"
       "ConfigSchema", "Json.Text \"https://json-schema.org/draft/2020-12/schema\"", "Json.Text \"https://json-schema.org/draft-07/schema\""
       "ConfigSchema", "marks = \"\"", "marks <> \"\""
-      "Forecast", "Event.HeaderRead(Endpoint.Unknown, Endpoint.Unknown, true)", "Event.HeaderRead(Endpoint.Unknown, Endpoint.Unknown, false)"
       "Forecast", "Event.Ticket client.Ticket", "Event.Ticket(client.Ticket + 1L)"
       "Forecast", "Admission.isBelowLimit rules.ConnectionLimit client.OpenConnections", "Admission.isBelowLimit rules.ConnectionLimit (client.OpenConnections - 1)" ]
 

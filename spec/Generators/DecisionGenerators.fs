@@ -235,7 +235,7 @@ type DecisionGenerators =
         let event =
             Gen.frequency [
                 8, Gen.map Event.Counted (Gen.frequency [ 5, Gen.constant true; 1, Gen.constant false ])
-                4, Gen.map3 (fun s d l -> Event.HeaderRead(s, d, l)) endpoint endpoint (Gen.elements [ true; false; false ])
+                4, Gen.oneof [ Gen.elements [ ProxyOrigin.TheSender; ProxyOrigin.Unstated ]; Gen.map2 (fun s d -> ProxyOrigin.Stated(s, d)) endpoint endpoint ] |> Gen.map Event.HeaderRead
                 1, Gen.constant Event.HeaderMalformed
                 4, Gen.map Event.HelloRead name
                 1, Gen.constant Event.HelloMalformed

@@ -65,34 +65,34 @@ module ConnectionLogLine =
             (function "" -> ValueSome ValueNone | written -> CloseReason.tryParse written |> ValueOption.map ValueSome)
 
     /// Whose addresses have keys of their own.
-    let private header: JsonKind<HeaderSeen> =
-        JsonKind.named HeaderSeen.None
-            (function HeaderSeen.None -> "" | HeaderSeen.Local -> "local" | HeaderSeen.Unknown -> "unknown" | HeaderSeen.Addresses _ -> "proxy")
+    let private header: JsonKind<ProxyOrigin voption> =
+        JsonKind.named ValueNone
+            (function ValueNone -> "" | ValueSome ProxyOrigin.TheSender -> "local" | ValueSome ProxyOrigin.Unstated -> "unknown" | ValueSome(ProxyOrigin.Stated _) -> "proxy")
             (function
-             | "" -> ValueSome HeaderSeen.None
-             | "local" -> ValueSome HeaderSeen.Local
-             | "unknown" -> ValueSome HeaderSeen.Unknown
-             | "proxy" -> ValueSome(HeaderSeen.Addresses(Endpoint.Unknown, Endpoint.Unknown))
+             | "" -> ValueSome ValueNone
+             | "local" -> ValueSome(ValueSome ProxyOrigin.TheSender)
+             | "unknown" -> ValueSome(ValueSome ProxyOrigin.Unstated)
+             | "proxy" -> ValueSome(ValueSome(ProxyOrigin.Stated(Endpoint.Unknown, Endpoint.Unknown)))
              | _ -> ValueNone)
 
     let private headerSource (record: ConnectionRecord) =
         match record.Header with
-        | HeaderSeen.Addresses(source, _) -> source
+        | ValueSome(ProxyOrigin.Stated(source, _)) -> source
         | _ -> Endpoint.Unknown
 
     let private withHeaderSource (record: ConnectionRecord) source =
         match record.Header with
-        | HeaderSeen.Addresses(_, destination) -> { record with Header = HeaderSeen.Addresses(source, destination) }
+        | ValueSome(ProxyOrigin.Stated(_, destination)) -> { record with Header = ValueSome(ProxyOrigin.Stated(source, destination)) }
         | _ -> record
 
     let private headerDestination (record: ConnectionRecord) =
         match record.Header with
-        | HeaderSeen.Addresses(_, destination) -> destination
+        | ValueSome(ProxyOrigin.Stated(_, destination)) -> destination
         | _ -> Endpoint.Unknown
 
     let private withHeaderDestination (record: ConnectionRecord) destination =
         match record.Header with
-        | HeaderSeen.Addresses(source, _) -> { record with Header = HeaderSeen.Addresses(source, destination) }
+        | ValueSome(ProxyOrigin.Stated(source, _)) -> { record with Header = ValueSome(ProxyOrigin.Stated(source, destination)) }
         | _ -> record
 
     let private tlsVersions (offer: TlsOffer) = [ if offer.Tls12 then "1.2"

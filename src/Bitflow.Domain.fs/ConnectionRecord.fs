@@ -11,23 +11,6 @@ type SideTransport =
     | Plaintext
     | Tls
 
-/// What the inbound PROXY header said, as far as a decision depends on it.
-[<RequireQualifiedAccess; NoComparison>]
-type HeaderSeen =
-    /// None was looked for, or none was read.
-    | None
-    /// A health check of the trusted proxy itself.
-    | Local
-    /// UNKNOWN or UNSPEC: the real addresses hold.
-    | Unknown
-    | Addresses of source: Endpoint * destination: Endpoint
-
-    static member Of(header: ProxyHeader) =
-        match ProxyOrigin.Of header with
-        | ProxyOrigin.Stated(client, connectedTo) -> Addresses(client, connectedTo)
-        | ProxyOrigin.Unstated -> Unknown
-        | ProxyOrigin.TheSender -> Local
-
 /// What a name resolved to when it was dialled.
 [<NoComparison>]
 type Resolved =
@@ -88,7 +71,8 @@ type ConnectionRecord =
       Peer: Endpoint
       /// The address that the peer connected to.
       Local: Endpoint
-      Header: HeaderSeen
+      /// Who the inbound PROXY header said that the client is; none where none was looked for, or none was read.
+      Header: ProxyOrigin voption
       /// Connections of the proxy that were open when this one was admitted or refused, without it.
       OpenConnections: int64
       RoundRobinTicket: int64 voption
@@ -127,7 +111,7 @@ type ConnectionRecord =
           ConfigGeneration = 0L
           Peer = Endpoint.Unknown
           Local = Endpoint.Unknown
-          Header = HeaderSeen.None
+          Header = ValueNone
           OpenConnections = 0L
           RoundRobinTicket = ValueNone
           HelloRead = false

@@ -9,7 +9,7 @@ type DescribedClient =
       /// The address that it connects to.
       Local: Endpoint
       /// What it says in a PROXY header, which it sends first of all, read or not.
-      Header: HeaderSeen
+      Header: ProxyOrigin voption
       ServerName: ServerName voption
       /// Empty: it does not speak ALPN.
       AlpnOffer: AlpnName list
@@ -54,15 +54,15 @@ module DescribedClient =
                 | _ -> ValueNone
 
     /// What a client says of itself in a PROXY header, as people write it: `SOURCE`, `SOURCE,DESTINATION`, `local` or `unknown`.
-    let tryHeader (text: string) : HeaderSeen voption =
+    let tryHeader (text: string) : ProxyOrigin voption =
         match text, text.Split ',' with
-        | "local", _ -> ValueSome HeaderSeen.Local
-        | "unknown", _ -> ValueSome HeaderSeen.Unknown
-        | _, [| source |] -> tryPeer source |> ValueOption.map (fun source -> HeaderSeen.Addresses(source, Endpoint.Unknown))
+        | "local", _ -> ValueSome ProxyOrigin.TheSender
+        | "unknown", _ -> ValueSome ProxyOrigin.Unstated
+        | _, [| source |] -> tryPeer source |> ValueOption.map (fun source -> ProxyOrigin.Stated(source, Endpoint.Unknown))
         | _, [| source; destination |] ->
             match tryPeer source, tryPeer destination with
             // No header holds addresses of two families.
-            | ValueSome source, ValueSome destination when source.Protocol = destination.Protocol -> ValueSome(HeaderSeen.Addresses(source, destination))
+            | ValueSome source, ValueSome destination when source.Protocol = destination.Protocol -> ValueSome(ProxyOrigin.Stated(source, destination))
             | _ -> ValueNone
         | _ -> ValueNone
 

@@ -31,7 +31,7 @@ module Explain =
             | Endpoint.Ip(address, _) -> set.FirstMatch address |> Option.map string
             | _ -> None
         let lacksHeader = match life.CloseReason with ValueSome { Phase = Phase.ProxyHeader } -> true | _ -> false
-        let isLocal = trusted && (match question.Client.Header with HeaderSeen.Local -> true | _ -> false)
+        let isLocal = trusted && (match question.Client.Header with ValueSome ProxyOrigin.TheSender -> true | _ -> false)
         let admitted, rule =
             match life.CloseReason with
             | ValueSome { Phase = Phase.Admission; Cause = Cause.Limit } ->
@@ -187,12 +187,12 @@ module Explain =
     /// The header that the client sends, where it says who the client is: its addresses stand in the one that is sent on.
     let private inbound (client: DescribedClient) =
         match client.Header with
-        | HeaderSeen.Addresses(Endpoint.Ip(s, sp), Endpoint.Ip(d, dp)) ->
+        | ValueSome(ProxyOrigin.Stated(Endpoint.Ip(s, sp), Endpoint.Ip(d, dp))) ->
             Some(ProxyHeader.BinaryTcp(IPEndPoint(s, sp), IPEndPoint(d, dp), ProxyTlvs.None))
-        | HeaderSeen.Addresses(Endpoint.Ip(s, sp), Endpoint.Unknown) ->
+        | ValueSome(ProxyOrigin.Stated(Endpoint.Ip(s, sp), Endpoint.Unknown)) ->
             Some(ProxyHeader.BinaryTcp(IPEndPoint(s, sp), exampleDestination s client.Local, ProxyTlvs.None))
-        | HeaderSeen.Addresses(Endpoint.Unix source, Endpoint.Unix destination) -> Some(ProxyHeader.BinaryUnix(source, destination, ProxyTlvs.None))
-        | HeaderSeen.Addresses(Endpoint.Unix source, Endpoint.Unknown) -> Some(ProxyHeader.BinaryUnix(source, "", ProxyTlvs.None))
+        | ValueSome(ProxyOrigin.Stated(Endpoint.Unix source, Endpoint.Unix destination)) -> Some(ProxyHeader.BinaryUnix(source, destination, ProxyTlvs.None))
+        | ValueSome(ProxyOrigin.Stated(Endpoint.Unix source, Endpoint.Unknown)) -> Some(ProxyHeader.BinaryUnix(source, "", ProxyTlvs.None))
         | _ -> None
 
     let private announcement (rules: Rules) (question: Question) (forecast: Forecast) =
@@ -204,7 +204,7 @@ module Explain =
             // Where nobody said what the destination is, the listener's address stands for it; where that is every address, for one of them.
             let example =
                 match inbound, question.Client.Header, question.Client.Local with
-                | Some(ProxyHeader.BinaryTcp _), HeaderSeen.Addresses(_, Endpoint.Unknown), _ ->
+                | Some(ProxyHeader.BinaryTcp _), ValueSome(ProxyOrigin.Stated(_, Endpoint.Unknown)), _ ->
                     Some "the destination of the client's header stands there; --header SOURCE,DESTINATION says it"
                 | None, _, Endpoint.Ip(address, _) when address.Equals IPAddress.Any || address.Equals IPAddress.IPv6Any ->
                     Some "the address that the client connected to stands there; --destination says it"

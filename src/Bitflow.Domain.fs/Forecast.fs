@@ -27,15 +27,13 @@ module Forecast =
 
     let private header (client: DescribedClient) : Event =
         match client.Header with
-        | HeaderSeen.Addresses(source, destination) -> Event.HeaderRead(source, destination, false)
-        | HeaderSeen.Local -> Event.HeaderRead(Endpoint.Unknown, Endpoint.Unknown, true)
+        | ValueSome origin -> Event.HeaderRead origin
         // Whatever it sends first is none.
-        | HeaderSeen.None -> Event.HeaderMalformed
-        | HeaderSeen.Unknown -> Event.HeaderRead(Endpoint.Unknown, Endpoint.Unknown, false)
+        | ValueNone -> Event.HeaderMalformed
 
     /// Whether it sends a PROXY header that nobody reads as one: its peer is not trusted, and the bytes are taken for the client's own.
     let leavesHeaderUnread (life: Life) (client: DescribedClient) =
-        not life.FromTrustedProxy && (match client.Header with HeaderSeen.None -> false | _ -> true)
+        not life.FromTrustedProxy && client.Header.IsSome
 
     /// A client that answers whatever it is asked, at once and without a fault of its own. `tls`: the listener's rules
     /// for hellos, where it terminates TLS.

@@ -39,8 +39,8 @@ type Step =
 type Event =
     /// Answers `Admit`: whether the connection was counted.
     | Counted of within: bool
-    /// Answers `ReadProxyHeader`. `Unknown` where the header names no addresses: the real ones stand.
-    | HeaderRead of source: Endpoint * destination: Endpoint * isLocal: bool
+    /// Answers `ReadProxyHeader`.
+    | HeaderRead of origin: ProxyOrigin
     /// The bytes are no PROXY header.
     | HeaderMalformed
     /// Answers `ReadHello`.
@@ -78,14 +78,6 @@ type Event =
 
 [<RequireQualifiedAccess>]
 module Events =
-    /// What a header that was read tells of the client.
-    [<CompiledName "OfHeader">]
-    let ofHeader (header: ProxyHeader) =
-        match ProxyOrigin.Of header with
-        | ProxyOrigin.Stated(client, connectedTo) -> Event.HeaderRead(client, connectedTo, false)
-        | ProxyOrigin.Unstated -> Event.HeaderRead(Endpoint.Unknown, Endpoint.Unknown, false)
-        | ProxyOrigin.TheSender -> Event.HeaderRead(Endpoint.Unknown, Endpoint.Unknown, true)
-
     /// What it is that a client's stream is over, with `IoFault.None` for an end in order, before its header or its hello was whole. None where the
     /// connection was closed here.
     [<CompiledName "OfEarlyEnd">]
@@ -308,14 +300,18 @@ module Life =
         | _, Event.ClientEnded -> { life with ClientHasEnded = true }
         | Step.Admit, Event.Counted true -> afterAdmission { life with IsCounted = true } now
         | Step.Admit, Event.Counted false -> finish life Who.Bitflow Phase.Admission Cause.Limit Ending.ResetBoth
-        | Step.ReadProxyHeader, Event.HeaderRead(source, destination, isLocal) ->
-            // LOCAL names nobody, whatever its address block holds (PP2-2).
-            let named = not isLocal && (match source with Endpoint.Unknown -> false | _ -> true)
+        | Step.ReadProxyHeader, Event.HeaderRead origin ->
             let life = { life with ClientHasSent = true }
-            let life = if named then { life with Source = source; Destination = destination } else life
-            // LOCAL is the proxy's own connection; every other header's source must be authorised.
-            if isLocal || Admission.isAuthorized life.Rules.Proxy.Listener life.Source then afterHeader life now
-            else finish life Who.Bitflow Phase.Admission Cause.Refused Ending.ResetBoth
+            let authorized (life: Life) =
+                if Admission.isAuthorized life.Rules.Proxy.Listener life.Source then afterHeader life now
+                else finish life Who.Bitflow Phase.Admission Cause.Refused Ending.ResetBoth
+            match origin with
+            // The proxy's own connection; every other header's source must be authorised.
+            | ProxyOrigin.TheSender -> afterHeader life now
+            // A record may say that addresses were stated, and not which.
+            | ProxyOrigin.Unstated
+            | ProxyOrigin.Stated(Endpoint.Unknown, _) -> authorized life
+            | ProxyOrigin.Stated(client, connectedTo) -> authorized { life with Source = client; Destination = connectedTo }
         | Step.ReadProxyHeader, Event.HeaderMalformed -> refuse { life with ClientHasSent = true } Who.Client Cause.Protocol
         | Step.ReadHello, Event.HelloRead serverName ->
             let life = { life with ServerName = serverName; ClientHasSent = true }

@@ -133,7 +133,7 @@ module ProxyHeaderFault =
 /// Who a header says that the client is.
 [<RequireQualifiedAccess; NoComparison>]
 type ProxyOrigin =
-    /// LOCAL: the sender itself, admitted as such.
+    /// LOCAL: the sender itself, admitted as such, whatever the header's address block holds (PP2-2).
     | TheSender
     /// UNKNOWN and UNSPEC: the connection's own addresses stand.
     | Unstated

@@ -20,8 +20,8 @@ module Question =
 
     let private header (text: string) =
         match text, DescribedClient.tryHeader text with
-        | "", _ -> Ok HeaderSeen.None
-        | _, ValueSome header -> Ok header
+        | "", _ -> Ok ValueNone
+        | _, ValueSome header -> Ok(ValueSome header)
         | _ -> Error $"--header {text} is neither an address, two of one family with a comma between them, local nor unknown"
 
     let private serverName (text: string) =

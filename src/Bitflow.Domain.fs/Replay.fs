@@ -96,7 +96,7 @@ module Replay =
 
     /// What is not known of it, and the phase that needs it, the first of them.
     let private missing (rules: Rules) (tls: ListenerTlsRules) (record: ConnectionRecord) (client: DescribedClient) (forecast: Forecast) : (Phase * string) option =
-        let headerRead = match record.Header with HeaderSeen.None -> false | _ -> true
+        let headerRead = record.Header.IsSome
         let needsHeader = Admission.isTrustedProxy rules.Proxy.Listener client.Peer
         let wantsMoreOfOffer =
             Alpn.isCut record.AlpnOffer

@@ -20,7 +20,7 @@ type ScenarioCase =
       /// Empty: the only proxy of the configuration.
       Proxy: string
       Peer: Endpoint
-      Header: HeaderSeen
+      Header: ProxyOrigin voption
       ServerName: ServerName voption
       AlpnOffer: AlpnName list
       OpenConnections: int
@@ -115,8 +115,8 @@ module Scenario =
                 this.Wrong(node.At, $"{name} is a list")
                 None
 
-    let private header (reader: Reader) entries : HeaderSeen =
-        reader.Read(entries, "header", HeaderSeen.None, "a client's address (and behind a comma the one that it connected to), \"local\" or \"unknown\"", DescribedClient.tryHeader)
+    let private header (reader: Reader) entries : ProxyOrigin voption =
+        reader.Read(entries, "header", ValueNone, "a client's address (and behind a comma the one that it connected to), \"local\" or \"unknown\"", DescribedClient.tryHeader >> ValueOption.map ValueSome)
 
     let private expectation (reader: Reader) (case: YamlNode) (entries: YamlEntry array) : Expectation =
         let nothing = { Target = None; Refused = None; Certificate = None; Attempts = None }

@@ -286,7 +286,7 @@ public sealed class InboundProxyHeaderTests
         client.Shutdown(SocketShutdown.Send);
         ConnectionRecord record = await bitflow.EndedAsync();
         Assert.Equal("client.proxy_header.handshake_timeout", record.CloseReason.Value.ToString());
-        Assert.Equal(HeaderSeen.None, record.Header);
+        Assert.True(record.Header.IsNone);
         Assert.Equal("", record.Error);
     }
 }

@@ -114,7 +114,7 @@ public sealed class ProxyHeaderPeerTests
         await target.SendAllAsync("PONG");
         await target.EndingAsync();
         target.Dispose();
-        Assert.True((await bitflow.EndedAsync()).Header.IsLocal);
+        Assert.True((await bitflow.EndedAsync()).Header.Value.IsTheSender);
     }
 
     [Theory]
@@ -191,8 +191,8 @@ public sealed class ProxyHeaderPeerTests
         target.Dispose();
         ConnectionRecord record = await bitflow.EndedAsync();
         Assert.Equal(client.Here().ToString(), record.Source.ToString());
-        var header = Assert.IsType<HeaderSeen.Addresses>(record.Header);
-        Assert.Equal($"127.0.0.1:{port}", header.destination.ToString());
+        var header = Assert.IsType<ProxyOrigin.Stated>(record.Header.Value);
+        Assert.Equal($"127.0.0.1:{port}", header.connectedTo.ToString());
         Assert.Equal(4, record.SourceSentBytes);
     }
 

@@ -42,7 +42,7 @@ internal sealed class Introduction(Preface preface, ListenerTlsContext? tls)
                 case Parse<ProxyHeader, ProxyHeaderFault>.Done done:
                     preface.Consume(done.consumed);
                     Header = done.value;
-                    return Events.OfHeader(done.value);
+                    return Event.NewHeaderRead(ProxyOrigin.Of(done.value));
                 case Parse<ProxyHeader, ProxyHeaderFault>.Rejected rejected:
                     Failure = ProxyHeaderFaultModule.Describe(rejected.fault);
                     return Event.HeaderMalformed;

@@ -89,7 +89,8 @@ internal sealed class Session : LifeFollower, IRelayObserver, ICaller
     public FSharpList<Resolved> Resolved { get; private set; } = FSharpList<Resolved>.Empty;
 
     /// <summary>What the inbound PROXY header said.</summary>
-    public HeaderSeen Header => _introduction?.Header is { } header ? HeaderSeen.Of(header) : HeaderSeen.None;
+    public FSharpValueOption<ProxyOrigin> Header =>
+        _introduction?.Header is { } header ? ProxyOrigin.Of(header) : FSharpValueOption<ProxyOrigin>.None;
 
     /// <summary>What TLS with the client came to; empty where there is none.</summary>
     public TlsFacts Tls => _introduction?.Facts ?? TlsFacts.None;
