@@ -115,6 +115,7 @@ let modules =
 /// The others, and why there is nothing to break.
 let withoutDecision: (string * string) list =
     [ "Parse", "a type without a function, the three answers of a parser"
+      "Errno", "the names of numbers that the kernel fixes"
       "JsonText", "settings of the JSON writer" ]
 
 /// Mutants that mean the same, so that no law can tell: the module, a piece of the line, a piece of what it would become, why.

@@ -90,38 +90,38 @@ module IoFaults =
         | SocketError.ProtocolType -> IoFault.NoStreamSocket
         | error -> other (SocketException(int error).NativeErrorCode)
 
-    /// Linux errno, for the engine that makes its own calls (errno(3), x86-64 and arm64 numbers).
+    /// Linux errno, for the engine that makes its own calls (errno(3)).
     [<CompiledName "OfErrno">]
     let ofErrno (errno: int) =
         match errno with
         | 0 -> IoFault.None
-        | 104 // ECONNRESET
-        | 103 // ECONNABORTED
-        | 32 // EPIPE
-        | 107 -> IoFault.Reset // ENOTCONN: reset before it was looked at
-        | 110 -> IoFault.TimedOut
-        | 111 -> IoFault.Refused
-        | 113 // EHOSTUNREACH
-        | 112 -> IoFault.HostUnreachable // EHOSTDOWN
-        | 101 // ENETUNREACH
-        | 22 // EINVAL: a blackhole route
-        | 97 // EAFNOSUPPORT: a kernel without that family
-        | 100 -> IoFault.NetworkUnreachable // ENETDOWN
-        | 92 -> IoFault.NoTcp // ENOPROTOOPT
-        | 2 // ENOENT
-        | 20 // ENOTDIR
-        | 40 -> IoFault.NoSuchPath // ELOOP
-        | 1 // EPERM
-        | 13 -> IoFault.NotPermitted // EACCES
-        | 23 // ENFILE
-        | 24 -> IoFault.NoDescriptors // EMFILE
-        | 99 -> IoFault.NoLocalAddress
-        | 105 // ENOBUFS
-        | 12 -> IoFault.NoMemory // ENOMEM
-        | 28 -> IoFault.NoWatches // ENOSPC
-        | 125 -> IoFault.Aborted // ECANCELED
-        | 11 -> IoFault.BacklogFull // EAGAIN
-        | 91 -> IoFault.NoStreamSocket // EPROTOTYPE
+        | Errno.ECONNRESET
+        | Errno.ECONNABORTED
+        | Errno.EPIPE
+        | Errno.ENOTCONN -> IoFault.Reset
+        | Errno.ETIMEDOUT -> IoFault.TimedOut
+        | Errno.ECONNREFUSED -> IoFault.Refused
+        | Errno.EHOSTUNREACH
+        | Errno.EHOSTDOWN -> IoFault.HostUnreachable
+        | Errno.ENETUNREACH
+        | Errno.EINVAL
+        | Errno.EAFNOSUPPORT
+        | Errno.ENETDOWN -> IoFault.NetworkUnreachable
+        | Errno.ENOPROTOOPT -> IoFault.NoTcp
+        | Errno.ENOENT
+        | Errno.ENOTDIR
+        | Errno.ELOOP -> IoFault.NoSuchPath
+        | Errno.EPERM
+        | Errno.EACCES -> IoFault.NotPermitted
+        | Errno.ENFILE
+        | Errno.EMFILE -> IoFault.NoDescriptors
+        | Errno.EADDRNOTAVAIL -> IoFault.NoLocalAddress
+        | Errno.ENOBUFS
+        | Errno.ENOMEM -> IoFault.NoMemory
+        | Errno.ENOSPC -> IoFault.NoWatches
+        | Errno.ECANCELED -> IoFault.Aborted
+        | Errno.EAGAIN -> IoFault.BacklogFull
+        | Errno.EPROTOTYPE -> IoFault.NoStreamSocket
         | errno -> other errno
 
     /// In plain words, to stand behind "the target 10.0.0.1:80".

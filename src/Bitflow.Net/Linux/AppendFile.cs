@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Bitflow.Domain;
 using Microsoft.Win32.SafeHandles;
 
 namespace Bitflow.Net.Linux;
@@ -45,7 +46,7 @@ internal sealed class AppendFile : IDisposable
             if (count < 0)
             {
                 error = Marshal.GetLastPInvokeError();
-                if (error == Errno.Interrupted)
+                if (error == Errno.EINTR)
                     continue;
                 return written;
             }

@@ -269,7 +269,7 @@ internal static unsafe partial class Libc
             {
                 answer = Answer(SystemCall(ReceiveFromNumber, descriptor, (nint)b, buffer.Length, flags, 0, 0));
             }
-            while (answer == -Errno.Interrupted);
+            while (answer == -Errno.EINTR);
             return answer;
         }
     }
@@ -285,7 +285,7 @@ internal static unsafe partial class Libc
             {
                 answer = Answer(SystemCall(SendToNumber, descriptor, (nint)d, data.Length, flags, 0, 0));
             }
-            while (answer == -Errno.Interrupted);
+            while (answer == -Errno.EINTR);
             return answer;
         }
     }

@@ -324,8 +324,8 @@ internal sealed class ListeningSocket
             socket.Dispose();
             string why = -answer switch
             {
-                Errno.NoEntry or Errno.NotADirectory => "the directory does not exist",
-                Errno.NoAccess => "permission denied in that directory",
+                Errno.ENOENT or Errno.ENOTDIR => "the directory does not exist",
+                Errno.EACCES => "permission denied in that directory",
                 _ => Marshal.GetPInvokeErrorMessage(-answer),
             };
             throw new ListenException($"{address}: {why}");

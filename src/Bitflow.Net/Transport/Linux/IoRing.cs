@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
+using Bitflow.Domain;
 using Bitflow.Net.Linux;
 
 namespace Bitflow.Net.Transport.Linux;
@@ -119,7 +120,7 @@ internal sealed unsafe class IoRing
         byte* submissions = rings is null ? null : Libc.MapRing(descriptor, submissionsBytes, IoUring.SubmissionsOffset);
         if (submissions is null)
         {
-            errno = Errno.NoMemory;
+            errno = Errno.ENOMEM;
             if (rings is not null)
                 _ = Libc.Unmap(rings, ringsBytes);
             _ = Libc.Close(descriptor);
@@ -196,7 +197,7 @@ internal sealed unsafe class IoRing
             ulong what = *(ulong*)entry;
             if ((what & ~EventMask) != number)
                 continue;
-            if (EventOf(what) == RingEvent.Ready || (EventOf(what) == RingEvent.NothingToCancel && *(int*)(entry + 8) == -Errno.NoEntry))
+            if (EventOf(what) == RingEvent.Ready || (EventOf(what) == RingEvent.NothingToCancel && *(int*)(entry + 8) == -Errno.ENOENT))
                 return true;
         }
 
@@ -303,7 +304,7 @@ internal sealed unsafe class IoRing
         int answer = Enter(milliseconds == 0 ? 0u : 1u, IoUring.EnterGetEvents, milliseconds);
 
         // Stopped and continued (SIGSTOP): what came meanwhile is looked at before any clock is.
-        if (answer == -Errno.Interrupted)
+        if (answer == -Errno.EINTR)
             _ = Enter(0, IoUring.EnterGetEvents, 0);
     }
 
@@ -378,7 +379,7 @@ internal sealed unsafe class IoRing
 
         // A wait that is over, a signal, and a kernel that wants its completions taken first or has no memory now: what was not taken stays in the queue.
         // Anything else is as grave as an epoll_wait that fails.
-        if (answer is < 0 and not (-Errno.TimedOut or -Errno.Interrupted or -Errno.Busy or -Errno.WouldBlock))
+        if (answer is < 0 and not (-Errno.ETIME or -Errno.EINTR or -Errno.EBUSY or -Errno.EAGAIN))
             throw new InvalidOperationException($"io_uring_enter failed with errno {-answer}");
         return answer;
     }

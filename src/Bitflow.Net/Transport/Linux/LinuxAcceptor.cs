@@ -199,9 +199,9 @@ internal sealed class LinuxAcceptor : Acceptor
 
                 switch (answer)
                 {
-                    case -Errno.WouldBlock:
+                    case -Errno.EAGAIN:
                         return false;
-                    case -Errno.Interrupted or -Errno.ConnectionAborted or -Errno.ProtocolFault:
+                    case -Errno.EINTR or -Errno.ECONNABORTED or -Errno.EPROTO:
                         // The client has gone while it waited.
                         continue;
                     default:

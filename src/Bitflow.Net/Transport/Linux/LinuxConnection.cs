@@ -131,7 +131,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
     /// <summary>A send of the ring took nothing, for which there may be a fault.</summary>
     internal void NoteSendByRing(int answer)
     {
-        if (answer is not (-Errno.WouldBlock or -Errno.BrokenPipe) && !IsOfTheRing(answer))
+        if (answer is not (-Errno.EAGAIN or -Errno.EPIPE) && !IsOfTheRing(answer))
             NoteFault(-answer);
     }
 
@@ -153,7 +153,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
 
     private void EndReceivingByRing(IRingUser user, int answer)
     {
-        if (answer < 0 && answer != -Errno.WouldBlock && !IsOfTheRing(answer))
+        if (answer < 0 && answer != -Errno.EAGAIN && !IsOfTheRing(answer))
             NoteFault(-answer);
         _ringUser = null;
         if (!IsClosed)
@@ -162,7 +162,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
     }
 
     /// <summary>Whether an answer says something of the ring, and nothing of the connection.</summary>
-    private static bool IsOfTheRing(int answer) => answer is -Errno.Canceled or -Errno.NoBuffers or -Errno.NoMemory or -Errno.Interrupted;
+    private static bool IsOfTheRing(int answer) => answer is -Errno.ECANCELED or -Errno.ENOBUFS or -Errno.ENOMEM or -Errno.EINTR;
 
     /// <summary>Begins to hear of a connected socket. Answers the negative errno where the kernel cannot, and the connection has been reset then.</summary>
     public int Begin()
@@ -179,12 +179,12 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
             return new(IoFault.Aborted);
         Span<byte> address = stackalloc byte[SocketAddresses.MaxBytes];
         int answer = Connect(address[..SocketAddresses.Write(_target!, address)]);
-        if (answer is not (0 or -Errno.InProgress))
+        if (answer is not (0 or -Errno.EINPROGRESS))
         {
             Close();
 
             // On TCP, EAGAIN means that no local port is free.
-            return new(answer == -Errno.WouldBlock && _family != Libc.FamilyUnix ? IoFault.NoLocalAddress : IoFaults.OfErrno(-answer));
+            return new(answer == -Errno.EAGAIN && _family != Libc.FamilyUnix ? IoFault.NoLocalAddress : IoFaults.OfErrno(-answer));
         }
 
         _watchesWritable = answer != 0;
@@ -210,14 +210,14 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
     private int Connect(ReadOnlySpan<byte> address)
     {
         int answer = Libc.Connect(_descriptor, address);
-        if (answer != -Errno.InProgress || _target is not IPEndPoint { Address: var ip } || !IPAddress.IsLoopback(ip))
+        if (answer != -Errno.EINPROGRESS || _target is not IPEndPoint { Address: var ip } || !IPAddress.IsLoopback(ip))
             return answer;
         answer = Libc.Connect(_descriptor, address);
         switch (answer)
         {
-            case -Errno.AlreadyInProgress:
-                return -Errno.InProgress;
-            case -Errno.ConnectionReset:
+            case -Errno.EALREADY:
+                return -Errno.EINPROGRESS;
+            case -Errno.ECONNRESET:
                 // Accepted, and reset before we looked: what it sent first is there to be received, and then the reset.
                 NoteFault(-answer);
                 return 0;
@@ -255,7 +255,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
         int answer = Libc.Receive(_descriptor, one, Libc.MsgPeek | Libc.MsgDontWait);
         if (answer > 0)
             return Readiness.Data;
-        if (answer is < 0 and not -Errno.WouldBlock)
+        if (answer is < 0 and not -Errno.EAGAIN)
             NoteFault(-answer);
         else
             TakeError();
@@ -432,7 +432,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
     /// Whether an answer says something of the call, and nothing of the connection, whose own error it would have taken from the kernel: a receive goes on.
     /// </summary>
     private static bool IsOfTheSplice(int answer) =>
-        answer is -Errno.NotPermitted or -Errno.Interrupted or -Errno.NoMemory or -Errno.Invalid or -Errno.NoSuchCall or -Errno.NoBuffers;
+        answer is -Errno.EPERM or -Errno.EINTR or -Errno.ENOMEM or -Errno.EINVAL or -Errno.ENOSYS or -Errno.ENOBUFS;
 
     internal override bool TrySendNow(ReadOnlySpan<byte> data, bool more, out IoResult result)
     {
@@ -487,7 +487,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
             return true;
         }
 
-        if (answer == -Errno.WouldBlock)
+        if (answer == -Errno.EAGAIN)
         {
             _readable = false;
             result = default;
@@ -560,7 +560,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
             return true;
         }
 
-        if (answer == -Errno.WouldBlock)
+        if (answer == -Errno.EAGAIN)
         {
             _writable = false;
             result = default;
@@ -568,7 +568,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
         }
 
         // EPIPE says that the error was taken before; the first one is the truth.
-        if (answer != -Errno.BrokenPipe)
+        if (answer != -Errno.EPIPE)
             NoteFault(-answer);
         result = IoResult.Failed(FaultOr(-answer));
         return true;
@@ -625,7 +625,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
         _fault = IoFaults.OfErrno(errno);
 
         // EPIPE is how the kernel records a reset that came after the peer's orderly end.
-        if (errno == Errno.BrokenPipe)
+        if (errno == Errno.EPIPE)
             _peerEnded = true;
         if (_reset is { IsPending: true } reset)
         {

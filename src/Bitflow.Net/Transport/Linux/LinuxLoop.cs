@@ -321,11 +321,11 @@ internal sealed class LinuxLoop : EventLoop
         int answer = Libc.EpollWait(_epoll, events, EventsPerTurn, milliseconds);
 
         // Stopped and continued (SIGSTOP): what came meanwhile is looked at before any clock is.
-        if (answer == -Errno.Interrupted)
+        if (answer == -Errno.EINTR)
             answer = Libc.EpollWait(_epoll, events, EventsPerTurn, 0);
         _eventCount = Math.Max(answer, 0);
         _eventCursor = 0;
-        if (answer < 0 && answer != -Errno.Interrupted)
+        if (answer < 0 && answer != -Errno.EINTR)
             throw new InvalidOperationException($"epoll_wait failed with errno {-answer}");
     }
 

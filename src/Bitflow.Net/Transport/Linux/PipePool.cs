@@ -52,7 +52,7 @@ internal sealed class PipePool
     /// <summary>A splice failed for a reason that is not the connection's. Where the kernel forbids it or knows nothing of it, no pipe is given out any more.</summary>
     public void NoteRefusal(int errno)
     {
-        if (_refused || errno is not (Errno.NotPermitted or Errno.NoSuchCall or Errno.Invalid))
+        if (_refused || errno is not (Errno.EPERM or Errno.ENOSYS or Errno.EINVAL))
             return;
         _refused = true;
         Close();

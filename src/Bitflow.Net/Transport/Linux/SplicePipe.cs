@@ -1,3 +1,4 @@
+using Bitflow.Domain;
 using Bitflow.Net.Linux;
 
 namespace Bitflow.Net.Transport.Linux;
@@ -61,7 +62,7 @@ internal sealed class SplicePipe
         while (Filled > 0)
         {
             int answer = Libc.Read(_readEnd, into[taken..]);
-            if (answer == -Errno.Interrupted)
+            if (answer == -Errno.EINTR)
                 continue;
             if (answer <= 0)
                 break;
