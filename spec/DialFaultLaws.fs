@@ -53,6 +53,7 @@ let ``a target whose versions of TLS do not meet min_version is told with the se
         [ TlsVersion.Tls13, "error:0A00042E:SSL routines::tlsv1 alert protocol version", true
           TlsVersion.Tls13, "error:0A000102:SSL routines::unsupported protocol", true
           TlsVersion.Tls13, "error:0A000410:SSL routines::sslv3 alert handshake failure", false
+          TlsVersion.Tls13, "error:0A00010B:SSL routines::wrong version number", false // It speaks no TLS at all.
           TlsVersion.Tls12, "error:0A00042E:SSL routines::tlsv1 alert protocol version", false ],
         fun (least, detail, advised) ->
             let said = DialFault.describe (DialFault.ofHandshake least IoFault.None false detail)

@@ -182,6 +182,26 @@ let ``a socket that is only written in another way is kept, a proxy's or the adm
         fun (before, after, expected) -> fates before after = expected)
 
 [<Fact>]
+let ``a socket that stays, stays with its proxy where that is still there, and each socket has one owner before and one after`` () =
+    let proxies names = ConfigSeed({ Application = Sample.application; Proxies = [ for name in names -> { Sample.proxy name with Listener = { Sample.listener with Address = at "127.0.0.1:0" } } ] }, [])
+    let told before after =
+        (plan (proxies before) (proxies after)).Sockets
+        |> List.map (fun s -> string s.Owner, (match s.From with ValueSome from -> string from | ValueNone -> ""), s.Fate)
+    Law.HoldsFor(
+        [ [ "b" ], [ "b"; "a" ], [ "proxy b", "proxy b", SocketFate.Kept; "proxy a", "", SocketFate.Opened ]
+          [ "b" ], [ "a"; "b" ], [ "proxy a", "", SocketFate.Opened; "proxy b", "proxy b", SocketFate.Kept ]
+          [ "a"; "b" ], [ "b" ], [ "proxy b", "proxy b", SocketFate.Kept; "proxy a", "proxy a", SocketFate.Closed ]
+          [ "a"; "b" ], [ "c"; "b" ], [ "proxy c", "proxy a", SocketFate.Kept; "proxy b", "proxy b", SocketFate.Kept ]
+          [ "a" ], [ "b" ], [ "proxy b", "proxy a", SocketFate.Kept ] ],
+        fun (before, after, expected) -> told before after = expected)
+    Law.Holds(fun (before: ConfigSeed) (after: ConfigSeed) ->
+        let sockets = (plan before after).Sockets |> List.filter (fun s -> s.Owner <> SocketOwner.Admin)
+        let from = sockets |> List.choose (fun s -> match s.From with ValueSome from -> Some(string from) | ValueNone -> None)
+        List.distinct from = from
+        && set from = set [ for name in names before -> $"proxy {name}" ]
+        && [ for s in sockets do if s.Fate <> SocketFate.Closed then string s.Owner ] = [ for name in names after -> $"proxy {name}" ])
+
+[<Fact>]
 let ``from reload to reload the engine that runs is the one of the start, and every file that names another is warned of`` () =
     Law.Holds(fun (first: ConfigSeed) (later: ConfigSeed list) ->
         let started = snapshot first

@@ -86,7 +86,7 @@ module DialFault =
 
     /// The next step for the operator, where the words of either library say that the versions do not meet: the target's alert, or our own refusal of its hello.
     let private versionAdvice (least: TlsVersion) (detail: string) =
-        let isAboutVersions = [ "protocol version"; "unsupported protocol"; "wrong version number" ] |> List.exists detail.Contains
+        let isAboutVersions = [ "protocol version"; "unsupported protocol" ] |> List.exists detail.Contains
         match least with
         | TlsVersion.Tls13 when isAboutVersions -> "; if it speaks TLS 1.2 alone, set min_version: \"1.2\""
         | _ -> ""

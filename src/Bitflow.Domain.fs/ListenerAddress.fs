@@ -22,7 +22,7 @@ type private Mark =
 [<RequireQualifiedAccess>]
 module ListenerAddress =
     /// One form for all the ways to write a socket: `tcp4:127.0.0.1:80` is `127.0.0.1:80`, and `0.0.0.0:80` is `tcp4::80`.
-    let private canonical (address: Address) =
+    let internal canonical (address: Address) =
         match address with
         | Address.Tcp(_, Host.Literal literal, port) ->
             let literal = IpAddress.canonical literal
@@ -35,11 +35,6 @@ module ListenerAddress =
     /// Whether both are one and the same socket, however each is written.
     [<CompiledName "IsSame">]
     let isSame (a: Address) (b: Address) = canonical a = canonical b
-
-    /// The addresses as sets of sockets have them.
-    let internal socketsOf (addresses: Address seq) = addresses |> Seq.map canonical |> System.Collections.Generic.HashSet
-
-    let internal isAmong (sockets: System.Collections.Generic.HashSet<Address>) (address: Address) = sockets.Contains(canonical address)
 
     let private ofLiteral port (literal: IPAddress) =
         let family = if IpAddress.isV4 literal then TcpFamily.V4 else TcpFamily.V6

@@ -44,6 +44,8 @@ type SocketStep =
     { Address: Address
       /// Whom it serves from now on; for a closed one, whom it served.
       Owner: SocketOwner
+      /// Whom it served before; none for one that is opened.
+      From: SocketOwner voption
       Fate: SocketFate }
 
 /// What becomes of a connection log, known by its path. One path is one writer.
@@ -188,12 +190,35 @@ module ReloadPlan =
         config.Proxies |> List.map _.Options.ConnectionLog |> List.filter ((<>) "") |> List.distinct
 
     let private adminSockets (before: Address option) (after: Address option) =
-        let step fate address = { Address = address; Owner = SocketOwner.Admin; Fate = fate }
+        let step fate address = { Address = address; Owner = SocketOwner.Admin; From = (if fate = SocketFate.Opened then ValueNone else ValueSome SocketOwner.Admin); Fate = fate }
         match before, after with
         | Some was, Some willBe when ListenerAddress.isSame was willBe -> [ step SocketFate.Kept willBe ]
         | _ ->
             [ yield! after |> Option.map (step SocketFate.Opened) |> Option.toList
               yield! before |> Option.map (step SocketFate.Closed) |> Option.toList ]
+
+    /// Whose socket each proxy goes on with, none where one is to be opened; and the proxies whose sockets nobody goes on with. A socket stays with its proxy where that
+    /// is still there: several may have the same address with port 0, each a port of its own.
+    let private sharedOut (was: ProxyConfig list) (willBe: ProxyConfig list) : (ProxyConfig * string option) list * ProxyConfig list =
+        let free = Dictionary<Address, ProxyConfig list>()
+        for proxy in List.rev was do
+            let address = ListenerAddress.canonical proxy.Listener.Address
+            free[address] <- proxy :: (match free.TryGetValue address with | true, others -> others | _ -> [])
+        let take isWanted (proxy: ProxyConfig) =
+            let address = ListenerAddress.canonical proxy.Listener.Address
+            match free.TryGetValue address with
+            | true, there ->
+                match List.tryFind isWanted there with
+                | Some taken ->
+                    free[address] <- there |> List.filter (fun other -> not (obj.ReferenceEquals(other, taken)))
+                    Some taken.Name
+                | None -> None
+            | _ -> None
+        let own = willBe |> List.map (fun proxy -> proxy, take (fun other -> other.Name = proxy.Name) proxy)
+        let kept = own |> List.map (fun (proxy, from) -> proxy, (if from.IsSome then from else take (fun _ -> true) proxy))
+        let isFree (proxy: ProxyConfig) =
+            free[ListenerAddress.canonical proxy.Listener.Address] |> List.exists (fun other -> obj.ReferenceEquals(other, proxy))
+        kept, List.filter isFree was
 
     /// The plan from one configuration to another.
     [<CompiledName "Make">]
@@ -203,9 +228,8 @@ module ReloadPlan =
             let table = Dictionary<string, ProxyConfig>()
             for proxy in proxies do table.TryAdd(proxy.Name, proxy) |> ignore
             table
-        let addresses (proxies: ProxyConfig list) = proxies |> List.map _.Listener.Address |> ListenerAddress.socketsOf
         let wasByName, willBeByName = byName was, byName willBe
-        let wasAt, willBeAt = addresses was, addresses willBe
+        let kept, dropped = sharedOut was willBe
         { Proxies =
             [ for proxy in willBe do
                   let fate =
@@ -219,14 +243,14 @@ module ReloadPlan =
               for proxy in was do
                   if not (willBeByName.ContainsKey proxy.Name) then { Name = proxy.Name; Fate = ProxyFate.Stopped } ]
           Sockets =
-            [ for proxy in willBe do
-                  let address = proxy.Listener.Address
-                  { Address = address
+            [ for proxy, from in kept do
+                  { Address = proxy.Listener.Address
                     Owner = SocketOwner.Proxy proxy.Name
-                    Fate = (if ListenerAddress.isAmong wasAt address then SocketFate.Kept else SocketFate.Opened) }
-              for proxy in was do
-                  if not (ListenerAddress.isAmong willBeAt proxy.Listener.Address) then
-                      { Address = proxy.Listener.Address; Owner = SocketOwner.Proxy proxy.Name; Fate = SocketFate.Closed }
+                    From = from |> Option.map SocketOwner.Proxy |> ValueOption.ofOption
+                    Fate = (if from.IsSome then SocketFate.Kept else SocketFate.Opened) }
+              for proxy in dropped do
+                  let owner = SocketOwner.Proxy proxy.Name
+                  { Address = proxy.Listener.Address; Owner = owner; From = ValueSome owner; Fate = SocketFate.Closed }
               yield! adminSockets before.Config.Application.Admin after.Config.Application.Admin ]
           Logs =
             [ for path in logs after.Config do

@@ -122,28 +122,26 @@ internal sealed class Server : IDisposable
             }
         }
 
-        // Of each address that stays, the socket of the same proxy first: several proxies may share an address with port 0.
         var unclaimed = new List<Listener>(_listeners);
-        IEnumerable<(string Proxy, Address Address)> wanted = plan.Sockets.Where(static s => !s.Fate.IsClosed)
-            .Select(static s => (Owner: s.Owner as SocketOwner.Proxy, s.Address))
-            .Where(static s => s.Owner is not null)
-            .Select(static s => (s.Owner!.name, s.Address));
-        foreach ((string proxy, Address address) in wanted.OrderByDescending(s => unclaimed.Exists(l => IsOf(l, s.Proxy, s.Address))))
+        foreach (SocketStep step in plan.Sockets)
         {
-            List<Listener> kept = Claim(unclaimed, proxy, address);
-            if (kept.Count > 0)
+            if (step.Fate.IsClosed || step.Owner is not SocketOwner.Proxy { name: var proxy })
+                continue;
+            if (step.From is { IsSome: true, Value: SocketOwner.Proxy { name: var from } })
             {
+                List<Listener> kept = unclaimed.FindAll(l => l.Proxy.Model.Name == from && ListenerAddress.IsSame(l.Socket.Address, step.Address));
+                unclaimed.RemoveAll(kept.Contains);
                 preparation.Kept.AddRange(kept.Select(listener => (proxy, listener)));
                 continue;
             }
 
             try
             {
-                preparation.Opened.AddRange(ListeningSocket.Open(address, giveUp).Select(socket => (proxy, socket)));
+                preparation.Opened.AddRange(ListeningSocket.Open(step.Address, giveUp).Select(socket => (proxy, socket)));
             }
             catch (ListenException e)
             {
-                faults.Add($"proxy {proxy}: cannot listen on {e.Describe(plan, address)}");
+                faults.Add($"proxy {proxy}: cannot listen on {e.Describe(plan, step.Address)}");
             }
         }
 
@@ -198,18 +196,6 @@ internal sealed class Server : IDisposable
 
     private static ConfigSnapshot Nothing(ConfigSnapshot next) =>
         new(new Config(next.Config.Application, Microsoft.FSharp.Collections.FSharpList<ProxyConfig>.Empty), next.Digests);
-
-    private static bool IsOf(Listener listener, string proxy, Address address) =>
-        listener.Proxy.Model.Name == proxy && ListenerAddress.IsSame(listener.Socket.Address, address);
-
-    private static List<Listener> Claim(List<Listener> unclaimed, string proxy, Address address)
-    {
-        List<Listener> here = unclaimed.FindAll(l => ListenerAddress.IsSame(l.Socket.Address, address));
-        string? owner = (here.Find(l => IsOf(l, proxy, address)) ?? here.FirstOrDefault())?.Proxy.Model.Name;
-        List<Listener> claimed = here.FindAll(l => l.Proxy.Model.Name == owner);
-        unclaimed.RemoveAll(claimed.Contains);
-        return claimed;
-    }
 
     /// <summary>An inherited socket that a connection used up is known by its number: asking the kernel would show whatever has the number now.</summary>
     private string? WhyUnusable(int descriptor) => _dialer.Inherited.IsUsed(descriptor) ? null : InheritedTargets.WhyUnusable(descriptor);

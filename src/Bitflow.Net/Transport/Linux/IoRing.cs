@@ -303,8 +303,8 @@ internal sealed unsafe class IoRing
             milliseconds = 0;
         int answer = Enter(milliseconds == 0 ? 0u : 1u, IoUring.EnterGetEvents, milliseconds);
 
-        // Stopped and continued (SIGSTOP): what came meanwhile is looked at before any clock is.
-        if (answer == -Errno.EINTR)
+        // Stopped and continued (SIGSTOP), which the answer does not tell where something was handed over: what came meanwhile is looked at before any clock is.
+        if (answer == -Errno.EINTR || (milliseconds != 0 && *_completionHead == Volatile.Read(ref *_completionTail)))
             _ = Enter(0, IoUring.EnterGetEvents, 0);
     }
 

@@ -54,6 +54,8 @@ internal sealed class LinuxLoop : EventLoop
     private bool _ringRefused;
     private bool _epollReady;
     private bool _watchesEpoll;
+    private bool _isInGrace;
+    private Instant _graceEnds;
     private bool _stopping;
 
     public LinuxLoop(int place, int loops, ILogger logger, int ringBuffers)
@@ -297,6 +299,12 @@ internal sealed class LinuxLoop : EventLoop
                 WaitInEpoll(events, Patience());
             Volatile.Write(ref _asleep, 0);
             _now = MonotonicClock.Now;
+            if (!_isInGrace && LateAlarm.IsVeryLate(_timers.Next, _now))
+            {
+                _isInGrace = true;
+                _graceEnds = _now + LateAlarm.Grace;
+            }
+
             TurnNumber++;
             while (!TryTurn(events))
             {
@@ -352,7 +360,7 @@ internal sealed class LinuxLoop : EventLoop
         Interlocked.MemoryBarrier();
         if (!_posted.IsEmpty)
             return 0;
-        Instant next = _timers.Next;
+        Instant next = _isInGrace ? _graceEnds : _timers.Next;
         if (next.IsNever)
             return -1;
         long wait = next.Nanoseconds - _now.Nanoseconds;
@@ -489,6 +497,9 @@ internal sealed class LinuxLoop : EventLoop
 
     private void FireTimers()
     {
+        if (_isInGrace && _now.Nanoseconds < _graceEnds.Nanoseconds)
+            return;
+        _isInGrace = false;
         while (_timers.TakeDue(_now) is { } due)
         {
             _watch.Begin();

@@ -12,6 +12,7 @@ internal sealed class ManagedLoop : EventLoop, IDisposable
     private readonly TimerQueue _timers = new();
     private readonly Timer _alarm;
     private Instant _alarmAt = Instant.Never;
+    private bool _isInGrace;
 
     public ManagedLoop()
         : base(place: 0) =>
@@ -79,6 +80,9 @@ internal sealed class ManagedLoop : EventLoop, IDisposable
 
     private void SetAlarm()
     {
+        // The alarm that ends a grace is set.
+        if (_isInGrace)
+            return;
         Instant next = _timers.Next;
         if (next.Nanoseconds >= _alarmAt.Nanoseconds)
             return;
@@ -93,6 +97,15 @@ internal sealed class ManagedLoop : EventLoop, IDisposable
     {
         lock (_gate)
         {
+            Instant now = Now;
+            _isInGrace = !_isInGrace && LateAlarm.IsVeryLate(_alarmAt, now);
+            if (_isInGrace)
+            {
+                _alarmAt = now + LateAlarm.Grace;
+                _alarm.Change(LateAlarm.Grace.ToTimerSpan(), Timeout.InfiniteTimeSpan);
+                return;
+            }
+
             _alarmAt = Instant.Never;
         }
 
