@@ -199,6 +199,12 @@ let ``a target that no client can reach is doubted`` () =
     ]
 
 [<Fact>]
+let ``a family that a SOCKS5 proxy is not told is named as it was written`` () =
+    Law.HoldsFor([ "tcp4"; "tcp6" ], fun family ->
+        [ for warning in (read (proxy (at ":1") (target $"{family}:h:1" + ", proxy: 'h:2'") "")).Warnings -> warning ]
+        |> List.exists (fun warning -> warning.Contains $"without effect: \"{family}:\" is not told to the SOCKS5 proxy, which resolves h as it likes"))
+
+[<Fact>]
 let ``why a target is never chosen is said`` () =
     let names policy names = proxyNamed "a" (at ":1") (names |> List.map (fun name -> $"name: '{name}', address: 'h:1', connect_timeout: 1s")) policy
     Law.HoldsFor(

@@ -97,6 +97,10 @@ let ``letters stand as they are, and everything else is escaped`` () =
     Law.HoldsFor([ "a b~", "a b~"; "\"", "\\\""; "\\", "\\\\"; "\n", "\\x0a"; "\127", "\\x7f"; "é", "\\xc3\\xa9" ], fun (text, printed) -> Printable.ofText text = printed)
 
 [<Fact>]
+let ``a blank that only looks like one is shown for what it is`` () =
+    Law.HoldsFor([ "a b", "a b"; "a\u00A0b", "a\\u{A0}b"; "\u2003", "\\u{2003}"; "\u200B", "\\u{200B}"; "é €", "é €" ], fun (text, shown) -> Shown.escaped text = shown)
+
+[<Fact>]
 let ``a message of 400 characters stands whole, of a longer one the middle is left out`` () =
     let text length = String.init length (fun i -> string (char (int 'a' + i % 26)))
     Law.HoldsFor([ 0; 1; 399; 400; 10_000 ], fun length -> Shown.escaped (text length) = text length)

@@ -209,8 +209,8 @@ let ``what is no text header is refused, each for its own reason`` () =
           "PROXY TCP4 1.2.3.4 1.2.3.4 1\r\n", ProxyHeaderFault.FieldCount 3
           "PROXY TCP4 1.2.3.4 1.2.3.4 1 2 3\r\n", ProxyHeaderFault.FieldCount 5
           "PROXY TCP4 1.2.3.4 1.2.3.4 1 443\n", ProxyHeaderFault.LoneLineFeed
+          "PROXY UNKNOWN\n", ProxyHeaderFault.LoneLineFeed
           "PROXY TCP4 1.2.3.4 1.2.3.4 1 443\r", ProxyHeaderFault.LoneCarriageReturn
-          "PROXY UNKNOWN\n", ProxyHeaderFault.Protocol
           "PROXY UNKNOWN\rx", ProxyHeaderFault.LoneCarriageReturn
           "PROXY UDP4 1.2.3.4 1.2.3.4 1 2\r\n", ProxyHeaderFault.Protocol
           "PROXY TCP5 1.2.3.4 1.2.3.4 1 2\r\n", ProxyHeaderFault.Protocol

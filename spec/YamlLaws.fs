@@ -68,6 +68,8 @@ let ``what is wrong with a text is said with its place, its path and all at once
           "a:\n  - [2001:db8::1]:80\nb: 1", [ 2, 5, "a[0]", YamlFault.UnquotedIpv6 ]
           "{a: [::1]:80}", [ 1, 5, "a", YamlFault.UnquotedIpv6 ]
           "*a", [ 1, 1, "file", YamlFault.UnknownAnchor "a" ]
+          "a: {name: *, b: c}", [ 1, 11, "a.name", YamlFault.UnknownAnchor "" ]
+          "a:\n  - name: *\n    b: c", [ 2, 11, "a[0].name", YamlFault.UnknownAnchor "" ]
           "a: 1\n\u0000", [ 2, 1, "file", YamlFault.NulByte ] ],
         fun (text, expected) -> faults (read text) = expected
     )

@@ -123,6 +123,7 @@ let equivalent: (string * string * string * string) list =
     [ "Duration", "if total < 0L then text.Append", "", "zero was written before"
       "Duration", "if total < 0L then uint64", "", "zero was written before"
       "Duration", "override this.GetHashCode", "", "a hash may be any number"
+      "Life", "Stage = 0", "1", "a stage is only compared with another"
       "Endpoint", "hash", "", "a hash may be any number"
       "Endpoint", "| Unknown -> 0", "", "a hash may be any number"
       "ProxyHeader", "hash (", "", "a hash may be any number"

@@ -104,7 +104,7 @@ type DecisionGenerators =
             DecisionGenerators.Hop |> Gen.map DialWait.Name
             DecisionGenerators.Hop |> Gen.map DialWait.Connection
             Gen.constant (DialWait.SocksAnswer "the greeting")
-            Gen.constant DialWait.Handshake
+            Gen.elements [ DialWait.Header; DialWait.Handshake ]
         ]
         |> Arb.fromGen
 

@@ -154,7 +154,7 @@ module ConnectionLogLine =
            field "client_certificate_subject" "The subject of the client's certificate, if it presented one" JsonKind.text _.ClientCertificateSubject (fun record value -> { record with ClientCertificateSubject = value })
            field "dial_duration" "Milliseconds from the first attempt to dial to the end of the last" JsonKind.milliseconds _.DialDuration (fun record value -> { record with DialDuration = value })
            field "dial_attempts" "How many attempts to dial were made" (JsonKind.upTo Int32.MaxValue) _.DialAttempts (fun record value -> { record with DialAttempts = value })
-           field "config_generation" "1 for the configuration read at start, one more after every reload" JsonKind.number _.ConfigGeneration (fun record value -> { record with ConfigGeneration = value })
+           field "config_generation" "By which configuration its proxy was last changed: 1 for the one read at start, one more for every reload since" JsonKind.number _.ConfigGeneration (fun record value -> { record with ConfigGeneration = value })
            yield! endpoint "peer"
                "The address at the other end of the accepted socket, before any PROXY header"
                "Its port"

@@ -65,7 +65,7 @@ type ConnectionRecord =
       /// From the first attempt to the last one's end, waits included.
       DialDuration: Duration
       DialAttempts: int
-      /// 1 for the configuration of the start, one more after every reload.
+      /// By which configuration its proxy was last changed: 1 for that of the start, one more for every reload since.
       ConfigGeneration: int64
       /// Who is at the other end of the accepted socket.
       Peer: Endpoint

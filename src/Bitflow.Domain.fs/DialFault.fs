@@ -15,6 +15,8 @@ type DialWait =
     | Connection of hop: Hop
     /// The SOCKS5 proxy's answer to `during`.
     | SocksAnswer of during: string
+    /// That the target takes the PROXY header.
+    | Header
     /// The TLS handshake with the target.
     | Handshake
 
@@ -28,6 +30,7 @@ module DialWait =
         | DialWait.Connection Hop.Target -> "did not answer within connect_timeout"
         | DialWait.Connection Hop.Proxy -> "cannot be reached: its SOCKS5 proxy did not answer within connect_timeout"
         | DialWait.SocksAnswer during -> $"cannot be reached: its SOCKS5 proxy did not answer {during} within connect_timeout"
+        | DialWait.Header -> "did not take the PROXY header within connect_timeout"
         | DialWait.Handshake -> "did not complete the TLS handshake within connect_timeout"
 
 /// Why one attempt to reach a target came to nothing.

@@ -83,7 +83,9 @@ module ProxyHeaderText =
     let private parseUnknown (bytes: ReadOnlySpan<byte>) =
         let after = lead.Length + unknown.Length
         let window = bytes.Slice(0, min bytes.Length maxBytes)
-        if window.Length > after && window[after] <> ' 'B && window[after] <> cr then
+        if window.Length > after && window[after] = lf then
+            Parse.Rejected ProxyHeaderFault.LoneLineFeed
+        elif window.Length > after && window[after] <> ' 'B && window[after] <> cr then
             Parse.Rejected ProxyHeaderFault.Protocol
         elif window.Length > after + 1 && window[after] = cr && window[after + 1] <> lf then
             Parse.Rejected ProxyHeaderFault.LoneCarriageReturn

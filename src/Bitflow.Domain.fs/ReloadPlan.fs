@@ -296,7 +296,7 @@ module ReloadPlan =
         let steps = plan.Sockets |> List.filter (fun s -> ListenerAddress.isSame s.Address holder)
         match steps |> List.tryFind (fun s -> s.Fate = SocketFate.Closed), steps with
         | Some closing, _ -> wayAround closing address
-        | None, staying :: _ -> $"{staying.Owner} listens there with {holder}, and is to go on; one of the two needs another address or port"
+        | None, staying :: _ -> $"{staying.Owner} listens there with {staying.Address}, and is to go on; one of the two needs another address or port"
         | None, [] -> $"it is listened on as {holder}; restart"
 
     let private socketLine (plan: ReloadPlan) (step: SocketStep) =

@@ -15,8 +15,8 @@ module Shown =
             let behind = 3 * most / 8
             $"{text.Substring(0, most - behind)} … {text.Substring(text.Length - behind)}"
 
-    /// The same text as one line that a terminal cannot be steered with: control characters and halves of characters are
-    /// escaped.
+    /// The same text as one line that a terminal cannot be steered with: control characters, halves of characters and
+    /// blanks that only look like one are escaped.
     [<CompiledName "Escaped">]
     let escaped (text: string) =
         let isSafe (rune: Rune) =
@@ -26,6 +26,8 @@ module Shown =
             | Globalization.UnicodeCategory.Surrogate
             | Globalization.UnicodeCategory.LineSeparator
             | Globalization.UnicodeCategory.ParagraphSeparator -> false
+            // A blank that is none to YAML looks like one.
+            | Globalization.UnicodeCategory.SpaceSeparator -> rune.Value = int ' '
             | _ -> rune <> Rune.ReplacementChar
         let line = StringBuilder()
         for rune in text.EnumerateRunes() do

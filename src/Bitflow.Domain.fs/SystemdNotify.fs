@@ -60,14 +60,12 @@ module SystemdNotify =
             let oneLine = text |> String.map (fun c -> if Char.IsControl c then ' ' else c)
             $"\nSTATUS={oneLine}"
 
-    let private microseconds (nanoseconds: int64) = max 0L nanoseconds / 1_000L
-
     /// The text of the datagram.
     [<CompiledName("Write")>]
     let write (message: NotifyMessage) : string =
         match message with
         | NotifyMessage.Ready text -> "READY=1" + status text
-        | NotifyMessage.Reloading at -> $"RELOADING=1\nMONOTONIC_USEC={microseconds at.Nanoseconds}"
+        | NotifyMessage.Reloading at -> $"RELOADING=1\nMONOTONIC_USEC={at.Nanoseconds / 1_000L}"
         | NotifyMessage.Stopping text -> "STOPPING=1" + status text
         | NotifyMessage.Watchdog -> "WATCHDOG=1"
 

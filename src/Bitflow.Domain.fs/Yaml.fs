@@ -87,6 +87,7 @@ type YamlFault =
     | SecondDocument
     | DuplicateKey of firstLine: int
     | KeyIsNoText
+    /// Empty where no name stands behind the `*`.
     | UnknownAnchor of name: string
     /// An alias inside the very node that it names.
     | AliasOfItself of name: string
@@ -131,6 +132,7 @@ module Yaml =
         | YamlFault.KeyIsNoText -> "a key must be a word, not a list or a mapping"
         | YamlFault.UnknownAnchor name when name.StartsWith ':' ->
             $"\"*\" begins an alias in YAML; for every address write \"{name}\", without it and in quotes"
+        | YamlFault.UnknownAnchor "" -> "\"*\" begins an alias in YAML; quote it, as in \"*\""
         | YamlFault.UnknownAnchor name when name.StartsWith '.' -> $"\"*\" begins an alias in YAML; quote the text, as in \"*{name}\""
         | YamlFault.UnknownAnchor name -> $"no anchor \"&{name}\" stands above; define it before its alias \"*{name}\""
         | YamlFault.AliasOfItself name -> $"the alias \"*{name}\" stands inside the value that it names; move it out"
@@ -237,8 +239,10 @@ module Yaml =
             if found.Success then
                 stop (positionIn starts text.Length (int64 (first + found.Index))) lastPath YamlFault.UnquotedIpv6
             else
+                let isBareAsterisk = reason.Contains "anchor or alias" && mark.Index < int64 text.Length && text[int mark.Index] = '*'
                 match (if reason.Contains " tab " then indentingTab mark else ValueNone) with
                 | ValueSome at -> stop at path YamlFault.IndentingTab
+                | ValueNone when isBareAsterisk -> stop (place mark) path (YamlFault.UnknownAnchor "")
                 | ValueNone -> stop (place mark) path (YamlFault.Malformed reason)
 
         /// The next event, or null when the reading is over.

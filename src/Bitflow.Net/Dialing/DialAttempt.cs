@@ -261,6 +261,7 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
     /// </summary>
     private async ValueTask<DialOutcome> AnnounceAsync(DialOutcome outcome, Connection connection)
     {
+        _waiting = DialWait.Header;
         ReadOnlyMemory<byte> words = target.Tls is null && connection is LoopConnection ? caller.FirstWords() : default;
         IoFault fault = await connection.SendAllAsync(words.IsEmpty ? caller.Announcement : Joined(caller.Announcement, words)).ConfigureAwait(false);
         if (fault == IoFault.None)
