@@ -25,7 +25,10 @@ internal sealed class Reload(string path, Server server, ProgramLog log, Observa
     {
         try
         {
-            (LoadedConfiguration? loaded, IReadOnlyList<string> problems) = await LoadedConfiguration.LoadAsync(path, giveUp).ConfigureAwait(false);
+            LoadedConfiguration? loaded;
+            IReadOnlyList<string> problems;
+            using (new Reminder(() => log.StillReading(path)))
+                (loaded, problems) = await LoadedConfiguration.LoadAsync(path, giveUp).ConfigureAwait(false);
             if (loaded is not null)
                 problems = await TakeOnAsync(loaded, giveUp).ConfigureAwait(false);
             if (problems.Count > 0)

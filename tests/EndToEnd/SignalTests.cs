@@ -25,6 +25,7 @@ public sealed class SignalTests : IDisposable
         await NamedPipe.ReplaceAsync(bitflow.ConfigPath);
         bitflow.Signal("HUP");
         await using FileStream silent = await NamedPipe.OpenToWriteAsync(bitflow.ConfigPath);
+        await bitflow.SaysAsync("still reading it");
         bitflow.Signal("TERM");
         Assert.Equal(0, await bitflow.ExitAsync());
         Assert.Contains("drained", bitflow.Errors, StringComparison.Ordinal);

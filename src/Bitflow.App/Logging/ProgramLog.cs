@@ -131,6 +131,8 @@ internal sealed class ProgramLog : IAsyncDisposable
 
     public void StillDraining(int left, int open) => ProgramEvents.StillDraining(_log, left, open);
 
+    public void StillReading(string path) => ProgramEvents.StillReading(_log, path);
+
     public void StillOpening(string path) => ProgramEvents.StillOpening(_log, path);
 
     public void MetricsNotSent(Exception e) => ProgramEvents.MetricsNotSent(_log, e, e.Message);
