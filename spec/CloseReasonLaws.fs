@@ -47,3 +47,19 @@ let ``a refusal says by which rule`` () =
 let ``each side has one other side, and it is not itself`` () =
     Law.HoldsFor([ Side.Client; Side.Target ], fun side ->
         Side.other side <> side && Side.other (Side.other side) = side && (Side.who side = Who.Client) = (side = Side.Client))
+
+[<Fact>]
+let ``the end of a connection is said as loudly as somebody should hear of it`` () =
+    Law.HoldsFor(
+        [ "bitflow.dial.exhausted", LogLevel.Error
+          "bitflow.relay.fault", LogLevel.Error
+          "client.relay.ended", LogLevel.Debug
+          "client.hello.probe", LogLevel.Debug
+          "bitflow.relay.lifetime", LogLevel.Debug
+          "client.handshake.protocol", LogLevel.Debug
+          "bitflow.hello.refused", LogLevel.Debug
+          "bitflow.admission.limit", LogLevel.Warn
+          "target.dial.refused", LogLevel.Warn
+          "client.relay.reset", LogLevel.Warn
+          "bitflow.relay.shutdown", LogLevel.Warn ],
+        fun (text, level) -> CloseReason.level (CloseReason.tryParse text).Value = level)

@@ -42,6 +42,7 @@ let modules =
       "Endpoint", [ "EndpointLaws"; "MessageLaws"; "ConnectionRecordLaws" ]
       "IoFault", [ "IoFaultLaws"; "MessageLaws" ]
       "CloseReason", [ "CloseReasonLaws"; "MessageLaws" ]
+      "Side", [ "RelayLaws"; "LifeLaws" ]
       "ServerName", [ "ServerNameLaws" ]
       "Printable", [ "MessageLaws" ]
       "TlsAlert", [ "ClientHelloLaws"; "MessageLaws"; "TlsRulesLaws" ]
@@ -116,6 +117,7 @@ let modules =
 let withoutDecision: (string * string) list =
     [ "Parse", "a type without a function, the three answers of a parser"
       "Errno", "the names of numbers that the kernel fixes"
+      "LogLevel", "four words"
       "JsonText", "settings of the JSON writer" ]
 
 /// Mutants that mean the same, so that no law can tell: the module, a piece of the line, a piece of what it would become, why.

@@ -100,14 +100,6 @@ type CloseReason =
             | Cause.Fault -> "fault"
         $"{who}.{phase}.{cause}"
 
-/// How loudly something is said.
-[<RequireQualifiedAccess; Struct>]
-type Severity =
-    | Debug
-    | Info
-    | Warn
-    | Error
-
 [<RequireQualifiedAccess>]
 module CloseReason =
     let allWho = [ Who.Client; Who.Target; Who.Bitflow ]
@@ -201,22 +193,11 @@ module CloseReason =
         | _ -> false
 
     /// The level at which the end of a connection is logged.
-    [<CompiledName "Severity">]
-    let severity (reason: CloseReason) : Severity =
+    [<CompiledName "Level">]
+    let level (reason: CloseReason) : LogLevel =
         match reason with
-        | { Cause = Cause.Fault | Cause.Exhausted } -> Severity.Error
-        | { Cause = Cause.Ended | Cause.Probe | Cause.Truncated | Cause.Lifetime } -> Severity.Debug
+        | { Cause = Cause.Fault | Cause.Exhausted } -> LogLevel.Error
+        | { Cause = Cause.Ended | Cause.Probe | Cause.Truncated | Cause.Lifetime } -> LogLevel.Debug
         // Whatever the Internet sends to a TLS port: refusals there are daily bread.
-        | { Phase = Phase.Hello | Phase.Handshake } -> Severity.Debug
-        | _ -> Severity.Warn
-
-/// The two sides of a connection.
-type Side =
-    | Client = 0
-    | Target = 1
-
-[<RequireQualifiedAccess>]
-module Side =
-    [<CompiledName "Other">]
-    let other (side: Side) = if side = Side.Client then Side.Target else Side.Client
-    let who (side: Side) = if side = Side.Client then Who.Client else Who.Target
+        | { Phase = Phase.Hello | Phase.Handshake } -> LogLevel.Debug
+        | _ -> LogLevel.Warn

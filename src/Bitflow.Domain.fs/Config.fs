@@ -118,13 +118,6 @@ type ProxyConfig =
         this.Listener.Tls.IsSome || not this.Listener.TrustedProxies.IsEmpty || this.Options.LoadBalancer = Policy.Sni
 
 [<RequireQualifiedAccess>]
-type LogLevel =
-    | Debug
-    | Info
-    | Warn
-    | Error
-
-[<RequireQualifiedAccess>]
 type LogFormat =
     | Text
     | Json

@@ -11,7 +11,7 @@ internal sealed partial class SessionLog(ILogger logger) : ISessionObserver
     public void OnEnded(Session session)
     {
         CloseReason reason = session.CloseReason;
-        LogLevel level = CloseReasonModule.Severity(reason) switch
+        LogLevel level = CloseReasonModule.Level(reason) switch
         {
             { IsDebug: true } => LogLevel.Debug,
             { IsInfo: true } => LogLevel.Information,
