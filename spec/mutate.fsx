@@ -75,6 +75,7 @@ let modules =
       "DescriptorBudget", [ "DescriptorBudgetLaws" ]
       "RelayLife", [ "RelayLaws" ]
       "RelayClock", [ "RelayClockLaws" ]
+      "LateAlarm", [ "LateAlarmLaws" ]
       "Farewell", [ "FarewellLaws" ]
       "Life", [ "LifeLaws"; "SimulatorLaws" ]
       "MemoryReturn", [ "MemoryReturnLaws" ]

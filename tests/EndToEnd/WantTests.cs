@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using Bitflow.Domain;
 using Bitflow.Tests.Fixtures;
 using Xunit;
 
@@ -7,9 +8,6 @@ namespace Bitflow.Tests.EndToEnd;
 /// <summary>The kernel has no memory for a relay, or no watch for a client: whoever reads the log learns that it is this machine, and not a peer.</summary>
 public sealed class WantTests
 {
-    private const int NoSpace = 28;
-    private const int NoBuffers = 105;
-
     private static string[] Refusing(string call, int errno, int from = 0) =>
     [
         "python3", Path.Combine(Repository.Root, "tests/Fixtures/with_a_call_refused.py"),
@@ -27,7 +25,7 @@ public sealed class WantTests
     public async Task A_relay_that_the_kernel_has_no_buffers_for_is_nobodys_reset()
     {
         using Peer echo = Peer.Echo();
-        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(echo.Address), engine: "linux", launcher: Refusing("recvfrom", NoBuffers));
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(echo.Address), engine: "linux", launcher: Refusing("recvfrom", Errno.ENOBUFS));
         using Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint());
         await client.SendAllAsync("hello"u8.ToArray());
         Assert.Equal(SocketError.ConnectionReset, await client.EndingAsync());
@@ -47,7 +45,7 @@ public sealed class WantTests
         foreach (int from in new[] { Bound, Bound + 1 })
         {
             using Peer echo = Peer.Echo();
-            using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(echo.Address), engine: "linux", launcher: Refusing("epoll_ctl", NoSpace, from));
+            using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(echo.Address), engine: "linux", launcher: Refusing("epoll_ctl", Errno.ENOSPC, from));
             var served = new List<Socket>();
             while (await IsServedAsync(bitflow, served))
                 Assert.InRange(served.Count, 1, Bound);

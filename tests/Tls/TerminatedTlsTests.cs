@@ -190,4 +190,21 @@ public sealed class TerminatedTlsTests
             Assert.Equal(shows, record.ClientCertificate);
         }
     }
+
+    [Theory]
+    [InlineData(EngineKind.Linux)]
+    [InlineData(EngineKind.Managed)]
+    public async Task The_deadline_of_the_handshake_is_gone_once_hands_are_shaken(EngineKind engine)
+    {
+        using Peer echo = Peer.Echo();
+        using RunningProxies bitflow = RunningProxies.One(
+            echo.Address, engine, listener: $"handshake_timeout: 1s\ntls_context: {{ certificates: [ {{ key: '{Server.Key}', certificate: '{Server.File}' }} ] }}\n");
+        using Socket socket = await bitflow.ConnectAsync();
+        using TestEnd client = await TestEnd.ClientAsync(socket, "server.example");
+
+        // Long past the deadline, nothing having been said.
+        await Task.Delay(1_500);
+        await client.SendAsync("x"u8.ToArray());
+        Assert.Equal("x"u8.ToArray(), await client.ReadExactlyAsync(1));
+    }
 }
