@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
 using Bitflow.Domain;
@@ -42,6 +43,8 @@ internal sealed class TopClient : IDisposable
         try
         {
             using HttpResponseMessage ready = await _http.GetAsync(Path("readyz"), token).ConfigureAwait(false);
+            if (ready.StatusCode is not (HttpStatusCode.OK or HttpStatusCode.ServiceUnavailable))
+                throw new TopException(AnswersOtherwise);
             using JsonDocument proxies = JsonDocument.Parse(await _http.GetByteArrayAsync(Path("proxies"), token).ConfigureAwait(false));
             using JsonDocument connections = JsonDocument.Parse(await _http.GetByteArrayAsync(Path("connections"), token).ConfigureAwait(false));
             return new TopSample(
