@@ -53,7 +53,7 @@ let ``a target's host is never left out and its port never 0`` () =
 let ``what is advised for an address that cannot be read can be read, a target's too`` () =
     let faulty =
         [ ""; ":"; "tcp:"; "tcp4:"; "8080"; "*"; "*:80"; "host"; "host:"; "host:http"; "host:70000"; "::1"; "[1.2.3.4]:80"; "a b:80"; "tcp://a:80"; "tcp4://a:80"; "tcp6://a:80"; "://x"; "http://a"
-          "unix:"; "unix:relative"; "fd:"; "fd:-1"; "fd:+1"; "fd:99999999999"; "fd:a b"; "fd://3"; "tcp4:[::1]:80"; "a:0" ]
+          "unix:"; "unix:relative"; "unix:/a\000b"; "[::1]::80"; "fd:"; "fd:-1"; "fd:+1"; "fd:99999999999"; "fd:a b"; "fd://3"; "tcp4:[::1]:80"; "a:0" ]
     /// The addresses between quotes behind the last "write"; "host:port" and "fd:N" stand for some.
     let advised (message: string) =
         let advice = message.Substring(message.LastIndexOf "write" |> max 0)
@@ -119,7 +119,7 @@ let ``two readings of one text do not exist: loose forms are refused`` () =
     Law.HoldsFor(
         [ ""; "80"; "localhost"; "localhost:"; "localhost:80:90"; "::1:80"; "[::1]"; "[::1]80"; "[1.2.3.4]:80"; "1.2.3:80"; "01.2.3.4:80"
           "a b:80"; "-:99999"; "a:+80"; "unix:"; "unix:relative"; "unix:@"; "fd:"; "fd:99999999999"; "fd:a:b"; "tcp://a:80"; "tcp4:[::1]:80"; "tcp6:1.2.3.4:80"; "tcp6:[::ffff:1.2.3.4]:80"
-          "unix:/" + System.String('x', 107); "unix:@" + System.String('x', 108); "[fe80::1%eth0]:80"; "a..b:80" ],
+          "unix:/" + System.String('x', 107); "unix:@" + System.String('x', 108); "[::1]::80"; "unix:/a\000b"; "[fe80::1%eth0]:80"; "a..b:80" ],
         fun text -> match Address.tryParse text with Error _ -> true | Ok _ -> false)
 
 [<Fact>]
@@ -135,6 +135,7 @@ let ``a refusal names what was meant`` () =
           "udp:x:80", "\"udp:\" is not known"
           "*:80", "as in \":80\""
           "tcp6:[::ffff:1.2.3.4]:80", "an address of the other family; drop the"
+          "unix:/a\000b", "no NUL byte"
           "fd:-1", "no descriptor" ],
         fun (text, words) ->
             match Address.tryParse text with

@@ -1,4 +1,4 @@
-module Bitflow.Spec.CertificatesLaws
+module Bitflow.Spec.CertificateTableLaws
 
 open Xunit
 open Bitflow.Domain

@@ -51,13 +51,14 @@ let ``every fault is told in words of its own`` () =
           "hellos", every<HelloFault> |> List.map HelloFault.describe
           "PROXY headers", every<ProxyHeaderFault> |> List.map ProxyHeaderFault.describe
           "SOCKS5", every<SocksFault> |> List.map SocksFault.describe
+          "listening", every<ListenFault> |> List.map ListenFault.describe
           "dials", every<DialFault> |> List.map DialFault.describe
           "inherited sockets", every<SystemdSocketsError> |> List.map SystemdSockets.describe
           "inherited sockets by name", every<NamedSocketError> |> List.map (SystemdSockets.describeNamed "web")
           "notification", every<NotifyAddressError> |> List.map SystemdNotify.describe
-          "Sentry", every<SentryDsnError> |> List.map Sentry.describe
+          "Sentry", every<SentryDsnError> |> List.map SentryDsn.describe
           "SOCKS5 proxies", every<SocksProxyError> |> List.map SocksProxySyntax.describe
-          "YAML", every<YamlFault> |> List.map Yaml.describe
+          "YAML", every<YamlFault> |> List.map YamlFault.describe
           "configuration", every<ConfigFault> |> List.map ConfigFault.describe
           "doubts", everyCase typeof<ConfigWarning> |> List.map (unbox<ConfigWarning> >> ConfigWarning.describe)
           "alerts", everyCase typeof<TlsAlert> |> List.map (unbox<TlsAlert> >> TlsAlert.describe)

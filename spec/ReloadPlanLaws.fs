@@ -16,7 +16,7 @@ let private fate (plan: ReloadPlan) name = plan.Proxies |> List.find (fun p -> p
 let ``reading the same file again changes nothing`` () =
     Law.Holds(fun (seed: ConfigSeed) ->
         let plan = plan seed seed
-        plan.ChangesNothing && List.last (List.ofSeq (ReloadPlan.describe plan)) = "nothing changes")
+        plan.ChangesNothing && List.last (List.ofSeq (ReloadReport.describe plan)) = "nothing changes")
 
 [<Fact>]
 let ``a listening socket whose address stays is never closed, whatever else changes and whichever proxy has it`` () =
@@ -112,7 +112,7 @@ let private listening proxy admin =
         [])
 
 let private fails (plan: ReloadPlan) =
-    let lines = ReloadPlan.describe plan
+    let lines = ReloadReport.describe plan
     let said = lines |> Seq.exists _.Contains("cannot be opened")
     let summed = Seq.last lines = "as it stands this reload fails, and everything stays as it is"
     if plan.IsObstructed = said && said = summed && not (said && lines |> Seq.exists _.Contains("in force at once")) then said
@@ -130,8 +130,8 @@ let ``another engine and an inherited socket that closes are warnings among the 
           plan before (listening "fd:web" ":82"), []
           plan before (listening ":81" ":82"), [] ],
         fun (plan, expected) ->
-            let lines = List.ofSeq (ReloadPlan.describe plan)
-            List.ofSeq (ReloadPlan.warnings plan) = expected && expected |> List.forall (fun line -> lines |> List.filter ((=) line) |> List.length = 1))
+            let lines = List.ofSeq (ReloadReport.describe plan)
+            List.ofSeq (ReloadReport.warnings plan) = expected && expected |> List.forall (fun line -> lines |> List.filter ((=) line) |> List.length = 1))
 
 [<Fact>]
 let ``what cannot be opened because it overlaps with what closes is said, with the way out`` () =
@@ -152,7 +152,7 @@ let ``what cannot be opened because it overlaps with what closes is said, with t
           ":80", ":80", false ],
         fun (before, after, obstructed) ->
             let plan = plan (listening before "") (listening after "")
-            let said = ReloadPlan.obstacle plan (at after) (at before)
+            let said = ReloadReport.obstacle plan (at after) (at before)
             fails plan = obstructed
             && (not obstructed || said.Contains $"proxy a listens on {at before} until" && said.Contains $"bring {at after} with the next")
     )
@@ -218,7 +218,7 @@ let ``from reload to reload the engine that runs is the one of the start, and ev
 
 [<Fact>]
 let ``each socket is told with whom it serves, the admin server's too`` () =
-    let lines before after = ReloadPlan.describe (plan before after) |> Seq.filter _.StartsWith("listening socket") |> List.ofSeq
+    let lines before after = ReloadReport.describe (plan before after) |> Seq.filter _.StartsWith("listening socket") |> List.ofSeq
     let before = listening ":1" ":2"
     Law.HoldsFor(
         [ before, [ "listening socket :1: kept open, for a"; "listening socket :2: kept open, for the admin server" ]
@@ -231,10 +231,15 @@ let ``who has an address is told with what can be done: two reloads, another add
     let stays = plan (listening "127.0.0.1:1" "") (listening "127.0.0.1:1" "localhost:1")
     let goes = plan (listening "fd:3" "") (listening "127.0.0.1:1" "")
     let changes = plan (listening "fd:3" "") (listening "" "fd:3")
+    let isBoth = plan (listening "tcp4::1" "tcp6::1") (listening ":1" "")
+    let both = "proxy a listens on tcp4::1, and the admin server listens on tcp6::1 until the new sockets are open; free them with one reload and bring :1 with the next, or restart"
     Law.HoldsFor(
-        [ ReloadPlan.obstacle stays (at "localhost:1") (at "127.0.0.1:1"), "proxy a listens there with 127.0.0.1:1, and is to go on; one of the two needs another address or port"
-          ReloadPlan.obstacle goes (at "127.0.0.1:1") (at "fd:3"), "proxy a listens there with fd:3, which is inherited; go on writing fd:3, or restart without it"
-          ReloadPlan.obstacle changes (at "fd:3") (at "fd:3"), "proxy a listens there, and an inherited socket changes hands only with a restart" ],
+        [ ReloadReport.obstacle stays (at "localhost:1") (at "127.0.0.1:1"), "proxy a listens there with 127.0.0.1:1, and is to go on; one of the two needs another address or port"
+          ReloadReport.obstacle goes (at "127.0.0.1:1") (at "fd:3"), "proxy a listens there with fd:3, which is inherited; go on writing fd:3, or restart without it"
+          ReloadReport.obstacle isBoth (at ":1") (at "tcp4::1"), both
+          ReloadReport.obstacle isBoth (at ":1") (at "tcp6::1"), both
+          Seq.find (fun (line: string) -> line.Contains "cannot be opened") (ReloadReport.describe isBoth), $"listening socket :1: cannot be opened, for a, by this reload: {both}"
+          ReloadReport.obstacle changes (at "fd:3") (at "fd:3"), "proxy a listens there, and an inherited socket changes hands only with a restart" ],
         fun (said, expected) -> said = expected)
 
 [<Fact>]
@@ -256,7 +261,7 @@ let ``an engine changes only with a restart, and every other key of the applicat
 [<Fact>]
 let ``the words of a plan name every proxy and every address, and no secret`` () =
     Law.Holds(fun (before: ConfigSeed) (after: ConfigSeed) ->
-        let text = ReloadPlan.describe (plan before after) |> String.concat "\n"
+        let text = ReloadReport.describe (plan before after) |> String.concat "\n"
         (names before @ names after) |> List.forall (fun name -> text.Contains $"proxy {name}:")
         && (addresses before @ addresses after) |> List.forall (fun address -> text.Contains $"{address}:")
         && not (text.Contains "hunter2"))
@@ -274,7 +279,7 @@ let ``a proxy's fate is found by its name, and told in its own words`` () =
         [ "same", ProxyFate.Kept, "kept"; "changed", ProxyFate.Replaced [ "options.connection_limit" ], "replaced (options.connection_limit)"
           "old", ProxyFate.Stopped, "stopped"; "new", ProxyFate.Started, "started"; "nobody", ProxyFate.Kept, "" ],
         fun (name, fate, word) ->
-            plan.FateOf name = fate && (word = "" || ReloadPlan.describe plan |> Seq.exists (fun line -> line.StartsWith $"proxy {name}: {word}"))
+            plan.FateOf name = fate && (word = "" || ReloadReport.describe plan |> Seq.exists (fun line -> line.StartsWith $"proxy {name}: {word}"))
     )
 
 [<Fact>]

@@ -76,12 +76,12 @@ let private passing limit count =
 [<Fact>]
 let ``the log says the same failure ten times a second, and Sentry is told of it ten times a minute`` () =
     Law.HoldsFor([ 9, 9; 10, 10; 11, 10; 100, 10 ], fun (count, pass) ->
-        passing (RepeatLimit.forLog ()) count = pass && passing (Sentry.eventLimit ()) count = pass)
+        passing (RepeatLimit.forLog ()) count = pass && passing (SentryEvent.limit ()) count = pass)
     let after wait limit =
         let _, limit = [ 1..10 ] |> List.mapFold (fun limit _ -> RepeatLimit.next (Instant.OfNanoseconds 0L) "failure" limit) limit
         fst (RepeatLimit.next (Instant.OfNanoseconds 0L + wait) "failure" limit) |> passed
     Law.HoldsFor([ 999L, false, false; 1_000L, true, false; 59_999L, true, false; 60_000L, true, true ], fun (ms, log, sentry) ->
-        after (Duration.OfMilliseconds ms) (RepeatLimit.forLog ()) = log && after (Duration.OfMilliseconds ms) (Sentry.eventLimit ()) = sentry)
+        after (Duration.OfMilliseconds ms) (RepeatLimit.forLog ()) = log && after (Duration.OfMilliseconds ms) (SentryEvent.limit ()) = sentry)
 
 [<Fact>]
 let ``a new failure is suppressed where every place is taken, and a sweep says so once`` () =

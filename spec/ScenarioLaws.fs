@@ -4,7 +4,7 @@ open Xunit
 open Bitflow.Domain
 open Bitflow.Spec.DescribedClients
 
-let private read text = Scenario.read "cases.yaml" (System.ReadOnlyMemory(System.Text.Encoding.UTF8.GetBytes(text: string)))
+let private read text = ScenarioFile.read "cases.yaml" (System.ReadOnlyMemory(System.Text.Encoding.UTF8.GetBytes(text: string)))
 let private caseFor (p: ProxyConfig) peer expect = $"cases:\n  - client: \"{peer}\"\n    proxy: {p.Name}\n    expect: {{{expect}}}\n"
 let private run (p: ProxyConfig) text =
     let file = read text

@@ -10,7 +10,7 @@ let private dsnText (pieces: DsnPieces) =
     let secret = if pieces.Secret = "" then "" else ":" + pieces.Secret
     $"{pieces.Scheme}://{pieces.Key}{secret}@{pieces.Host}{pieces.Port}{pieces.Path}/{pieces.Project}"
 
-let private dsn text = match Sentry.parseDsn text with Ok(Some dsn) -> dsn | other -> failwith $"%A{other}"
+let private dsn text = match SentryDsn.parse text with Ok(Some dsn) -> dsn | other -> failwith $"%A{other}"
 
 let private start = Instant 1_000L
 let private wall = DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero)
@@ -23,7 +23,7 @@ let ``a DSN gives the endpoint of its project, path and all (SE-1, SE-2)`` () =
 let ``a DSN's secret goes into the authentication and nowhere else (SE-1, SE-3)`` () =
     Law.Holds(fun pieces (event: SentryEvent) ->
         let dsn = dsn (dsnText pieces)
-        let header = Sentry.authHeader dsn "bitflow/0.1.0"
+        let header = SentryDsn.authHeader dsn "bitflow/0.1.0"
         let expected = $"Sentry sentry_version=7, sentry_client=bitflow/0.1.0, sentry_key={pieces.Key}"
         if pieces.Secret = "" then
             header = expected
@@ -32,11 +32,11 @@ let ``a DSN's secret goes into the authentication and nowhere else (SE-1, SE-3)`
             && not ((string dsn).Contains pieces.Secret)
             && not ((sprintf "%O" dsn).Contains pieces.Secret)
             && not (dsn.Endpoint.Contains pieces.Secret)
-            && not (Encoding.UTF8.GetString(Sentry.envelope dsn wall Sentry.noDiscards event).Contains pieces.Secret))
+            && not (Encoding.UTF8.GetString(SentryEnvelope.make dsn wall SentryDiscards.none event).Contains pieces.Secret))
 
 [<Fact>]
 let ``an empty DSN switches reporting off (SE-1)`` () =
-    Law.HoldsFor([ ""; "  "; null ], fun text -> match Sentry.parseDsn text with Ok None -> true | _ -> false)
+    Law.HoldsFor([ ""; "  "; null ], fun text -> match SentryDsn.parse text with Ok None -> true | _ -> false)
 
 [<Fact>]
 let ``what is no DSN is refused with what is missing, and never quoted`` () =
@@ -45,14 +45,14 @@ let ``what is no DSN is refused with what is missing, and never quoted`` () =
           "hunter2://k@host/1", SentryDsnError.UnknownScheme; "https://host/1", SentryDsnError.NoPublicKey; "https://:hunter2@host/1", SentryDsnError.NoPublicKey
           "https://hunter2@host", SentryDsnError.NoProjectId; "https://hunter2@host/", SentryDsnError.NoProjectId ],
         fun (text, fault) ->
-            match Sentry.parseDsn text with
-            | Error error -> error = fault && not ((Sentry.describe error).Contains "hunter2")
+            match SentryDsn.parse text with
+            | Error error -> error = fault && not ((SentryDsn.describe error).Contains "hunter2")
             | Ok _ -> false
     )
 
 [<Fact>]
 let ``no text makes the reading of a DSN throw`` () =
-    Law.Holds(fun (HostileText text) -> match Sentry.parseDsn text with Ok _ | Error _ -> true)
+    Law.Holds(fun (HostileText text) -> match SentryDsn.parse text with Ok _ | Error _ -> true)
 
 /// The lines and the payload of an envelope, cut as a server cuts them: by LF, and by the item's own length.
 let private cut (bytes: byte array) =
@@ -68,7 +68,7 @@ let private cut (bytes: byte array) =
 [<Fact>]
 let ``an envelope is cut where its lengths say, and holds one event below 1 MiB (SE-5 to SE-11)`` () =
     Law.Holds(fun pieces (event: SentryEvent) ->
-        let envelope = Sentry.envelope (dsn (dsnText pieces)) wall Sentry.noDiscards event
+        let envelope = SentryEnvelope.make (dsn (dsnText pieces)) wall SentryDiscards.none event
         let header, item, payload, rest = cut envelope
         rest = [| 10uy |]
         && header.GetProperty("event_id").GetString() = event.Id.ToString "N"
@@ -86,7 +86,7 @@ let ``an exception is sent cause first, each outermost call first`` () =
     let event =
         { Id = Guid.Empty; Timestamp = wall; Release = "bitflow@1"; ServerName = "h"; Message = ""; Template = ""; Tags = [ "proxy", "web" ]
           Exceptions = [ fault "Outer" [ "inner"; "main" ]; fault "Cause" [] ]; Stack = [] }
-    let _, _, payload, _ = cut (Sentry.envelope (dsn "https://k@h/1") wall Sentry.noDiscards event)
+    let _, _, payload, _ = cut (SentryEnvelope.make (dsn "https://k@h/1") wall SentryDiscards.none event)
     let values = payload.GetProperty("exception").GetProperty "values"
     Law.HoldsFor(
         [ values[0].GetProperty("type").GetString(), "Cause"
@@ -94,7 +94,7 @@ let ``an exception is sent cause first, each outermost call first`` () =
           values[1].GetProperty("stacktrace").GetProperty("frames").[0].GetProperty("function").GetString(), "main"
           payload.GetProperty("tags").GetProperty("proxy").GetString(), "web"
           payload.GetProperty("release").GetString(), "bitflow@1"
-          Sentry.fingerprint event, "Outer Bitflow.Net.inner" ],
+          SentryEvent.fingerprint event, "Outer Bitflow.Net.inner" ],
         fun (actual, expected) -> actual = expected
     )
 
@@ -104,10 +104,10 @@ let ``an event without an exception says where it was noticed, each outermost ca
     let event =
         { Id = Guid.Empty; Timestamp = wall; Release = "bitflow@1"; ServerName = "h"; Message = "m"; Template = "t"; Tags = []
           Exceptions = []; Stack = [ frame "inner"; frame "main" ] }
-    let _, _, payload, _ = cut (Sentry.envelope (dsn "https://k@h/1") wall Sentry.noDiscards event)
+    let _, _, payload, _ = cut (SentryEnvelope.make (dsn "https://k@h/1") wall SentryDiscards.none event)
     let frames = payload.GetProperty("threads").GetProperty("values").[0].GetProperty("stacktrace").GetProperty "frames"
     Law.HoldsFor(
-        [ frames[0].GetProperty("function").GetString(), "main"; frames[1].GetProperty("function").GetString(), "inner"; Sentry.fingerprint event, "t" ],
+        [ frames[0].GetProperty("function").GetString(), "main"; frames[1].GetProperty("function").GetString(), "inner"; SentryEvent.fingerprint event, "t" ],
         fun (actual, expected) -> actual = expected
     )
 
@@ -118,7 +118,7 @@ let ``an error is of one kind with others of its message's form, and one whose m
     Law.HoldsFor(
         [ "{Path} was not taken on", "a.yaml was not taken on", "{Path} was not taken on"; "{A}: {B}", "a: b", "{A}: {B}"; "plain", "plain", "plain"; "", "", ""
           "{Line}", "a.yaml:1:1: server: the key is missing", "a.yaml:1:1: server: the key is missing" ],
-        fun (template, message, kind) -> Sentry.fingerprint (event template message) = kind
+        fun (template, message, kind) -> SentryEvent.fingerprint (event template message) = kind
     )
 
 [<Fact>]
@@ -127,7 +127,7 @@ let ``an error of another proxy, target or reason is of another kind, and one wh
     let event message proxy target reason =
         { Id = Guid.Empty; Timestamp = wall; Release = ""; ServerName = ""; Message = message; Template = template
           Tags = [ "proxy", proxy; "target", target; "reason", reason ]; Exceptions = []; Stack = [] }
-    let kind (message, proxy, target, reason) = Sentry.fingerprint (event message proxy target reason)
+    let kind (message, proxy, target, reason) = SentryEvent.fingerprint (event message proxy target reason)
     let of' = "1", "a", "t", "bitflow.dial.exhausted"
     Law.HoldsFor(
         [ ("2", "a", "t", "bitflow.dial.exhausted"), true
@@ -136,10 +136,10 @@ let ``an error of another proxy, target or reason is of another kind, and one wh
           ("1", "a", "t", "bitflow.relay.fault"), false ],
         fun (other, isSame) -> (kind of' = kind other) = isSame)
     let event = event "1" "a" "t" "bitflow.dial.exhausted"
-    let _, _, payload, _ = cut (Sentry.envelope (dsn "https://k@h/1") wall Sentry.noDiscards event)
+    let _, _, payload, _ = cut (SentryEnvelope.make (dsn "https://k@h/1") wall SentryDiscards.none event)
     Law.HoldsFor(
-        [ payload.GetProperty("fingerprint").[0].GetString(); Sentry.messageFingerprint event.Template event.Message event.Tags ],
-        fun kind -> kind = template + ", proxy a, target t, reason bitflow.dial.exhausted" && kind = Sentry.fingerprint event)
+        [ payload.GetProperty("fingerprint").[0].GetString(); SentryEvent.messageFingerprint event.Template event.Message event.Tags ],
+        fun kind -> kind = template + ", proxy a, target t, reason bitflow.dial.exhausted" && kind = SentryEvent.fingerprint event)
 
 let private everyDiscard =
     [ SentryDiscard.QueueOverflow; SentryDiscard.RateLimitBackoff; SentryDiscard.NetworkError; SentryDiscard.SendError; SentryDiscard.EventProcessor ]
@@ -148,9 +148,9 @@ let private everyDiscard =
 let ``what was discarded is reported behind the next event, every reason with its sum, below 4 KiB (SE-11, SE-13)`` () =
     Law.Holds(fun (event: SentryEvent) (losses: (int * FsCheck.NonNegativeInt) list) ->
         let losses = losses |> List.map (fun (why, events) -> everyDiscard[abs (why % everyDiscard.Length)], int64 events.Get)
-        let discards = (Sentry.noDiscards, losses) ||> List.fold (fun all (why, events) -> Sentry.discard events why all)
+        let discards = (SentryDiscards.none, losses) ||> List.fold (fun all (why, events) -> SentryDiscards.add events why all)
         let expected = losses |> List.filter (fun (_, events) -> events > 0L) |> List.groupBy fst |> List.map (fun (why, all) -> why.Reason, List.sumBy snd all) |> set
-        let _, _, _, rest = cut (Sentry.envelope (dsn "https://k@h/1") wall discards event)
+        let _, _, _, rest = cut (SentryEnvelope.make (dsn "https://k@h/1") wall discards event)
         if expected.IsEmpty then
             rest = [| 10uy |]
         else
@@ -170,15 +170,15 @@ let ``what was discarded is reported behind the next event, every reason with it
 let ``an answer that refuses the event counts it as discarded, but for a 429 (SE-12, SE-13)`` () =
     Law.HoldsFor(
         [ 200, false; 202, false; 299, false; 429, false; 301, true; 400, true; 401, true; 403, true; 413, true; 500, true; 503, true ],
-        fun (status, isDiscarded) -> Sentry.discardedBy status = (if isDiscarded then Some SentryDiscard.SendError else None) && Sentry.took status = (not isDiscarded && status <> 429)
+        fun (status, isDiscarded) -> SentryDiscards.byAnswer status = (if isDiscarded then Some SentryDiscard.SendError else None) && SentryDiscards.took status = (not isDiscarded && status <> 429)
     )
 
-let private after status header retry = Sentry.afterAnswer start wall status header retry Sentry.noRateLimits
+let private after status header retry = SentryRateLimits.afterAnswer start wall status header retry SentryRateLimits.none
 
 /// How many whole milliseconds a category is limited for.
 let private limitedFor category limits =
     let at ms = start + Duration.OfMilliseconds ms
-    Seq.initInfinite int64 |> Seq.map ((*) 100L) |> Seq.find (fun ms -> not (Sentry.isLimited (at ms) category limits))
+    Seq.initInfinite int64 |> Seq.map ((*) 100L) |> Seq.find (fun ms -> not (SentryRateLimits.isLimited (at ms) category limits))
 
 [<Fact>]
 let ``rate limits mean what Sentry says they mean (SE-15)`` () =
@@ -212,13 +212,13 @@ let ``without that header a 429 limits everything, for as long as Retry-After sa
 let ``a later end of a limit is never taken back (SE-17)`` () =
     Law.Holds(fun (NearlyRateLimits first) (NearlyRateLimits second) (retry: bool) (ms: FsCheck.NonNegativeInt) ->
         let one = after 200 first ""
-        let both = Sentry.afterAnswer start wall (if retry then 429 else 200) second "" one
+        let both = SentryRateLimits.afterAnswer start wall (if retry then 429 else 200) second "" one
         let at = start + Duration.OfMilliseconds(int64 ms.Get * 100L)
-        [ "error"; "default"; "transaction" ] |> List.forall (fun category -> not (Sentry.isLimited at category one) || Sentry.isLimited at category both))
+        [ "error"; "default"; "transaction" ] |> List.forall (fun category -> not (SentryRateLimits.isLimited at category one) || SentryRateLimits.isLimited at category both))
 
 [<Fact>]
 let ``no header makes the reading of rate limits throw`` () =
-    Law.Holds(fun (HostileText header) (HostileText retry) -> Sentry.isLimited start "error" (after 429 header retry) || true)
+    Law.Holds(fun (HostileText header) (HostileText retry) -> SentryRateLimits.isLimited start "error" (after 429 header retry) || true)
 
 [<Fact>]
 let ``of what is too long the beginning is sent: 4,096 characters of a message, the 50 innermost calls`` () =
@@ -227,7 +227,7 @@ let ``of what is too long the beginning is sent: 4,096 characters of a message, 
     let event =
         { Id = Guid.Empty; Timestamp = wall; Release = "r"; ServerName = ""; Message = message; Template = ""; Tags = []
           Exceptions = [ { Type = "E"; Message = "m"; Frames = frames } ]; Stack = [] }
-    let _, _, payload, _ = cut (Sentry.envelope (dsn "https://k@h/1") wall Sentry.noDiscards event)
+    let _, _, payload, _ = cut (SentryEnvelope.make (dsn "https://k@h/1") wall SentryDiscards.none event)
     let sent = payload.GetProperty("exception").GetProperty("values").[0].GetProperty("stacktrace").GetProperty "frames"
     Law.HoldsFor([ payload.GetProperty("message").GetString() ], fun text -> text = message.Substring(0, 4_096))
     Law.HoldsFor([ sent.GetArrayLength(), sent[0].GetProperty("function").GetString(), sent[49].GetProperty("function").GetString() ], fun seen ->
@@ -238,7 +238,7 @@ let ``half a character is sent as U+FFFD, and none is cut in half`` () =
     let sent (message: string) =
         let event =
             { Id = Guid.Empty; Timestamp = wall; Release = "r"; ServerName = ""; Message = message; Template = ""; Tags = []; Exceptions = []; Stack = [] }
-        let _, _, payload, _ = cut (Sentry.envelope (dsn "https://k@h/1") wall Sentry.noDiscards event)
+        let _, _, payload, _ = cut (SentryEnvelope.make (dsn "https://k@h/1") wall SentryDiscards.none event)
         payload.GetProperty("message").GetString()
     Law.HoldsFor(
         [ "\ud800b", "\ufffdb"; "a\udc00", "a\ufffd"; null, ""; String('a', 4_095) + "\ud83d\ude00", String('a', 4_095); String('a', 4_096), String('a', 4_096) ],
@@ -249,7 +249,7 @@ let ``a call names its file and its line where they are known`` () =
     let frame file line = { Function = "f"; Module = "m"; File = file; Line = line; InApp = true }
     let event =
         { Id = Guid.Empty; Timestamp = wall; Release = "r"; ServerName = ""; Message = "m"; Template = ""; Tags = []; Exceptions = []; Stack = [ frame "Relay.cs" 7; frame "" 0 ] }
-    let _, _, payload, _ = cut (Sentry.envelope (dsn "https://k@h/1") wall Sentry.noDiscards event)
+    let _, _, payload, _ = cut (SentryEnvelope.make (dsn "https://k@h/1") wall SentryDiscards.none event)
     let frames = payload.GetProperty("threads").GetProperty("values").[0].GetProperty("stacktrace").GetProperty "frames"
     let places = [ for frame in frames.EnumerateArray() -> fst (frame.TryGetProperty "filename"), fst (frame.TryGetProperty "lineno") ]
     Law.HoldsFor([ places ], fun places -> places = [ (false, false); (true, true) ])
@@ -259,6 +259,6 @@ let ``of a long chain of causes the five outermost are sent`` () =
     let event =
         { Id = Guid.Empty; Timestamp = wall; Release = "r"; ServerName = ""; Message = "m"; Template = ""; Tags = []
           Exceptions = [ for i in 1..9 -> { Type = $"E{i}"; Message = "m"; Frames = [] } ]; Stack = [] }
-    let _, _, payload, _ = cut (Sentry.envelope (dsn "https://k@h/1") wall Sentry.noDiscards event)
+    let _, _, payload, _ = cut (SentryEnvelope.make (dsn "https://k@h/1") wall SentryDiscards.none event)
     let types = [ for value in payload.GetProperty("exception").GetProperty("values").EnumerateArray() -> value.GetProperty("type").GetString() ]
     Law.HoldsFor([ types ], fun types -> if types = [ "E5"; "E4"; "E3"; "E2"; "E1" ] then true else failwith $"%A{types}")

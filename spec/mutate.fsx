@@ -41,6 +41,9 @@ let modules =
       "ListenerAddress", [ "ListenerAddressLaws" ]
       "Endpoint", [ "EndpointLaws"; "MessageLaws"; "ConnectionRecordLaws" ]
       "IoFault", [ "IoFaultLaws"; "MessageLaws" ]
+      "EngineChoice", [ "EngineChoiceLaws" ]
+      "ListenFault", [ "ListenFaultLaws"; "MessageLaws" ]
+      "AcceptFailure", [ "AcceptFailureLaws" ]
       "CloseReason", [ "CloseReasonLaws"; "MessageLaws" ]
       "Side", [ "RelayLaws"; "LifeLaws" ]
       "ServerName", [ "ServerNameLaws" ]
@@ -48,11 +51,14 @@ let modules =
       "TlsAlert", [ "ClientHelloLaws"; "MessageLaws"; "TlsRulesLaws" ]
       "Alpn", [ "AlpnLaws"; "ClientHelloLaws"; "TlsRulesLaws" ]
       "ClientHello", [ "ClientHelloLaws"; "MessageLaws" ]
-      "Certificates", [ "CertificatesLaws"; "TlsRulesLaws" ]
+      "CertificateTable", [ "CertificateTableLaws"; "TlsRulesLaws" ]
       "Config", [ "ConfigSchemaLaws"; "ConfigFileLaws" ]
       "KeyExchange", [ "TlsRulesLaws" ]
       "TlsOffer", [ "TlsRulesLaws"; "ReplayLaws" ]
-      "TlsRules", [ "TlsRulesLaws" ]
+      "ListenerTlsRules", [ "TlsRulesLaws" ]
+      "PeerCertificate", [ "TlsRulesLaws" ]
+      "OfferedSession", [ "TlsRulesLaws" ]
+      "TargetName", [ "TlsRulesLaws" ]
       "CertificateChecks", [ "TlsRulesLaws" ]
       "Crc32c", [ "ProxyHeaderLaws" ]
       "ProxyHeader", [ "MessageLaws"; "ProxyHeaderLaws"; "LifeLaws" ]
@@ -80,6 +86,7 @@ let modules =
       "Life", [ "LifeLaws"; "SimulatorLaws" ]
       "MemoryReturn", [ "MemoryReturnLaws" ]
       "ReloadPlan", [ "ReloadPlanLaws" ]
+      "ReloadReport", [ "ReloadPlanLaws" ]
       "SignalQueue", [ "SignalQueueLaws" ]
       "Usage", [ "UsageLaws"; "CommandLineLaws" ]
       "CommandLine", [ "CommandLineLaws"; "UsageLaws" ]
@@ -91,15 +98,23 @@ let modules =
       "JsonKind", [ "ConnectionRecordLaws" ]
       "ConnectionRecord", [ "ConnectionRecordLaws" ]
       "ConnectionLogLine", [ "ConnectionRecordLaws" ]
-      "Sentry", [ "SentryLaws"; "MessageLaws"; "RepeatLimitLaws" ]
+      "SentryDsn", [ "SentryLaws"; "MessageLaws" ]
+      "SentryEvent", [ "SentryLaws"; "RepeatLimitLaws" ]
+      "SentryDiscards", [ "SentryLaws" ]
+      "SentryEnvelope", [ "SentryLaws" ]
+      "SentryRateLimits", [ "SentryLaws" ]
       "StateView", [ "StateViewLaws" ]
-      "Yaml", [ "YamlLaws"; "MessageLaws"; "ConfigFileLaws" ]
+      "YamlTree", [ "YamlLaws"; "ConfigFileLaws" ]
+      "YamlFault", [ "YamlLaws"; "MessageLaws"; "ConfigFileLaws" ]
+      "Yaml", [ "YamlLaws"; "ConfigFileLaws" ]
       "Json", [ "MessageLaws"; "ExplainLaws"; "ConfigSchemaLaws" ]
       "Shown", [ "MessageLaws"; "ConfigFileLaws" ]
       "Spelling", [ "UsageLaws"; "ConfigFileLaws"; "MessageLaws" ]
       "SocksProxySyntax", [ "MessageLaws"; "ConfigFileLaws" ]
       "ConfigFault", [ "MessageLaws"; "ConfigFileLaws"; "ConfigRulesLaws"; "ConfigSchemaLaws" ]
       "ConfigKind", [ "ConfigFileLaws"; "ConfigSchemaLaws" ]
+      "ConfigValue", [ "ConfigFileLaws"; "ConfigSchemaLaws" ]
+      "ConfigFields", [ "ConfigFileLaws"; "ConfigSchemaLaws" ]
       "ConfigKeys", [ "ConfigSchemaLaws"; "ConfigFileLaws" ]
       "ConfigRules", [ "ConfigRulesLaws"; "ConfigFileLaws" ]
       "ConfigFile", [ "ConfigFileLaws" ]
@@ -110,6 +125,7 @@ let modules =
       "Forecast", [ "ForecastLaws"; "ExplainLaws"; "ScenarioLaws" ]
       "Question", [ "ExplainLaws" ]
       "Explain", [ "ExplainLaws" ]
+      "ScenarioFile", [ "ScenarioLaws" ]
       "Scenario", [ "ScenarioLaws" ]
       "Replay", [ "ReplayLaws" ]
       "Inspect", [ "InspectLaws" ] ]
@@ -141,7 +157,7 @@ let equivalent: (string * string * string * string) list =
       "KeyExchange", "hello.KeyShares |> List.tryFind isLarge", "", "which of several large groups is named decides nothing"
       "KeyExchange", "hello.Groups |> List.tryFind isLarge", "", "which of several large groups is named decides nothing"
       "ServerName", "let mutable any = -1", "", "every number below zero says that there is none"
-      "Sentry", "json.WriteNumber(\"id\", 0)", "", "nothing refers to the number of the one thread"
+      "SentryEvent", "json.WriteNumber(\"id\", 0)", "", "nothing refers to the number of the one thread"
       "Usage", "commands |> List.tryFind (fun command -> command.Name = name)", "", "no two commands have one name"
       "Crc32c", "ofBytesWithHole bytes -1", "", "every offset below zero leaves the bytes as they are"
       "CertificateChecks", "| Error _ -> false)", "", "an exact pattern is a name"
@@ -188,8 +204,8 @@ let byHand =
       "DescriptorBudget", "free / descriptorsPerConnection", "free"
       "DescriptorBudget", "descriptorLimit >= needed", "descriptorLimit > needed"
       "DescriptorBudget", "loopDescriptors * int64 loops + int64 reservedDescriptors", "loopDescriptors * int64 loops"
-      "Certificates", "owners[index]", "index"
-      "Certificates", "| ValueNone -> 0", "| ValueNone -> owners.Length - 1"
+      "CertificateTable", "owners[index]", "index"
+      "CertificateTable", "| ValueNone -> 0", "| ValueNone -> owners.Length - 1"
       "Alpn", "List.contains name offered", "not (List.contains name offered)"
       "Alpn", "| None -> AlpnChoice.Refused", "| None -> AlpnChoice.Absent"
       "CloseReason", "| Cause.Probe -> \"probe\"", "| Cause.Probe -> \"ended\""
@@ -204,9 +220,9 @@ let byHand =
       "Life", "toStep life Step.Relay (lifetimeEnd life)", "toStep life Step.Relay life.Deadline"
       "Printable", "min bytes.Length maxCharacters - 1", "min bytes.Length maxCharacters - 2"
       "Printable", "b.ToString \"x2\"", "b.ToString \"x\""
-      "Certificates", "name <> \"*\"", "name = \"*\""
-      "Certificates", "Seq.indexed names", "Seq.indexed (Seq.rev names)"
-      "Certificates", "(fun name -> index, name)", "(fun name -> 0, name)"
+      "CertificateTable", "name <> \"*\"", "name = \"*\""
+      "CertificateTable", "Seq.indexed names", "Seq.indexed (Seq.rev names)"
+      "CertificateTable", "(fun name -> index, name)", "(fun name -> 0, name)"
       "Config", "let minVersion = TlsVersion.Tls13", "let minVersion = TlsVersion.Tls12"
       "Crc32c", "hole >= 0 && i >= hole && i < hole + 4", "hole > 0 && i >= hole && i < hole + 4"
       "Crc32c", "hole >= 0 && i >= hole && i < hole + 4", "hole >= 0 && i > hole && i < hole + 4"

@@ -116,7 +116,7 @@ internal sealed class Observation(ProgramLog log, ConnectionLogs.ConnectionLogs 
             return;
         SentryReporter? before = _sentry;
         // The configuration's reader has refused what is no DSN.
-        SentryDsn? dsn = Sentry.ParseDsn(text) is { IsOk: true } parsed && FSharpOption<SentryDsn>.get_IsSome(parsed.ResultValue) ? parsed.ResultValue.Value : null;
+        SentryDsn? dsn = SentryDsnModule.Parse(text) is { IsOk: true } parsed && FSharpOption<SentryDsn>.get_IsSome(parsed.ResultValue) ? parsed.ResultValue.Value : null;
         _sentry = dsn is null ? null : new SentryReporter(dsn, log.Reporting);
         _sentryDsn = text;
         log.ReportErrorsTo(_sentry);

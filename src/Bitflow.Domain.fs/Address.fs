@@ -78,6 +78,8 @@ type AddressError =
     /// A Unix path must be absolute (or `@name`).
     | RelativePath of text: string
     | PathTooLong of bytes: int
+    /// A path ends at its first NUL byte (path_resolution(7)).
+    | NulInPath
     | BadDescriptor of text: string
     | UnknownScheme of scheme: string
     /// `tcp://host:port`: the slashes of a URL.
@@ -93,7 +95,17 @@ module Address =
     /// sun_path holds 108 bytes, one of them the terminator (unix(7)).
     let maxUnixPathBytes = 107
 
+    /// Characters of a name without its last dot (RFC 1035, section 2.3.4: 255 bytes with the lengths of its labels).
     let maxHostNameLength = 253
+
+    /// RFC 1035, section 2.3.4.
+    let maxLabelLength = 63
+
+    /// The largest number of 16 bits (RFC 9293, section 3.1).
+    let maxPort = 65535
+
+    /// Of the name of an inherited socket (sd_listen_fds(3)).
+    let maxDescriptorNameLength = 255
 
     let isHostName (text: string) =
         let bare = if text.EndsWith '.' then text.Substring(0, text.Length - 1) else text
@@ -102,71 +114,71 @@ module Address =
         && bare.Split '.'
            |> Array.forall (fun label ->
                label.Length >= 1
-               && label.Length <= 63
+               && label.Length <= maxLabelLength
                && label |> String.forall (fun c -> Char.IsAsciiLetterOrDigit c || c = '-' || c = '_'))
 
     let private tryPort (text: string) =
-        if text.Length >= 1 && text.Length <= 5 && String.forall Char.IsAsciiDigit text && int text <= 65535 then
+        if text.Length >= 1 && text.Length <= 5 && String.forall Char.IsAsciiDigit text && int text <= maxPort then
             ValueSome(int text)
         else
             ValueNone
 
+    let private bracketedHost (family: TcpFamily) (inner: string) : Result<Host, AddressError> =
+        match IpAddress.tryParse inner with
+        | ValueSome address when IpAddress.isV4 address -> Error(AddressError.BadHost $"[{inner}]")
+        // `[::]` and `:port` are one thing: every address of both families (or of IPv6 under tcp6:).
+        | ValueSome address when address.Equals IPAddress.IPv6Any && family <> TcpFamily.V4 -> Ok Host.Any
+        // An IPv4-mapped address is an IPv4 address, to Go as well: a socket of IPv6 alone cannot be bound to it.
+        | ValueSome address -> Ok(Host.Literal(IpAddress.canonical address))
+        | ValueNone ->
+            match inner.IndexOf '%' with
+            | zone when zone > 0 && (IpAddress.tryParse (inner.Substring(0, zone))).IsSome -> Error(AddressError.Zone $"[{inner}]")
+            | _ -> Error(AddressError.BadHost $"[{inner}]")
+
+    let private isDigitOrDot c = Char.IsAsciiDigit c || c = '.'
+
+    let private plainHost (name: string) : Result<Host, AddressError> =
+        match IpAddress.tryParse name with
+        | _ when name = "" -> Ok Host.Any
+        | ValueSome address -> Ok(Host.Literal address)
+        // Digits and dots alone are a mistyped address, not a name.
+        | ValueNone when String.forall isDigitOrDot name -> Error(AddressError.BadHost name)
+        | ValueNone when isHostName name -> Ok(Host.Name name)
+        | ValueNone -> Error(AddressError.BadHost name)
+
+    /// What is wrong with a text without a colon: the port is missing, or not even that would make an address of it.
+    let private withoutColon (text: string) =
+        if text = "" then AddressError.Empty
+        elif isHostName text || (IpAddress.tryParse text).IsSome || text = "*" || text.Contains '/' then AddressError.NoPort text
+        else AddressError.BadHost text
+
+    /// What several colons without brackets are: an IPv6 address, or a scheme that is none here.
+    let private severalColons (text: string) =
+        let isLikeV6 = text |> String.forall (fun c -> Char.IsAsciiHexDigit c || isDigitOrDot c || c = ':' || c = '%')
+        if isLikeV6 then AddressError.UnbracketedV6 text else AddressError.UnknownScheme(text.Substring(0, text.IndexOf ':'))
+
+    /// The host, and all that stands behind it.
+    let private hostAndRest family (text: string) : Result<struct (Host * string), AddressError> =
+        let colon = text.IndexOf ':'
+        if text.StartsWith '[' then
+            match text.IndexOf ']' with
+            | -1 -> Error(AddressError.BadHost text)
+            | close -> bracketedHost family (text.Substring(1, close - 1)) |> Result.map (fun host -> struct (host, text.Substring(close + 1)))
+        elif colon < 0 then Error(withoutColon text)
+        elif text.IndexOf(':', colon + 1) >= 0 then Error(severalColons text)
+        else plainHost (text.Substring(0, colon)) |> Result.map (fun host -> struct (host, text.Substring colon))
+
     let private hostAndPort family (text: string) : Result<Address, AddressError> =
-        let build host port =
-            match host, family with
-            | Host.Literal a, TcpFamily.V4 when not (IpAddress.isV4 a) -> Error(AddressError.WrongFamily text)
-            | Host.Literal a, TcpFamily.V6 when IpAddress.isV4 a -> Error(AddressError.WrongFamily text)
-            | _ -> Ok(Address.Tcp(family, host, port))
-        let host, rest =
-            if text.StartsWith '[' then
-                match text.IndexOf ']' with
-                | -1 -> Error(AddressError.BadHost text), ""
-                | close ->
-                    let inner = text.Substring(1, close - 1)
-                    let host =
-                        match IpAddress.tryParse inner with
-                        | ValueSome a when IpAddress.isV4 a -> Error(AddressError.BadHost $"[{inner}]")
-                        // `[::]` and `:port` are one thing: every address of both families (or of IPv6 under tcp6:).
-                        | ValueSome a when a.Equals IPAddress.IPv6Any && family <> TcpFamily.V4 -> Ok Host.Any
-                        // An IPv4-mapped address is an IPv4 address, to Go as well: a socket of IPv6 alone cannot be bound to it.
-                        | ValueSome a -> Ok(Host.Literal(IpAddress.canonical a))
-                        | ValueNone ->
-                            match inner.IndexOf '%' with
-                            | zone when zone > 0 && (IpAddress.tryParse (inner.Substring(0, zone))).IsSome -> Error(AddressError.Zone $"[{inner}]")
-                            | _ -> Error(AddressError.BadHost $"[{inner}]")
-                    host, text.Substring(close + 1)
+        let withPort (struct (host, rest: string)) =
+            if rest.Length < 2 || rest[0] <> ':' then
+                Error(AddressError.NoPort text)
             else
-                match text.IndexOf ':' with
-                | -1 when text = "" -> Error AddressError.Empty, ""
-                // What a port would not make an address of.
-                | -1 when not (isHostName text || (IpAddress.tryParse text).IsSome || text = "*" || text.Contains '/') -> Error(AddressError.BadHost text), ""
-                | -1 -> Error(AddressError.NoPort text), ""
-                | colon when text.IndexOf(':', colon + 1) >= 0 ->
-                    let isLikeV6 = text |> String.forall (fun c -> Char.IsAsciiHexDigit c || c = ':' || c = '.' || c = '%')
-                    (if isLikeV6 then Error(AddressError.UnbracketedV6 text)
-                     else Error(AddressError.UnknownScheme(text.Substring(0, colon)))),
-                    ""
-                | colon ->
-                    let name = text.Substring(0, colon)
-                    let host =
-                        if name = "" then
-                            Ok Host.Any
-                        else
-                            match IpAddress.tryParse name with
-                            | ValueSome a -> Ok(Host.Literal a)
-                            // Digits and dots alone are a mistyped address, not a name.
-                            | ValueNone when name |> String.forall (fun c -> Char.IsAsciiDigit c || c = '.') ->
-                                Error(AddressError.BadHost name)
-                            | ValueNone when isHostName name -> Ok(Host.Name name)
-                            | ValueNone -> Error(AddressError.BadHost name)
-                    host, text.Substring colon
-        match host with
-        | Error e -> Error e
-        | Ok _ when not (rest.StartsWith ':') || rest = ":" -> Error(AddressError.NoPort text)
-        | Ok host ->
-            match tryPort (rest.Substring 1) with
-            | ValueNone -> Error(AddressError.NotAPort(rest.Substring 1))
-            | ValueSome port -> build host port
+                match host, family, tryPort (rest.Substring 1) with
+                | _, _, ValueNone -> Error(AddressError.NotAPort(rest.Substring 1))
+                | Host.Literal address, TcpFamily.V4, _ when not (IpAddress.isV4 address) -> Error(AddressError.WrongFamily text)
+                | Host.Literal address, TcpFamily.V6, _ when IpAddress.isV4 address -> Error(AddressError.WrongFamily text)
+                | _, _, ValueSome port -> Ok(Address.Tcp(family, host, port))
+        hostAndRest family text |> Result.bind withPort
 
     /// Several slashes are one to the kernel, and `.` is the directory itself (path_resolution(7)): two spellings of a path must not look like
     /// two sockets. What `..` is the kernel alone knows, for a symbolic link may stand before it.
@@ -181,9 +193,9 @@ module Address =
         let name = if rest.StartsWith '@' then rest.Substring 1 else withoutSpareSteps rest
         let bytes = Encoding.UTF8.GetByteCount name
         if name = "" then Error AddressError.EmptyPath
-        elif bytes > maxUnixPathBytes || (rest.StartsWith '@' && bytes + 1 > 108) then Error(AddressError.PathTooLong bytes)
+        elif bytes > maxUnixPathBytes then Error(AddressError.PathTooLong bytes)
         elif rest.StartsWith '@' then Ok(Address.UnixAbstract name)
-        elif name.Contains '\000' then Error(AddressError.RelativePath rest)
+        elif name.Contains '\000' then Error AddressError.NulInPath
         elif not (name.StartsWith '/') then Error(AddressError.RelativePath rest)
         else Ok(Address.UnixPath name)
 
@@ -196,8 +208,8 @@ module Address =
             | _ -> Error(AddressError.BadDescriptor rest)
         elif rest.Length > 1 && (rest[0] = '-' || rest[0] = '+') && String.forall Char.IsAsciiDigit (rest.Substring 1) then
             Error(AddressError.BadDescriptor rest)
-        // SD-3: ASCII without control characters and `:`, at most 255 characters.
-        elif rest.Length <= 255 && rest |> String.forall (fun c -> c > ' ' && c < '\127' && c <> ':') then
+        // SD-3: ASCII without control characters and `:`.
+        elif rest.Length <= maxDescriptorNameLength && rest |> String.forall (fun c -> c > ' ' && c < '\127' && c <> ':') then
             Ok(Address.NamedDescriptor rest)
         else
             Error(AddressError.BadDescriptor rest)
@@ -265,18 +277,19 @@ module Address =
         | AddressError.NoPort text when text.StartsWith '/' -> $"\"{text}\" has no port; for the path of a Unix socket write \"unix:{text}\""
         | AddressError.NoPort text when text.Contains '/' -> $"\"{text}\" has no port; write \"unix:/path\" for a Unix socket, with all of its path"
         | AddressError.NoPort text -> $"\"{text}\" has no port; write \"{text.TrimEnd ':'}:80\", for example"
-        | AddressError.NotAPort text -> $"\"{text}\" is no port; write a number from 0 to 65535"
+        | AddressError.NotAPort text -> $"\"{text}\" is no port; write a number from 0 to {maxPort}"
         | AddressError.BadHost text -> $"\"{text}\" is neither a host name nor an address; IPv6 addresses go in brackets, as in \"[::1]:80\""
         | AddressError.UnbracketedV6 text -> $"\"{text}\" has several colons; write an IPv6 address in brackets, as in \"[::1]:80\""
         | AddressError.Zone text -> $"\"{text}\" has a zone, which Bitflow does not take; use an address that needs none, or the path of a Unix socket"
         | AddressError.WrongFamily text -> $"\"{text}\" is an address of the other family; drop the \"tcp4:\" or \"tcp6:\" before it"
         | AddressError.EmptyPath -> "a path is missing; write \"unix:/path\" or \"unix:@name\""
         | AddressError.RelativePath text -> $"\"{text}\" is no absolute path; write \"unix:/path\", or \"unix:@name\" for an abstract socket"
+        | AddressError.NulInPath -> "a path holds no NUL byte; write \"unix:/path\" without one"
         | AddressError.PathTooLong bytes -> $"the path has {bytes} bytes; a Unix socket's has at most {maxUnixPathBytes}"
         | AddressError.BadDescriptor text -> $"\"{text}\" is no descriptor; write \"fd:3\", or \"fd:NAME\" with a name from LISTEN_FDNAMES"
         | AddressError.UnknownScheme scheme -> $"\"{scheme}:\" is not known here; write \"host:port\", \"unix:/path\" or \"fd:N\""
         | AddressError.SlashesAfter "fd" -> "no slashes stand in the address of a descriptor; write \"fd:3\""
         | AddressError.SlashesAfter scheme -> $"no slashes stand behind \"{scheme}:\"; write \"{scheme}:host:port\""
         | AddressError.NoHost -> "a target needs a host; write \"127.0.0.1:80\" for this machine"
-        | AddressError.PortZero -> "port 0 is none to connect to; write a port from 1 to 65535"
+        | AddressError.PortZero -> $"port 0 is none to connect to; write a port from 1 to {maxPort}"
         | AddressError.NamedTarget name -> $"\"fd:{name}\" is no descriptor of a target; write its number, as in \"fd:3\""

@@ -115,7 +115,7 @@ module ConfigFault =
             | YamlPath.Element(parent, _) -> cut parent
         match cut path, fault with
         | ValueNone, _ -> path, fault
-        | ValueSome secret, ConfigFault.Yaml fault -> secret, ConfigFault.Yaml(Yaml.withoutText fault)
+        | ValueSome secret, ConfigFault.Yaml fault -> secret, ConfigFault.Yaml(YamlFault.withoutText fault)
         | ValueSome secret, ConfigFault.UnknownKey(name, _) ->
             match secretIn name with
             | Some key when key <> name -> secret, ConfigFault.NoBlankBehindColon key
@@ -125,7 +125,7 @@ module ConfigFault =
     /// What is wrong, and what would be right.
     let describe fault =
         match fault with
-        | ConfigFault.Yaml fault -> Yaml.describe fault
+        | ConfigFault.Yaml fault -> YamlFault.describe fault
         | ConfigFault.UnknownKey("<<", _) -> "a quoted \"<<\" is no merge; write it without quotes"
         | ConfigFault.UnknownKey(name, known) ->
             match Spelling.nearest name known with
@@ -166,7 +166,7 @@ module ConfigFault =
         | ConfigFault.MetricsList -> "a list of metrics addresses is not supported; write one \"host:port\""
         | ConfigFault.MetricsAddress text -> $"\"{text}\" is no metrics address; write \"host:port\", \"udp://host:port\" or \"unix:///path\""
         | ConfigFault.SocksProxy error -> SocksProxySyntax.describe error
-        | ConfigFault.SentryDsn error -> $"this is no Sentry DSN: {Sentry.describe error}"
+        | ConfigFault.SentryDsn error -> $"this is no Sentry DSN: {SentryDsn.describe error}"
         | ConfigFault.DuplicateName(name, first) -> $"the name \"{name}\" is already that of {first}; choose another"
         | ConfigFault.ListenersOverlap(address, other, path) ->
             $"\"{address}\" overlaps with \"{other}\" of {path}; listen on another address or port"

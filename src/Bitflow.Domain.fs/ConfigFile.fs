@@ -42,7 +42,7 @@ type ConfigFile =
             findings.Wrong(found.At, found.Path, ConfigFault.Yaml found.What)
         let root = document.Root |> ValueOption.defaultValue { At = Position.Start; Value = YamlValue.Null }
 
-        let find = Yaml.finderIn root
+        let find = YamlTree.finderIn root
 
         /// The place of a path, or of as much of it as there is.
         let rec placeOf path =

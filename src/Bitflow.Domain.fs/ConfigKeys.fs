@@ -10,14 +10,14 @@ module ConfigKeys =
 
     let private certificate =
         mapping {
-            let! key = optional "key" Kind.path ("", "none") "PEM file with the private key of `certificate`."
-            and! certificate = optional "certificate" Kind.path ("", "none") "PEM file with the certificate and the intermediates behind it."
-            and! authority = optional "authority" Kind.path ("", "none") "PEM file with authorities that vouch for the other side's certificate."
+            let! key = optional "key" Value.path ("", "none") "PEM file with the private key of `certificate`."
+            and! certificate = optional "certificate" Value.path ("", "none") "PEM file with the certificate and the intermediates behind it."
+            and! authority = optional "authority" Value.path ("", "none") "PEM file with authorities that vouch for the other side's certificate."
             return { Certificate = certificate; Key = key; Authority = authority }
         }
 
     let private certificates = Kind.list (record "a certificate" certificate)
-    let private protocols = Kind.list Kind.protocolName
+    let private protocols = Kind.list Value.protocolName
 
     let private listenerTls =
         mapping {
@@ -38,7 +38,7 @@ module ConfigKeys =
             and! certificates = optional "certificates" certificates ([], "none") "Client certificates (`key` and `certificate`), and authorities to trust besides the system's."
             and! protocols = optional "application_protocols" protocols ([], "no ALPN") "ALPN names to offer, best first."
             and! minVersion = extension "min_version" tlsVersions (Defaults.minVersion, "`\"1.3\"`") "The lowest version of TLS that is spoken."
-            and! serverName = extension "server_name" Kind.hostName ("", "host of the target's address") "The name to ask for and to verify."
+            and! serverName = extension "server_name" Value.hostName ("", "host of the target's address") "The name to ask for and to verify."
             return
                 { TargetTls.VerifyMode = mode
                   Certificates = certificates
@@ -47,14 +47,14 @@ module ConfigKeys =
                   ServerName = serverName }
         }
 
-    let private networks = Kind.list Kind.network |> Kind.map IpNetworkSet
+    let private networks = Kind.list Value.network |> Kind.map IpNetworkSet
 
     let private listener =
         mapping {
-            let! address = required "address" Kind.listenerAddress "Where clients connect."
-            and! readTimeout = optional "read_timeout" Kind.duration noLimit "Ends a connection when its client has neither sent nor taken anything for so long."
-            and! writeTimeout = optional "write_timeout" Kind.duration noLimit "Ends a connection when a write to its client is pending and not one byte is taken for so long."
-            and! handshakeTimeout = extension "handshake_timeout" Kind.duration (Defaults.handshakeTimeout, "`10s`") "From accept to the end of what must be read from the client before dialling: PROXY header, ClientHello, TLS handshake."
+            let! address = required "address" Value.listenerAddress "Where clients connect."
+            and! readTimeout = optional "read_timeout" Value.duration noLimit "Ends a connection when its client has neither sent nor taken anything for so long."
+            and! writeTimeout = optional "write_timeout" Value.duration noLimit "Ends a connection when a write to its client is pending and not one byte is taken for so long."
+            and! handshakeTimeout = extension "handshake_timeout" Value.duration (Defaults.handshakeTimeout, "`10s`") "From accept to the end of what must be read from the client before dialling: PROXY header, ClientHello, TLS handshake."
             and! authorized = optional "authorized_sources" networks (IpNetworkSet.Empty, "everyone") "Whose connections are accepted."
             and! trusted = extension "trusted_proxies" networks (IpNetworkSet.Empty, "no inbound PROXY header") "Whose connections begin with a PROXY header, versions 1 and 2, that says who the client is."
             and! tls = optional "tls_context" (Kind.some (record "the TLS settings" listenerTls)) (None, "no TLS") "Terminates TLS."
@@ -70,16 +70,16 @@ module ConfigKeys =
 
     let private target =
         mapping {
-            let! name = required "name" Kind.name "What the target is called in logs and metrics; unique in its proxy. For `sni`, the server name that chooses it: a name, `*.suffix` or `*`."
-            and! address = required "address" Kind.targetAddress "Where to connect to."
-            and! proxy = optional "proxy" (Kind.some Kind.socksProxy) (None, "direct") "A SOCKS5 proxy to connect through. The credentials are percent-decoded, 1 to 255 bytes each, and never shown."
+            let! name = required "name" Value.name "What the target is called in logs and metrics; unique in its proxy. For `sni`, the server name that chooses it: a name, `*.suffix` or `*`."
+            and! address = required "address" Value.targetAddress "Where to connect to."
+            and! proxy = optional "proxy" (Kind.some Value.socksProxy) (None, "direct") "A SOCKS5 proxy to connect through. The credentials are percent-decoded, 1 to 255 bytes each, and never shown."
             and! attempts = optional "connect_attempts" (Kind.integer 0 Defaults.maxConnectAttempts) (1, "one attempt") "How often to try; 0 and 1 are the same."
-            and! backoff = optional "connect_backoff" Kind.duration (Duration.Zero, "no wait") "The wait before the second attempt; it doubles for each further one, up to an hour."
-            and! connectTimeout = optional "connect_timeout" Kind.duration (Defaults.connectTimeout, "`10s`") "For one attempt: resolving, connecting, SOCKS5, PROXY header and TLS handshake."
-            and! resolveTimeout = optional "resolve_timeout" Kind.duration noLimit "For resolving the target's name; only read with `enable_dual_stack`."
-            and! readTimeout = optional "read_timeout" Kind.duration noLimit "Ends a connection when the target has neither sent nor taken anything for so long."
-            and! writeTimeout = optional "write_timeout" Kind.duration noLimit "Ends a connection when a write to the target is pending and not one byte is taken for so long."
-            and! keepAlive = optional "keepalive_interval" Kind.keepAlive (KeepAlive.Every Defaults.keepAliveSeconds, "`15s`, as for `0`") "TCP keep-alive: idle time and interval, rounded up to a second."
+            and! backoff = optional "connect_backoff" Value.duration (Duration.Zero, "no wait") "The wait before the second attempt; it doubles for each further one, up to an hour."
+            and! connectTimeout = optional "connect_timeout" Value.duration (Defaults.connectTimeout, "`10s`") "For one attempt: resolving, connecting, SOCKS5, PROXY header and TLS handshake."
+            and! resolveTimeout = optional "resolve_timeout" Value.duration noLimit "For resolving the target's name; only read with `enable_dual_stack`."
+            and! readTimeout = optional "read_timeout" Value.duration noLimit "Ends a connection when the target has neither sent nor taken anything for so long."
+            and! writeTimeout = optional "write_timeout" Value.duration noLimit "Ends a connection when a write to the target is pending and not one byte is taken for so long."
+            and! keepAlive = optional "keepalive_interval" Value.keepAlive (KeepAlive.Every Defaults.keepAliveSeconds, "`15s`, as for `0`") "TCP keep-alive: idle time and interval, rounded up to a second."
             and! tls = optional "tls_context" (Kind.some (record "the TLS settings" targetTls)) (None, "no TLS") "Connects with TLS."
             return
                 { Name = name
@@ -101,8 +101,8 @@ module ConfigKeys =
     let private options =
         mapping {
             let! limit = optional "connection_limit" (Kind.integer 0 System.Int32.MaxValue) (0, "`0`: no limit") "How many connections may be open at once; further ones are reset."
-            and! lifetime = optional "connection_lifetime" Kind.duration noLimit "Ends a connection so long after its accept, whatever it does."
-            and! log = optional "connection_log" Kind.path ("", "no log") "File to which a JSON object is appended for every connection."
+            and! lifetime = optional "connection_lifetime" Value.duration noLimit "Ends a connection so long after its accept, whatever it does."
+            and! log = optional "connection_log" Value.path ("", "no log") "File to which a JSON object is appended for every connection."
             and! policy = optional "connection_load_balancer" policies (Policy.None, "`none`") "Which targets are tried: the first alone, all in order, all in turn, or the one that the client's server name chooses."
             and! header = optional "enable_proxy_header" Kind.boolean (false, "`false`") "Sends a PROXY header to the target."
             and! version = extension "proxy_header_version" (Kind.choice [ "1", ProxyHeaderVersion.V1; "2", ProxyHeaderVersion.V2 ]) (ProxyHeaderVersion.V1, "`1`") "Version 1 (text) or 2 (binary) of that header."
@@ -118,7 +118,7 @@ module ConfigKeys =
 
     let private proxy =
         mapping {
-            let! name = required "name" Kind.name "What the proxy is called in logs and metrics; unique."
+            let! name = required "name" Value.name "What the proxy is called in logs and metrics; unique."
             and! listener = required "listener" (record "a listener" listener) "Where clients connect."
             and! targets = required "targets" (Kind.nonEmptyList (record "a target" target)) "Where connections go; at least one."
             and! options = section "options" "the proxy's options" options "What concerns the proxy as a whole."
@@ -134,7 +134,7 @@ module ConfigKeys =
 
     let private metrics =
         mapping {
-            let! address = optional "address" (Kind.some Kind.metricsAddress) (None, "no statsd") "Where statsd datagrams go."
+            let! address = optional "address" (Kind.some Value.metricsAddress) (None, "no statsd") "Where statsd datagrams go."
             and! prefix = optional "prefix" (Kind.text "text" "a prefix" "edge" "") ("", "no prefix") "Put before every metric's name, with a dot."
             and! format = extension "format" metricsFormats (MetricsFormat.DogStatsD, "`dogstatsd`") "How tags are written; `plain` has none."
             and! () = retired "proxy" "metrics through a proxy are not supported; remove this key"
@@ -153,16 +153,16 @@ module ConfigKeys =
 
     let private admin =
         mapping {
-            let! address = extension "address" (Kind.some Kind.adminAddress) (None, "no admin server") "Where the admin server listens."
+            let! address = extension "address" (Kind.some Value.adminAddress) (None, "no admin server") "Where the admin server listens."
             return address
         }
 
     let private application =
         mapping {
-            let! sentryDsn = optional "sentry_dsn" Kind.sentryDsn ("", "no error reporting") "Where Bitflow's own errors are reported. Never shown."
+            let! sentryDsn = optional "sentry_dsn" Value.sentryDsn ("", "no error reporting") "Where Bitflow's own errors are reported. Never shown."
             and! metrics = section "metrics" "the metrics settings" metrics "Statsd."
             and! level, format = section "log" "the log settings" log "The log."
-            and! shutdownTimeout = extension "shutdown_timeout" Kind.duration (Duration.Zero, "`0`: as long as it takes") "How long a shutdown waits for open connections before it resets them."
+            and! shutdownTimeout = extension "shutdown_timeout" Value.duration (Duration.Zero, "`0`: as long as it takes") "How long a shutdown waits for open connections before it resets them."
             and! admin = extension "admin" (record "the admin settings" admin) (None, "no admin server") "The admin server."
             and! engine = extension "engine" (Kind.choice [ "auto", Engine.Auto; "linux", Engine.Linux; "managed", Engine.Managed ]) (Engine.Auto, "`auto`") "What moves the bytes; a change needs a restart."
             return

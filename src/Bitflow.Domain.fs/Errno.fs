@@ -29,7 +29,7 @@ module Errno =
     [<Literal>]
     let ENOTDIR = 20
 
-    /// Of connect, a blackhole route.
+    /// Of connect, a blackhole route; of accept, a socket that does not listen.
     [<Literal>]
     let EINVAL = 22
 
@@ -69,6 +69,9 @@ module Errno =
     /// A kernel without that family.
     [<Literal>]
     let EAFNOSUPPORT = 97
+
+    [<Literal>]
+    let EADDRINUSE = 98
 
     [<Literal>]
     let EADDRNOTAVAIL = 99

@@ -36,6 +36,8 @@ type IoFault =
     | NoTcp = 16
     /// ENOSPC of epoll_ctl: the user's share of watches is used up (fs.epoll.max_user_watches).
     | NoWatches = 17
+    /// EINVAL of accept: somebody has shut the listening socket down.
+    | NotListening = 18
     /// No other. With an errno added to it, the one that it was.
     | Other = 1_000
 
@@ -146,6 +148,7 @@ module IoFaults =
         | IoFault.NoStreamSocket -> "is no stream socket"
         | IoFault.TlsProtocol -> "broke the TLS protocol"
         | IoFault.NoTcp -> "is unreachable: its host knows no TCP"
+        | IoFault.NotListening -> "listens no more: whoever shares it has shut it down"
         | IoFault.Other -> "failed"
         | fault ->
             let errno = int fault - int IoFault.Other

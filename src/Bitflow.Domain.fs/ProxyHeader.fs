@@ -126,7 +126,7 @@ module ProxyHeaderFault =
         | ProxyHeaderFault.FieldCount count -> $"a PROXY line with {count} fields after its protocol instead of 4"
         | ProxyHeaderFault.BadAddress text -> $"a PROXY line with {quoted text} for an address"
         | ProxyHeaderFault.WrongFamily text -> $"a PROXY line with {quoted text}, an address of the other family"
-        | ProxyHeaderFault.BadPort text -> $"a PROXY line with {quoted text} for a port; 0 to 65535 without leading zeros"
+        | ProxyHeaderFault.BadPort text -> $"a PROXY line with {quoted text} for a port; 0 to {Address.maxPort} without leading zeros"
         | ProxyHeaderFault.Ended 0 -> "the connection ended before a PROXY header"
         | ProxyHeaderFault.Ended 1 -> "the connection ended after 1 byte of a PROXY header"
         | ProxyHeaderFault.Ended received -> $"the connection ended after {received} bytes of a PROXY header"

@@ -40,7 +40,7 @@ module ProxyHeaderText =
 
     let private readPort (text: string) =
         let plain = text.Length <= 5 && String.forall Char.IsAsciiDigit text && (text.Length = 1 || text[0] <> '0')
-        if plain && int text <= 65535 then Ok(int text) else Error(ProxyHeaderFault.BadPort text)
+        if plain && int text <= Address.maxPort then Ok(int text) else Error(ProxyHeaderFault.BadPort text)
 
     let private readAddress wantsV4 (text: string) =
         match IpAddress.tryParse text with

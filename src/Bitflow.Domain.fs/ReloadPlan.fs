@@ -72,14 +72,14 @@ type ReloadPlan =
         | Some step -> step.Fate
         | None -> ProxyFate.Kept
 
-    /// Of an address that is to be opened: a socket that overlaps with it and is closed by the same plan. New sockets are opened before
-    /// old ones close, so that a failure can leave everything as it was: together the two cannot be.
+    /// Of an address that is to be opened: the sockets that overlap with it and are closed by the same plan. New sockets are opened before
+    /// old ones close, so that a failure can leave everything as it was: together they cannot be.
     member this.InTheWayOf(address: Address) =
-        this.Sockets |> List.tryFind (fun s -> s.Fate = SocketFate.Closed && ListenerAddress.overlap s.Address address)
+        this.Sockets |> List.filter (fun s -> s.Fate = SocketFate.Closed && ListenerAddress.overlap s.Address address)
 
     /// Whether it is known beforehand that the reload fails.
     member this.IsObstructed =
-        this.Sockets |> List.exists (fun s -> s.Fate = SocketFate.Opened && (this.InTheWayOf s.Address).IsSome)
+        this.Sockets |> List.exists (fun s -> s.Fate = SocketFate.Opened && not (this.InTheWayOf s.Address).IsEmpty)
 
     member this.ChangesNothing =
         this.Application.IsEmpty
@@ -265,80 +265,3 @@ module ReloadPlan =
     let served (before: ConfigSnapshot) (after: ConfigSnapshot) : ConfigSnapshot =
         let application = { after.Config.Application with Engine = before.Config.Application.Engine }
         { after with Config = { after.Config with Application = application } }
-
-    let private proxyLine (step: ProxyStep) =
-        match step.Fate with
-        | ProxyFate.Kept -> $"proxy {step.Name}: kept, nothing changed"
-        | ProxyFate.Started -> $"proxy {step.Name}: started"
-        | ProxyFate.Stopped -> $"proxy {step.Name}: stopped; its open connections go on until they end"
-        | ProxyFate.Replaced differences ->
-            let what = String.concat ", " differences
-            $"proxy {step.Name}: replaced ({what}); open connections keep the old settings, new ones get the new"
-
-    let private isInherited address =
-        match address with
-        | Address.Descriptor _
-        | Address.NamedDescriptor _ -> true
-        | _ -> false
-
-    let private wayAround (closing: SocketStep) (address: Address) =
-        if closing.Address = address && isInherited address then
-            $"{closing.Owner} listens there, and an inherited socket changes hands only with a restart"
-        elif isInherited closing.Address then
-            $"{closing.Owner} listens there with {closing.Address}, which is inherited; go on writing {closing.Address}, or restart without it"
-        else
-            $"{closing.Owner} listens on {closing.Address} until the new sockets are open; free it with one reload and bring {address} with the next, or restart"
-
-    /// Why an address cannot be listened on where a socket of Bitflow itself is in its way, and what to do.
-    /// `holder` is the address by which that socket was asked for.
-    [<CompiledName "Obstacle">]
-    let obstacle (plan: ReloadPlan) (address: Address) (holder: Address) : string =
-        let steps = plan.Sockets |> List.filter (fun s -> ListenerAddress.isSame s.Address holder)
-        match steps |> List.tryFind (fun s -> s.Fate = SocketFate.Closed), steps with
-        | Some closing, _ -> wayAround closing address
-        | None, staying :: _ -> $"{staying.Owner} listens there with {staying.Address}, and is to go on; one of the two needs another address or port"
-        | None, [] -> $"it is listened on as {holder}; restart"
-
-    let private socketLine (plan: ReloadPlan) (step: SocketStep) =
-        let owner = match step.Owner with SocketOwner.Proxy name -> name | SocketOwner.Admin -> string step.Owner
-        match step.Fate, plan.InTheWayOf step.Address with
-        | SocketFate.Opened, Some closing ->
-            $"listening socket {step.Address}: cannot be opened, for {owner}, by this reload: {wayAround closing step.Address}"
-        | SocketFate.Opened, None -> $"listening socket {step.Address}: opened, for {owner}"
-        | SocketFate.Kept, _ -> $"listening socket {step.Address}: kept open, for {owner}"
-        | SocketFate.Closed, _ when isInherited step.Address ->
-            $"listening socket {step.Address}: closed; it was inherited, and only a restart can bring it back: where its service manager still holds it, clients connect and wait in vain"
-        | SocketFate.Closed, _ when step.Owner = SocketOwner.Admin -> $"listening socket {step.Address}: closed; the admin server had it"
-        | SocketFate.Closed, _ -> $"listening socket {step.Address}: closed; connections accepted through it go on until they end"
-
-    let private logLine (step: LogStep) =
-        match step.Fate with
-        | SocketFate.Kept -> $"connection log {step.Path}: kept open"
-        | SocketFate.Opened -> $"connection log {step.Path}: opened"
-        | SocketFate.Closed -> $"connection log {step.Path}: closed once the last connection that began with it has ended"
-
-    let private engineLines (plan: ReloadPlan) =
-        if plan.EngineNeedsRestart then [ "application.engine: changed, in force only after a restart" ] else []
-
-    /// What of the plan is not done with by carrying it out, among its lines: the log says so in a warning.
-    [<CompiledName "Warnings">]
-    let warnings (plan: ReloadPlan) : IReadOnlyList<string> =
-        [| for step in plan.Sockets do
-               if step.Fate = SocketFate.Closed && isInherited step.Address then socketLine plan step
-           yield! engineLines plan |]
-
-    /// The plan in words, a line a step: what `bitflow diff` prints and the log says at a reload.
-    [<CompiledName "Describe">]
-    let describe (plan: ReloadPlan) : IReadOnlyList<string> =
-        [| yield! plan.Proxies |> List.map proxyLine
-           yield! plan.Sockets |> List.map (socketLine plan)
-           yield! plan.Logs |> List.map logLine
-           let fails = plan.IsObstructed
-           for key in plan.Application do
-               if fails then $"application.{key}: changed" else $"application.{key}: changed, in force at once"
-           yield! engineLines plan
-           if fails then
-               "as it stands this reload fails, and everything stays as it is"
-           if plan.ChangesNothing then
-               "nothing changes" |]
-        :> IReadOnlyList<string>

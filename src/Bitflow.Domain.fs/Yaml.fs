@@ -10,101 +10,6 @@ open System.Text.Unicode
 open YamlDotNet.Core
 open YamlDotNet.Core.Events
 
-/// A place in a file, as editors count it: lines and columns from 1, a column being one UTF-16 unit.
-[<Struct>]
-type Position =
-    { Line: int
-      Column: int }
-
-    static member Start = { Line = 1; Column = 1 }
-
-/// Where in the tree a value stands: `server.proxies[0].name`.
-[<RequireQualifiedAccess>]
-type YamlPath =
-    | Root
-    | Key of parent: YamlPath * name: string
-    | Element of parent: YamlPath * index: int
-
-    static member (/)(parent, name) = Key(parent, name)
-    static member (/)(parent, index) = Element(parent, index)
-
-    /// The whole file is `file`; a key that is no plain word is quoted.
-    override this.ToString() =
-        let shown (name: string) =
-            let isWord = name <> "" && name |> String.forall (fun c -> Char.IsAsciiLetterOrDigit c || c = '_' || c = '-')
-            if isWord then name else $"\"{name}\""
-        let rec write (text: StringBuilder) path : StringBuilder =
-            match path with
-            | Root -> text
-            | Key(Root, name) -> text.Append(shown name)
-            | Key(parent, name) -> (write text parent).Append('.').Append(shown name)
-            | Element(parent, index) -> (write text parent).Append('[').Append(index).Append(']')
-        match this with
-        | Root -> "file"
-        | _ -> (write (StringBuilder()) this).ToString()
-
-[<RequireQualifiedAccess>]
-module YamlPath =
-    /// The path that a plain text names. Keys are plain words: none that Bitflow knows needs quotes.
-    let parse (text: string) =
-        let step (path: YamlPath) (part: string) =
-            match part.Split('[', 2) with
-            | [| name; index |] ->
-                let path = path / name
-                match Int32.TryParse(index.TrimEnd ']') with
-                | true, index -> path / index
-                | _ -> path
-            | _ -> path / part
-        if text = "" || text = "file" then YamlPath.Root
-        else text.Split '.' |> Array.fold step YamlPath.Root
-
-/// A value of the file and where it begins. What an alias stands for keeps the place where it is written.
-[<NoComparison; ReferenceEquality>]
-type YamlNode = { At: Position; Value: YamlValue }
-
-and [<RequireQualifiedAccess; NoComparison; ReferenceEquality>] YamlValue =
-    /// Nothing, `~`, or `null`.
-    | Null
-    /// A quoted scalar (or a block, or one tagged `!!str`) is text whatever it looks like.
-    | Scalar of text: string * quoted: bool
-    | Sequence of YamlNode array
-    /// In the order of the file, each name once; merged entries (`<<`) stand last.
-    | Mapping of YamlEntry array
-
-and [<NoComparison; ReferenceEquality>] YamlEntry =
-    { Name: string
-      NameAt: Position
-      Node: YamlNode }
-
-/// What makes a file unreadable, whatever its keys mean.
-[<RequireQualifiedAccess>]
-type YamlFault =
-    | TooLarge
-    | NotUtf8 of value: byte
-    | NulByte
-    | TooDeep
-    | TooManyNodes
-    | SecondDocument
-    | DuplicateKey of firstLine: int
-    | KeyIsNoText
-    /// Empty where no name stands behind the `*`.
-    | UnknownAnchor of name: string
-    /// An alias inside the very node that it names.
-    | AliasOfItself of name: string
-    | MergeOfNoMapping
-    | UnknownTag of tag: string
-    /// `[::]:443` without quotes opens a list. The text is not kept: it may stand in a value that is secret.
-    | UnquotedIpv6
-    | IndentingTab
-    | Malformed of reason: string
-
-/// Something that was found at a place of a file. Not a tuple: generic code for tuples of values is left to be compiled at every start.
-[<NoComparison; NoEquality>]
-type Found<'T> =
-    { At: Position
-      Path: YamlPath
-      What: 'T }
-
 /// What reading came to. A fault that ends the reading leaves no tree; all others stand beside it.
 [<NoComparison; ReferenceEquality>]
 type YamlDocument =
@@ -116,42 +21,6 @@ type YamlDocument =
 /// an alias bomb costs what it says in the file; its size after expansion is counted without expanding it.
 [<RequireQualifiedAccess>]
 module Yaml =
-    let maxBytes = 4 * 1024 * 1024
-    let maxNesting = 32
-    let maxNodes = 1_000_000
-
-    let describe fault =
-        match fault with
-        | YamlFault.TooLarge -> $"the file has more than {maxBytes} bytes (4 MiB); write a smaller one"
-        | YamlFault.NotUtf8 value -> $"the byte 0x{value:X2} is not UTF-8; save the file as UTF-8"
-        | YamlFault.NulByte -> "a NUL byte stands here; a configuration is text, remove it"
-        | YamlFault.TooDeep -> $"nested more than {maxNesting} levels deep; no key of a configuration is"
-        | YamlFault.TooManyNodes -> $"more than {maxNodes} values, aliases expanded; write fewer"
-        | YamlFault.SecondDocument -> "a second document begins here; a configuration is one document, remove the \"---\" and what follows"
-        | YamlFault.DuplicateKey firstLine -> $"the key is already in line {firstLine}; keep one of the two"
-        | YamlFault.KeyIsNoText -> "a key must be a word, not a list or a mapping"
-        | YamlFault.UnknownAnchor name when name.StartsWith ':' ->
-            $"\"*\" begins an alias in YAML; for every address write \"{name}\", without it and in quotes"
-        | YamlFault.UnknownAnchor "" -> "\"*\" begins an alias in YAML; quote it, as in \"*\""
-        | YamlFault.UnknownAnchor name when name.StartsWith '.' -> $"\"*\" begins an alias in YAML; quote the text, as in \"*{name}\""
-        | YamlFault.UnknownAnchor name -> $"no anchor \"&{name}\" stands above; define it before its alias \"*{name}\""
-        | YamlFault.AliasOfItself name -> $"the alias \"*{name}\" stands inside the value that it names; move it out"
-        | YamlFault.MergeOfNoMapping -> "\"<<\" merges mappings; write an alias of a mapping, or a list of such aliases"
-        | YamlFault.UnknownTag tag ->
-            let written = tag.Replace("tag:yaml.org,2002:", "!!", StringComparison.Ordinal)
-            $"the tag \"{written}\" has no meaning here; remove it"
-        | YamlFault.UnquotedIpv6 -> "an address that begins with a bracket is a list to YAML; quote it, as in \"[::]:443\""
-        | YamlFault.IndentingTab -> "a tab indents this line; YAML indents with spaces, replace the tab"
-        | YamlFault.Malformed reason -> $"not YAML ({reason.TrimEnd '.'}); look for a wrong indentation, a missing quote, or a colon without a space behind it"
-
-    /// The same fault without what it quotes, for values that are secret.
-    let withoutText fault =
-        match fault with
-        | YamlFault.UnknownAnchor _ -> YamlFault.UnknownAnchor "…"
-        | YamlFault.AliasOfItself _ -> YamlFault.AliasOfItself "…"
-        | YamlFault.UnknownTag _ -> YamlFault.UnknownTag "!…"
-        | fault -> fault
-
     /// The beginnings of lines: a position is found by binary search. The parser's own marks count the separators of
     /// Unicode as line ends and step behind the last line; editors do not.
     let private lineStarts (text: string) =
@@ -272,7 +141,7 @@ module Yaml =
 
         let spend at path weight =
             nodes <- nodes + weight
-            if nodes > int64 maxNodes then stop at path YamlFault.TooManyNodes
+            if nodes > int64 YamlLimit.maxNodes then stop at path YamlFault.TooManyNodes
 
         /// Explicit keys win over merged ones, and the first of several merged mappings over the later ones.
         let merge (entries: ResizeArray<YamlEntry>) (names: Dictionary<string, Position>) (path: YamlPath) (merged: YamlNode, isFaulty: bool) =
@@ -309,12 +178,12 @@ module Yaml =
                 untagged ()
 
         let collection path depth at (tag: TagName) ownTag =
-            if depth > maxNesting then stop at path YamlFault.TooDeep
+            if depth > YamlLimit.maxNesting then stop at path YamlFault.TooDeep
             match coreTag tag with
             | ValueSome name when name = "" || name = ownTag -> ()
             | _ -> fault at path (YamlFault.UnknownTag tag.Value)
 
-        /// The recursion is as deep as `maxNesting` at most.
+        /// The recursion is as deep as `YamlLimit.maxNesting` at most.
         let rec node (path: YamlPath) depth (event: ParsingEvent) : Measured =
             let at = place event.Start
             spend at path 1L
@@ -327,7 +196,7 @@ module Yaml =
                     nothing at
                 | true, target ->
                     spend at path (target.Weight - 1L)
-                    if depth + target.Height > maxNesting then stop at path YamlFault.TooDeep
+                    if depth + target.Height > YamlLimit.maxNesting then stop at path YamlFault.TooDeep
                     target
                 | _ ->
                     fault at path (YamlFault.UnknownAnchor name)
@@ -426,7 +295,7 @@ module Yaml =
 
     /// The tree of a file's bytes, or why there is none. Never throws.
     let read (bytes: ReadOnlySpan<byte>) : YamlDocument =
-        if bytes.Length > maxBytes then
+        if bytes.Length > YamlLimit.maxBytes then
             refused Position.Start YamlFault.TooLarge
         else
             let bytes = if bytes.StartsWith(ReadOnlySpan byteOrderMark) then bytes.Slice 3 else bytes
@@ -442,29 +311,3 @@ module Yaml =
 
     /// The same for text that is known to be text.
     let readString (text: string) : YamlDocument = read (ReadOnlySpan(Encoding.UTF8.GetBytes(if isNull text then "" else text)))
-
-    /// What stands at a path of the tree, where all of it exists. Every step is looked for once, however many paths go by it: a mapping may have thousands of keys.
-    let finderIn (root: YamlNode) : YamlPath -> YamlNode voption =
-        let known = Dictionary<YamlPath, YamlNode voption>()
-        let rec find path =
-            match known.TryGetValue path with
-            | true, found -> found
-            | _ ->
-                let found = look path
-                known[path] <- found
-                found
-        and look path =
-            match path with
-            | YamlPath.Root -> ValueSome root
-            | YamlPath.Key(parent, name) ->
-                match find parent with
-                | ValueSome { Value = YamlValue.Mapping entries } ->
-                    match entries |> Array.tryFind (fun entry -> entry.Name = name) with
-                    | Some entry -> ValueSome entry.Node
-                    | None -> ValueNone
-                | _ -> ValueNone
-            | YamlPath.Element(parent, index) ->
-                match find parent with
-                | ValueSome { Value = YamlValue.Sequence items } when index < items.Length -> ValueSome items[index]
-                | _ -> ValueNone
-        find

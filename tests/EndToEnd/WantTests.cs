@@ -8,12 +8,6 @@ namespace Bitflow.Tests.EndToEnd;
 /// <summary>The kernel has no memory for a relay, or no watch for a client: whoever reads the log learns that it is this machine, and not a peer.</summary>
 public sealed class WantTests
 {
-    private static string[] Refusing(string call, int errno, int from = 0) =>
-    [
-        "python3", Path.Combine(Repository.Root, "tests/Fixtures/with_a_call_refused.py"),
-        call, errno.ToString(System.Globalization.CultureInfo.InvariantCulture), from.ToString(System.Globalization.CultureInfo.InvariantCulture),
-    ];
-
     private static string Proxy(string target) =>
         $$"""
         - name: web
@@ -25,7 +19,7 @@ public sealed class WantTests
     public async Task A_relay_that_the_kernel_has_no_buffers_for_is_nobodys_reset()
     {
         using Peer echo = Peer.Echo();
-        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(echo.Address), engine: "linux", launcher: Refusing("recvfrom", Errno.ENOBUFS));
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(echo.Address), engine: "linux", launcher: SystemCallFilter.Refusing("recvfrom", Errno.ENOBUFS));
         using Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint());
         await client.SendAllAsync("hello"u8.ToArray());
         Assert.Equal(SocketError.ConnectionReset, await client.EndingAsync());
@@ -45,7 +39,7 @@ public sealed class WantTests
         foreach (int from in new[] { Bound, Bound + 1 })
         {
             using Peer echo = Peer.Echo();
-            using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(echo.Address), engine: "linux", launcher: Refusing("epoll_ctl", Errno.ENOSPC, from));
+            using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(echo.Address), engine: "linux", launcher: SystemCallFilter.Refusing("epoll_ctl", Errno.ENOSPC, from));
             var served = new List<Socket>();
             while (await IsServedAsync(bitflow, served))
                 Assert.InRange(served.Count, 1, Bound);

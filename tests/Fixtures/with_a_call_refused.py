@@ -2,7 +2,7 @@
 
 with_a_call_refused.py CALL ERRNO FROM PROGRAM [ARGUMENTS]
 
-CALL is "recvfrom", or "epoll_ctl": of the latter only those for descriptors from FROM on, the others being let through; 0 for all.
+CALL is one of those below; "recvfrom" and "epoll_ctl" only where it is for a descriptor from FROM on, the others being let through; 0 for all.
 """
 import ctypes
 import os
@@ -12,7 +12,12 @@ import sys
 
 ON_X64 = platform.machine() == "x86_64"
 # The number of the call, and which of its arguments is the descriptor that FROM is about.
-CALLS = {"recvfrom": (45 if ON_X64 else 207, 0), "epoll_ctl": (233 if ON_X64 else 21, 2)}
+CALLS = {
+    "recvfrom": (45 if ON_X64 else 207, 0),
+    "epoll_ctl": (233 if ON_X64 else 21, 2),
+    "eventfd2": (290 if ON_X64 else 19, 0),
+    "epoll_create1": (291 if ON_X64 else 20, 0),
+}
 LOAD, JUMP_IF_EQUAL, JUMP_IF_NOT_BELOW, RETURN = 0x20, 0x15, 0x35, 0x06
 ALLOW, ANSWER_ERRNO = 0x7FFF0000, 0x00050000
 SET_NO_NEW_PRIVS, SET_SECCOMP, MODE_FILTER = 38, 22, 2

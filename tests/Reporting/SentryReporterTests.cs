@@ -15,7 +15,7 @@ public sealed class SentryReporterTests
         Guid.NewGuid(), DateTimeOffset.UtcNow, "bitflow@test", "host", message, message,
         FSharpList<Tuple<string, string>>.Empty, FSharpList<SentryException>.Empty, FSharpList<SentryFrame>.Empty);
 
-    private static SentryDsn Dsn(string host) => Sentry.ParseDsn($"http://key:hunter2@{host}/prefix/42").ResultValue.Value;
+    private static SentryDsn Dsn(string host) => SentryDsnModule.Parse($"http://key:hunter2@{host}/prefix/42").ResultValue.Value;
 
     /// <summary>A server that gives each request the same answer; what it was sent so far.</summary>
     private static (Peer Server, string Host, List<string> Received) Play(string status, string headers = "")

@@ -12,7 +12,7 @@ internal static class DiffCommand
         ConfigSnapshot? to = Snapshot(after);
         if (from is null || to is null)
             return ExitStatus.Unusable;
-        foreach (string line in ReloadPlanModule.Describe(ReloadPlanModule.Make(from, to)))
+        foreach (string line in ReloadReport.Describe(ReloadPlanModule.Make(from, to)))
             Screen.Say(Shown.Escaped(line));
         return ExitStatus.Done;
     }

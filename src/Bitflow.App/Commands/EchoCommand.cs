@@ -46,7 +46,7 @@ internal static class EchoCommand
     {
         public void OnAccepted(Connection connection) => _ = EchoAsync(connection);
 
-        public void OnAcceptFault(IoFault fault) => Screen.Complain(Tone.Doubtful, $"bitflow echo: accepting failed: this process {IoFaults.Describe(fault)}");
+        public void OnAcceptFault(IoFault fault) => Screen.Complain(Tone.Doubtful, $"bitflow echo: accepting failed: {IoFaults.Reason(fault)}");
 
         private static async Task EchoAsync(Connection connection)
         {

@@ -40,12 +40,13 @@ internal static class ServeCommand
             return ExitStatus.Unusable;
         }
 
-        RuntimeSettings.ApplyBeforeSockets(IsManaged(loaded.Config));
         await using var log = new ProgramLog(loaded.Config.Application);
         if (manager.Problem is { } problem)
             log.Warnings([problem]);
         var logs = new ConnectionLogs.ConnectionLogs(log.ConnectionLogs);
-        Engine engine = ChooseEngine(loaded.Config, log.Logger);
+        if (ChooseEngine(loaded.Config.Application.Engine, log) is not { } engine)
+            return ExitStatus.Failed;
+        RuntimeSettings.ApplyBeforeSockets(engine is ManagedEngine);
         using var server = new Server(engine, log.Sessions, log.Server, logs);
         await using var observation = new Observation(log, logs, new LiveState(server));
         var reload = new Reload(path, server, log, observation);
@@ -67,11 +68,28 @@ internal static class ServeCommand
         return await DrainAsync(server, signals, log, observation, manager).ConfigureAwait(false);
     }
 
-    /// <summary>`auto` is the engine that is at home on this system.</summary>
-    private static Engine ChooseEngine(Config config, Microsoft.Extensions.Logging.ILogger log) =>
-        IsManaged(config) ? new ManagedEngine() : new LinuxEngine(log);
+    /// <summary>Null, and said why, where none can run here.</summary>
+    private static Engine? ChooseEngine(Domain.Engine wanted, ProgramLog log)
+    {
+        if (EngineChoice.IsManaged(wanted, OperatingSystem.IsLinux()))
+            return new ManagedEngine();
+        try
+        {
+            return new LinuxEngine(log.Logger);
+        }
+        catch (RefusedCallException e)
+        {
+            var without = EngineChoice.Without(wanted, e.Call, e.Errno);
+            if (without.IsError)
+            {
+                Say([$"bitflow: {without.ErrorValue}"]);
+                return null;
+            }
 
-    private static bool IsManaged(Config config) => config.Application.Engine.IsManaged || !OperatingSystem.IsLinux();
+            log.Warnings([without.ResultValue]);
+            return new ManagedEngine();
+        }
+    }
 
     private static string Status(Server server) => $"serving {server.ProxyCount} proxies on {server.Listeners.Count} listeners";
 

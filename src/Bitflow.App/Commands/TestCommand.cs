@@ -14,7 +14,7 @@ internal static class TestCommand
             return ExitStatus.Unusable;
         }
 
-        ScenarioFile file = Scenario.Read(path, bytes);
+        ScenarioFile file = ScenarioFileModule.Read(path, bytes);
         foreach (string line in file.Errors)
             Screen.Complain(Tone.Bad, line);
         if (file.Errors.Count > 0)

@@ -103,9 +103,9 @@ internal sealed class ProgramLog : IAsyncDisposable
 
     public void Reloaded(string path, ReloadPlan plan)
     {
-        IReadOnlyList<string> warnings = ReloadPlanModule.Warnings(plan);
+        IReadOnlyList<string> warnings = ReloadReport.Warnings(plan);
         ProgramEvents.Reloaded(_log, path);
-        foreach (string line in ReloadPlanModule.Describe(plan))
+        foreach (string line in ReloadReport.Describe(plan))
         {
             if (warnings.Contains(line))
                 ProgramEvents.ReloadWarning(_log, line);

@@ -25,7 +25,7 @@ internal sealed class SentrySink : ILogEventSink
     {
         if (_reporter is not { } reporter)
             return;
-        if (logEvent.Exception is null && reporter.KeepsBack(Sentry.MessageFingerprint(logEvent.MessageTemplate.Text, Message(logEvent), Tags(logEvent))))
+        if (logEvent.Exception is null && reporter.KeepsBack(SentryEventModule.MessageFingerprint(logEvent.MessageTemplate.Text, Message(logEvent), Tags(logEvent))))
             return;
         // Only here is it known who speaks; the names of the calls are looked up later and elsewhere.
         StackTrace? here = logEvent.Exception is null ? new StackTrace(fNeedFileInfo: false) : null;

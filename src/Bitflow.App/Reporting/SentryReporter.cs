@@ -25,11 +25,11 @@ internal sealed class SentryReporter : IAsyncDisposable
     private readonly CancellationTokenSource _abandon = new();
     private readonly SentryTransport _transport;
     private readonly Task _sending;
-    private volatile SentryRateLimits _serverLimits = Sentry.NoRateLimits;
-    private volatile RepeatLimit<string> _ownLimit = Sentry.EventLimit();
+    private volatile SentryRateLimits _serverLimits = SentryRateLimitsModule.None;
+    private volatile RepeatLimit<string> _ownLimit = SentryEventModule.Limit();
 
     private readonly IReportingEvents _events;
-    private SentryDiscards _discards = Sentry.NoDiscards;
+    private SentryDiscards _discards = SentryDiscardsModule.None;
     private long _overflown;
     private long _backedOff;
     private long _repeated;
@@ -48,7 +48,7 @@ internal sealed class SentryReporter : IAsyncDisposable
     /// </summary>
     public bool KeepsBack(string fingerprint)
     {
-        if (Sentry.MayNotSendEvents(MonotonicClock.Now, _serverLimits))
+        if (SentryRateLimitsModule.MayNotSendEvents(MonotonicClock.Now, _serverLimits))
             Interlocked.Increment(ref _backedOff);
         else if (RepeatLimit.IsSpent(MonotonicClock.Now, fingerprint, _ownLimit))
             Interlocked.Increment(ref _repeated);
@@ -104,23 +104,23 @@ internal sealed class SentryReporter : IAsyncDisposable
             return;
         }
 
-        if (Sentry.MayNotSendEvents(MonotonicClock.Now, _serverLimits))
+        if (SentryRateLimitsModule.MayNotSendEvents(MonotonicClock.Now, _serverLimits))
         {
             Discard(SentryDiscard.RateLimitBackoff);
             return;
         }
 
         (_, _ownLimit) = RepeatLimit.Sweep(MonotonicClock.Now, _ownLimit);
-        (RepeatVerdict verdict, _ownLimit) = RepeatLimit.Next(MonotonicClock.Now, Sentry.Fingerprint(report), _ownLimit);
+        (RepeatVerdict verdict, _ownLimit) = RepeatLimit.Next(MonotonicClock.Now, SentryEventModule.Fingerprint(report), _ownLimit);
         if (verdict.IsSuppress)
         {
             Discard(SentryDiscard.EventProcessor);
             return;
         }
 
-        _discards = Sentry.Discard(Interlocked.Exchange(ref _overflown, 0), SentryDiscard.QueueOverflow, _discards);
-        _discards = Sentry.Discard(Interlocked.Exchange(ref _backedOff, 0), SentryDiscard.RateLimitBackoff, _discards);
-        _discards = Sentry.Discard(Interlocked.Exchange(ref _repeated, 0), SentryDiscard.EventProcessor, _discards);
+        _discards = SentryDiscardsModule.Add(Interlocked.Exchange(ref _overflown, 0), SentryDiscard.QueueOverflow, _discards);
+        _discards = SentryDiscardsModule.Add(Interlocked.Exchange(ref _backedOff, 0), SentryDiscard.RateLimitBackoff, _discards);
+        _discards = SentryDiscardsModule.Add(Interlocked.Exchange(ref _repeated, 0), SentryDiscard.EventProcessor, _discards);
         for (int attempt = 0; attempt <= Retries && !_abandon.IsCancellationRequested; attempt++)
         {
             (SentryAnswer? answer, string failure) = await _transport.PostAsync(report, _discards, _abandon.Token).ConfigureAwait(false);
@@ -143,22 +143,22 @@ internal sealed class SentryReporter : IAsyncDisposable
     private void Take(SentryAnswer answer)
     {
         _isUnreachable = false;
-        _serverLimits = Sentry.AfterAnswer(MonotonicClock.Now, DateTimeOffset.UtcNow, answer.Status, answer.RateLimits, answer.RetryAfter, _serverLimits);
-        if (Sentry.Took(answer.Status))
+        _serverLimits = SentryRateLimitsModule.AfterAnswer(MonotonicClock.Now, DateTimeOffset.UtcNow, answer.Status, answer.RateLimits, answer.RetryAfter, _serverLimits);
+        if (SentryDiscardsModule.Took(answer.Status))
         {
-            _discards = Sentry.NoDiscards;
+            _discards = SentryDiscardsModule.None;
             return;
         }
 
         Instruments.SentryDropped.Add(1);
         _events.Refused(answer.Status, answer.Error);
-        if (Sentry.DiscardedBy(answer.Status) is { } why)
-            _discards = Sentry.Discard(1, why.Value, _discards);
+        if (SentryDiscardsModule.ByAnswer(answer.Status) is { } why)
+            _discards = SentryDiscardsModule.Add(1, why.Value, _discards);
     }
 
     private void Discard(SentryDiscard why)
     {
         Instruments.SentryDropped.Add(1);
-        _discards = Sentry.Discard(1, why, _discards);
+        _discards = SentryDiscardsModule.Add(1, why, _discards);
     }
 }

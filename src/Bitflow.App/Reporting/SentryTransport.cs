@@ -38,9 +38,9 @@ internal sealed class SentryTransport(SentryDsn dsn) : IDisposable
     public async Task<(SentryAnswer? Answer, string Failure)> PostAsync(SentryEvent report, SentryDiscards discards, CancellationToken token)
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, dsn.Endpoint);
-        request.Headers.TryAddWithoutValidation("X-Sentry-Auth", Sentry.AuthHeader(dsn, Client));
+        request.Headers.TryAddWithoutValidation("X-Sentry-Auth", SentryDsnModule.AuthHeader(dsn, Client));
         request.Headers.TryAddWithoutValidation("User-Agent", Client);
-        request.Content = new ByteArrayContent(Sentry.Envelope(dsn, DateTimeOffset.UtcNow, discards, report));
+        request.Content = new ByteArrayContent(SentryEnvelope.Make(dsn, DateTimeOffset.UtcNow, discards, report));
         request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/x-sentry-envelope");
         try
         {

@@ -59,7 +59,7 @@ internal static class InheritedSockets
             if (WhyAbsent(descriptor) is { } why)
                 throw new ListenException($"{address}: {why}");
             if (!Serving.TryAdd(descriptor, address))
-                throw new ListenException($"{address}: Bitflow itself has descriptor {descriptor}") { Holder = Serving[descriptor] };
+                throw new ListenException(address, ListenFault.NewDescriptorInUseByBitflow(descriptor)) { Holder = Serving[descriptor] };
         }
     }
 

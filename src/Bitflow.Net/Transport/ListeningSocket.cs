@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
-using System.Runtime.InteropServices;
 using Bitflow.Domain;
 using Bitflow.Net.Linux;
 using Bitflow.Net.Transport.Linux;
@@ -131,14 +130,14 @@ internal sealed class ListeningSocket
     private static ListeningSocket OpenTcp(Address.Tcp tcp, IPAddress ip)
     {
         bool v6 = ip.AddressFamily == AddressFamily.InterNetworkV6;
+        bool isEveryAddress = v6 && tcp.host.IsAny && tcp.family.IsEither;
         Socket socket;
         try
         {
             socket = NewSocket(ip.AddressFamily, tcp);
         }
-        catch (ListenException) when (v6 && tcp.host.IsAny && tcp.family.IsEither)
+        catch (ListenException e) when (isEveryAddress && MayLackV6(e))
         {
-            // A kernel without IPv6: `:port` means every IPv4 address.
             return OpenTcp(tcp, IPAddress.Any);
         }
 
@@ -147,18 +146,19 @@ internal sealed class ListeningSocket
         // Not SocketOptionName.ReuseAddress, which sets SO_REUSEPORT too and would let two programs share a port unseen.
         socket.SetRawSocketOption(Libc.SolSocket, Libc.SoReuseAddr, on);
         if (v6)
-            socket.DualMode = tcp.host.IsAny && tcp.family.IsEither;
+            socket.DualMode = isEveryAddress;
         socket.NoDelay = true;
         try
         {
             return Bind(socket, new IPEndPoint(ip, tcp.port), tcp);
         }
-        catch (ListenException e) when (v6 && tcp.host.IsAny && tcp.family.IsEither
-            && e.InnerException is SocketException { SocketErrorCode: SocketError.AddressNotAvailable or SocketError.AddressFamilyNotSupported })
+        catch (ListenException e) when (isEveryAddress && MayLackV6(e))
         {
             return OpenTcp(tcp, IPAddress.Any);
         }
     }
+
+    private static bool MayLackV6(ListenException e) => e.Fault is { } fault && ListenFaultModule.MayLackV6(fault);
 
     private static IPAddress[] LocalAddresses(Address.Tcp tcp, CancellationToken giveUp)
     {
@@ -174,12 +174,12 @@ internal sealed class ListeningSocket
                 }
                 catch (SocketException e)
                 {
-                    throw new ListenException($"{tcp}: the name {name.Item} does not resolve ({e.Message})", e);
+                    throw new ListenException(tcp, ListenFault.NewNameWithoutAddress(name.Item, e.Message), e);
                 }
 
                 AddressFamily? wanted = tcp.family.IsV4 ? AddressFamily.InterNetwork : tcp.family.IsV6 ? AddressFamily.InterNetworkV6 : null;
                 IPAddress[] usable = [.. all.Where(a => wanted is null || a.AddressFamily == wanted).Distinct()];
-                return usable.Length > 0 ? usable : throw new ListenException($"{tcp}: the name {name.Item} has no address of that family");
+                return usable.Length > 0 ? usable : throw new ListenException(tcp, ListenFault.NewNameWithoutFamily(name.Item));
             default:
                 return [tcp.family.IsV4 || !Socket.OSSupportsIPv6 ? IPAddress.Any : IPAddress.IPv6Any];
         }
@@ -191,40 +191,33 @@ internal sealed class ListeningSocket
         if (Libc.Identify(path) is { } there)
         {
             if (!there.IsSocket)
-                throw new ListenException($"{address}: something that is no socket is at that path; move it away");
+                throw new ListenException(address, ListenFault.NoSocketAtPath);
             if (Ours.Keys.FirstOrDefault(ours => ours._boundFile == there || ours.Local.Equals(Endpoint.NewUnix(path))) is { } holder)
                 throw TakenByUs(address, holder);
-            using Socket probe = NewSocket(AddressFamily.Unix, address);
-            probe.Blocking = false;
-            SocketError answer = SocketError.Success;
-            try
-            {
-                probe.Connect(new UnixDomainSocketEndPoint(path));
-            }
-            catch (SocketException e)
-            {
-                answer = e.SocketErrorCode;
-            }
-
-            if (answer != SocketError.ConnectionRefused)
-                throw new ListenException($"{address}: {WhyNotStale(answer)}");
+            if (ListenFaultModule.OfProbe(Probe(address)) is { IsSome: true, Value: var fault })
+                throw new ListenException(address, fault);
             if (Libc.Unlink(path) != 0)
-                throw new ListenException($"{address}: the stale socket at that path cannot be removed; check the permissions of its directory");
+                throw new ListenException(address, ListenFault.StaleStaysAtPath);
         }
 
         return Bind(NewSocket(AddressFamily.Unix, address), new UnixDomainSocketEndPoint(path), address, path);
     }
 
-    /// <summary>What a socket that did not refuse us says of whoever it is.</summary>
-    private static string WhyNotStale(SocketError answer) => answer switch
+    /// <summary>The errno that connecting there is answered with; 0 where somebody listens.</summary>
+    private static int Probe(Address.UnixPath address)
     {
-        SocketError.Success => "another process listens there; stop it, or choose another path",
-        SocketError.WouldBlock => "another process listens there, and its backlog is full; stop it, or choose another path",
-        SocketError.ProtocolType => "a socket of another kind, of datagrams or of packets, is at that path; stop whoever made it and remove it, or choose another path",
-        SocketError.AccessDenied =>
-            "permission denied, so that nobody can tell whether somebody listens there; remove the socket if it is stale, or let Bitflow's user write to it",
-        _ => $"whether somebody listens there cannot be told ({new SocketException((int)answer).Message}); remove the socket if it is stale, or choose another path",
-    };
+        using Socket probe = NewSocket(AddressFamily.Unix, address);
+        probe.Blocking = false;
+        try
+        {
+            probe.Connect(new UnixDomainSocketEndPoint(address.path));
+            return 0;
+        }
+        catch (SocketException e)
+        {
+            return e.NativeErrorCode;
+        }
+    }
 
     /// <summary>A name need not be unique (SD-3): all sockets that bear it serve.</summary>
     private static List<ListeningSocket> InheritAll(Address address, IReadOnlyList<int> descriptors)
@@ -269,7 +262,7 @@ internal sealed class ListeningSocket
         }
         catch (SocketException e)
         {
-            throw new ListenException($"{address}: descriptor {descriptor} is no socket ({e.Message})", e);
+            throw new ListenException(address, ListenFault.NewNoSocket(descriptor, e.Message), e);
         }
 
         Span<byte> accepting = stackalloc byte[4];
@@ -286,15 +279,15 @@ internal sealed class ListeningSocket
 
         socket.Dispose();
         if (!listens)
-            throw new ListenException($"{address}: descriptor {descriptor} is no listening stream socket");
+            throw new ListenException(address, ListenFault.NewNotListening(descriptor));
         if (Libc.Fcntl(descriptor, Libc.FSetFd, Libc.FdCloexec) != 0)
-            throw new ListenException($"{address}: descriptor {descriptor} cannot be kept from children");
+            throw new ListenException(address, ListenFault.NewNotKept(descriptor));
     }
 
     private static ListeningSocket? Holder(Address wanted) => Ours.FirstOrDefault(ours => ListenerAddress.Overlap(ours.Value, wanted)).Key;
 
     private static ListenException TakenByUs(Address address, ListeningSocket holder) =>
-        new($"{address}: Bitflow itself has the address") { Holder = holder.Address };
+        new(address, ListenFault.InUseByBitflow) { Holder = holder.Address };
 
     private static Socket NewSocket(AddressFamily family, Address address)
     {
@@ -304,10 +297,7 @@ internal sealed class ListeningSocket
         }
         catch (SocketException e)
         {
-            string why = e.SocketErrorCode == SocketError.TooManyOpenSockets
-                ? $"no descriptor is left of {Libc.DescriptorLimit()}; raise the limit (ulimit -n, LimitNOFILE)"
-                : e.Message;
-            throw new ListenException($"{address}: {why}", e);
+            throw new ListenException(address, ListenFaultModule.OfSocket(Libc.DescriptorLimit(), e.NativeErrorCode), e);
         }
     }
 
@@ -322,13 +312,7 @@ internal sealed class ListeningSocket
         if (answer < 0)
         {
             socket.Dispose();
-            string why = -answer switch
-            {
-                Errno.ENOENT or Errno.ENOTDIR => "the directory does not exist",
-                Errno.EACCES => "permission denied in that directory",
-                _ => Marshal.GetPInvokeErrorMessage(-answer),
-            };
-            throw new ListenException($"{address}: {why}");
+            throw new ListenException(address, ListenFaultModule.OfBindAtPath(-answer));
         }
 
         // Disposed, the first would wait for a handle that is no longer its own.
@@ -351,16 +335,10 @@ internal sealed class ListeningSocket
         catch (SocketException e)
         {
             socket.Dispose();
-            if (e.SocketErrorCode == SocketError.AddressAlreadyInUse && Holder(Endpoints.FromPlatform(endpoint).TakenFor(address)) is { } holder)
+            ListenFault fault = ListenFaultModule.OfBind(e.NativeErrorCode);
+            if (fault.IsInUse && Holder(Endpoints.FromPlatform(endpoint).TakenFor(address)) is { } holder)
                 throw TakenByUs(address, holder);
-            string why = e.SocketErrorCode switch
-            {
-                SocketError.AddressAlreadyInUse => "the address is in use by another process",
-                SocketError.AccessDenied => "permission denied (ports below 1024 need a privilege)",
-                SocketError.AddressNotAvailable => "the address is not one of this machine",
-                _ => e.Message,
-            };
-            throw new ListenException($"{address}: {why}", e);
+            throw new ListenException(address, fault, e);
         }
     }
 }

@@ -15,9 +15,6 @@ internal sealed class LinuxAcceptor : Acceptor
     /// <summary>How many descriptors more than the least loaded loop one may carry, besides an eighth of its own, before it gives away.</summary>
     private const int Tolerance = 8;
 
-    /// <summary>After a failed call: long enough not to spin, short enough not to be noticed.</summary>
-    private static readonly Duration PauseAfterFault = Duration.OfMilliseconds(50);
-
     private readonly LinuxLoop[] _loops;
     private readonly ListeningSocket _listening;
     private readonly int _listener;
@@ -197,17 +194,12 @@ internal sealed class LinuxAcceptor : Acceptor
                     return false;
                 }
 
-                switch (answer)
-                {
-                    case -Errno.EAGAIN:
-                        return false;
-                    case -Errno.EINTR or -Errno.ECONNABORTED or -Errno.EPROTO:
-                        // The client has gone while it waited.
-                        continue;
-                    default:
-                        Rest(IoFaults.OfErrno(-answer));
-                        return false;
-                }
+                AcceptFailure failure = AcceptFailureModule.OfErrno(-answer);
+                if (failure.IsNextMayWait)
+                    continue;
+                if (failure.IsRests)
+                    Rest(failure.fault);
+                return false;
             }
 
             return true;
@@ -219,7 +211,7 @@ internal sealed class LinuxAcceptor : Acceptor
             {
                 _rests = true;
                 Follow();
-                Loop.Arm(this, Loop.Now + PauseAfterFault);
+                Loop.Arm(this, Loop.Now + AcceptFailureModule.rest);
             }
 
             owner._handler.OnAcceptFault(fault);

@@ -6,18 +6,28 @@ namespace Bitflow.Net.Transport.Linux;
 /// <summary>Sockets driven by epoll, one loop a core.</summary>
 internal sealed class LinuxEngine : Engine
 {
-    private readonly LinuxLoop[] _loops;
+    private readonly LinuxLoop[] _loops = [];
     private readonly HandOvers _handOvers = new();
     private int _disposed;
 
     /// <param name="logger">Hears of callbacks that throw.</param>
     /// <param name="loops">How many; the default is one a core.</param>
     /// <param name="ringBuffers">How many buffers a loop's ring has, a power of two.</param>
+    /// <exception cref="RefusedCallException">The kernel does not let it be; nothing stays open.</exception>
     public LinuxEngine(ILogger? logger = null, int? loops = null, int ringBuffers = IoRing.DefaultBuffers)
     {
-        _loops = new LinuxLoop[loops ?? Environment.ProcessorCount];
-        for (int i = 0; i < _loops.Length; i++)
-            _loops[i] = new LinuxLoop(i, _loops.Length, logger ?? NullLogger.Instance, ringBuffers);
+        int count = loops ?? Environment.ProcessorCount;
+        try
+        {
+            while (_loops.Length < count)
+                _loops = [.. _loops, new LinuxLoop(_loops.Length, count, logger ?? NullLogger.Instance, ringBuffers)];
+        }
+        catch (RefusedCallException)
+        {
+            Dispose();
+            throw;
+        }
+
         Loops = _loops;
     }
 

@@ -58,6 +58,7 @@ internal sealed class LinuxLoop : EventLoop
     private Instant _graceEnds;
     private bool _stopping;
 
+    /// <exception cref="RefusedCallException">The kernel does not let it be; nothing stays open.</exception>
     public LinuxLoop(int place, int loops, ILogger logger, int ringBuffers)
         : base(place)
     {
@@ -67,11 +68,21 @@ internal sealed class LinuxLoop : EventLoop
         Pipes = new PipePool(logger, place, loops);
         _now = MonotonicClock.Now;
         _epoll = Checked(Libc.EpollCreate(), "epoll_create1");
-        _wake = Checked(Libc.EventFd(), "eventfd");
-        _wakeOwner = new SafeFileHandle(_wake, ownsHandle: true);
+        try
+        {
+            _wake = Checked(Libc.EventFd(), "eventfd2");
+            _wakeOwner = new SafeFileHandle(_wake, ownsHandle: true);
 
-        // On the edge, every write is an event of its own: the counter never needs to be read.
-        Checked(Libc.EpollCtl(_epoll, Libc.EpollCtlAdd, _wake, Libc.EpollIn | Libc.EpollEdge, WakeNumber), "epoll_ctl");
+            // On the edge, every write is an event of its own: the counter never needs to be read.
+            Checked(Libc.EpollCtl(_epoll, Libc.EpollCtlAdd, _wake, Libc.EpollIn | Libc.EpollEdge, WakeNumber), "epoll_ctl");
+        }
+        catch (RefusedCallException)
+        {
+            _wakeOwner?.Dispose();
+            _ = Libc.Close(_epoll);
+            throw;
+        }
+
         _thread = new Thread(Run) { IsBackground = true, Name = $"bitflow-{place}" };
         _thread.Start();
     }
@@ -282,7 +293,7 @@ internal sealed class LinuxLoop : EventLoop
     }
 
     private static int Checked(int answer, string call) =>
-        answer >= 0 ? answer : throw new InvalidOperationException($"{call} failed with errno {-answer}: the event loop cannot be made");
+        answer >= 0 ? answer : throw new RefusedCallException(call, -answer);
 
     private unsafe void Run()
     {

@@ -9,9 +9,6 @@ internal sealed class ManagedAcceptor : Acceptor
     /// <summary>Keep-alive of accepted clients.</summary>
     private static readonly SocketSettings ClientSettings = new(Defaults.keepAliveSeconds);
 
-    /// <summary>After a failed call: long enough not to spin, short enough not to be noticed.</summary>
-    private static readonly TimeSpan PauseAfterFault = TimeSpan.FromMilliseconds(50);
-
     private readonly ManagedLoop _loop;
     private readonly ListeningSocket _listening;
     private readonly IAcceptHandler _handler;
@@ -98,12 +95,7 @@ internal sealed class ManagedAcceptor : Acceptor
             }
             catch (SocketException e)
             {
-                if (await FaultAsync(e).ConfigureAwait(false))
-                    return;
-            }
-            catch (ObjectDisposedException)
-            {
-                return;
+                await FollowAsync(AcceptFailureModule.OfErrno(e.NativeErrorCode)).ConfigureAwait(false);
             }
         }
 
@@ -112,17 +104,23 @@ internal sealed class ManagedAcceptor : Acceptor
 
     private void AcceptQueued()
     {
-        try
+        while (true)
         {
-            _accepting ??= AcceptingSocket.Of(_listening);
-            while (Take(_accepting.Accept()))
+            try
             {
-                // One after the other, until there is none or no room for one.
+                _accepting ??= AcceptingSocket.Of(_listening);
+                if (!Take(_accepting.Accept()))
+                    return;
             }
-        }
-        catch (Exception e) when (e is SocketException or ObjectDisposedException)
-        {
-            // WouldBlock: the queue is empty.
+            catch (SocketException e)
+            {
+                AcceptFailure failure = AcceptFailureModule.OfErrno(e.NativeErrorCode);
+                if (failure.IsNextMayWait)
+                    continue;
+                if (failure.IsRests)
+                    _handler.OnAcceptFault(failure.fault);
+                return;
+            }
         }
     }
 
@@ -143,27 +141,11 @@ internal sealed class ManagedAcceptor : Acceptor
         return more;
     }
 
-    /// <summary>True when accepting is over for good.</summary>
-    private async Task<bool> FaultAsync(SocketException e)
+    private async Task FollowAsync(AcceptFailure failure)
     {
-        switch (e.SocketErrorCode)
-        {
-            case SocketError.OperationAborted or SocketError.NotSocket or SocketError.InvalidArgument:
-                return true;
-            case SocketError.ConnectionReset or SocketError.ConnectionAborted:
-                return false;
-            default:
-                _handler.OnAcceptFault(IoFaults.OfSocketError(e.SocketErrorCode));
-                try
-                {
-                    await Task.Delay(PauseAfterFault, _stop.Token).ConfigureAwait(false);
-                }
-                catch (OperationCanceledException)
-                {
-                    // Stopping: go on to the queue.
-                }
-
-                return false;
-        }
+        if (!failure.IsRests)
+            return;
+        _handler.OnAcceptFault(failure.fault);
+        await Task.Delay(AcceptFailureModule.rest.ToTimerSpan(), _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 }

@@ -1,0 +1,35 @@
+namespace Bitflow.Domain
+
+/// What a listener makes of a hello before the handshake begins.
+[<RequireQualifiedAccess>]
+type HelloAnswer =
+    /// Shake hands with this certificate of the listener, and this protocol if any.
+    | Serve of certificate: int * protocol: AlpnName voption
+    | Refuse of alert: TlsAlert * reason: string
+
+/// A listener's rules for TLS, worked out once: its settings, and the names of its certificates in their order.
+/// Everything is decided here, by our reading of the hello, and handed to the TLS library as settled: its own view of a
+/// hello is not reliable (TLS-20).
+[<Sealed; AllowNullLiteral>]
+type ListenerTlsRules(tls: ListenerTls, certificateNames: string seq seq) =
+    let certificates = CertificateTable certificateNames
+    let preferred = tls.ApplicationProtocols |> List.choose (AlpnName.tryOfText >> ValueOption.toOption)
+
+    let accepts (offer: TlsOffer) =
+        match tls.MinVersion with
+        | TlsVersion.Tls13 -> offer.Tls13
+        | TlsVersion.Tls12 -> offer.Tls12 || offer.Tls13
+
+    /// `name` and `protocols` as the hello has them.
+    member _.Answer(offer: TlsOffer, name: ServerName voption, protocols: AlpnName list) : HelloAnswer =
+        if not (accepts offer) then
+            let least = match tls.MinVersion with TlsVersion.Tls12 -> "1.2" | TlsVersion.Tls13 -> "1.3"
+            HelloAnswer.Refuse(TlsAlert.ProtocolVersion, $"the client does not speak TLS {least}, the listener's min_version")
+        else
+            match offer.LargeGroup, Alpn.choose preferred protocols with
+            | "", AlpnChoice.Absent -> HelloAnswer.Serve(certificates.Choose name, ValueNone)
+            | "", AlpnChoice.Chosen protocol -> HelloAnswer.Serve(certificates.Choose name, ValueSome protocol)
+            | "", AlpnChoice.Refused ->
+                let offered = protocols |> Alpn.shown |> String.concat ", "
+                HelloAnswer.Refuse(TlsAlert.NoApplicationProtocol, $"the client offers {offered}, none of the listener's application_protocols")
+            | group, _ -> HelloAnswer.Refuse(TlsAlert.HandshakeFailure, $"the client wants keys exchanged in {group}, which a listener does not speak")

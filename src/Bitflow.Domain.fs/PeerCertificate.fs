@@ -1,0 +1,47 @@
+namespace Bitflow.Domain
+
+/// What a look at a peer's certificate found.
+type PeerFinding =
+    { Presented: bool
+      /// Its chain ends in an authority that decides here.
+      Anchored: bool
+      /// It is for the name that was dialled; of no meaning for clients.
+      IsForName: bool
+      /// Its extended key usage, and those of its issuers, allow what it is shown for (RFC 5280 section 4.2.1.12).
+      IsForUse: bool
+      /// What else is wrong with it or its chain, in the library's words.
+      Problems: string list }
+
+/// Whether a peer's certificate will do.
+[<RequireQualifiedAccess>]
+module PeerCertificate =
+    let private flaw (usage: string) (finding: PeerFinding) =
+        let problems =
+            if finding.IsForUse then finding.Problems
+            else $"its extended key usage, or an issuer's, does not allow {usage}" :: finding.Problems
+        if not problems.IsEmpty then ValueSome(String.concat "; " problems)
+        elif not finding.Anchored then ValueSome "its chain leads to no authority that is trusted here"
+        else ValueNone
+
+    /// What a client is told that should have presented one; in the connection log it tells such a client from one whose certificate will not do.
+    let noneOfClient = "the client presented no certificate, and verify_mode is strict"
+
+    /// Why a client is refused; none: it may go on.
+    [<CompiledName "ClientRefusal">]
+    let clientRefusal (mode: VerifyMode) (finding: PeerFinding) : string voption =
+        match mode with
+        | VerifyMode.None -> ValueNone
+        | VerifyMode.Relaxed when not finding.Presented -> ValueNone
+        | _ when not finding.Presented -> ValueSome noneOfClient
+        | _ -> flaw "client authentication" finding |> ValueOption.map (fun text -> $"the client's certificate does not verify: {text}")
+
+    /// Why a target is refused; none: it may be used.
+    [<CompiledName "TargetRefusal">]
+    let targetRefusal (mode: VerifyMode) (name: string) (finding: PeerFinding) : string voption =
+        match mode with
+        | VerifyMode.None -> ValueNone
+        | _ when not finding.Presented -> ValueSome "it presented none"
+        | _ ->
+            match flaw "server authentication" finding with
+            | ValueNone when not finding.IsForName -> ValueSome $"it is not for the name {name}"
+            | verdict -> verdict

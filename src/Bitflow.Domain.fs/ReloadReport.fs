@@ -1,0 +1,93 @@
+namespace Bitflow.Domain
+
+open System.Collections.Generic
+
+/// What a reload does, in words: what `bitflow diff` prints and the log says.
+[<RequireQualifiedAccess>]
+module ReloadReport =
+    let private proxyLine (step: ProxyStep) =
+        match step.Fate with
+        | ProxyFate.Kept -> $"proxy {step.Name}: kept, nothing changed"
+        | ProxyFate.Started -> $"proxy {step.Name}: started"
+        | ProxyFate.Stopped -> $"proxy {step.Name}: stopped; its open connections go on until they end"
+        | ProxyFate.Replaced differences ->
+            let what = String.concat ", " differences
+            $"proxy {step.Name}: replaced ({what}); open connections keep the old settings, new ones get the new"
+
+    let private isInherited address =
+        match address with
+        | Address.Descriptor _
+        | Address.NamedDescriptor _ -> true
+        | _ -> false
+
+    /// Past sockets that close too late for an address.
+    let private wayAround (closing: SocketStep list) (address: Address) =
+        let inherited, own = closing |> List.partition (fun step -> isInherited step.Address)
+        [ for step in inherited do
+              if step.Address = address then
+                  $"{step.Owner} listens there, and an inherited socket changes hands only with a restart"
+              else
+                  $"{step.Owner} listens there with {step.Address}, which is inherited; go on writing {step.Address}, or restart without it"
+          if not own.IsEmpty then
+              let holders = own |> List.map (fun step -> $"{step.Owner} listens on {step.Address}") |> String.concat ", and "
+              let all = if own.Length > 1 then "them" else "it"
+              $"{holders} until the new sockets are open; free {all} with one reload and bring {address} with the next, or restart" ]
+        |> String.concat "; and "
+
+    /// Why an address cannot be listened on where a socket of Bitflow itself is in its way, and what to do.
+    /// `holder` is the address by which that socket was asked for.
+    [<CompiledName "Obstacle">]
+    let obstacle (plan: ReloadPlan) (address: Address) (holder: Address) : string =
+        let isHolder (step: SocketStep) = ListenerAddress.isSame step.Address holder
+        let closing, others = plan.Sockets |> List.partition (fun step -> step.Fate = SocketFate.Closed)
+        if List.exists isHolder closing then
+            // What a name resolves to is known by now: the holder need not be one that was known to be in the way.
+            wayAround (closing |> List.filter (fun step -> isHolder step || ListenerAddress.overlap step.Address address)) address
+        else
+            match List.tryFind isHolder others with
+            | Some staying -> $"{staying.Owner} listens there with {staying.Address}, and is to go on; one of the two needs another address or port"
+            | None -> $"it is listened on as {holder}; restart"
+
+    let private socketLine (plan: ReloadPlan) (step: SocketStep) =
+        let owner = match step.Owner with SocketOwner.Proxy name -> name | SocketOwner.Admin -> string step.Owner
+        match step.Fate, plan.InTheWayOf step.Address with
+        | SocketFate.Opened, (_ :: _ as closing) ->
+            $"listening socket {step.Address}: cannot be opened, for {owner}, by this reload: {wayAround closing step.Address}"
+        | SocketFate.Opened, [] -> $"listening socket {step.Address}: opened, for {owner}"
+        | SocketFate.Kept, _ -> $"listening socket {step.Address}: kept open, for {owner}"
+        | SocketFate.Closed, _ when isInherited step.Address ->
+            $"listening socket {step.Address}: closed; it was inherited, and only a restart can bring it back: where its service manager still holds it, clients connect and wait in vain"
+        | SocketFate.Closed, _ when step.Owner = SocketOwner.Admin -> $"listening socket {step.Address}: closed; the admin server had it"
+        | SocketFate.Closed, _ -> $"listening socket {step.Address}: closed; connections accepted through it go on until they end"
+
+    let private logLine (step: LogStep) =
+        match step.Fate with
+        | SocketFate.Kept -> $"connection log {step.Path}: kept open"
+        | SocketFate.Opened -> $"connection log {step.Path}: opened"
+        | SocketFate.Closed -> $"connection log {step.Path}: closed once the last connection that began with it has ended"
+
+    let private engineLines (plan: ReloadPlan) =
+        if plan.EngineNeedsRestart then [ "application.engine: changed, in force only after a restart" ] else []
+
+    /// What of the plan is not done with by carrying it out, among its lines: the log says so in a warning.
+    [<CompiledName "Warnings">]
+    let warnings (plan: ReloadPlan) : IReadOnlyList<string> =
+        [| for step in plan.Sockets do
+               if step.Fate = SocketFate.Closed && isInherited step.Address then socketLine plan step
+           yield! engineLines plan |]
+
+    /// The plan in words, a line a step: what `bitflow diff` prints and the log says at a reload.
+    [<CompiledName "Describe">]
+    let describe (plan: ReloadPlan) : IReadOnlyList<string> =
+        [| yield! plan.Proxies |> List.map proxyLine
+           yield! plan.Sockets |> List.map (socketLine plan)
+           yield! plan.Logs |> List.map logLine
+           let fails = plan.IsObstructed
+           for key in plan.Application do
+               if fails then $"application.{key}: changed" else $"application.{key}: changed, in force at once"
+           yield! engineLines plan
+           if fails then
+               "as it stands this reload fails, and everything stays as it is"
+           if plan.ChangesNothing then
+               "nothing changes" |]
+        :> IReadOnlyList<string>

@@ -1,0 +1,18 @@
+namespace Bitflow.Domain
+
+/// The name that a TLS target is asked for and verified by.
+[<RequireQualifiedAccess>]
+module TargetName =
+    /// The configured one, else the host of the target's address; empty where there is neither (such a target cannot
+    /// be verified). Address literals are verified as such, and no server name is sent for them.
+    [<CompiledName "Of">]
+    let ofTarget (target: TargetConfig) (tls: TargetTls) : string =
+        // No dot stands at its end (RFC 6066 section 3).
+        let withoutDot (name: string) = if name.EndsWith '.' then name.Substring(0, name.Length - 1) else name
+        if tls.ServerName <> "" then
+            withoutDot tls.ServerName
+        else
+            match target.Address with
+            | Address.Tcp(_, Host.Name name, _) -> withoutDot name
+            | Address.Tcp(_, Host.Literal address, _) -> string address
+            | _ -> ""
