@@ -13,11 +13,11 @@ public sealed class DrainTests
 {
     public static TheoryData<string> Engines => new("managed", "linux");
 
-    private static Task<BitflowProcess> StartAsync(string engine, string target, string application = "") =>
+    private static Task<BitflowProcess> StartAsync(string engine, string target, string application = "", string listener = "") =>
         BitflowProcess.StartAsync(
             $$"""
             - name: web
-              listener: { address: '127.0.0.1:0' }
+              listener: { address: '127.0.0.1:0'{{listener}} }
               targets: [ { name: a, address: '{{target}}', connect_attempts: 10, connect_backoff: 50ms } ]
             """,
             application,
@@ -152,7 +152,9 @@ public sealed class DrainTests
     public async Task A_second_signal_resets_a_client_too_that_was_waited_for_to_take_what_came_before_a_reset(string engine)
     {
         using var peer = new Peer();
-        using BitflowProcess bitflow = await StartAsync(engine, peer.Address);
+
+        // The patience with the client's queue, which must last until the second signal.
+        using BitflowProcess bitflow = await StartAsync(engine, peer.Address, listener: ", write_timeout: 1m");
         using var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = 4096 };
         await client.ConnectAsync(bitflow.EndPoint());
         using Socket target = await peer.AcceptAsync();
