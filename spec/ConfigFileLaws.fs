@@ -321,7 +321,8 @@ let ``a proxy without a target is refused`` () =
 [<Fact>]
 let ``what stands where something else belongs is named`` () =
     Law.HoldsFor(
-        [ "server: 5", "a plain value stands where "; "server: [ a ]", "a list stands where "; "server: { proxies: { a: b } }", "a mapping stands where " ],
+        [ "server: 5", "a plain value stands where "; "server: [ a ]", "a list stands where "; "server: { proxies: { a: b } }", "a mapping stands where "
+          "application: ''\n" + file "" "" "", "a plain value stands where "; "application: { log: '' }\n" + file "" "" "", "a plain value stands where " ],
         fun (text, beginning) -> (onlyError text |> snd).StartsWith beginning)
 
 [<Fact>]
@@ -358,6 +359,7 @@ let ``an interval of keep-alive is held to what the kernel takes, and is warned 
 let ``what is advised for an address of metrics is one`` () =
     let message address = onlyError ($"application: {{metrics: {{address: '{address}'}}}}\n" + file "" "" "") |> snd
     Law.HoldsFor([ "unix://x"; "unix://"; "unix:/x"; "udp://"; "://x"; "udp://tcp://x"; "unix://@x" ], fun address -> (message address).Contains $"\"{address}\" is no metrics address")
+    Law.HoldsFor([ "unix:///" + String('x', 107) ], fun address -> (message address).StartsWith "the path has 108 bytes")
     Law.HoldsFor([ "l:0"; "udp://l:0" ], fun address -> (message address).StartsWith "port 0" && not ((message address).Contains "target"))
 
 [<Fact>]

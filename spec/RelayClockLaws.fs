@@ -4,7 +4,7 @@ open Xunit
 open Bitflow.Domain
 
 let private verdict (r: StampedRelay) =
-    RelayClock.verdict r.ClientRead r.ClientWrite r.TargetRead r.TargetWrite r.Now r.ClientSide r.TargetSide
+    RelayClock.verdict { Read = r.ClientRead; Write = r.ClientWrite } { Read = r.TargetRead; Write = r.TargetWrite } r.Now r.ClientSide r.TargetSide
 
 let private since (now: Instant) (at: Instant) = now.Nanoseconds - at.Nanoseconds
 let private limits (limit: Duration) elapsed = limit.IsPositive && elapsed >= limit.TotalNanoseconds
@@ -74,7 +74,7 @@ let private watched (timeout: Duration) (until: Instant) (lastTaken: Instant) (p
         let standstill = RelayClock.looked before now (queue now)
         let client = { LastMoved = now; Held = false; WritePending = pending; LastTaken = Instant.earlier now lastTaken; Standstill = ValueSome standstill }
         let quiet = { client with WritePending = false; Standstill = ValueNone }
-        match RelayClock.verdict Duration.Zero timeout Duration.Zero Duration.Zero now client quiet with
+        match RelayClock.verdict { Read = Duration.Zero; Write = timeout } { Read = Duration.Zero; Write = Duration.Zero } now client quiet with
         | ClockVerdict.Over(side, cause) -> ValueSome(now, side, cause)
         | ClockVerdict.LookAgain at -> if at.Nanoseconds > until.Nanoseconds then ValueNone else look at (ValueSome standstill)
     look (Instant 0L) ValueNone

@@ -83,6 +83,14 @@ let ``a case that is not as expected says what came instead, or which proxy it m
     )
 
 [<Fact>]
+let ``a certificate is expected by its path or by its file's name alone`` () =
+    let tls = { Sample.listenerTls with Certificates = [ { Certificate = "tls/a.pem"; Key = "tls/a.key"; Authority = "" } ] }
+    let proxy = { Sample.proxy "p" with Listener = { Sample.listener with Tls = Some tls } }
+    Law.HoldsFor(
+        [ "tls/a.pem", true; "a.pem", true; "pem", false; "b.pem", false; "tls/b.pem", false ],
+        fun (certificate, holds) -> run proxy (caseFor proxy "10.1.2.3" $"certificate: {certificate}") = holds)
+
+[<Fact>]
 let ``a target that a case misnames is told once, and no connection open is a number`` () =
     let none = System.Func<string, ListenerTlsRules>(fun _ -> null)
     let failures text = Scenario.run { Application = Sample.application; Proxies = [ Sample.proxy "p" ] } none (read text) |> Seq.collect _.Failures |> Seq.toList

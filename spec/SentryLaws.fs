@@ -167,6 +167,12 @@ let ``what was discarded is reported behind the next event, every reason with it
             && rest = [| 10uy |])
 
 [<Fact>]
+let ``each reason is a word of Sentry's own (SE-13)`` () =
+    Law.HoldsFor(
+        List.zip everyDiscard [ "queue_overflow"; "ratelimit_backoff"; "network_error"; "send_error"; "event_processor" ],
+        fun (discard, word) -> discard.Reason = word)
+
+[<Fact>]
 let ``an answer that refuses the event counts it as discarded, but for a 429 (SE-12, SE-13)`` () =
     Law.HoldsFor(
         [ 200, false; 202, false; 299, false; 429, false; 301, true; 400, true; 401, true; 403, true; 413, true; 500, true; 503, true ],
@@ -194,6 +200,7 @@ let ``rate limits mean what Sentry says they mean (SE-15)`` () =
           "abc:error, 60:error", [ "error", 60_000L ]
           "60", [ "error", 60_000L ]
           "-5:error", [ "error", 0L ]
+          "0:error, 0", [ "error", 0L; "default", 0L ]
           "", [ "error", 0L ] ],
         fun (header, limits) -> limits |> List.forall (fun (category, ms) -> limitedFor category (after 200 header "") = ms)
     )
@@ -201,12 +208,19 @@ let ``rate limits mean what Sentry says they mean (SE-15)`` () =
 [<Fact>]
 let ``without that header a 429 limits everything, for as long as Retry-After says or a minute (SE-16)`` () =
     Law.HoldsFor(
-        [ 429, "", "", 60_000L; 429, "", "7", 7_000L; 429, "", "2.5", 2_500L; 429, "", "soon", 60_000L
+        [ 429, "", "", 60_000L; 429, "", "7", 7_000L; 429, "", "2.5", 2_500L; 429, "", "0", 0L; 429, "", "soon", 60_000L
           429, "", "Thu, 01 Jan 2026 00:00:30 GMT", 30_000L; 429, "", "Thursday, 01-Jan-26 00:00:30 GMT", 30_000L; 429, "", "Thu Jan  1 00:00:30 2026", 30_000L
           429, "", "Wed, 31 Dec 2025 00:00:00 GMT", 0L; 429, "2:error", "7", 2_000L; 429, "2:session", "7", 0L
           200, "", "7", 0L; 503, "", "7", 0L; 500, "", "", 0L ],
         fun (status, header, retry, ms) -> limitedFor "error" (after status header retry) = ms
     )
+
+[<Fact>]
+let ``a limit longer than any duration holds for ever`` () =
+    Law.HoldsFor([ "9199999999", false; "9200000000", true; "1000000000000000000000", true ], fun (seconds, forEver) ->
+        let limits = after 429 "" seconds
+        SentryRateLimits.isLimited (start + Duration.OfSeconds 9_199_999_998L) "error" limits
+        && SentryRateLimits.isLimited (start + Duration.OfSeconds 9_200_000_000L) "error" limits = forEver)
 
 [<Fact>]
 let ``a later end of a limit is never taken back (SE-17)`` () =
@@ -232,6 +246,15 @@ let ``of what is too long the beginning is sent: 4,096 characters of a message, 
     Law.HoldsFor([ payload.GetProperty("message").GetString() ], fun text -> text = message.Substring(0, 4_096))
     Law.HoldsFor([ sent.GetArrayLength(), sent[0].GetProperty("function").GetString(), sent[49].GetProperty("function").GetString() ], fun seen ->
         seen = (50, "call50", "call1"))
+
+[<Fact>]
+let ``of many tags the first thirty are sent, each key once`` () =
+    let tags = [ for i in 1..40 -> $"k{i}", string i ]
+    let event =
+        { Id = Guid.Empty; Timestamp = wall; Release = "r"; ServerName = ""; Message = "m"; Template = ""; Tags = ("k1", "first") :: tags; Exceptions = []; Stack = [] }
+    let _, _, payload, _ = cut (SentryEnvelope.make (dsn "https://k@h/1") wall SentryDiscards.none event)
+    let sent = [ for tag in payload.GetProperty("tags").EnumerateObject() -> tag.Name, tag.Value.GetString() ]
+    Law.HoldsFor([ sent ], fun sent -> sent = ("k1", "first") :: List.truncate 29 tags.Tail)
 
 [<Fact>]
 let ``half a character is sent as U+FFFD, and none is cut in half`` () =

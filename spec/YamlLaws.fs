@@ -114,6 +114,33 @@ let ``bytes that are not UTF-8 are refused where they stand`` () =
     )
 
 [<Fact>]
+let ``a file of 4 MiB is read, and one of a byte more is not`` () =
+    let read bytes = Yaml.read (ReadOnlySpan(Array.create bytes (byte '#')))
+    Law.HoldsFor([ 4 * 1024 * 1024, true; 4 * 1024 * 1024 + 1, false ], fun (bytes, isRead) -> (read bytes).Root.IsSome = isRead)
+
+[<Fact>]
+let ``in a path a key that is no plain word stands in quotes`` () =
+    Law.HoldsFor(
+        [ "a b", "\"a b\""; "", "\"\""; "a.b", "\"a.b\""; "_a-1", "_a-1"; "<<", "\"<<\"" ],
+        fun (name, shown) -> string (YamlPath.Root / name / 0) = shown + "[0]")
+
+[<Fact>]
+let ``what stands at a path is found where all of the path is there, and nowhere else`` () =
+    let find = YamlTree.finderIn (match (read "a: [x, {b: y}]").Root with ValueSome root -> root | ValueNone -> failwith "no tree")
+    Law.HoldsFor(
+        [ "a[0]", "x"; "a[1].b", "y"; "a[2]", ""; "a[3]", ""; "a.b", ""; "a[0].b", ""; "b", ""; "a[1].c", "" ],
+        fun (path, expected) -> (match find (YamlPath.parse path) with ValueSome node -> show node | ValueNone -> "") = expected)
+
+[<Fact>]
+let ``without its text a fault is still the same fault`` () =
+    Law.HoldsFor(
+        [ YamlFault.UnknownAnchor "hunter2"; YamlFault.AliasOfItself "hunter2"; YamlFault.UnknownTag "!hunter2"; YamlFault.NulByte; YamlFault.TooDeep ],
+        fun fault ->
+            let kind (text: string) = text.Split('"')[0]
+            let told = YamlFault.describe (YamlFault.withoutText fault)
+            not (told.Contains "hunter2") && kind told = kind (YamlFault.describe fault))
+
+[<Fact>]
 let ``nesting is refused beyond 32 levels, aliases counted`` () =
     let nested n = String('[', n) + String(']', n)
     Law.HoldsFor(

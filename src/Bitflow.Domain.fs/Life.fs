@@ -344,11 +344,10 @@ module Life =
         match life.Step with
         | Step.Relay ->
             let listener = life.Rules.Proxy.Listener
-            let toTarget = life.Rules.Targets[life.LastTarget.Value]
-            match
-                RelayClock.verdict
-                    listener.ReadTimeout listener.WriteTimeout toTarget.ReadTimeout toTarget.WriteTimeout now client target
-            with
+            let dialled = life.Rules.Targets[life.LastTarget.Value]
+            let ofClient: SideLimits = { Read = listener.ReadTimeout; Write = listener.WriteTimeout }
+            let ofTarget: SideLimits = { Read = dialled.ReadTimeout; Write = dialled.WriteTimeout }
+            match RelayClock.verdict ofClient ofTarget now client target with
             | ClockVerdict.LookAgain at -> ClockVerdict.LookAgain(Instant.earlier at life.Deadline)
             | over -> over
         | _ -> ClockVerdict.LookAgain life.Deadline

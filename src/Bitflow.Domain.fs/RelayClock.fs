@@ -52,6 +52,12 @@ type SideActivity =
       /// None where the kernel does not say: Unix sockets, and systems other than Linux.
       Standstill: Standstill voption }
 
+/// How long a side may be silent, and how long it may leave a write untaken; zero is no limit.
+[<Struct; NoComparison>]
+type SideLimits =
+    { Read: Duration
+      Write: Duration }
+
 /// What the clocks of a relay say.
 [<RequireQualifiedAccess; Struct; NoComparison>]
 type ClockVerdict =
@@ -114,23 +120,15 @@ module RelayClock =
     let released (lastMoved: Instant) (heldSince: Instant) (now: Instant) : Instant =
         Instant.earlier now (lastMoved + (now - heldSince))
 
-    let verdict
-        (clientRead: Duration)
-        (clientWrite: Duration)
-        (targetRead: Duration)
-        (targetWrite: Duration)
-        (now: Instant)
-        (client: SideActivity)
-        (target: SideActivity)
-        : ClockVerdict =
+    let verdict (ofClient: SideLimits) (ofTarget: SideLimits) (now: Instant) (client: SideActivity) (target: SideActivity) : ClockVerdict =
         let over (at: Instant) = at.Nanoseconds <= now.Nanoseconds && not at.IsNever
-        if over (writeOver clientWrite client) then ClockVerdict.Over(Side.Client, writeCause client)
-        elif over (writeOver targetWrite target) then ClockVerdict.Over(Side.Target, writeCause target)
-        elif over (readOver clientRead now client) then ClockVerdict.Over(Side.Client, Cause.ReadTimeout)
-        elif over (readOver targetRead now target) then ClockVerdict.Over(Side.Target, Cause.ReadTimeout)
+        if over (writeOver ofClient.Write client) then ClockVerdict.Over(Side.Client, writeCause client)
+        elif over (writeOver ofTarget.Write target) then ClockVerdict.Over(Side.Target, writeCause target)
+        elif over (readOver ofClient.Read now client) then ClockVerdict.Over(Side.Client, Cause.ReadTimeout)
+        elif over (readOver ofTarget.Read now target) then ClockVerdict.Over(Side.Target, Cause.ReadTimeout)
         else
             ClockVerdict.LookAgain(
                 Instant.earlier
-                    (Instant.earlier (readOver clientRead now client) (readOver targetRead now target))
-                    (Instant.earlier (writeLook clientWrite now client) (writeLook targetWrite now target))
+                    (Instant.earlier (readOver ofClient.Read now client) (readOver ofTarget.Read now target))
+                    (Instant.earlier (writeLook ofClient.Write now client) (writeLook ofTarget.Write now target))
             )
