@@ -97,6 +97,8 @@ let ``a target that a case misnames is told once, and no connection open is a nu
     Law.HoldsFor(
         [ "cases:\n  - {client: 10.1.2.3, down: [z, z], expect: {target: z}}\n", 1
           "cases:\n  - {client: 10.1.2.3, open: 0, ticket: 0, expect: {target: a}}\n", 0
+          "cases:\n  - {client: 10.1.2.3, alpn: [h2, http/1.1], expect: {target: a}}\n", 0
+          "cases:\n  - {client: 10.1.2.3, alpn: h2, expect: {target: a}}\n", 0
           "cases:\n  - {client: 10.1.2.3, expect: {target: a, attempts: }}\n", 0
           "cases:\n  - {client: 10.1.2.3, header: '10.9.9.9:4444,192.0.2.1:80', expect: {target: a}}\n", 0 ],
         fun (text, count) -> (failures text).Length = count && (read text).Errors.Count = 0
