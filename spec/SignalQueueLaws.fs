@@ -35,6 +35,19 @@ let ``other signals are answered in the order in which they came first`` () =
         others (taken (after signals)) = List.distinct (others signals))
 
 [<Fact>]
+let ``while a reload is under way all but stops and reloads are answered, and those wait on`` () =
+    let rec taken waiting =
+        match SignalQueue.nextBesideReload waiting with
+        | ValueNone -> [], waiting
+        | ValueSome(struct (signal, rest)) ->
+            let others, left = taken rest
+            signal :: others, left
+    Law.Holds(fun (signals: Signal list) ->
+        let waiting = after signals
+        let waits signal = signal = Signal.Stop || signal = Signal.Reload
+        taken waiting = (waiting |> List.filter (waits >> not), waiting |> List.filter waits))
+
+[<Fact>]
 let ``a signal that comes again once it is being answered is answered again`` () =
     Law.Holds(fun (signals: Signal list) (again: Signal) ->
         match SignalQueue.next (after (signals @ [ again ])) with

@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using Bitflow.Domain;
 using Bitflow.Net.Linux;
 using Microsoft.FSharp.Collections;
+using Microsoft.FSharp.Core;
 
 namespace Bitflow.App;
 
@@ -42,19 +43,26 @@ internal sealed class Signals : IDisposable
     public CancellationToken Stopping => _stopping.Token;
 
     /// <summary>Waits for the next signal.</summary>
-    public async ValueTask<Signal> NextAsync(CancellationToken token = default)
+    public ValueTask<Signal> NextAsync(CancellationToken token = default) => NextAsync(SignalQueue.Next, token);
+
+    /// <summary>Waits for the next one that is answered while a reload is under way.</summary>
+    public ValueTask<Signal> NextBesideReloadAsync(CancellationToken token) => NextAsync(SignalQueue.NextBesideReload, token);
+
+    private async ValueTask<Signal> NextAsync(Func<FSharpList<Signal>, FSharpValueOption<(Signal Signal, FSharpList<Signal> Waiting)>> choose, CancellationToken token)
     {
         while (true)
         {
-            await _came.WaitAsync(token).ConfigureAwait(false);
+            // What waits is looked at before every wait: who asked before may have been woken for it and left it.
             lock (_gate)
             {
-                // One that waited already has woken us for nothing.
-                if (SignalQueue.Next(_waiting) is not { IsSome: true } next)
-                    continue;
-                (Signal signal, _waiting) = next.Value;
-                return signal;
+                if (choose(_waiting) is { IsSome: true } next)
+                {
+                    _waiting = next.Value.Waiting;
+                    return next.Value.Signal;
+                }
             }
+
+            await _came.WaitAsync(token).ConfigureAwait(false);
         }
     }
 

@@ -32,3 +32,10 @@ module SignalQueue =
         match stop @ others with
         | [] -> ValueNone
         | first :: rest -> ValueSome(struct (first, rest))
+
+    /// The same while a reload is under way: another reload waits for it, and so does a stop, for which it is given up.
+    [<CompiledName "NextBesideReload">]
+    let nextBesideReload (waiting: Signal list) : struct (Signal * Signal list) voption =
+        match waiting |> List.tryFind (fun signal -> signal <> Signal.Stop && signal <> Signal.Reload) with
+        | None -> ValueNone
+        | Some found -> ValueSome(struct (found, waiting |> List.filter (fun signal -> signal <> found)))

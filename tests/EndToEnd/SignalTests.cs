@@ -32,6 +32,29 @@ public sealed class SignalTests : IDisposable
     }
 
     [Fact]
+    public async Task The_state_is_told_and_logs_are_rotated_while_a_reload_waits_for_its_file()
+    {
+        using Peer echo = Peer.Echo();
+        string log = Path.Combine(_folder, "connections.log");
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(echo.Address) + $"\n  options: {{ connection_log: '{log}' }}");
+        byte[] file = await File.ReadAllBytesAsync(bitflow.ConfigPath);
+        await NamedPipe.ReplaceAsync(bitflow.ConfigPath);
+        bitflow.Signal("HUP");
+        await using (FileStream first = await NamedPipe.OpenToWriteAsync(bitflow.ConfigPath))
+        {
+            File.Move(log, log + ".1");
+            bitflow.Signal("USR1");
+            await Eventually.IsTrueAsync(() => File.Exists(log), () => $"the log is opened anew:\n{bitflow.Errors}");
+            bitflow.Signal("USR2");
+            await bitflow.SaysAsync("state: ");
+            Assert.Equal(0, Reloads(bitflow));
+            first.Write(file);
+        }
+
+        await bitflow.SaysAsync("is in force");
+    }
+
+    [Fact]
     public async Task A_stop_ends_a_start_whose_file_does_not_come()
     {
         string config = Path.Combine(_folder, "config.yaml");

@@ -98,15 +98,34 @@ internal static class ServeCommand
         while (await signals.NextAsync().ConfigureAwait(false) is { IsStop: false } signal)
         {
             if (signal.IsReload)
-            {
-                manager.Reloading();
-                bool isInForce = await reload.RunAsync(signals.Stopping).ConfigureAwait(false);
-                manager.Ready(isInForce ? Status(server) : $"{Status(server)}; the last reload was refused");
-            }
+                await ReloadAsync(signals, reload, observation, server, manager).ConfigureAwait(false);
             else
-            {
                 observation.Answer(signal);
-            }
+        }
+    }
+
+    private static async Task ReloadAsync(Signals signals, Reload reload, Observation observation, Server server, ServiceManager manager)
+    {
+        manager.Reloading();
+        using var over = new CancellationTokenSource();
+        Task beside = AnswerBesideReloadAsync(signals, observation, over.Token);
+        bool isInForce = await reload.RunAsync(signals.Stopping).ConfigureAwait(false);
+        await over.CancelAsync().ConfigureAwait(false);
+        await beside.ConfigureAwait(false);
+        manager.Ready(isInForce ? Status(server) : $"{Status(server)}; the last reload was refused");
+    }
+
+    /// <summary>A file that does not come keeps nobody from the state, and no log from being rotated.</summary>
+    private static async Task AnswerBesideReloadAsync(Signals signals, Observation observation, CancellationToken over)
+    {
+        try
+        {
+            while (true)
+                observation.Answer(await signals.NextBesideReloadAsync(over).ConfigureAwait(false));
+        }
+        catch (OperationCanceledException)
+        {
+            // The reload is over: what waits still is answered in its turn.
         }
     }
 

@@ -35,7 +35,7 @@ internal static partial class ProgramEvents
     [LoggerMessage(109, LogLevel.Information, "still draining: {Left} of {Open} connections are left")]
     public static partial void StillDraining(ILogger logger, int left, int open);
 
-    [LoggerMessage(114, LogLevel.Information, "{Path}: still reading it and the certificates that it names; until then all is as it was, and no other signal but a stop is answered")]
+    [LoggerMessage(114, LogLevel.Information, "{Path}: still reading it and the certificates that it names; until then all is as it was, and another reload waits")]
     public static partial void StillReading(ILogger logger, string path);
 
     [LoggerMessage(110, LogLevel.Information, "{Path}: still opening what it names: listeners, names of listeners, connection logs")]
