@@ -10,18 +10,11 @@ public sealed class SignalTests : IDisposable
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
-    private static string Proxy(string target) =>
-        $$"""
-        - name: web
-          listener: { address: '127.0.0.1:0' }
-          targets: [ { name: a, address: '{{target}}' } ]
-        """;
-
     [Fact]
     public async Task A_stop_does_not_wait_for_a_reload_whose_file_does_not_come()
     {
         using Peer echo = Peer.Echo();
-        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(echo.Address));
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(PlainProxy.To(echo.Address));
         await NamedPipe.ReplaceAsync(bitflow.ConfigPath);
         bitflow.Signal("HUP");
         await using FileStream silent = await NamedPipe.OpenToWriteAsync(bitflow.ConfigPath);
@@ -36,7 +29,7 @@ public sealed class SignalTests : IDisposable
     {
         using Peer echo = Peer.Echo();
         string log = Path.Combine(_folder, "connections.log");
-        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(echo.Address) + $"\n  options: {{ connection_log: '{log}' }}");
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(PlainProxy.To(echo.Address) + $"\n  options: {{ connection_log: '{log}' }}");
         byte[] file = await File.ReadAllBytesAsync(bitflow.ConfigPath);
         await NamedPipe.ReplaceAsync(bitflow.ConfigPath);
         bitflow.Signal("HUP");
@@ -70,7 +63,7 @@ public sealed class SignalTests : IDisposable
     public async Task A_hundred_signals_to_reload_while_one_does_lead_to_one_more()
     {
         using Peer echo = Peer.Echo();
-        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(echo.Address));
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(PlainProxy.To(echo.Address));
         byte[] file = await File.ReadAllBytesAsync(bitflow.ConfigPath);
         await NamedPipe.ReplaceAsync(bitflow.ConfigPath);
         bitflow.Signal("HUP");

@@ -8,18 +8,11 @@ namespace Bitflow.Tests.EndToEnd;
 /// <summary>The kernel has no memory for a relay, or no watch for a client: whoever reads the log learns that it is this machine, and not a peer.</summary>
 public sealed class WantTests
 {
-    private static string Proxy(string target) =>
-        $$"""
-        - name: web
-          listener: { address: '127.0.0.1:0' }
-          targets: [ { name: a, address: '{{target}}', connect_attempts: 1 } ]
-        """;
-
     [Fact]
     public async Task A_relay_that_the_kernel_has_no_buffers_for_is_nobodys_reset()
     {
         using Peer echo = Peer.Echo();
-        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(echo.Address), engine: "linux", launcher: SystemCallFilter.Refusing("recvfrom", Errno.ENOBUFS));
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(PlainProxy.To(echo.Address), engine: "linux", launcher: SystemCallFilter.Refusing("recvfrom", Errno.ENOBUFS));
         using Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint());
         await client.SendAllAsync("hello"u8.ToArray());
         Assert.Equal(SocketError.ConnectionReset, await client.EndingAsync());
@@ -39,7 +32,7 @@ public sealed class WantTests
         foreach (int from in new[] { Bound, Bound + 1 })
         {
             using Peer echo = Peer.Echo();
-            using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(echo.Address), engine: "linux", launcher: SystemCallFilter.Refusing("epoll_ctl", Errno.ENOSPC, from));
+            using BitflowProcess bitflow = await BitflowProcess.StartAsync(PlainProxy.To(echo.Address), engine: "linux", launcher: SystemCallFilter.Refusing("epoll_ctl", Errno.ENOSPC, from));
             var served = new List<Socket>();
             while (await IsServedAsync(bitflow, served))
                 Assert.InRange(served.Count, 1, Bound);
