@@ -476,8 +476,62 @@ let ``an event that changes nothing leaves the very value, and one that changes 
                 match RelayLife.advance life.Relay side what with
                 | RelayStep.GoOn(_, orders) -> orders
                 | _ -> RelayOrders.None
+            | Event.SideFailed(side, _, _) when life.IsRelaying && not next.IsOver && RelayLife.receives life.Relay side -> RelayOrders.LookAtClocks
             | _ -> RelayOrders.None
         obj.ReferenceEquals(next, life) || next.Orders = orders)
+
+/// A relay one of whose sides has failed, and whose other side last took something at one second and has had a write pending since.
+let private failing (side: Side) (limit: Duration) (fault: IoFault) =
+    let target = { Sample.target "a" with WriteTimeout = (if side = Side.Client then limit else Duration.Zero) }
+    let listener = { Sample.listener with WriteTimeout = (if side = Side.Target then limit else Duration.Zero) }
+    let relaying = Life.advance (toDial (begin' { Sample.proxy "p" with Listener = listener; Targets = [ target ] } client) (at 0) ValueNone 0L) (at 1) Event.Connected
+    Life.advance relaying (at 2_000) (Event.SideFailed(side, fault, false))
+
+let private clocks (side: Side) pending (lastTaken: Instant) (now: Instant) (life: Life) =
+    let quiet = { LastMoved = at 1_000; Held = false; WritePending = false; LastTaken = at 1_000; Standstill = ValueNone }
+    let held, taking = { quiet with Held = pending }, { quiet with WritePending = pending; LastTaken = lastTaken }
+    if side = Side.Client then Life.clock life now held taking else Life.clock life now taking held
+
+[<Fact>]
+let ``what a side sent before it failed is held for one that takes nothing for its write_timeout, else five seconds, and is then reset with it`` () =
+    Law.HoldsFor(
+        [ for side in [ Side.Client; Side.Target ] do
+              for fault, cause in [ IoFault.Reset, Cause.Reset; IoFault.TimedOut, Cause.Vanished ] do
+                  side, Duration.Zero, fault, cause, 7_000
+                  side, Duration.OfSeconds 30L, fault, cause, 32_000 ],
+        fun (side, limit, fault, cause, over) ->
+            let life = failing side limit fault
+            let verdict now = clocks side true (at 1_000) (at now) life
+            // A write_timeout that is over before says so itself.
+            let own = if limit.IsPositive then ClockVerdict.Over(Side.other side, Cause.WriteTimeout) else ClockVerdict.Over(side, cause)
+            life.IsRelaying
+            && (if limit.IsPositive then verdict 31_000 = own else verdict (over - 1) = ClockVerdict.LookAgain(at over) && verdict over = own)
+            && clocks side true (at 40_000) (at over) life <> ClockVerdict.Over(side, cause))
+
+[<Fact>]
+let ``a failed side cuts off nobody who takes something of what it sent, and none whose pump is not held`` () =
+    Law.Holds(fun (milliseconds: uint16) (isClient: bool) ->
+        let side = if isClient then Side.Client else Side.Target
+        let now = at (2_000 + int milliseconds)
+        let isOver verdict = match verdict with ClockVerdict.Over _ -> true | ClockVerdict.LookAgain _ -> false
+        let life = failing side Duration.Zero IoFault.Reset
+        not (isOver (clocks side false (at 0) now life)) && not (isOver (clocks side true now (now + Duration.OfMilliseconds 4_999L) life)))
+
+[<Fact>]
+let ``a side that failed behind its orderly end waits for nothing, and one from which nothing is received has ended`` () =
+    let relaying = Life.advance (toDial (begin' (Sample.proxy "p") client) (at 0) ValueNone 0L) (at 1) Event.Connected
+    let ended = Life.advance relaying (at 2) (Event.Relayed(Side.Client, RelayEvent.Ended))
+    Law.HoldsFor([ Side.Client; Side.Target ], fun side -> obj.ReferenceEquals(Life.advance relaying (at 2) (Event.SideFailed(side, IoFault.Reset, true)), relaying))
+    Law.HoldsFor([ true; false ], fun behindItsEnd ->
+        reason (Life.advance ended (at 3) (Event.SideFailed(Side.Client, IoFault.Reset, behindItsEnd))) = "client.relay.reset")
+
+[<Fact>]
+let ``before the relay a client that is seen to have failed has failed, and a target has not`` () =
+    let dialling = toDial (begin' (Sample.proxy "p") client) (at 0) ValueNone 0L
+    Law.HoldsFor([ IoFault.Reset; IoFault.TimedOut; IoFault.TlsProtocol ], fun fault ->
+        let seen = Life.advance dialling (at 1) (Event.SideFailed(Side.Client, fault, false))
+        reason seen = reason (Life.advance dialling (at 1) (Event.ClientFailed fault))
+        && obj.ReferenceEquals(Life.advance dialling (at 1) (Event.SideFailed(Side.Target, fault, false)), dialling))
 
 [<Fact>]
 let ``a connection whose policy draws no ticket has none`` () =

@@ -305,6 +305,7 @@ module Simulator =
             if next.IsRelaying then
                 if next.Orders.HasFlag RelayOrders.StopClient then c.Client.Stopped <- true
                 if next.Orders.HasFlag RelayOrders.StopTarget then c.Target.Stopped <- true
+                if next.Orders.HasFlag RelayOrders.LookAtClocks then look c
             if next.Stage <> stage then enter c
 
         /// Asks the clocks of the relay, and looks again when they say so.
@@ -332,7 +333,14 @@ module Simulator =
                 from.HeldSince <- now
                 towards.WritePending <- true
                 towards.LastTaken <- now
-                if not towards.Script.TakesNothing then schedule (now + 50_000L) c (PieceTaken side)
+                if not towards.Script.TakesNothing then
+                    schedule (now + 50_000L) c (PieceTaken side)
+                elif from.PiecesLeft = 0 then
+                    // Nothing is received from it while its last piece is held: how it fares is seen all the same.
+                    match from.Script.Finally with
+                    | RelayEvent.Reset -> schedule (now + ms from.Script.GapMs) c (Tells(Event.SideFailed(side, IoFault.Reset, false)))
+                    | RelayEvent.Vanished -> schedule (now + ms from.Script.GapMs) c (Tells(Event.SideFailed(side, IoFault.TimedOut, false)))
+                    | _ -> ()
 
         let arrive () =
             let number = accepted

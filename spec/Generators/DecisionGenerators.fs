@@ -248,6 +248,7 @@ type DecisionGenerators =
                 2, Gen.constant Event.ClientSent
                 2, Gen.constant Event.ClientEnded
                 1, Gen.map Event.ClientFailed (Gen.elements (System.Enum.GetValues<IoFault>()))
+                2, Gen.map3 (fun side fault behind -> Event.SideFailed(side, fault, behind)) (Gen.elements [ Side.Client; Side.Target ]) (Gen.elements (System.Enum.GetValues<IoFault>())) (Gen.elements [ true; false ])
                 8, Gen.constant Event.TimeUp
                 2, DecisionGenerators.DialWait().Generator |> Gen.map Event.AttemptTimeUp
                 6, DecisionGenerators.RelayScript().Generator |> Gen.map (fun (RelayScript script) -> match script with (side, event) :: _ -> Event.Relayed(side, event) | [] -> Event.TimeUp)

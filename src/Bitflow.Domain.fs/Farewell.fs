@@ -39,7 +39,7 @@ module Farewell =
     /// How long a side may take to empty its queue: its write_timeout, and as long as this where it has none.
     let defaultPatience = Duration.OfSeconds 5L
 
-    let private patience (writeTimeout: Duration) = if writeTimeout.IsPositive then writeTimeout else defaultPatience
+    let internal patience (writeTimeout: Duration) = if writeTimeout.IsPositive then writeTimeout else defaultPatience
 
     let private firstPause = Duration.OfMilliseconds 1L
     let private longestPause = Duration.OfMilliseconds 50L

@@ -64,6 +64,9 @@ type Event =
     | ClientEnded
     /// The client's connection failed before the relay: reset, given up by the kernel, or broken TLS.
     | ClientFailed of fault: IoFault
+    /// A side's connection is seen to have failed, whether or not anyone receives from it. What it sent before may wait still; all of it does where the side
+    /// had ended in order before.
+    | SideFailed of side: Side * fault: IoFault * behindItsEnd: bool
     /// The deadline of the step has come. An attempt of which no more is known waited for the target's connection.
     | TimeUp
     /// The same, of an attempt that waited for `during`.
@@ -135,6 +138,8 @@ type Life =
       ClientHasSent: bool
       ClientHasEnded: bool
       Relay: RelayState
+      /// The side that failed first of those from which something may still have to be handed on.
+      Failed: FailedSide option
       /// What the relay is to do beside going on. They belong to this value alone: whoever comes by them a second time has the same value
       /// before him, because nothing happened.
       Orders: RelayOrders }
@@ -251,6 +256,21 @@ module Life =
         | RelayStep.GoOn(state, orders) -> { life with Relay = state; Orders = orders }
         | RelayStep.Finish(reason, ending) -> toStep life (Step.Ended(reason, ending)) Instant.Never
 
+    /// What a side sent before it failed arrives first, as long as the other takes it: the pump meets the failure behind those bytes. Whoever ended in order
+    /// before has lost nothing and waits for nothing.
+    let private sideFailed (life: Life) (now: Instant) side (fault: IoFault) behindItsEnd =
+        let event = RelayEvents.ofReceive fault
+        if not (RelayLife.receives life.Relay side) || event = RelayEvent.Starved then relayed life side event
+        elif behindItsEnd || life.Failed.IsSome then life
+        else { life with Failed = Some { Side = side; Event = event; Since = now }; Orders = RelayOrders.LookAtClocks }
+
+    /// When the other side has had its time to take something of what a failed one sent before.
+    let private failureOver (life: Life) (failed: FailedSide) (client: SideActivity) (target: SideActivity) =
+        let struct (other, writeTimeout) =
+            if failed.Side = Side.Client then struct (target, life.Rules.Targets[life.LastTarget.Value].WriteTimeout)
+            else struct (client, life.Rules.Proxy.Listener.WriteTimeout)
+        if other.WritePending then Instant.later failed.Since other.LastTaken + Farewell.patience writeTimeout else Instant.Never
+
     /// The first moments: who connected, whether it may, and what comes next.
     [<CompiledName "Start">]
     let start (rules: Rules) (now: Instant) (peer: Endpoint) (local: Endpoint) : Life =
@@ -276,6 +296,7 @@ module Life =
               ClientHasSent = false
               ClientHasEnded = false
               Relay = RelayState.Start
+              Failed = None
               Orders = RelayOrders.None }
         if trusted || Admission.isAuthorized listener peer then life
         else finish life Who.Bitflow Phase.Admission Cause.Refused Ending.ResetBoth
@@ -290,9 +311,10 @@ module Life =
         | _, Event.TimeUp -> timeUp life now (DialWait.Connection Hop.Target)
         | _, Event.AttemptTimeUp during -> timeUp life now during
         | Step.Relay, Event.Relayed(side, event) -> relayed life side event
+        | Step.Relay, Event.SideFailed(side, fault, behindItsEnd) -> sideFailed life now side fault behindItsEnd
         | Step.Relay, Event.ClockOver(side, cause) -> finish life (Side.who side) Phase.Relay cause Ending.ResetBoth
         | Step.Relay, _ -> life
-        | _, Event.ClientFailed fault -> clientFailed life fault
+        | _, (Event.ClientFailed fault | Event.SideFailed(Side.Client, fault, _)) -> clientFailed life fault
         | _, Event.ClientSent -> if life.ClientHasSent then life else { life with ClientHasSent = true }
         | (Step.ReadProxyHeader | Step.ReadHello | Step.Handshake), Event.ClientEnded -> clientLeft life Cause.Ended
         // No further wait for a client that left without a word; an attempt that runs may still finish.
@@ -347,9 +369,17 @@ module Life =
             let dialled = life.Rules.Targets[life.LastTarget.Value]
             let ofClient: SideLimits = { Read = listener.ReadTimeout; Write = listener.WriteTimeout }
             let ofTarget: SideLimits = { Read = dialled.ReadTimeout; Write = dialled.WriteTimeout }
-            match RelayClock.verdict ofClient ofTarget now client target with
-            | ClockVerdict.LookAgain at -> ClockVerdict.LookAgain(Instant.earlier at life.Deadline)
-            | over -> over
+            match RelayClock.verdict ofClient ofTarget now client target, life.Failed with
+            | ClockVerdict.LookAgain at, None -> ClockVerdict.LookAgain(Instant.earlier at life.Deadline)
+            | ClockVerdict.LookAgain at, Some failed ->
+                let failure = failureOver life failed client target
+                match RelayLife.advance life.Relay failed.Side failed.Event with
+                | RelayStep.Finish(reason, _) when failure.Nanoseconds <= now.Nanoseconds -> ClockVerdict.Over(failed.Side, reason.Cause)
+                | _ ->
+                    // A write that is not pending now may be a moment later.
+                    let again = if failure.IsNever then now + Farewell.defaultPatience else failure
+                    ClockVerdict.LookAgain(Instant.earlier (Instant.earlier at again) life.Deadline)
+            | over, _ -> over
         | _ -> ClockVerdict.LookAgain life.Deadline
 
     /// The reason as it is recorded: a client that never sent a byte, and never got one, was a probe.

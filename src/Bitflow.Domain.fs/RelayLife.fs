@@ -31,6 +31,8 @@ type RelayOrders =
     | StopClient = 4
     /// Nothing more can be handed to the client: stop receiving from the target, watch it for a reset only.
     | StopTarget = 8
+    /// The clocks of the relay have something new to say.
+    | LookAtClocks = 16
 
 /// How the two sockets of a connection are closed.
 [<RequireQualifiedAccess; Struct>]
@@ -64,6 +66,13 @@ type RelayState =
 
     static member Start = { FromClient = Flow.Open; FromTarget = Flow.Open; FirstEnd = ValueNone }
 
+/// A side whose connection has failed while what it sent before is still being handed on.
+[<NoComparison>]
+type FailedSide =
+    { Side: Side
+      Event: RelayEvent
+      Since: Instant }
+
 [<RequireQualifiedAccess; NoComparison; Struct>]
 type RelayStep =
     | GoOn of state: RelayState * orders: RelayOrders
@@ -91,7 +100,6 @@ module RelayLife =
         | _ -> RelayStep.GoOn(state, (if side = Side.Client then RelayOrders.EndTarget else RelayOrders.EndClient))
 
     /// Whether what a side sends is still received and handed on.
-    [<CompiledName "Receives">]
     let receives (state: RelayState) (side: Side) = flowFrom state side = Flow.Open
 
     let advance (state: RelayState) (side: Side) (event: RelayEvent) : RelayStep =

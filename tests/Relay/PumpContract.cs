@@ -587,6 +587,11 @@ public abstract class PumpContract : IDisposable
             _told.Writer.TryWrite((side, what));
         }
 
+        public void OnHeld(Side side)
+        {
+            // The pump meets a failure itself in the end; only a session has clocks.
+        }
+
         public async Task<(Side Side, RelayEvent What)> NextAsync() => await _told.Reader.ReadAsync().AsTask().WaitAsync(Wire.Patience);
 
         public async Task<(Side Side, RelayEvent What)> PeekAsync()

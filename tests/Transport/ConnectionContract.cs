@@ -438,6 +438,22 @@ public abstract class ConnectionContract : IDisposable
         Assert.False(watching.IsCompleted);
         wire.PeerAborts();
         Assert.Equal(IoFault.Reset, await watching);
+        Assert.False(await wire.OnLoop(c => c.FailedBehindItsEnd));
+    }
+
+    [Theory]
+    [MemberData(nameof(TcpFamilies))]
+    public async Task A_reset_after_an_orderly_end_is_noticed_though_nobody_receives_and_told_as_that(Family family)
+    {
+        using Wire wire = await Wire.ConnectedAsync(_engine, family);
+        Task<IoFault> watching = wire.Connection.WaitResetAsync().AsTask().WaitAsync(Wire.Patience);
+        wire.Peer.Send("unread"u8);
+        wire.Peer.Shutdown(SocketShutdown.Send);
+        await Settled(wire, Readiness.Data);
+        await wire.Send("x"u8.ToArray());
+        wire.PeerAborts();
+        Assert.Equal(IoFault.Reset, await watching);
+        Assert.True(await wire.OnLoop(c => c.FailedBehindItsEnd));
     }
 
     [Theory]

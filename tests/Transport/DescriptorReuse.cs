@@ -172,6 +172,11 @@ public sealed class DescriptorReuse
             _ = EndAsync(side == Side.Client ? server : client);
         }
 
+        public void OnHeld(Side side)
+        {
+            // Nobody here leaves another waiting.
+        }
+
         private async Task EndAsync(Connection other)
         {
             await other.EndAsync().ConfigureAwait(false);

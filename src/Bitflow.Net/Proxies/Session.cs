@@ -121,6 +121,8 @@ internal sealed class Session : LifeFollower, IRelayObserver, ICaller
 
     public void OnRelay(Side side, RelayEvent what) => Report(Event.NewRelayed(side, what));
 
+    public void OnHeld(Side side) => WatchReset(side);
+
     public override void Fire(Instant now)
     {
         if (Life.IsOver)
@@ -438,6 +440,8 @@ internal sealed class Session : LifeFollower, IRelayObserver, ICaller
             WatchReset(Side.Client);
         if (orders.HasFlag(RelayOrders.StopTarget))
             WatchReset(Side.Target);
+        if (orders.HasFlag(RelayOrders.LookAtClocks))
+            ArmRelayClocks(Client.Loop.Now);
     }
 
     private async Task PassEndAsync(Connection to, Side side)
@@ -447,7 +451,7 @@ internal sealed class Session : LifeFollower, IRelayObserver, ICaller
             OnRelay(side, RelayEvents.OfSend(fault));
     }
 
-    /// <summary>Nobody receives from this side any more, or not yet: a reset must be seen all the same.</summary>
+    /// <summary>Nobody receives from this side any more, or not now, or not yet: a reset must be seen all the same.</summary>
     private void WatchReset(Side side)
     {
         ref bool watched = ref side == Side.Client ? ref _clientResetWatched : ref _targetResetWatched;
@@ -466,31 +470,17 @@ internal sealed class Session : LifeFollower, IRelayObserver, ICaller
         try
         {
             IoFault fault = await connection.WaitResetAsync().ConfigureAwait(false);
-            if (fault != IoFault.Aborted)
-                OnResetSeen(side, fault);
+            if (fault == IoFault.Aborted)
+                return;
+
+            // Should the side stop being received from, or be held, a new watch knows at once.
+            (side == Side.Client ? ref _clientResetWatched : ref _targetResetWatched) = false;
+            Report(Event.NewSideFailed(side, fault, connection.FailedBehindItsEnd));
         }
         catch (Exception e)
         {
             Fail(e);
         }
-    }
-
-    private void OnResetSeen(Side side, IoFault fault)
-    {
-        if (!Life.IsRelaying)
-        {
-            Report(Event.NewClientFailed(fault));
-            return;
-        }
-
-        if (RelayLife.Receives(Life.Relay, side))
-        {
-            // The pump meets the reset behind the bytes that came before it. Should it stop receiving, a new watch knows at once.
-            (side == Side.Client ? ref _clientResetWatched : ref _targetResetWatched) = false;
-            return;
-        }
-
-        OnRelay(side, RelayEvents.OfReceive(fault));
     }
 
     private void End(Step.Ended ended)

@@ -6,4 +6,7 @@ namespace Bitflow.Net.Relay;
 internal interface IRelayObserver
 {
     void OnRelay(Side side, RelayEvent what);
+
+    /// <summary>Nothing is received from the side for now, because the other takes nothing: how it fares must be seen all the same.</summary>
+    void OnHeld(Side side);
 }

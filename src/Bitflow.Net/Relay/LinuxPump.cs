@@ -331,6 +331,7 @@ internal sealed class LinuxPump : IReadyHandler
         _toStamps.LastTaken = _heldSince;
         _toStamps.WritePending = true;
         _fromStamps.Held = true;
+        _observer.OnHeld(_side);
     }
 
     private void Resume()

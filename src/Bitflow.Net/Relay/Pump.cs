@@ -90,6 +90,7 @@ internal sealed class Pump(Connection from, Connection to, Side side, SideStamps
                 toStamps.LastTaken = began;
                 toStamps.WritePending = true;
                 fromStamps.Held = true;
+                observer.OnHeld(side);
                 sent = await sending.ConfigureAwait(false);
 
                 fromStamps.LastMoved = RelayClock.Released(

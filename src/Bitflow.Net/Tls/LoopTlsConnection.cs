@@ -86,6 +86,8 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
             OwnLoop.Post(Release);
     }
 
+    public override bool FailedBehindItsEnd => _raw.FailedBehindItsEnd;
+
     public override ValueTask<IoFault> WaitResetAsync() => _raw.WaitResetAsync();
 
     public override void KeepQueueShort() => _raw.KeepQueueShort();

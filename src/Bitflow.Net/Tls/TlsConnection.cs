@@ -134,6 +134,8 @@ internal sealed class TlsConnection(Connection raw, SslStream ssl, ConnectionStr
 
     public override IoFault Fault => _receiveFault;
 
+    public override bool FailedBehindItsEnd => raw.FailedBehindItsEnd;
+
     public override ValueTask<IoFault> WaitResetAsync() => raw.WaitResetAsync();
 
     public override void KeepQueueShort() => raw.KeepQueueShort();

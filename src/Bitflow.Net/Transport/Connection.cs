@@ -108,6 +108,9 @@ internal abstract class Connection
     /// </summary>
     public abstract ValueTask<IoFault> WaitResetAsync();
 
+    /// <summary>Whether what <see cref="WaitResetAsync"/> told of came behind the peer's orderly end: nothing that the peer sent was cut off.</summary>
+    public abstract bool FailedBehindItsEnd { get; }
+
     /// <summary>Bytes sent but not yet acknowledged by the peer's kernel (SIOCOUTQ); 0 where that cannot be known.</summary>
     public abstract int UnsentBytes { get; }
 

@@ -24,6 +24,8 @@ internal sealed class DeadConnection(EventLoop loop) : Connection(loop)
 
     public override IoFault Fault => IoFault.Aborted;
 
+    public override bool FailedBehindItsEnd => false;
+
     public override ValueTask<IoFault> WaitResetAsync() => new(IoFault.Aborted);
 
     public override void KeepQueueShort()

@@ -266,6 +266,8 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
 
     public override IoFault Fault => IsClosed ? IoFault.Aborted : _fault;
 
+    public override bool FailedBehindItsEnd => _peerEnded && _fault != IoFault.None;
+
     public override ValueTask<IoFault> WaitResetAsync()
     {
         if (!OwnLoop.IsCurrent)

@@ -23,6 +23,7 @@ internal sealed class ManagedConnection : Connection
     private Endpoint? _local;
     private Endpoint? _remote;
     private volatile IoFault _fault;
+    private volatile bool _failedBehindItsEnd;
 
     /// <summary>Whether our own end was sent: after the other side's, TCP is through then.</summary>
     private volatile bool _ended;
@@ -189,6 +190,8 @@ internal sealed class ManagedConnection : Connection
         }
     }
 
+    public override bool FailedBehindItsEnd => _failedBehindItsEnd;
+
     public override ValueTask<IoFault> WaitResetAsync()
     {
         _resetWatch ??= new ResetWatch(this);
@@ -301,7 +304,12 @@ internal sealed class ManagedConnection : Connection
     private IoFault TakePendingError()
     {
         if (_fault == IoFault.None && _socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.Error) is int error && error != 0)
+        {
+            // EPIPE is how the kernel records a reset that came after the peer's orderly end.
+            _failedBehindItsEnd = (SocketError)error == SocketError.Shutdown;
             Remember(IoFaults.OfSocketError((SocketError)error));
+        }
+
         return _fault;
     }
 

@@ -1,0 +1,51 @@
+using System.Net.Sockets;
+using Bitflow.Tests.Fixtures;
+using Xunit;
+
+namespace Bitflow.Tests.EndToEnd;
+
+/// <summary>A side that fails while nothing is received from it, because the other takes nothing.</summary>
+public sealed class HeldSideTests
+{
+    private static readonly TimeSpan Stuck = TimeSpan.FromSeconds(1);
+
+    public static TheoryData<string> Engines => new("managed", "linux");
+
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task Its_reset_is_passed_on_after_the_patience_with_the_other_and_its_place_is_free(string engine)
+    {
+        using var peer = new Peer();
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(PlainProxy.To(peer.Address) + "\n  options: { connection_limit: 2 }", engine: engine);
+        using Socket sending = await SocketWords.ConnectAsync(bitflow.EndPoint());
+        using Socket takingNothing = await peer.AcceptAsync();
+        using Socket readingNothing = await SocketWords.ConnectAsync(bitflow.EndPoint());
+        using Socket answering = await peer.AcceptAsync();
+        await Task.WhenAll(FillAsync(sending), FillAsync(answering));
+        sending.Reset();
+        answering.Reset();
+        await bitflow.EndsWithAsync("client.relay.reset");
+        await bitflow.EndsWithAsync("target.relay.reset");
+        await takingNothing.ReadToResetAsync();
+        await readingNothing.ReadToResetAsync();
+        using Socket next = await SocketWords.ConnectAsync(bitflow.EndPoint());
+        using Socket served = await peer.AcceptAsync();
+        await next.SendAllAsync(new byte[] { 1 });
+        Assert.Equal([1], await served.ReadExactlyAsync(1));
+    }
+
+    /// <summary>Until nobody on the way takes a byte more.</summary>
+    private static Task FillAsync(Socket socket) => Task.Run(() =>
+    {
+        byte[] piece = new byte[64 * 1024];
+        socket.Blocking = false;
+        do
+        {
+            while (socket.Send(piece, SocketFlags.None, out SocketError error) > 0 && error == SocketError.Success)
+            {
+                // There is room still.
+            }
+        }
+        while (socket.Poll(Stuck, SelectMode.SelectWrite));
+    });
+}
