@@ -605,6 +605,16 @@ let ``a connection that something else ends while it is dialled blames no target
         && line = $"{CloseReason.explain ended.CloseReason.Value}, at attempt 2; before it, target {second.Rules.Targets[0].Name} ({second.Rules.Targets[0].Address}) refused the connection: nothing listens there")
 
 [<Fact>]
+let ``a connection that something ends while it waits to try again says which attempt would have come, and what the last came to`` () =
+    let proxy = { Sample.proxy "p" with Targets = [ { Sample.target "a" with ConnectAttempts = 3; ConnectBackoff = Duration.OfSeconds 1L } ] }
+    let first = toDial (begin' proxy client) (at 0) ValueNone 0L
+    let waiting = Life.advance first (at 1) (Event.AttemptFailed(DialFault.Connect IoFault.Refused))
+    let ended = Life.advance waiting (at 2) Event.Shutdown
+    Law.HoldsFor([ Life.explain ended ended.CloseReason.Value "" ], fun line ->
+        Life.isBetweenAttempts waiting && Life.isBetweenAttempts ended && not (Life.isBetweenAttempts first) && not (Life.isBetweenAttempts (begin' proxy client))
+        && line = $"{CloseReason.explain ended.CloseReason.Value}, before attempt 2; at the last, target a ({waiting.Rules.Targets[0].Address}) refused the connection: nothing listens there")
+
+[<Fact>]
 let ``an attempt whose time is over says what it waited for, and counts as a timeout whatever that was`` () =
     Law.Holds(fun (SmallProxy p) (n: int) (ticket: int) (during: DialWait) ->
         let life = toDial (begin' p (peer n)) (at 0) ValueNone (int64 (abs ticket))

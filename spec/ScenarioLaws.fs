@@ -19,7 +19,7 @@ let ``a case that expects what is explained holds, and one that expects anything
         let _, life = if forecast.Life.IsOver then [], forecast.Life else Forecast.connect (fun _ -> false) forecast
         match life.CloseReason with
         | ValueSome reason ->
-            run p (caseFor p peer $"refused: {reason}") && run p (caseFor p peer "refused: true")
+            run p (caseFor p peer $"refused: {reason}") && run p (caseFor p peer "refused: true") && run p (caseFor p peer "refused: Yes")
             && run p (caseFor p peer $"refused: {(string reason).Substring((string reason).LastIndexOf '.' + 1)}")
             && not (run p (caseFor p peer "refused: limit")) && not (run p (caseFor p peer $"target: \"{p.Targets[0].Name}\""))
         | ValueNone ->
@@ -50,6 +50,9 @@ let ``what is no file of cases is refused with a place in it`` () =
           "cases:\n  - client: nowhere\n    expect: {target: a}\n", "2:13", "nowhere"
           "cases:\n  - client: 10.1.2.3\n    open: many\n    expect: {target: a}\n", "3:11", "many"
           "cases:\n  - client: 10.1.2.3\n    alpn: [h2, '']\n    expect: {target: a}\n", "3:11", "no protocol"
+          "cases:\n  - client: 10.1.2.3\n    expect: {refused: bitflow.admision.refused}\n", "3:23", "did you mean bitflow.admission.refused?"
+          "cases:\n  - client: 10.1.2.3\n    expect: {refused: false}\n", "3:23", "\"false\" is no close reason"
+          "cases:\n  - client: 10.1.2.3\n    expect: {refused: ''}\n", "3:23", "\"\" is no close reason"
           "cases: []\n", "1:8", "at least one"
           "{}\n", "1:1", "cases is missing"
           "cases:\n  - client: 10.1.2.3\n    open: -1\n    expect: {target: a}\n", "3:11", "-1"

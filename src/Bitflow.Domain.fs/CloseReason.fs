@@ -141,6 +141,12 @@ module CloseReason =
         | true, reason -> ValueSome reason
         | _ -> ValueNone
 
+    /// Every reason as it is written.
+    let allTexts () : string seq = texts.Value.Keys
+
+    /// Whether words name a reason as it is written: all of it, or its end.
+    let isNamed (words: string) (written: string) = written = words || written.EndsWith("." + words, System.StringComparison.Ordinal)
+
     /// In plain words, for people: what the pager shows.
     [<CompiledName "Explain">]
     let explain (reason: CloseReason) =

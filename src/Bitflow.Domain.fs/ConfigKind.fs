@@ -170,13 +170,14 @@ module internal Kind =
     let private trueWords = [ "yes"; "Yes"; "YES"; "on"; "On"; "ON"; "y"; "Y" ]
     let private falseWords = [ "no"; "No"; "NO"; "off"; "Off"; "OFF"; "n"; "N" ]
 
+    let isTrue (word: string) = List.contains word ("true" :: "True" :: "TRUE" :: trueWords)
+
     let boolean : Kind<bool> =
         let schema = enumeration (Json.Boolean true :: Json.Boolean false :: (trueWords @ falseWords |> List.map Json.Text))
         scalar "`true` or `false`" "a boolean" "true" schema false (fun text quoted ->
             match text with
-            | "true" | "True" | "TRUE" when not quoted -> Ok true
+            | word when not quoted && isTrue word -> Ok true
             | "false" | "False" | "FALSE" when not quoted -> Ok false
-            | word when not quoted && List.contains word trueWords -> Ok true
             | word when not quoted && List.contains word falseWords -> Ok false
             | _ -> Error(ConfigFault.NotBoolean text))
 

@@ -96,7 +96,7 @@ module internal Value =
                 | _ -> Ok text))
 
     let hostName : Kind<string> =
-        Kind.scalar "host name" "a host name" "db.example.com" Kind.textSchema "stand-in" (fun text _ ->
+        Kind.scalar "host name" "a host name" "db.example.com" (Kind.schemaOf [ "type", Kind.textOrNumber ]) "stand-in" (fun text _ ->
             if Address.isHostName text || (IpAddress.tryParse text).IsSome then Ok text
             else Error(ConfigFault.NotAHostName text))
         |> Kind.emptyIsOmitted

@@ -402,6 +402,10 @@ module Life =
         | Step.Ended(reason, _), ValueSome(struct (_, fault)) when DialFault.reason fault = reason -> ValueSome fault
         | _ -> ValueNone
 
+    /// Whether every attempt that was begun has failed: what is waited for, where it is not over, is the next.
+    [<CompiledName "IsBetweenAttempts">]
+    let isBetweenAttempts (life: Life) = life.Attempts > 0 && life.FailedAttempts = life.Attempts
+
     /// Why it ended, in a line for people: behind the reason what stands behind it, a failed attempt or `detail`.
     [<CompiledName "Explain">]
     let explain (life: Life) (reason: CloseReason) (detail: string) : string =
@@ -412,5 +416,7 @@ module Life =
         match life.LastFailure with
         | ValueSome failure when (endingFault life).IsSome -> $"{attempt failure}, after {attempts}"
         | _ when detail <> "" -> $"{CloseReason.explain reason}: {detail}"
+        | ValueSome failure when reason.Phase = Phase.Dial && isBetweenAttempts life ->
+            $"{CloseReason.explain reason}, before attempt {life.Attempts + 1}; at the last, {attempt failure}"
         | ValueSome failure when reason.Phase = Phase.Dial -> $"{CloseReason.explain reason}, at attempt {life.Attempts}; before it, {attempt failure}"
         | _ -> CloseReason.explain reason

@@ -42,7 +42,7 @@ module Scenario =
         let target = if life.IsOver then None else Some proxy.Targets[life.LastTarget.Value].Name
         let isRefused wanted =
             match life.CloseReason with
-            | ValueSome reason -> wanted = "true" || string reason = wanted || (string reason).EndsWith("." + wanted, StringComparison.Ordinal)
+            | ValueSome reason -> wanted = ScenarioFile.anyReason || CloseReason.isNamed wanted (string reason)
             | ValueNone -> false
         let certificate =
             match forecast.Hello, proxy.Listener.Tls with

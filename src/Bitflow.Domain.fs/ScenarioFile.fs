@@ -6,7 +6,7 @@ open System.Collections.Generic
 /// What a case expects; what it does not say may be anything.
 type Expectation =
     { Target: string option
-      /// A close reason, its last word, or `true` for any.
+      /// A close reason, its last words, or `ScenarioFile.anyReason`.
       Refused: string option
       /// The certificate's path as the configuration writes it, or its file name alone.
       Certificate: string option
@@ -112,6 +112,20 @@ module ScenarioFile =
     let private header (reader: Reader) entries : ProxyOrigin voption =
         reader.Read(entries, "header", ValueNone, "a client's address (and behind a comma the one that it connected to), \"local\" or \"unknown\"", DescribedClient.tryHeader >> ValueOption.map ValueSome)
 
+    /// What stands for whatever reason there is.
+    let anyReason = "true"
+
+    let private refusal (reader: Reader) (entries: YamlEntry array) : string option =
+        match reader.Find(entries, "refused"), reader.Text(entries, "refused") with
+        | Some _, Some text when Kind.isTrue text -> Some anyReason
+        | Some node, Some text ->
+            let known = List.ofSeq (CloseReason.allTexts ())
+            if not (List.exists (CloseReason.isNamed text) known) then
+                let hint = match Spelling.similar text known with ValueSome name -> $"; did you mean {name}?" | ValueNone -> ""
+                reader.Wrong(node.At, $"refused: \"{text}\" is no close reason, and not true for any; write bitflow.admission.refused, or refused, for example{hint}")
+            Some text
+        | _ -> None
+
     let private expectation (reader: Reader) (case: YamlNode) (entries: YamlEntry array) : Expectation =
         let nothing = { Target = None; Refused = None; Certificate = None; Attempts = None }
         match reader.Find(entries, "expect") with
@@ -123,7 +137,7 @@ module ScenarioFile =
             let attempts = if reader.Says(expected, "attempts") then Some(int (min 1_000_000L (reader.Number(expected, "attempts")))) else None
             let read =
                 { Target = reader.Text(expected, "target")
-                  Refused = reader.Text(expected, "refused")
+                  Refused = refusal reader expected
                   Certificate = reader.Text(expected, "certificate")
                   Attempts = attempts }
             // A case that expects nothing would hold whatever happens.

@@ -46,6 +46,24 @@ public sealed class AttemptTests
         Assert.InRange(record.DialDuration.TotalMilliseconds, 2_490, 10_000);
     }
 
+    /// <summary>The wait for the next attempt belongs to no attempt.</summary>
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task The_dial_of_a_connection_that_ends_between_attempts_lasted_until_the_last_had_failed(EngineKind engine)
+    {
+        string nobody;
+        using (var peer = new Peer())
+            nobody = peer.Address;
+        using RunningProxies bitflow = RunningProxies.One(nobody, engine, targetKeys: "connect_attempts: 3\nconnect_backoff: 1h\n", options: "connection_lifetime: 2s\n");
+        using Socket client = await bitflow.ConnectAsync();
+        await client.EndingAsync();
+        client.Dispose();
+        ConnectionRecord record = await bitflow.EndedAsync();
+        Assert.Equal("bitflow.dial.lifetime", record.CloseReason.Value.ToString());
+        Assert.Equal(1, record.DialAttempts);
+        Assert.InRange(record.DialDuration.TotalMilliseconds, 0, 1_500);
+    }
+
     [Theory]
     [MemberData(nameof(Engines))]
     public async Task A_dial_that_runs_into_its_timeout_is_recorded_with_the_address_that_did_not_answer(EngineKind engine)

@@ -35,6 +35,9 @@ internal sealed class RunningProxies : IDisposable
 
     public int OpenConnections => _server.OpenConnections;
 
+    /// <summary>Clients that were let in since the start.</summary>
+    public long Admitted => _server.Running().Sum(static proxy => proxy.State.Admitted);
+
     /// <summary>A configuration that is in order.</summary>
     public static Config Read(string yaml)
     {

@@ -221,11 +221,13 @@ public sealed class InboundProxyHeaderTests
         {
             using Socket target = await backend.AcceptAsync();
             Assert.Equal("x", await target.ReadTextAsync(1));
+            Assert.Equal(1, bitflow.Admitted);
             return;
         }
 
         Assert.Equal(SocketError.ConnectionReset, await client.EndingAsync());
         Assert.Equal("bitflow.admission.refused", (await bitflow.EndedAsync()).CloseReason.Value.ToString());
+        Assert.Equal(0, bitflow.Admitted);
     }
 
     [Fact]

@@ -34,7 +34,7 @@ internal static class ConnectionRecords
             alpn: session.Tls.Alpn,
             tlsVersion: session.Tls.Version,
             clientCertificateSubject: session.Tls.ClientCertificateSubject,
-            dialDuration: !dialled ? Duration.Zero : (relayed ? session.RelayBegan : session.EndedAt) - session.DialBegan,
+            dialDuration: !dialled ? Duration.Zero : DialEnded(session) - session.DialBegan,
             dialAttempts: life.Attempts,
             configGeneration: model.Generation,
             peer: life.Peer,
@@ -48,6 +48,11 @@ internal static class ConnectionRecords
             clientCertificate: session.Tls.ClientCertificate,
             resolved: session.Resolved);
     }
+
+    private static Instant DialEnded(Session session) =>
+        session.HasRelayed ? session.RelayBegan
+        : LifeModule.IsBetweenAttempts(session.Life) ? session.AttemptFailedAt
+        : session.EndedAt;
 
     private static string Error(Session session) =>
         session.Failure.Length > 0 ? session.Failure

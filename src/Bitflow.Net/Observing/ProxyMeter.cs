@@ -33,12 +33,13 @@ internal sealed class ProxyMeter
     /// <summary>A connection took its first step.</summary>
     public void Count(Life first) => Count(Tallies.AtStart(first), first);
 
-    /// <summary>A connection took a step.</summary>
-    public void Count(Life before, Life after)
+    /// <summary>A connection took a step. Answers what was counted.</summary>
+    public Tally Count(Life before, Life after)
     {
         Tally tally = Tallies.Between(before, after);
         if (tally != Tally.None)
             Count(tally, after);
+        return tally;
     }
 
     /// <summary>A target was reached.</summary>

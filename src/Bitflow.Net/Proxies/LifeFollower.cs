@@ -39,6 +39,9 @@ internal abstract class LifeFollower : LoopTimer
     /// <summary>Does what the relay is to do beside going on.</summary>
     protected abstract void CarryOut(RelayOrders orders);
 
+    /// <summary>The client was let in. Under the gate.</summary>
+    protected abstract void OnAdmitted();
+
     /// <summary>The attempt that a life was at has failed. Under the gate.</summary>
     protected abstract void OnAttemptFailed(Life at, DialFault fault);
 
@@ -95,7 +98,8 @@ internal abstract class LifeFollower : LoopTimer
         // Nothing happened, and the orders of this value were taken when it came.
         if (ReferenceEquals(next, Life))
             return;
-        Model.Meter.Count(Life, next);
+        if (Model.Meter.Count(Life, next).HasFlag(Tally.AcceptSuccess))
+            OnAdmitted();
         if (LifeModule.FailureOf(Life, next) is { IsSome: true } failure)
             OnAttemptFailed(Life, failure.Value);
 

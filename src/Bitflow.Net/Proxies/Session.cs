@@ -73,8 +73,10 @@ internal sealed class Session : LifeFollower, IRelayObserver, ICaller
     /// <summary>Connections that were open when this one was admitted.</summary>
     public int OpenBefore { get; private set; }
 
-    /// <summary>When the first attempt began and the relay began; zero where that never happened.</summary>
+    /// <summary>When the first attempt began, the last failed and the relay began; zero where that never happened.</summary>
     public Instant DialBegan { get; private set; }
+
+    public Instant AttemptFailedAt { get; private set; }
 
     public Instant RelayBegan { get; private set; }
 
@@ -145,8 +147,6 @@ internal sealed class Session : LifeFollower, IRelayObserver, ICaller
             case { IsAdmit: true }:
                 bool within = State.TryEnter(life.Rules.ConnectionLimit, out int openBefore);
                 OpenBefore = openBefore;
-                if (within)
-                    State.On(Client.Loop).Admit();
                 Answer(life, Event.NewCounted(within));
                 break;
             case { IsReadProxyHeader: true }:
@@ -617,7 +617,13 @@ internal sealed class Session : LifeFollower, IRelayObserver, ICaller
         }
     }
 
-    protected override void OnAttemptFailed(Life at, DialFault fault) => _observer.OnAttemptFailed(this, at, fault);
+    protected override void OnAdmitted() => State.On(Client.Loop).Admit();
+
+    protected override void OnAttemptFailed(Life at, DialFault fault)
+    {
+        AttemptFailedAt = Client.Loop.Now;
+        _observer.OnAttemptFailed(this, at, fault);
+    }
 
     protected override void Fail(Exception e)
     {

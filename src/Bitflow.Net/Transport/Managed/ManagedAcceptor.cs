@@ -59,8 +59,6 @@ internal sealed class ManagedAcceptor : Acceptor
     {
         await _stop.CancelAsync().ConfigureAwait(false);
         await _run.ConfigureAwait(false);
-        _listening.Close();
-        _accepting?.Dispose();
     }
 
     private async Task RunAsync()
@@ -100,6 +98,10 @@ internal sealed class ManagedAcceptor : Acceptor
         }
 
         AcceptQueued();
+
+        // In the same breath: whoever connects between the two is reset, and nobody can spare them that.
+        _listening.Close();
+        _accepting?.Dispose();
     }
 
     private void AcceptQueued()
