@@ -115,11 +115,13 @@ let ``while nothing waits for a side, or its answer may be under way, its write_
         (watched timeout (Instant(10L * timeout.TotalNanoseconds)) (Instant 0L) pending queue).IsNone)
 
 [<Fact>]
-let ``what was sent is unanswered once it was sent again or asked for more than once, and a window is shut where bytes wait and none is under way`` () =
+let ``what was sent is unanswered once it was sent again or asked for more than once, and a window is shut where bytes wait and none is under way but a probe`` () =
     Law.HoldsFor(
-        [ (0u, 0u, 0uy, 0uy), Unacknowledged.None; (3u, 0u, 0uy, 0uy), Unacknowledged.Sent; (3u, 9u, 0uy, 1uy), Unacknowledged.Sent; (1u, 0u, 1uy, 0uy), Unacknowledged.Unanswered
-          (0u, 1u, 0uy, 0uy), Unacknowledged.Shut; (0u, 9u, 0uy, 1uy), Unacknowledged.Shut; (0u, 9u, 0uy, 2uy), Unacknowledged.Unanswered ],
-        fun ((inFlight, unsent, retransmits, probes), others) -> SendQueue.Of(5L, inFlight, unsent, retransmits, probes) = { Acknowledged = 5L; Others = others })
+        [ (0u, 0u, 0uy, 0uy, 0uy), Unacknowledged.None; (3u, 0u, 0uy, 0uy, 0uy), Unacknowledged.Sent; (3u, 9u, 0uy, 1uy, 0uy), Unacknowledged.Sent
+          (1u, 0u, 1uy, 0uy, 1uy), Unacknowledged.Unanswered; (0u, 1u, 0uy, 0uy, 0uy), Unacknowledged.Shut; (0u, 9u, 0uy, 1uy, 1uy), Unacknowledged.Shut
+          (0u, 9u, 0uy, 2uy, 2uy), Unacknowledged.Unanswered; (1u, 9u, 0uy, 0uy, 1uy), Unacknowledged.Shut; (1u, 0u, 0uy, 0uy, 5uy), Unacknowledged.Shut ],
+        fun ((inFlight, unsent, retransmits, probes, backoff), others) ->
+            SendQueue.Of(5L, inFlight, unsent, retransmits, probes, backoff) = { Acknowledged = 5L; Others = others })
 
 [<Fact>]
 let ``without timeouts a relay is never looked at`` () =

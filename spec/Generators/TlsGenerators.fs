@@ -170,7 +170,7 @@ type TlsGenerators =
                       Bytes = Hello.inRecords recordVersion sizes message
                       Name = name
                       Protocols = protocols
-                      Versions = if versions.IsEmpty then [ uint16 legacy ] else versions }
+                      Versions = if versions.IsEmpty then [ min (uint16 legacy) 0x0303us ] else versions }
             }
         Arb.fromGen gen
 

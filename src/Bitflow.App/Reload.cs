@@ -57,6 +57,9 @@ internal sealed class Reload(string path, Server server, ProgramLog log, Observa
         // What is prepared is used by nobody yet, and must not be taken for unused.
         await _nextReload.CancelAsync().ConfigureAwait(false);
         await _closingLogs.ConfigureAwait(false);
+
+        // Reloads may come faster than it is looked otherwise.
+        await observation.CloseUnusedLogsAsync(server.NamedLogs(), server.UsedLogs()).ConfigureAwait(false);
         try
         {
             return await SwitchToAsync(loaded, giveUp).ConfigureAwait(false);

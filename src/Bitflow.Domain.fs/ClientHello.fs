@@ -322,7 +322,8 @@ module ClientHello =
             split 0 []
         let versions =
             match places.VersionsLength with
-            | 0 -> [ uint16 places.LegacyVersion ]
+            // Without the extension it is TLS 1.2 at most, whatever stands there (RFC 8446 section 4.2.1).
+            | 0 -> [ min (uint16 places.LegacyVersion) 0x0303us ]
             | length ->
                 copy given places.VersionsAt length
                 |> Array.chunkBySize 2

@@ -20,13 +20,13 @@ type SendQueue =
       Others: Unacknowledged }
 
     /// From the fields of struct tcp_info. Of the probes of a window that is shut a live peer leaves one unanswered at the most: it answers no more than one in half
-    /// a second (tcp_invalid_ratelimit).
-    static member Of(acknowledged: int64, inFlight: uint32, unsent: uint32, retransmits: byte, probes: byte) =
+    /// a second (tcp_invalid_ratelimit). A segment that a window was shut under is the probe itself, sent again ever later (backoff) without counting as sent again.
+    static member Of(acknowledged: int64, inFlight: uint32, unsent: uint32, retransmits: byte, probes: byte, backoff: byte) =
         { Acknowledged = acknowledged
           Others =
             if retransmits > 0uy || probes > 1uy then Unacknowledged.Unanswered
-            elif inFlight > 0u then Unacknowledged.Sent
-            elif unsent > 0u then Unacknowledged.Shut
+            elif inFlight > 0u && backoff = 0uy then Unacknowledged.Sent
+            elif inFlight > 0u || unsent > 0u then Unacknowledged.Shut
             else Unacknowledged.None }
 
 /// Since when looks at a side's queue have found it where it was.

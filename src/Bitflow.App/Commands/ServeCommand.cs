@@ -4,6 +4,7 @@ using Bitflow.App.Terminal;
 using Bitflow.Domain;
 using Bitflow.Net.Linux;
 using Bitflow.Net.Proxies;
+using Bitflow.Net.Transport;
 using Bitflow.Net.Transport.Linux;
 using Bitflow.Net.Transport.Managed;
 
@@ -138,7 +139,7 @@ internal static class ServeCommand
         using var giveUp = new CancellationTokenSource();
         using var drained = new CancellationTokenSource();
         if (timeout.IsPositive)
-            giveUp.CancelAfter(timeout.ToTimerSpan());
+            _ = GiveUpAfterAsync(timeout, giveUp, drained.Token);
         Task secondSignal = WaitForSecondAsync(signals, observation, giveUp, drained.Token);
         using (new Reminder(() => StillDraining(server.OpenConnections, open, log, manager)))
             await server.DrainAsync(giveUp.Token).ConfigureAwait(false);
@@ -153,6 +154,14 @@ internal static class ServeCommand
         log.ForcedEnd(server.OpenConnections);
         await server.ResetAllAsync().ConfigureAwait(false);
         return ExitStatus.Failed;
+    }
+
+    /// <summary>Whoever has had its end sent by then, be it in a process that was stopped meanwhile, ends by itself.</summary>
+    private static async Task GiveUpAfterAsync(Duration timeout, CancellationTokenSource giveUp, CancellationToken drained)
+    {
+        await Deadline.PassesAsync(timeout, drained).ConfigureAwait(false);
+        if (!drained.IsCancellationRequested)
+            await giveUp.CancelAsync().ConfigureAwait(false);
     }
 
     private static void StillDraining(int left, int open, ProgramLog log, ServiceManager manager)

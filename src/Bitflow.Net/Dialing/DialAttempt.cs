@@ -117,11 +117,16 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
     private async ValueTask<Lookup> LookUpAsync(Hop hop, string name, TcpFamily family, Duration timeout)
     {
         Task<Resolution> resolving = dialer.Resolver.ResolveAsync(name);
-        Task waiting = timeout.IsPositive ? resolving.WaitAsync(timeout.ToTimerSpan()) : resolving;
         _waiting = hop.IsProxy ? ProxyName : TargetName;
-        await waiting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        using (var answered = new CancellationTokenSource())
+        {
+            Task isOver = timeout.IsPositive ? Deadline.PassesAsync(timeout, answered.Token) : resolving;
+            await Task.WhenAny(resolving, isOver).ConfigureAwait(false);
+            await answered.CancelAsync().ConfigureAwait(false);
+        }
+
         await loop.SwitchAsync();
-        if (!waiting.IsCompletedSuccessfully)
+        if (!resolving.IsCompletedSuccessfully)
             return new Lookup([], DialFault.NewResolveTimeout(hop));
         Resolution resolution = await resolving.ConfigureAwait(false);
         if (resolution.Addresses.Count > 0)

@@ -312,6 +312,7 @@ internal static unsafe partial class Libc
     {
         const int Retransmits = 2;
         const int Probes = 3;
+        const int Backoff = 4;
         const int InFlight = 24;
         const int Acknowledged = 120;
         const int Unsent = 144;
@@ -319,7 +320,7 @@ internal static unsafe partial class Libc
         uint bytes = Unsent + sizeof(uint);
         if (GetSockOptNative(descriptor, IpProtoTcp, TcpInfo, info, &bytes) != 0 || bytes < Unsent + sizeof(uint))
             return FSharpValueOption<SendQueue>.None;
-        return SendQueue.Of(*(long*)(info + Acknowledged), *(uint*)(info + InFlight), *(uint*)(info + Unsent), info[Retransmits], info[Probes]);
+        return SendQueue.Of(*(long*)(info + Acknowledged), *(uint*)(info + InFlight), *(uint*)(info + Unsent), info[Retransmits], info[Probes], info[Backoff]);
     }
 
     /// <summary>Reads an option of one int.</summary>

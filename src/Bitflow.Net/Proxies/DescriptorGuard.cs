@@ -85,9 +85,10 @@ internal sealed class DescriptorGuard : IDisposable
             _allowance = 0;
             Hold();
             _timer.Change(LookAgain, Timeout.InfiniteTimeSpan);
-        }
 
-        _log.AcceptPaused(Limit);
+            // Under the gate, so that the last line is what holds.
+            _log.AcceptPaused(Limit);
+        }
     }
 
     public void Dispose() => _timer.Dispose();
@@ -106,11 +107,10 @@ internal sealed class DescriptorGuard : IDisposable
 
     private void Look()
     {
-        bool over;
         lock (_gate)
         {
             int inUse = DescriptorBudget.InUse(Libc.DescriptorsInUse(), _dialer.Owed);
-            over = DescriptorBudget.IsAmple(Limit, inUse);
+            bool over = DescriptorBudget.IsAmple(Limit, inUse);
             _scarce = !over;
             _allowance = DescriptorBudget.Allowance(Limit, inUse, _open());
             if (!over)
@@ -121,9 +121,9 @@ internal sealed class DescriptorGuard : IDisposable
                 foreach (Acceptor acceptor in _acceptors)
                     acceptor.Resume();
             }
-        }
 
-        if (over)
-            _log.AcceptResumed();
+            if (over)
+                _log.AcceptResumed();
+        }
     }
 }

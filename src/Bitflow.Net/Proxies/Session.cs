@@ -487,8 +487,8 @@ internal sealed class Session : LifeFollower, IRelayObserver, ICaller
     {
         EndedAt = Client.Loop.Now;
         _introduction?.Close();
-        if (CloseReason is { Phase.IsRelay: true, Cause.IsProtocol: true } reason)
-            _failure = (reason.Who.IsClient ? Client : _target!).FaultDetail;
+        if (CloseReason is { Phase: { IsRelay: true } or { IsDial: true }, Cause.IsProtocol: true } reason)
+            _failure = (reason.Who.IsClient ? Client : _target)?.FaultDetail;
         Client.Loop.Disarm(this);
         Duration clientTimeout = Model.Config.Listener.WriteTimeout;
         Instant lifetimeEnd = LifeModule.LifetimeEnd(Life);

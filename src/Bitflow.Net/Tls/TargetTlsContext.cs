@@ -117,8 +117,11 @@ internal sealed class TargetTlsContext
     private string? Judge(X509Certificate2? shown, X509Certificate2Collection sent) =>
         Refusal(_authorities.Examine(shown, sent, IsForName(shown)));
 
-    /// <summary>Asked on both engines: SslStream has a reading of its own of a wildcard above a single label (`*.localhost`).</summary>
-    private bool IsForName(X509Certificate2? shown) => _name.Length > 0 && shown is not null && shown.MatchesHostname(_name);
+    /// <summary>
+    /// By its subject alternative names alone (RFC 9525, section 1.3). Asked on both engines: SslStream goes by a common name too, and has a reading of its own of a wildcard above
+    /// a single label (`*.localhost`).
+    /// </summary>
+    private bool IsForName(X509Certificate2? shown) => _name.Length > 0 && shown is not null && shown.MatchesHostname(_name, allowCommonName: false);
 
     private HandshakeWishes Wishes(bool resumes) => new()
     {

@@ -25,9 +25,15 @@ internal sealed class ManagedConnection : Connection
     private volatile IoFault _fault;
     private volatile bool _failedBehindItsEnd;
 
+    /// <summary>Receives in a row that had something at once.</summary>
+    private int _receivesAtOnce;
+
     /// <summary>Whether our own end was sent: after the other side's, TCP is through then.</summary>
     private volatile bool _ended;
     private int _closed;
+
+    /// <summary>After so many, others come first: what is received runs on the thread that waits for all sockets, and a fast sender would have it for itself.</summary>
+    private const int MostReceivesAtOnce = 16;
 
     public ManagedConnection(EventLoop loop, Socket socket)
         : base(loop)
@@ -119,14 +125,27 @@ internal sealed class ManagedConnection : Connection
         try
         {
             if (!_socket.ReceiveAsync(_receive))
-                return new(Judge(_receive.Outcome));
+            {
+                IoResult received = Judge(_receive.Outcome);
+                if (++_receivesAtOnce < MostReceivesAtOnce)
+                    return new(received);
+                _receivesAtOnce = 0;
+                return AfterOthers(received);
+            }
         }
         catch (ObjectDisposedException)
         {
             return new(IoResult.Failed(IoFault.Aborted));
         }
 
+        _receivesAtOnce = 0;
         return AwaitAndJudge(_receive.PendingResult);
+
+        async ValueTask<IoResult> AfterOthers(IoResult received)
+        {
+            await Loop.NextTurnAsync().ConfigureAwait(false);
+            return received;
+        }
 
         async ValueTask<IoResult> AwaitAndJudge(ValueTask<IoResult> pending) => Judge(await pending.ConfigureAwait(false));
     }

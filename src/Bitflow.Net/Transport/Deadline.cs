@@ -1,0 +1,16 @@
+using Bitflow.Domain;
+
+namespace Bitflow.Net.Transport;
+
+/// <summary>A limit for what no loop keeps the time of: as on the loops, one that comes very late waits once for what came meanwhile (<see cref="LateAlarm"/>).</summary>
+internal static class Deadline
+{
+    /// <summary>Completes when the time is over; cancelled, at once and without an exception.</summary>
+    public static async Task PassesAsync(Duration time, CancellationToken token)
+    {
+        Instant due = MonotonicClock.Now + time;
+        await Task.Delay(time.ToTimerSpan(), token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (!token.IsCancellationRequested && LateAlarm.IsVeryLate(due, MonotonicClock.Now))
+            await Task.Delay(LateAlarm.Grace.ToTimerSpan(), token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+}
