@@ -117,6 +117,16 @@ let ``a replay says of a changed verify_mode whom it lets in, and whom it may no
     )
 
 [<Fact>]
+let ``of the reference's records, which name no target, it is known who was served, and not by which of several`` () =
+    let plain = { Sample.proxy "p" with Targets = [ Sample.target "a" ] }
+    let ofReference = { recorded plain (describe (Sample.ip "10.1.2.3") ValueNone 0 0L) with Target = ""; CloseReason = ValueNone; DialAttempts = 0 }
+    let narrow = { plain with Listener = { Sample.listener with AuthorizedSources = Sample.networks [ "192.0.2.0/24" ] } }
+    Law.HoldsFor(
+        [ plain, ofReference, "same"; narrow, ofReference, "refused bitflow.admission.refused"
+          { plain with Targets = [ Sample.target "a"; Sample.target "b" ] }, ofReference, "unknowable" ],
+        fun (p, record, expected) -> show p record = expected && (expected = "same" || (Replay.line record (judge p record)).Contains ": was served, would be "))
+
+[<Fact>]
 let ``who was turned away for what he sent is let in where that is not read any more`` () =
     let client = describe (Sample.ip "10.1.2.3") ValueNone 0 0L
     let plain = { Sample.proxy "p" with Targets = [ Sample.target "a" ] }

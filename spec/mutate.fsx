@@ -162,6 +162,8 @@ let equivalent: (string * string * string * string) list =
       "AcceptFailure", "Duration.OfMilliseconds 50L", "", "a rest of about that length will do"
       "YamlTree", "| true, found -> found", "", "what is not remembered is looked for again"
       "ScenarioFile", "entries |> Array.tryFind (fun e -> e.Name = name)", "", "a mapping has each name once"
+      "ScenarioFile", "min 1_000_000L", "1000001L", "nobody is dialled as often"
+      "ConfigKind", "if least > 0 then schema", "least >= 0", "a list of at least none is any"
       "Usage", "commands |> List.tryFind (fun command -> command.Name = name)", "", "no two commands have one name"
       "Crc32c", "ofBytesWithHole bytes -1", "", "every offset below zero leaves the bytes as they are"
       "CertificateChecks", "| Error _ -> false)", "", "an exact pattern is a name"

@@ -38,7 +38,7 @@ module ConfigKeys =
             and! certificates = optional "certificates" certificates ([], "none") "Client certificates (`key` and `certificate`), and authorities to trust besides the system's."
             and! protocols = optional "application_protocols" protocols ([], "no ALPN") "ALPN names to offer, best first."
             and! minVersion = extension "min_version" tlsVersions (Defaults.minVersion, "`\"1.3\"`") "The lowest version of TLS that is spoken."
-            and! serverName = extension "server_name" Value.hostName ("", "host of the target's address") "The name to ask for and to verify."
+            and! serverName = extension "server_name" Value.hostName ("", "host of the target's address") "The name to ask for and to verify, by the alternative names of the certificate alone."
             return
                 { TargetTls.VerifyMode = mode
                   Certificates = certificates

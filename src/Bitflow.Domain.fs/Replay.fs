@@ -69,10 +69,10 @@ module Replay =
         | ValueSome { Phase = Phase.Hello; Cause = Cause.Refused } -> true
         | _ -> (stoppedIn record).IsSome
 
-    /// Whether a target was ever chosen for it: a client that left before is the same under every configuration.
-    let private wasRouted (record: ConnectionRecord) = record.Target <> ""
-
     let private wasRelayed (record: ConnectionRecord) = record.DestinationTransport <> SideTransport.Unknown
+
+    /// Whether a target was ever chosen for it: a client that left before is the same under every configuration. The reference's records name none.
+    let private wasRouted (record: ConnectionRecord) = record.Target <> "" || wasRelayed record
 
     /// Who presented a certificate that did not verify is taken to present it again, and the authorities to be the same.
     let private isCertificateRefusedAgain (mode: VerifyMode) (record: ConnectionRecord) =
@@ -142,6 +142,8 @@ module Replay =
             | ValueSome reason when wasRelayed record -> ReplayVerdict.Refused reason
             | _ when wasRefused record -> ReplayVerdict.Admitted first
             | _ when not (wasRouted record) -> ReplayVerdict.Same
+            | _ when record.Target = "" ->
+                if rules.Targets.Length = 1 then ReplayVerdict.Same else ReplayVerdict.Unknowable "which target it reached was not recorded"
             // Tried once, it was the first of the order; after several attempts any place of the order may have been reached.
             | _ when record.DialAttempts <= 1 && first <> record.Target -> ReplayVerdict.Elsewhere first
             | _ when plan.Order |> Array.exists (fun index -> name index = record.Target) -> ReplayVerdict.Same
@@ -178,6 +180,7 @@ module Replay =
             match record.CloseReason with
             | ValueSome reason when wasRefused record -> $"{reason}"
             | _ when record.Target <> "" -> $"target {record.Target}"
+            | _ when wasRelayed record -> "served"
             | _ -> "no target"
         let willBe =
             match verdict with
