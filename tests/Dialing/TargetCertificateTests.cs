@@ -23,28 +23,44 @@ public sealed class TargetCertificateTests
     [InlineData(EngineKind.Managed, "y.x.localhost", false)]
     public async Task A_wildcard_above_a_single_label_covers_one_more_on_either_engine(EngineKind engine, string name, bool covered)
     {
-        IssuedCertificate wildcard = TestAuthority.Trusted.Issue("*.localhost");
-        using Peer target = Peer.Serving(async socket =>
-        {
-            using var tls = new SslStream(new NetworkStream(socket));
-            try
-            {
-                await tls.AuthenticateAsServerAsync(new SslServerAuthenticationOptions
-                {
-                    ServerCertificateContext = SslStreamCertificateContext.Create(wildcard.Certificate, [.. wildcard.Chain], offline: true),
-                });
-                await tls.WriteAsync("served"u8.ToArray());
-                await tls.ShutdownAsync();
-            }
-            catch (Exception e) when (e is IOException or System.Security.Authentication.AuthenticationException)
-            {
-                // The client would not have it.
-            }
-        });
+        using Peer target = Showing(TestAuthority.Trusted.Issue("*.localhost"));
         using RunningProxies bitflow = RunningProxies.One(target.Address, engine, targetKeys: $"tls_context: {{ server_name: {name}, {Authority} }}\n");
         using Socket client = await bitflow.ConnectAsync();
         Assert.Equal(covered ? "served" : "", await AnswerAsync(client));
     }
+
+    /// <summary>RFC 9525, section 1.3: the subject's common name says nothing of whose the certificate is.</summary>
+    [Theory]
+    [InlineData(EngineKind.Linux, "192.0.2.7", true)]
+    [InlineData(EngineKind.Linux, "wanted.example", false)]
+    [InlineData(EngineKind.Managed, "192.0.2.7", true)]
+    [InlineData(EngineKind.Managed, "wanted.example", false)]
+    public async Task A_certificate_is_for_its_alternative_names_and_not_for_its_common_name(EngineKind engine, string name, bool served)
+    {
+        using Peer target = Showing(TestAuthority.Trusted.Issue("192.0.2.7", subject: new("CN=wanted.example")));
+        using RunningProxies bitflow = RunningProxies.One(target.Address, engine, targetKeys: $"tls_context: {{ server_name: {name}, {Authority} }}\n");
+        using Socket client = await bitflow.ConnectAsync();
+        Assert.Equal(served ? "served" : "", await AnswerAsync(client));
+    }
+
+    /// <summary>A target that shows a certificate, and says "served" to whoever takes it.</summary>
+    private static Peer Showing(IssuedCertificate certificate) => Peer.Serving(async socket =>
+    {
+        using var tls = new SslStream(new NetworkStream(socket));
+        try
+        {
+            await tls.AuthenticateAsServerAsync(new SslServerAuthenticationOptions
+            {
+                ServerCertificateContext = SslStreamCertificateContext.Create(certificate.Certificate, [.. certificate.Chain], offline: true),
+            });
+            await tls.WriteAsync("served"u8.ToArray());
+            await tls.ShutdownAsync();
+        }
+        catch (Exception e) when (e is IOException or AuthenticationException)
+        {
+            // The client would not have it.
+        }
+    });
 
     /// <summary>
     /// HAProxy with ticket keys of a file resumes what began with the certificate before. That one has expired, or the one that issued it, and the session brings
