@@ -29,6 +29,17 @@ let ``what is no reason reads as none`` () =
         | ValueNone -> true)
 
 [<Fact>]
+let ``whose connection can say how TLS was broken is known from the dial on`` () =
+    Law.HoldsFor(all, fun reason ->
+        CloseReason.isOfBrokenTls reason = (Regex.IsMatch(string reason, @"\.(dial|relay)\.protocol$")))
+
+[<Fact>]
+let ``a name of a reason is all of it, or ends it after a dot`` () =
+    Law.HoldsFor(
+        [ "client.relay.reset", true; "relay.reset", true; "reset", true; "eset", false; "client.relay", false; "", false; ".reset", false ],
+        fun (words, isNamed) -> CloseReason.isNamed words "client.relay.reset" = isNamed)
+
+[<Fact>]
 let ``only an end in good order and a probe are nothing to worry about`` () =
     Law.HoldsFor(all, fun reason -> CloseReason.isOrderly reason = (string reason |> fun text -> text.EndsWith ".ended" || text.EndsWith ".probe"))
 

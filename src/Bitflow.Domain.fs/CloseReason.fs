@@ -190,6 +190,13 @@ module CloseReason =
         | Cause.Exhausted -> $"descriptors, ports, memory or epoll watches ran out {during}"
         | Cause.Fault -> $"a fault of Bitflow itself {during}"
 
+    /// Whether the side to blame broke TLS once hands were shaken, so that its connection knows what it was: before that a failed handshake has words of its own.
+    [<CompiledName "IsOfBrokenTls">]
+    let isOfBrokenTls (reason: CloseReason) =
+        match reason with
+        | { Cause = Cause.Protocol; Phase = Phase.Dial | Phase.Relay } -> true
+        | _ -> false
+
     /// Ended by both sides in good order, or left without a byte: nothing to worry anyone.
     [<CompiledName "IsOrderly">]
     let isOrderly (reason: CloseReason) =

@@ -170,6 +170,7 @@ module internal Kind =
     let private trueWords = [ "yes"; "Yes"; "YES"; "on"; "On"; "ON"; "y"; "Y" ]
     let private falseWords = [ "no"; "No"; "NO"; "off"; "Off"; "OFF"; "n"; "N" ]
 
+    /// However YAML writes it.
     let isTrue (word: string) = List.contains word ("true" :: "True" :: "TRUE" :: trueWords)
 
     let boolean : Kind<bool> =

@@ -156,7 +156,7 @@ internal static class ServeCommand
         return ExitStatus.Failed;
     }
 
-    /// <summary>Whoever has had its end sent by then, be it in a process that was stopped meanwhile, ends by itself.</summary>
+    /// <summary>Ends the wait for open connections, unless the last has ended before.</summary>
     private static async Task GiveUpAfterAsync(Duration timeout, CancellationTokenSource giveUp, CancellationToken drained)
     {
         await Deadline.PassesAsync(timeout, drained).ConfigureAwait(false);

@@ -118,13 +118,8 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
     {
         Task<Resolution> resolving = dialer.Resolver.ResolveAsync(name);
         _waiting = hop.IsProxy ? ProxyName : TargetName;
-        using (var answered = new CancellationTokenSource())
-        {
-            Task isOver = timeout.IsPositive ? Deadline.PassesAsync(timeout, answered.Token) : resolving;
-            await Task.WhenAny(resolving, isOver).ConfigureAwait(false);
-            await answered.CancelAsync().ConfigureAwait(false);
-        }
-
+        Task waiting = timeout.IsPositive ? Deadline.EndsWaitAsync(resolving, timeout) : resolving;
+        await waiting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await loop.SwitchAsync();
         if (!resolving.IsCompletedSuccessfully)
             return new Lookup([], DialFault.NewResolveTimeout(hop));

@@ -487,7 +487,7 @@ internal sealed class Session : LifeFollower, IRelayObserver, ICaller
     {
         EndedAt = Client.Loop.Now;
         _introduction?.Close();
-        if (CloseReason is { Phase: { IsRelay: true } or { IsDial: true }, Cause.IsProtocol: true } reason)
+        if (CloseReason is var reason && CloseReasonModule.IsOfBrokenTls(reason))
             _failure = (reason.Who.IsClient ? Client : _target)?.FaultDetail;
         Client.Loop.Disarm(this);
         Duration clientTimeout = Model.Config.Listener.WriteTimeout;

@@ -5,6 +5,14 @@ namespace Bitflow.Net.Transport;
 /// <summary>A limit for what no loop keeps the time of: as on the loops, one that comes very late waits once for what came meanwhile (<see cref="LateAlarm"/>).</summary>
 internal static class Deadline
 {
+    /// <summary>Waits for work, and no longer than the time.</summary>
+    public static async Task EndsWaitAsync(Task work, Duration time)
+    {
+        using var isDone = new CancellationTokenSource();
+        await Task.WhenAny(work, PassesAsync(time, isDone.Token)).ConfigureAwait(false);
+        await isDone.CancelAsync().ConfigureAwait(false);
+    }
+
     /// <summary>Completes when the time is over; cancelled, at once and without an exception.</summary>
     public static async Task PassesAsync(Duration time, CancellationToken token)
     {
