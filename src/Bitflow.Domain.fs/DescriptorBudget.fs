@@ -6,8 +6,8 @@ module DescriptorBudget =
     /// Descriptors that accepting leaves alone: dials, logs and the runtime need some.
     let reservedDescriptors = 32
 
-    /// Whether the number of a new descriptor says that too few are free. The kernel hands out the lowest free number,
-    /// so a number says at least how many are in use.
+    /// Whether too few are free, as the number of a new descriptor says or a count. The kernel hands out the lowest free number, so that a number says at
+    /// least how many are in use: all of them only where there are no gaps, which a count must be asked about.
     [<CompiledName "IsScarce">]
     let isScarce (descriptorLimit: int64) (newest: int) = int64 newest >= descriptorLimit - int64 reservedDescriptors
 
@@ -18,8 +18,7 @@ module DescriptorBudget =
     [<CompiledName "InUse">]
     let inUse (counted: int) (owed: int) : int = int (min (int64 counted + int64 owed) (int64 System.Int32.MaxValue))
 
-    /// How many connections may be accepted until the next look, while descriptors are scarce: each will want two, and numbers
-    /// tell little now, since the free ones are where others were closed. Where no connection is open there is nobody whose end could be waited for:
+    /// How many connections may be accepted until descriptors are counted again: each will want two. Where no connection is open there is nobody whose end could be waited for:
     /// then it is one, for which there may be enough.
     [<CompiledName "Allowance">]
     let allowance (descriptorLimit: int64) (inUse: int) (openConnections: int) : int =

@@ -103,6 +103,55 @@ public sealed class ScarcityTests
         Assert.Equal(0, await bitflow.ExitAsync());
     }
 
+    /// <summary>
+    /// A shortage leaves gaps in the numbers, with descriptors in use above them: the number of a new descriptor then says little about how many are left.
+    /// </summary>
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task After_a_shortage_too_clients_that_wait_before_they_dial_leave_room_for_all_their_targets(string engine)
+    {
+        using Peer echo = Peer.Echo();
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(
+            $$"""
+            - name: web
+              listener: { address: '127.0.0.1:0', trusted_proxies: [ 127.0.0.1 ], handshake_timeout: 5m }
+              targets: [ { name: a, address: '{{echo.Address}}' } ]
+            """,
+            engine: engine,
+            launcher: ["prlimit", "--nofile=256:256"]);
+
+        // One after the other, so that the first have the low numbers.
+        var early = new List<Socket>();
+        while (!bitflow.Errors.Contains("descriptors are scarce", StringComparison.Ordinal))
+        {
+            Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint());
+            await client.SendAllAsync("PROXY UNKNOWN\r\nx"u8.ToArray());
+            Assert.Single(await client.ReadExactlyAsync(1));
+            early.Add(client);
+        }
+
+        foreach (Socket client in early[..(early.Count * 2 / 3)])
+            client.Dispose();
+        await bitflow.SaysAsync("descriptors are free again");
+
+        Socket[] silent = await Task.WhenAll(Enumerable.Range(0, 100).Select(_ => SocketWords.ConnectAsync(bitflow.EndPoint())));
+        await Eventually.IsTrueAsync(() => bitflow.Errors.Split("descriptors are scarce").Length > 2, "they are more than there are descriptors for");
+        await Task.WhenAll(silent.Select(async client =>
+        {
+            using (client)
+            {
+                await client.SendAllAsync("PROXY UNKNOWN\r\nx"u8.ToArray());
+                Assert.Single(await client.ReadExactlyAsync(1));
+            }
+        }));
+        Assert.DoesNotContain("out of descriptors", bitflow.Errors, StringComparison.Ordinal);
+        Assert.DoesNotContain(".dial.", bitflow.Errors, StringComparison.Ordinal);
+        foreach (Socket client in early)
+            client.Dispose();
+        bitflow.Signal("TERM");
+        Assert.Equal(0, await bitflow.ExitAsync());
+    }
+
     /// <summary>Who is under way from the loop that took him to the one that will serve him is counted, whichever listener he came by.</summary>
     [Theory]
     [MemberData(nameof(Engines))]

@@ -19,7 +19,7 @@ internal sealed class Dialer(Resolver resolver) : IDisposable
     /// <summary>Connections without a target yet: each is about to want a descriptor for it.</summary>
     public int Owed => Volatile.Read(ref _owed);
 
-    /// <summary>A connection has begun, whatever it must do before it dials.</summary>
+    /// <summary>A connection was accepted, whatever it must do before it dials.</summary>
     public void Owe() => Interlocked.Increment(ref _owed);
 
     /// <summary>It has its target, or will never have one.</summary>

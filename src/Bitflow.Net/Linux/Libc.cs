@@ -145,11 +145,15 @@ internal static unsafe partial class Libc
         OperatingSystem.IsLinux() && GetRlimit(RlimitNofile, out Rlimit limit) == 0 && limit.Soft <= long.MaxValue ? (long)limit.Soft : long.MaxValue;
 
     /// <summary>
-    /// How many descriptors this process has open; reads a directory, so not for the data path. Not even that is possible where none is free:
-    /// then it is all of them.
+    /// How many descriptors this process has open. Before Linux 6.2 it reads a directory (0.1 ms for 200 of them, 13 ms for 19,000), so not for each
+    /// connection; not even that is possible where none is free: then it is all of them.
     /// </summary>
     public static int DescriptorsInUse()
     {
+        // The size of the directory, from Linux 6.2 on (proc(5)).
+        if (Statx(AtFdcwd, "/proc/self/fd", AtSymlinkNofollow, StatxBasicStats, out StatxBuffer status) == 0 && status.Size != 0)
+            return (int)status.Size;
+
         // The platform's own enumeration asks for the attributes of every entry, ten times the cost.
         nint directory = OpenDirectory("/proc/self/fd");
         if (directory == 0)
@@ -512,6 +516,9 @@ internal static unsafe partial class Libc
 
         [FieldOffset(32)]
         public ulong Inode;
+
+        [FieldOffset(40)]
+        public ulong Size;
 
         [FieldOffset(136)]
         public uint DeviceMajor;

@@ -6,8 +6,8 @@ using Bitflow.Net.Transport;
 namespace Bitflow.Net.Proxies;
 
 /// <summary>
-/// Pauses accepting while descriptors are scarce, before dials and logs run into EMFILE, and resumes it by itself. Costs one comparison
-/// a connection; looks at the process only during an episode.
+/// Pauses accepting while descriptors are scarce, before dials and logs run into EMFILE, and resumes it by itself. Costs two comparisons
+/// a connection: descriptors are counted when half of what was free has been given away, and during an episode.
 /// </summary>
 internal sealed class DescriptorGuard : IDisposable
 {
@@ -20,9 +20,11 @@ internal sealed class DescriptorGuard : IDisposable
     private readonly Func<int> _open;
     private readonly Timer _timer;
 
-    /// <summary>An episode: accepting is held, or goes on by allowance.</summary>
+    /// <summary>An episode: once the allowance is used up, accepting is held until the next look.</summary>
     private volatile bool _scarce;
     private bool _held;
+
+    /// <summary>How many connections may still be accepted before descriptors are counted anew.</summary>
     private int _allowance;
 
     /// <param name="log">Is told of each episode.</param>
@@ -56,23 +58,29 @@ internal sealed class DescriptorGuard : IDisposable
             _acceptors.Remove(acceptor);
     }
 
-    /// <summary>Called with the number of each new descriptor, or a larger one where others are as good as taken.</summary>
+    /// <summary>A client was accepted: it will want a descriptor more for its target, until <see cref="Dialer.Settle"/>.</summary>
+    /// <param name="descriptor">The number of its descriptor.</param>
     /// <returns>False where no more may be accepted now.</returns>
-    public bool Observe(int descriptor)
+    public bool OnTaken(int descriptor)
     {
+        _dialer.Owe();
+        bool mayBeMore = Interlocked.Decrement(ref _allowance) > 0;
         if (_scarce)
         {
-            if (Interlocked.Decrement(ref _allowance) > 0)
-                return true;
-            Hold();
-            return false;
+            if (!mayBeMore)
+                Hold();
+            return mayBeMore;
         }
 
-        if (!DescriptorBudget.IsScarce(Limit, descriptor + _dialer.Owed))
+        // A number tells at once what others have opened since the last count; but it may be that of a gap, with as many in use above it.
+        if (!DescriptorBudget.IsScarce(Limit, descriptor + _dialer.Owed) && (mayBeMore || CountAnew()))
             return true;
         Pause();
         return false;
     }
+
+    /// <summary>A client that was accepted will not be served.</summary>
+    public void OnLost() => _dialer.Settle();
 
     /// <summary>An episode begins: nothing is accepted until it is known how many descriptors are free.</summary>
     public void Pause()
@@ -93,6 +101,27 @@ internal sealed class DescriptorGuard : IDisposable
 
     public void Dispose() => _timer.Dispose();
 
+    /// <returns>False where descriptors are scarce.</returns>
+    private bool CountAnew()
+    {
+        lock (_gate)
+        {
+            // Another loop was first.
+            if (_scarce || _allowance > 0)
+                return !_scarce;
+            int inUse = InUse();
+            _allowance = DescriptorBudget.Allowance(Limit, inUse, _open());
+            return !DescriptorBudget.IsScarce(Limit, inUse);
+        }
+    }
+
+    private int InUse()
+    {
+        // First: a target that is connected in between is counted twice, and not left out.
+        int owed = _dialer.Owed;
+        return DescriptorBudget.InUse(Libc.DescriptorsInUse(), owed);
+    }
+
     private void Hold()
     {
         lock (_gate)
@@ -109,7 +138,7 @@ internal sealed class DescriptorGuard : IDisposable
     {
         lock (_gate)
         {
-            int inUse = DescriptorBudget.InUse(Libc.DescriptorsInUse(), _dialer.Owed);
+            int inUse = InUse();
             bool over = DescriptorBudget.IsAmple(Limit, inUse);
             _scarce = !over;
             _allowance = DescriptorBudget.Allowance(Limit, inUse, _open());

@@ -37,11 +37,11 @@ internal sealed class Listener : IAcceptHandler
         _memory.Observe();
     }
 
-    /// <summary>Each of those that wait will want a descriptor more for its target.</summary>
-    public bool OnTaken(int descriptor, int waiting) => _guard.Observe(descriptor + waiting);
+    public bool OnTaken(int descriptor) => _guard.OnTaken(descriptor);
 
     public void OnLost(Endpoint client, IoFault fault)
     {
+        _guard.OnLost();
         _proxy.Model.Meter.AcceptFailed();
         _log.ClientLost(_proxy.Model.Name, Socket.Local, client, fault);
     }

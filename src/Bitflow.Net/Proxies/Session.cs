@@ -108,7 +108,6 @@ internal sealed class Session : LifeFollower, IRelayObserver, ICaller
     {
         var session = new Session(id, model, state, dialer, observer, client);
         state.Add(session);
-        dialer.Owe();
         session.Follow();
     }
 

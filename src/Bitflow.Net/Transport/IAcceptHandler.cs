@@ -8,13 +8,12 @@ internal interface IAcceptHandler
     void OnAccepted(Connection connection);
 
     /// <summary>
-    /// A connection was accepted and will be handed over, perhaps on another loop and later. Called on any loop, so that whoever watches over
-    /// descriptors knows at once.
+    /// A connection was accepted, and will be handed over or told as lost, perhaps on another loop and later. Called on any loop, so that whoever
+    /// watches over descriptors knows at once.
     /// </summary>
     /// <param name="descriptor">The number of its descriptor.</param>
-    /// <param name="waiting">Others that were accepted, by whichever listener, and are not handed over yet.</param>
     /// <returns>False where no more are to be accepted now, not even at a stop: what then waits in the queue is reset with it.</returns>
-    bool OnTaken(int descriptor, int waiting) => true;
+    bool OnTaken(int descriptor) => true;
 
     /// <summary>An accept call failed for a reason that is not the client's (descriptors, memory).</summary>
     void OnAcceptFault(IoFault fault);

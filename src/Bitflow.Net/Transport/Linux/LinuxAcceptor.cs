@@ -22,13 +22,11 @@ internal sealed class LinuxAcceptor : Acceptor
     private readonly Endpoint? _local;
     private readonly IAcceptHandler _handler;
     private readonly Port[] _ports;
-    private readonly HandOvers _handOvers;
     private volatile bool _paused;
     private volatile bool _stopped;
 
-    public LinuxAcceptor(LinuxLoop[] loops, HandOvers handOvers, ListeningSocket listening, IAcceptHandler handler)
+    public LinuxAcceptor(LinuxLoop[] loops, ListeningSocket listening, IAcceptHandler handler)
     {
-        _handOvers = handOvers;
         _loops = loops;
         _listening = listening;
         _listener = listening.Descriptor;
@@ -85,7 +83,7 @@ internal sealed class LinuxAcceptor : Acceptor
             LinuxLoop.SetNoDelay(descriptor);
         LinuxLoop home = Home(here);
         var connection = new LinuxConnection(home, descriptor, _family, from, _local, Defaults.keepAliveSeconds);
-        bool more = _handler.OnTaken(descriptor, _handOvers.UnderWay);
+        bool more = _handler.OnTaken(descriptor);
         if (home == here)
         {
             HandOver(connection);
@@ -97,15 +95,7 @@ internal sealed class LinuxAcceptor : Acceptor
     }
 
     /// <summary>Apart, because a method that makes a closure on one of its ways pays for it on all of them.</summary>
-    private void PostHandOver(LinuxLoop home, LinuxConnection connection)
-    {
-        _handOvers.Begin();
-        home.Post(() =>
-        {
-            _handOvers.End();
-            HandOver(connection);
-        });
-    }
+    private void PostHandOver(LinuxLoop home, LinuxConnection connection) => home.Post(() => HandOver(connection));
 
     private void HandOver(LinuxConnection connection)
     {

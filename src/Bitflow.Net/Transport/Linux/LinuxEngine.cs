@@ -7,7 +7,6 @@ namespace Bitflow.Net.Transport.Linux;
 internal sealed class LinuxEngine : Engine
 {
     private readonly LinuxLoop[] _loops = [];
-    private readonly HandOvers _handOvers = new();
     private int _disposed;
 
     /// <param name="logger">Hears of callbacks that throw.</param>
@@ -35,7 +34,7 @@ internal sealed class LinuxEngine : Engine
 
     public override IReadOnlyList<EventLoop> Loops { get; }
 
-    public override Acceptor Accept(ListeningSocket socket, IAcceptHandler handler) => new LinuxAcceptor(_loops, _handOvers, socket, handler);
+    public override Acceptor Accept(ListeningSocket socket, IAcceptHandler handler) => new LinuxAcceptor(_loops, socket, handler);
 
     /// <summary>Ends the loops; connections that still live on them are reset.</summary>
     public override void Dispose()

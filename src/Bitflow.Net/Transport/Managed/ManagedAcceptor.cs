@@ -138,7 +138,7 @@ internal sealed class ManagedAcceptor : Acceptor
         }
 
         var connection = new ManagedConnection(_loop, client);
-        bool more = _handler.OnTaken(connection.Descriptor, waiting: 0);
+        bool more = _handler.OnTaken(connection.Descriptor);
         _handler.OnAccepted(connection);
         return more;
     }
