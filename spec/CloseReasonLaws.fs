@@ -7,6 +7,20 @@ open Bitflow.Domain
 let private all =
     [ for who in CloseReason.allWho do for phase in CloseReason.allPhases do for cause in CloseReason.allCauses -> CloseReason.make who phase cause ]
 
+let private casesOf<'T> =
+    [ for case in FSharp.Reflection.FSharpType.GetUnionCases typeof<'T> -> FSharp.Reflection.FSharpValue.MakeUnion(case, [||]) :?> 'T ]
+
+[<Fact>]
+let ``the reasons are made of everyone, every phase and every cause that there is, in their order`` () =
+    Law.HoldsFor([ CloseReason.allWho, CloseReason.allPhases, CloseReason.allCauses ], fun (who, phases, causes) ->
+        who = casesOf<Who> && phases = casesOf<Phase> && causes = casesOf<Cause>)
+
+[<Fact>]
+let ``a connection is admitted, introduces itself, is dialled for and relayed, in this order`` () =
+    Law.HoldsFor(
+        List.pairwise [ Phase.Admission; Phase.ProxyHeader; Phase.Hello; Phase.Handshake; Phase.Dial; Phase.Relay ],
+        fun (earlier, later) -> earlier < later)
+
 [<Fact>]
 let ``every reason is written who dot phase dot cause, and reads back`` () =
     Law.HoldsFor(all, fun reason ->

@@ -61,7 +61,8 @@ let ``what stands behind an equals sign is the value, however it begins`` () =
         && (asked "sni" value |> Result.map _.ServerName) = Ok value
         && (asked "destination" value |> Result.map _.Destination) = Ok value)
     Law.HoldsFor(
-        [ asked "open" "-5", "--open -5 is out of place; write a whole number from 0 to 2147483647"; asked "format" "-x", "--format -x is not known; write text or json" ],
+        [ asked "open" "-5", "--open -5 is out of place; write a whole number from 0 to 2147483647"; asked "format" "-x", "--format -x is not known; write text or json"
+          CommandLine.parse [| "explain"; "--config=a"; "--source=::1"; "--json"; "--format"; "text" |] "" |> Result.map (fun _ -> Unchecked.defaultof<_>), "--json and --format text contradict each other; write one of them" ],
         fun (asked, fault) -> asked = Error fault)
     Law.HoldsFor([ CommandLine.parse [| "explain"; "--config=a"; "--source=-x" |] "" ], fun parsed ->
         match parsed with

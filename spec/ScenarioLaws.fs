@@ -56,6 +56,9 @@ let ``what is no file of cases is refused with a place in it`` () =
           "cases: []\n", "1:8", "at least one"
           "{}\n", "1:1", "cases is missing"
           "cases:\n  - client: 10.1.2.3\n    open: -1\n    expect: {target: a}\n", "3:11", "-1"
+          "cases:\n  - client: 10.1.2.3\n    open: 99999999999\n    expect: {target: a}\n", "3:11", "a whole number from 0 to 2147483647"
+          "cases:\n  - client: 10.1.2.3\n    ticket: ' +5 '\n    expect: {target: a}\n", "3:13", "a whole number from 0 to"
+          "cases:\n  - client: 10.1.2.3\n    expect: {target: a, attempts: 2147483648}\n", "3:35", "a whole number from 0 to"
           "case: []\n", "1:1", "did you mean cases"
           "- a\n", "1:1", "mapping" ],
         fun (text, place, word) -> read text |> fun file -> file.Errors |> Seq.exists (fun e -> e.StartsWith $"cases.yaml:{place}:" && e.Contains word)

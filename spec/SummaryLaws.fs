@@ -48,7 +48,7 @@ server:
 """
 
 let private certificate =
-    { Names = [ "www.example.com" ]; NotBefore = DateTimeOffset.UnixEpoch; NotAfter = DateTimeOffset(2030, 5, 6, 0, 0, 0, TimeSpan.Zero); Curve = ""; ChainBreaksAfter = 0 }
+    { Names = [ "www.example.com" ]; HasAlternativeNames = true; NotBefore = DateTimeOffset.UnixEpoch; NotAfter = DateTimeOffset(2030, 5, 6, 0, 0, 0, TimeSpan.Zero); Curve = ""; ChainBreaksAfter = 0 }
 
 [<Fact>]
 let ``a check says who may come, which targets are tried and what limits hold, of the smallest file and of one with everything`` () =

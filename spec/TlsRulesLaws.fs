@@ -153,10 +153,15 @@ let ``a target is asked for by the configured name, else by the host of its addr
           "10.0.0.1:443", "", "10.0.0.1"; "[::1]:443", "", "::1"; "unix:/a", "", ""; "unix:/a", "a.example", "a.example" ],
         fun (address, name, asked) -> TargetName.ofTarget (target address) (tls name) = asked)
 
+[<Fact>]
+let ``a hello names what is a name, and never an address`` () =
+    Law.HoldsFor([ "a.example", "a.example"; "", ""; "10.0.0.1", ""; "::1", ""; "0x10", "0x10"; "10.1", "10.1" ], fun (name, asked) -> TargetName.asked name = asked)
+
 // What `check` says of files.
 
 let private facts =
     { Names = [ "a.example"; "*.b.example" ]
+      HasAlternativeNames = true
       NotBefore = DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero)
       NotAfter = DateTimeOffset(2026, 12, 31, 0, 0, 0, TimeSpan.Zero)
       Curve = "1.2.840.10045.3.1.7"
@@ -172,6 +177,14 @@ let ``a certificate outside its dates is said to be, and says which`` () =
         | [ listener ], [ target ] -> listener.Contains words && target.Contains words
         | _ -> false)
     Law.HoldsFor([ today ], fun now -> (CertificateChecks.warnings now None facts).IsEmpty)
+
+[<Fact>]
+let ``a certificate of a listener without alternative names is said to be one that most clients refuse`` () =
+    Law.HoldsFor([ true; false ], fun hasNames ->
+        match CertificateChecks.warnings today None { facts with HasAlternativeNames = hasNames } with
+        | [] -> hasNames
+        | [ warning ] -> not hasNames && warning.Contains "subjectAltName"
+        | _ -> false)
 
 [<Fact>]
 let ``a chain out of order is said to be, and where`` () =

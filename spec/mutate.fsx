@@ -35,8 +35,10 @@ let environment = [ "CASES", "100"; "REPLAY", "7046029254386353131,3202034522624
 
 /// The modules that decide, and the chapters that are to notice; what they miss the others may.
 let modules =
-    [ "Duration", [ "DurationLaws" ]
+    [ "WholeNumber", [ "WholeNumberLaws" ]
+      "Duration", [ "DurationLaws" ]
       "IpNetwork", [ "IpNetworkLaws" ]
+      "FilePath", [ "FilePathLaws" ]
       "Address", [ "AddressLaws" ]
       "ListenerAddress", [ "ListenerAddressLaws" ]
       "Endpoint", [ "EndpointLaws"; "MessageLaws"; "ConnectionRecordLaws" ]
@@ -235,7 +237,7 @@ let byHand =
       "Crc32c", "hole >= 0 && i >= hole && i < hole + 4", "hole >= 0 && i >= hole && i <= hole + 4"
       "Crc32c", "hole >= 0 && i >= hole && i < hole + 4", "hole >= 0 && i >= hole && i < hole + 3"
       "Crc32c", "~~~crc", "crc"
-      "Address", "withoutSpareSteps rest", "rest"
+      "Address", "FilePath.withoutSpareSteps rest", "rest"
       "AddressChoice", "Seq.filter IpAddress.isV4", "Seq.filter (IpAddress.isV4 >> not)"
       "AddressChoice", "Seq.filter IpAddress.isV4", "Seq.filter (fun _ -> true)"
       "AddressChoice", "Seq.filter IpAddress.isV4", "Seq.truncate 1"

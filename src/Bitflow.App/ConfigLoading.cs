@@ -1,4 +1,5 @@
 using Bitflow.Domain;
+using Bitflow.Net.Files;
 
 namespace Bitflow.App;
 

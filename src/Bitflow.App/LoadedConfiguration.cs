@@ -1,7 +1,7 @@
 using System.Globalization;
-using System.Security.Cryptography;
 using Bitflow.App.Terminal;
 using Bitflow.Domain;
+using Bitflow.Net.Files;
 using Bitflow.Net.Linux;
 using Bitflow.Net.Tls;
 
@@ -45,12 +45,12 @@ internal sealed class LoadedConfiguration
             return null;
         }
 
-        // Before the files are used: one that changes in between is seen as changed by the next reload, never missed.
-        Dictionary<string, string> digests = Digests(reading.Config);
+        var files = new NamedFiles();
         using var progress = new Progress();
         int certificates = 0;
         LoadedTls tls = LoadedTls.Load(
             reading.Config,
+            files,
             TimeProvider.System,
             () =>
             {
@@ -63,7 +63,7 @@ internal sealed class LoadedConfiguration
         IEnumerable<string> doubts = tls.Findings.Select(f => reading.Line(f.Path, f.Message));
         if (DescriptorBudget.ConnectionShortage(Libc.DescriptorLimit(), Environment.ProcessorCount, reading.Config) is { } shortage)
             doubts = doubts.Append(reading.Line("server.proxies", shortage));
-        return new LoadedConfiguration(new ConfigSnapshot(reading.Config, digests), tls, [.. reading.Warnings, .. doubts]);
+        return new LoadedConfiguration(SnapshotOf(reading.Config, files), tls, [.. reading.Warnings, .. doubts]);
     }
 
     /// <summary>The same for a process that hears signals: a file may be one that keeps its reader waiting, a named pipe for example.</summary>
@@ -80,8 +80,8 @@ internal sealed class LoadedConfiguration
         return loaded;
     }
 
-    /// <summary>Digests of the contents of the files that a configuration names, by path.</summary>
-    public static Dictionary<string, string> Digests(Config config) => ReloadPlanModule.Files(config).ToDictionary(static file => file, Digest);
+    /// <summary>A configuration as a reload compares it: with digests of the files that it names.</summary>
+    public static ConfigSnapshot SnapshotOf(Config config, NamedFiles files) => new(config, files.Digests(ReloadPlanModule.Files(config)));
 
     /// <summary>The listener's rules for hellos; null where it terminates no TLS, or there is no such proxy.</summary>
     public ListenerTlsRules? TlsOf(string proxyName) =>
@@ -90,8 +90,4 @@ internal sealed class LoadedConfiguration
     /// <summary>What the certificates of a proxy's listener say; none where it terminates no TLS.</summary>
     public IEnumerable<CertificateFacts> CertificatesOf(string proxyName) =>
         Config.Proxies.FirstOrDefault(p => p.Name == proxyName) is { } proxy && Tls.Of(proxy).Listener is { } listener ? listener.Certificates : [];
-
-    /// <summary>Empty for a file that cannot be read: whoever loads it says so.</summary>
-    private static string Digest(string file) =>
-        NamedFile.Read(file, out _) is { } bytes ? Convert.ToHexString(SHA256.HashData(bytes.Span)) : "";
 }

@@ -58,7 +58,7 @@ internal sealed class Observation(ProgramLog log, ConnectionLogs.ConnectionLogs 
         }
     }
 
-    /// <summary>Takes a configuration on. Nothing here can fail any more.</summary>
+    /// <summary>Takes a configuration on. Nothing of the configuration can fail here any more.</summary>
     /// <param name="config">The configuration.</param>
     /// <param name="admin">What <see cref="TryOpenAdmin"/> opened for it.</param>
     public async Task ApplyAsync(Config config, IReadOnlyList<ListeningSocket> admin)

@@ -89,7 +89,12 @@ internal sealed class Reload(string path, Server server, ProgramLog log, Observa
             }
 
             giveUp.ThrowIfCancellationRequested();
-            isComplete = preparation is not null && admin is not null;
+            if (preparation is null || admin is null)
+                return admin is null ? [.. problems, problem] : problems;
+
+            // Whoever watches is there before the first client. What starts here may still fail, an assembly that cannot be loaded for example.
+            await observation.ApplyAsync(loaded.Config, admin).ConfigureAwait(false);
+            isComplete = true;
         }
         finally
         {
@@ -97,15 +102,10 @@ internal sealed class Reload(string path, Server server, ProgramLog log, Observa
                 Undo(preparation, admin);
         }
 
-        if (!isComplete)
-            return admin is null ? [.. problems, problem] : problems;
-
-        // Whoever watches is there before the first client.
-        await observation.ApplyAsync(loaded.Config, admin!).ConfigureAwait(false);
         log.Warnings(loaded.Warnings);
-        await server.CommitAsync(preparation!).ConfigureAwait(false);
+        await server.CommitAsync(preparation).ConfigureAwait(false);
         if (!starts)
-            log.Reloaded(path, preparation!.Plan);
+            log.Reloaded(path, preparation.Plan);
         return [];
     }
 

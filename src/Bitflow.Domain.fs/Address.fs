@@ -137,7 +137,8 @@ module Address =
 
     let private isDigitOrDot c = Char.IsAsciiDigit c || c = '.'
 
-    let private plainHost (name: string) : Result<Host, AddressError> =
+    /// A host without brackets: a name, an IPv4 address, or nothing for every address.
+    let plainHost (name: string) : Result<Host, AddressError> =
         match IpAddress.tryParse name with
         | _ when name = "" -> Ok Host.Any
         | ValueSome address -> Ok(Host.Literal address)
@@ -180,17 +181,8 @@ module Address =
                 | _, _, ValueSome port -> Ok(Address.Tcp(family, host, port))
         hostAndRest family text |> Result.bind withPort
 
-    /// Several slashes are one to the kernel, and `.` is the directory itself (path_resolution(7)): two spellings of a path must not look like
-    /// two sockets. What `..` is the kernel alone knows, for a symbolic link may stand before it.
-    let rec private withoutSpareSteps (path: string) =
-        if path.Contains "//" then withoutSpareSteps (path.Replace("//", "/"))
-        elif path.Contains "/./" then withoutSpareSteps (path.Replace("/./", "/"))
-        elif path = "/." then "/"
-        elif path.EndsWith("/.", StringComparison.Ordinal) then path.Substring(0, path.Length - 2)
-        else path
-
     let private unix (rest: string) =
-        let name = if rest.StartsWith '@' then rest.Substring 1 else withoutSpareSteps rest
+        let name = if rest.StartsWith '@' then rest.Substring 1 else FilePath.withoutSpareSteps rest
         let bytes = Encoding.UTF8.GetByteCount name
         if name = "" then Error AddressError.EmptyPath
         elif bytes > maxUnixPathBytes then Error(AddressError.PathTooLong bytes)

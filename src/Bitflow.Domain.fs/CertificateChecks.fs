@@ -6,6 +6,7 @@ open System
 type CertificateFacts =
     { /// Its DNS names (the subject's common name where it has no alternative names at all).
       Names: string list
+      HasAlternativeNames: bool
       NotBefore: DateTimeOffset
       NotAfter: DateTimeOffset
       /// The object identifier of its key's curve; empty for a key on no named curve, as an RSA key is.
@@ -58,6 +59,11 @@ module CertificateChecks =
         | Some(curve, _) -> [ $"the certificate's key is on the curve {curve}, which no usual client takes: its handshake fails; renew it with a key on P-256" ]
         | None -> []
 
+    /// Browsers, Go and Bitflow itself match nothing else (RFC 9525 section 6.3); some still take the common name.
+    let private alternativeNames (facts: CertificateFacts) =
+        if facts.HasAlternativeNames then []
+        else [ "the certificate has no alternative names, and most clients go by nothing else: they refuse it; renew it with its names as subjectAltName" ]
+
     /// Of a certificate of a listener; `targets` are the targets' names where the policy is `sni`.
     [<CompiledName "Warnings">]
     let warnings (now: DateTimeOffset) (targets: string list option) (facts: CertificateFacts) : string list =
@@ -87,7 +93,7 @@ module CertificateChecks =
                     | ValueNone -> true
                 [ for name in facts.Names do
                       if not (isUsable name) then $"no target answers to the certificate's name {name}" ]
-        dates now facts @ chain facts @ curve facts @ unusedNames
+        dates now facts @ chain facts @ curve facts @ alternativeNames facts @ unusedNames
 
     /// Of a certificate that is shown to a target.
     [<CompiledName "ClientWarnings">]

@@ -9,7 +9,7 @@ type Who =
     | Target
     | Bitflow
 
-/// How far a connection had come.
+/// How far a connection had come, in the order in which it does: of two the lesser is the earlier.
 [<RequireQualifiedAccess; Struct>]
 type Phase =
     | Admission

@@ -149,15 +149,15 @@ module CommandLine =
         | Some fault -> Error fault
         | None -> Ok(Command.Echo(read |> List.choose Result.toOption))
 
-    /// Decimal digits alone, up to so many; not written: 0.
+    /// Not written: 0.
     let private number option (most: int64) (written: string option) : Result<int64, string> =
         match written with
         | None -> Ok 0L
         | Some text ->
             let text = Usage.bare text
-            match System.Int64.TryParse text with
-            | true, number when String.forall System.Char.IsAsciiDigit text && number <= most -> Ok number
-            | _ -> Error $"{option} {text} is out of place; write a whole number from 0 to {most}"
+            match WholeNumber.tryParse most text with
+            | ValueSome number -> Ok number
+            | ValueNone -> Error $"{option} {text} is out of place; write a whole number from 0 to {most}"
 
     let private explain (arguments: ParseResults<ExplainArguments>) (path: string) : Result<Command, string> =
         let text (result: string option) = result |> Option.map Usage.bare |> Option.defaultValue ""
@@ -167,6 +167,7 @@ module CommandLine =
         let openConnections = number "--open" (int64 System.Int32.MaxValue) (arguments.TryGetResult ExplainArguments.Open)
         let ticket = number "--ticket" System.Int64.MaxValue (arguments.TryGetResult ExplainArguments.Ticket)
         match format, openConnections, ticket with
+        | Some "text", _, _ when arguments.Contains ExplainArguments.Json -> Error "--json and --format text contradict each other; write one of them"
         | Some other, _, _ when other <> "text" && other <> "json" -> Error $"--format {other} is not known; write text or json"
         | _, Error fault, _
         | _, _, Error fault -> Error fault

@@ -8,7 +8,7 @@ open System.Text
 module internal Value =
     /// A name that cannot be read is no other one's double.
     let name = Kind.text "text" "a name" "web" ""
-    let path = Kind.text "path" "a path" "/etc/bitflow/tls.pem" "stand-in"
+    let path = Kind.text "path" "a path" "/etc/bitflow/tls.pem" "stand-in" |> Kind.refine (fun _ -> FilePath.withoutSpareSteps) "stand-in"
 
     let private durationPattern sign = $@"^{sign}(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$"
 
@@ -97,8 +97,10 @@ module internal Value =
 
     let hostName : Kind<string> =
         Kind.scalar "host name" "a host name" "db.example.com" (Kind.schemaOf [ "type", Kind.textOrNumber ]) "stand-in" (fun text _ ->
-            if Address.isHostName text || (IpAddress.tryParse text).IsSome then Ok text
-            else Error(ConfigFault.NotAHostName text))
+            match Address.plainHost text with
+            | Ok(Host.Name _ | Host.Literal _) -> Ok text
+            | _ when (IpAddress.tryParse text).IsSome -> Ok text
+            | _ -> Error(ConfigFault.NotAHostName text))
         |> Kind.emptyIsOmitted
 
     /// `host:port`, `udp://host:port` or `unix:///path`. The reference's other forms are refused by their names.

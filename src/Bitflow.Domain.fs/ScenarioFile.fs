@@ -89,11 +89,7 @@ module ScenarioFile =
                     missing
             | _ -> missing
 
-        member this.Number(entries, name) =
-            this.Read(entries, name, 0L, "a whole number, 0 or more", fun text ->
-                match Int64.TryParse text with
-                | true, n when n >= 0L -> ValueSome n
-                | _ -> ValueNone)
+        member this.Number(entries, name, most: int64) = this.Read(entries, name, 0L, $"a whole number from 0 to {most}", WholeNumber.tryParse most)
 
         member this.Texts(entries, name) =
             match this.Find(entries, name) with
@@ -134,7 +130,7 @@ module ScenarioFile =
             nothing
         | Some node ->
             let expected = reader.Entries(node, "expect", [ "target"; "refused"; "certificate"; "attempts" ])
-            let attempts = if reader.Says(expected, "attempts") then Some(int (min 1_000_000L (reader.Number(expected, "attempts")))) else None
+            let attempts = if reader.Says(expected, "attempts") then Some(int (reader.Number(expected, "attempts", int64 Int32.MaxValue))) else None
             let read =
                 { Target = reader.Text(expected, "target")
                   Refused = refusal reader expected
@@ -173,8 +169,8 @@ module ScenarioFile =
                 | Ok name -> ValueSome(ValueSome name)
                 | Error _ -> ValueNone)
           AlpnOffer = offer reader entries
-          OpenConnections = int (min (int64 Int32.MaxValue) (reader.Number(entries, "open")))
-          Ticket = reader.Number(entries, "ticket")
+          OpenConnections = int (reader.Number(entries, "open", int64 Int32.MaxValue))
+          Ticket = reader.Number(entries, "ticket", Int64.MaxValue)
           Alive = reader.Texts(entries, "alive")
           Down = reader.Texts(entries, "down") |> Option.defaultValue []
           Expect = expectation reader node entries }

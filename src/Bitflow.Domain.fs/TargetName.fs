@@ -4,7 +4,7 @@ namespace Bitflow.Domain
 [<RequireQualifiedAccess>]
 module TargetName =
     /// The configured one, else the host of the target's address; empty where there is neither (such a target cannot
-    /// be verified). Address literals are verified as such, and no server name is sent for them.
+    /// be verified). Address literals are verified as such.
     [<CompiledName "Of">]
     let ofTarget (target: TargetConfig) (tls: TargetTls) : string =
         // No dot stands at its end (RFC 6066 section 3).
@@ -16,3 +16,7 @@ module TargetName =
             | Address.Tcp(_, Host.Name name, _) -> withoutDot name
             | Address.Tcp(_, Host.Literal address, _) -> string address
             | _ -> ""
+
+    /// What a hello asks for with such a name; empty where it is an address literal, which is no server name (RFC 6066 section 3).
+    [<CompiledName "Asked">]
+    let asked (name: string) : string = if (IpAddress.tryParse name).IsSome then "" else name

@@ -294,7 +294,11 @@ module Usage =
                 UsageReading.Fault(UsageFault.UnknownOption(command, text, near))
         | word :: rest when command.Name = "" ->
             match tryCommand word with
-            | Some command -> readBehind command [] given rest
+            | Some command ->
+                // What was said of serving must mean something to the command too.
+                match given |> List.tryFind (fun option -> (tryOption command option).IsNone) with
+                | Some option -> UsageReading.Fault(UsageFault.UnknownOption(command, option, ValueNone))
+                | None -> readBehind command [] given rest
             | None -> UsageReading.Fault(strayWord command word)
         | word :: rest -> readBehind command (word :: words) given rest
 

@@ -4,6 +4,7 @@ using System.Text;
 using System.Threading.Channels;
 using Bitflow.Domain;
 using Bitflow.Net.Dialing;
+using Bitflow.Net.Files;
 using Bitflow.Net.Observing;
 using Bitflow.Net.Proxies;
 using Bitflow.Net.Tls;
@@ -20,7 +21,7 @@ internal sealed class RunningProxies : IDisposable
     private RunningProxies(Config config, EngineKind engine, Resolver resolver)
     {
         _server = new Server(engine.Start(), _observer, new SilentLog(), dialer: new Dialer(resolver));
-        LoadedTls tls = LoadedTls.Load(config, TimeProvider.System);
+        LoadedTls tls = LoadedTls.Load(config, new NamedFiles(), TimeProvider.System);
         Assert.Empty(tls.Findings);
         Preparation? preparation = _server.Prepare(new ConfigSnapshot(config, new Dictionary<string, string>()), tls, out IReadOnlyList<string> problems);
         Problems = problems;

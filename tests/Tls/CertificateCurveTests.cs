@@ -1,4 +1,5 @@
 using Bitflow.Domain;
+using Bitflow.Net.Files;
 using Bitflow.Net.Tls;
 using Bitflow.Tests.Fixtures;
 using Xunit;
@@ -49,5 +50,6 @@ public sealed class CertificateCurveTests
                       listener: { address: ':443', tls_context: { min_version: '{{least}}', certificates: [ {{certificate.Entry}} ] } }
                       targets: [ { name: t, address: 'localhost:1' } ]
                 """),
+            new NamedFiles(),
             TimeProvider.System).Findings;
 }

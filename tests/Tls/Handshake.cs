@@ -1,4 +1,5 @@
 using Bitflow.Domain;
+using Bitflow.Net.Files;
 using Bitflow.Net.Tls;
 using Bitflow.Tests.Fixtures;
 using Bitflow.Tests.Transport;
@@ -46,7 +47,7 @@ internal static class Handshake
                     server_name: server.example
                     certificates: [ {{client.Entry}}, { authority: '{{TestAuthority.Trusted.RootFile}}' } ]
             """);
-        var loaded = LoadedTls.Load(config, TimeProvider.System);
+        var loaded = LoadedTls.Load(config, new NamedFiles(), TimeProvider.System);
         Assert.Empty(loaded.Findings);
         return loaded.Of(config.Proxies[0]);
     }

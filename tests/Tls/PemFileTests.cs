@@ -1,4 +1,5 @@
 using System.Security.Cryptography.X509Certificates;
+using Bitflow.Net.Files;
 using Bitflow.Net.Tls;
 using Bitflow.Tests.Fixtures;
 using Xunit;
@@ -25,7 +26,7 @@ public sealed class PemFileTests
     public void A_file_with_a_damaged_certificate_is_refused_whole(string how, string text)
     {
         string path = TestAuthority.Trusted.Write("damaged.pem", text);
-        string said = Assert.Throws<TlsFileException>(() => PemFile.Certificates(path)).Message;
+        string said = Assert.Throws<TlsFileException>(() => PemFile.Certificates(new NamedFiles(), path)).Message;
         Assert.StartsWith($"{path}: ", said, StringComparison.Ordinal);
         Assert.True(said.Contains("of its 2 certificates 1 can be read", StringComparison.Ordinal), $"{how}: {said}");
     }
@@ -35,18 +36,18 @@ public sealed class PemFileTests
     {
         string certificates = TestAuthority.Trusted.Write("marked.pem", '\uFEFF' + Chain);
         string key = TestAuthority.Trusted.Write("marked.key", '\uFEFF' + File.ReadAllText(Issued.Key));
-        X509Certificate2Collection read = PemFile.Certificates(certificates);
+        X509Certificate2Collection read = PemFile.Certificates(new NamedFiles(), certificates);
         Assert.Equal(2, read.Count);
-        Assert.True(PemFile.WithKey(read[0], certificates, key).HasPrivateKey);
+        Assert.True(PemFile.WithKey(new NamedFiles(), read[0], certificates, key).HasPrivateKey);
     }
 
     [Fact]
     public void A_key_is_encrypted_only_where_its_block_says_so()
     {
         string plain = TestAuthority.Trusted.Write("plain.key", "# this key is NOT ENCRYPTED\n" + File.ReadAllText(Issued.Key));
-        Assert.True(PemFile.WithKey(PemFile.Certificates(Issued.File)[0], Issued.File, plain).HasPrivateKey);
+        Assert.True(PemFile.WithKey(new NamedFiles(), PemFile.Certificates(new NamedFiles(), Issued.File)[0], Issued.File, plain).HasPrivateKey);
         using var key = Issued.Certificate.GetECDsaPrivateKey()!;
         string locked = TestAuthority.Trusted.Write("locked.key", key.ExportEncryptedPkcs8PrivateKeyPem("a word", new(System.Security.Cryptography.PbeEncryptionAlgorithm.Aes128Cbc, System.Security.Cryptography.HashAlgorithmName.SHA256, 1000)));
-        Assert.Contains("the key is encrypted", Assert.Throws<TlsFileException>(() => PemFile.WithKey(PemFile.Certificates(Issued.File)[0], Issued.File, locked)).Message, StringComparison.Ordinal);
+        Assert.Contains("the key is encrypted", Assert.Throws<TlsFileException>(() => PemFile.WithKey(new NamedFiles(), PemFile.Certificates(new NamedFiles(), Issued.File)[0], Issued.File, locked)).Message, StringComparison.Ordinal);
     }
 }

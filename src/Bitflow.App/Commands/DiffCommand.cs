@@ -1,5 +1,6 @@
 using Bitflow.App.Terminal;
 using Bitflow.Domain;
+using Bitflow.Net.Files;
 
 namespace Bitflow.App.Commands;
 
@@ -29,6 +30,6 @@ internal static class DiffCommand
 
         foreach (string line in reading.Errors)
             Screen.Complain(Tone.Bad, line);
-        return reading.IsUsable ? new ConfigSnapshot(reading.Config, LoadedConfiguration.Digests(reading.Config)) : null;
+        return reading.IsUsable ? LoadedConfiguration.SnapshotOf(reading.Config, new NamedFiles()) : null;
     }
 }

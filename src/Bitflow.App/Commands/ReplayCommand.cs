@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using Bitflow.App.Terminal;
 using Bitflow.Domain;
+using Bitflow.Net.Files;
 using Microsoft.FSharp.Core;
 
 namespace Bitflow.App.Commands;

@@ -145,14 +145,14 @@ internal static class ServeCommand
             await server.DrainAsync(giveUp.Token).ConfigureAwait(false);
         await drained.CancelAsync().ConfigureAwait(false);
         await secondSignal.ConfigureAwait(false);
-        if (server.OpenConnections == 0)
+        int reset = await server.ResetAllAsync().ConfigureAwait(false);
+        if (reset == 0)
         {
             log.Drained();
             return ExitStatus.Done;
         }
 
-        log.ForcedEnd(server.OpenConnections);
-        await server.ResetAllAsync().ConfigureAwait(false);
+        log.ForcedEnd(reset);
         return ExitStatus.Failed;
     }
 

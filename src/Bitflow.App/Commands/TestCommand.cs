@@ -1,5 +1,6 @@
 using Bitflow.App.Terminal;
 using Bitflow.Domain;
+using Bitflow.Net.Files;
 
 namespace Bitflow.App.Commands;
 

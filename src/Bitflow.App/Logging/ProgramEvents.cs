@@ -14,8 +14,8 @@ internal static partial class ProgramEvents
     [LoggerMessage(102, LogLevel.Information, "drained; every connection ended by itself")]
     public static partial void Drained(ILogger logger);
 
-    [LoggerMessage(103, LogLevel.Warning, "forced end: {Open} connections are reset")]
-    public static partial void ForcedEnd(ILogger logger, int open);
+    [LoggerMessage(103, LogLevel.Warning, "forced end: {Reset} connections were reset")]
+    public static partial void ForcedEnd(ILogger logger, int reset);
 
     [LoggerMessage(104, LogLevel.Warning, "{Line}")]
     public static partial void ConfigurationWarning(ILogger logger, string line);

@@ -147,7 +147,7 @@ internal sealed class ProgramLog : IAsyncDisposable
 
     public void Drained() => ProgramEvents.Drained(_log);
 
-    public void ForcedEnd(int open) => ProgramEvents.ForcedEnd(_log, open);
+    public void ForcedEnd(int reset) => ProgramEvents.ForcedEnd(_log, reset);
 
     public async ValueTask DisposeAsync()
     {

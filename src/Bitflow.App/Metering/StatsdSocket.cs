@@ -30,8 +30,8 @@ internal sealed class StatsdSocket : IDisposable
         _address = address;
         if (address is MetricsAddress.UnixDatagram unix)
             _candidates = [new UnixDomainSocketEndPoint(unix.path)];
-        else if (address is MetricsAddress.Udp udp && IPAddress.TryParse(udp.host, out IPAddress? literal))
-            _candidates = [new IPEndPoint(literal, udp.port)];
+        else if (address is MetricsAddress.Udp udp && IpAddress.tryParse(udp.host) is { IsSome: true } literal)
+            _candidates = [new IPEndPoint(literal.Value, udp.port)];
         if (_candidates.Length > 0)
             _lookupDue = long.MaxValue;
     }

@@ -244,13 +244,15 @@ internal sealed class Server : IDisposable
         })).ConfigureAwait(false);
 
     /// <summary>Resets whatever is still open and waits until it is gone.</summary>
-    public async Task ResetAllAsync()
+    /// <returns>How many connections there were; those that ended by themselves meanwhile are not among them.</returns>
+    public async Task<int> ResetAllAsync()
     {
-        foreach (Session session in Sessions())
-            session.Shutdown();
-
+        Task<bool>[] cut = [.. Sessions().Select(static session => session.ShutdownAsync())];
         using var bound = new CancellationTokenSource(ResetBound);
         await WhenEmptyAsync().WaitAsync(bound.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
+        // Who has not answered by now is reset by the end of the process.
+        return cut.Count(static one => !one.IsCompletedSuccessfully || one.Result);
     }
 
     private Task WhenEmptyAsync()

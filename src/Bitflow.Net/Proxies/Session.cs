@@ -112,13 +112,21 @@ internal sealed class Session : LifeFollower, IRelayObserver, ICaller
     }
 
     /// <summary>A forced end: both sides are reset, also where all that was left was a farewell. Comes from outside, and what it leads to belongs on the loop.</summary>
-    public void Shutdown() => Client.Loop.Post(() =>
+    /// <returns>Whether it was still there to be reset.</returns>
+    public Task<bool> ShutdownAsync()
     {
-        Report(Event.Shutdown);
-        _isForced = true;
-        Interlocked.MemoryBarrier();
-        _farewellCut?.TrySetResult();
-    });
+        var done = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+        Client.Loop.Post(() =>
+        {
+            Report(Event.Shutdown);
+            bool wasThere = _released == 0 || CloseReason.Cause.IsShutdown;
+            _isForced = true;
+            Interlocked.MemoryBarrier();
+            _farewellCut?.TrySetResult();
+            done.SetResult(wasThere);
+        });
+        return done.Task;
+    }
 
     public void OnRelay(Side side, RelayEvent what) => Report(Event.NewRelayed(side, what));
 

@@ -3,6 +3,7 @@ using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Bitflow.Domain;
+using Bitflow.Net.Files;
 using Microsoft.FSharp.Collections;
 
 namespace Bitflow.Net.Tls;
@@ -30,12 +31,14 @@ internal sealed class CertificateChain
     public CertificateFacts Facts { get; }
 
     /// <exception cref="TlsFileException">One of the files cannot be used.</exception>
-    public static CertificateChain Load(CertificateFiles files)
+    public static CertificateChain Load(CertificateFiles files, NamedFiles named)
     {
-        X509Certificate2Collection all = PemFile.Certificates(files.Certificate);
-        X509Certificate2 leaf = PemFile.WithKey(all[0], files.Certificate, files.Key);
+        X509Certificate2Collection all = PemFile.Certificates(named, files.Certificate);
+        X509Certificate2 leaf = PemFile.WithKey(named, all[0], files.Certificate, files.Key);
+        IReadOnlyList<string>? alternative = CertificateNames.Alternative(leaf);
         var facts = new CertificateFacts(
-            names: ListModule.OfSeq(NamesOf(leaf)),
+            names: ListModule.OfSeq(alternative ?? (CertificateNames.Common(leaf) is { Length: > 0 } common ? [common] : [])),
+            hasAlternativeNames: alternative is not null,
             notBefore: leaf.NotBefore.ToUniversalTime(),
             notAfter: leaf.NotAfter.ToUniversalTime(),
             curve: CurveOf(leaf),
@@ -101,27 +104,5 @@ internal sealed class CertificateChain
         }
 
         return 0;
-    }
-
-    /// <summary>The alternative DNS names; the common name where there are no alternative names at all.</summary>
-    private static IEnumerable<string> NamesOf(X509Certificate2 certificate)
-    {
-        foreach (X509Extension extension in certificate.Extensions)
-        {
-            if (extension is not X509SubjectAlternativeNameExtension names)
-                continue;
-            try
-            {
-                return [.. names.EnumerateDnsNames()];
-            }
-            catch (Exception e) when (e is AsnContentException or CryptographicException)
-            {
-                // It names nothing that could be matched; it can still be the first.
-                return [];
-            }
-        }
-
-        string common = certificate.GetNameInfo(X509NameType.SimpleName, forIssuer: false);
-        return common.Length > 0 ? [common] : [];
     }
 }

@@ -1,9 +1,10 @@
 using Bitflow.Domain;
+using Bitflow.Net.Files;
 
 namespace Bitflow.Net.Tls;
 
 /// <summary>
-/// The TLS contexts of a whole configuration, each file read once and before anything is bound: `check` and starting load the same way.
+/// The TLS contexts of a whole configuration, loaded before anything is bound: `check` and starting load the same way.
 /// </summary>
 internal sealed class LoadedTls
 {
@@ -18,13 +19,13 @@ internal sealed class LoadedTls
     public IReadOnlyList<TlsFinding> Findings => _findings;
 
     /// <param name="onChain">Told of every certificate as it is loaded: there may be thousands.</param>
-    public static LoadedTls Load(Config config, TimeProvider time, Action? onChain = null)
+    public static LoadedTls Load(Config config, NamedFiles files, TimeProvider time, Action? onChain = null)
     {
         var loaded = new LoadedTls();
         DateTimeOffset now = time.GetUtcNow();
         int index = 0;
         foreach (ProxyConfig proxy in config.Proxies)
-            loaded._proxies.Add(proxy.Name, ProxyTls.Load(proxy, index++, now, loaded._findings, onChain));
+            loaded._proxies.Add(proxy.Name, ProxyTls.Load(proxy, index++, files, now, loaded._findings, onChain));
         return loaded;
     }
 

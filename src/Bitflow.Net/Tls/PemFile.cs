@@ -1,21 +1,19 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
+using Bitflow.Net.Files;
 
 namespace Bitflow.Net.Tls;
 
 /// <summary>Reads PEM files: certificates in their order, and the private key that belongs to one of them.</summary>
 internal static class PemFile
 {
-    /// <summary>The largest bundles of authorities have a quarter of it.</summary>
-    private const int MaxBytes = 4 * 1024 * 1024;
-
     private const string Begin = "-----BEGIN CERTIFICATE-----";
 
     /// <exception cref="TlsFileException">The file cannot be read, holds none, or one that is damaged.</exception>
-    public static X509Certificate2Collection Certificates(string path)
+    public static X509Certificate2Collection Certificates(NamedFiles files, string path)
     {
-        string text = Read(path);
+        string text = Read(files, path);
         var all = new X509Certificate2Collection();
         try
         {
@@ -37,9 +35,9 @@ internal static class PemFile
 
     /// <summary>The certificate together with its key: RSA or ECDSA, PKCS#8 or traditional.</summary>
     /// <exception cref="TlsFileException">The file cannot be read, holds no key that is usable, or holds another's.</exception>
-    public static X509Certificate2 WithKey(X509Certificate2 certificate, string certificatePath, string keyPath)
+    public static X509Certificate2 WithKey(NamedFiles files, X509Certificate2 certificate, string certificatePath, string keyPath)
     {
-        string text = Read(keyPath);
+        string text = Read(files, keyPath);
         if (text.Contains("BEGIN ENCRYPTED PRIVATE KEY", StringComparison.Ordinal) || text.Contains("Proc-Type: 4,ENCRYPTED", StringComparison.Ordinal))
             throw new TlsFileException($"{keyPath}: the key is encrypted, and there is nobody to ask for its passphrase; decrypt it with \"openssl pkey\"");
         if (!text.Contains("PRIVATE KEY-----", StringComparison.Ordinal))
@@ -96,28 +94,9 @@ internal static class PemFile
         }
     }
 
-    private static string Read(string path)
-    {
-        try
-        {
-            using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0);
-            byte[] bytes = new byte[Math.Min(file.CanSeek && file.Length > 0 ? file.Length + 1 : MaxBytes, MaxBytes)];
-            int length = file.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
-            if (length == MaxBytes)
-                throw new TlsFileException($"{path}: it is larger than {MaxBytes} bytes");
-
+    private static string Read(NamedFiles files, string path) =>
+        files.Read(path, out string problem) is { } bytes
             // Some editors begin a file with a byte order mark, which would hide its first block.
-            return Encoding.UTF8.GetString(bytes, 0, length).TrimStart('\uFEFF');
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
-        {
-            string why = e switch
-            {
-                FileNotFoundException or DirectoryNotFoundException => "there is no such file",
-                UnauthorizedAccessException => "it may not be read: permission denied, or it is a directory",
-                _ => $"it cannot be read: {e.Message}",
-            };
-            throw new TlsFileException($"{path}: {why}", e);
-        }
-    }
+            ? Encoding.UTF8.GetString(bytes.Span).TrimStart('\uFEFF')
+            : throw new TlsFileException(problem);
 }

@@ -1,4 +1,5 @@
 using Bitflow.Domain;
+using Bitflow.Net.Files;
 using Microsoft.FSharp.Collections;
 using Microsoft.FSharp.Core;
 
@@ -21,19 +22,19 @@ internal sealed class ProxyTls
 
     /// <summary>Loads everything that the configuration of a proxy names. The contexts may be used if no finding is an error.</summary>
     /// <param name="index">The proxy's place in the file, for the paths of the findings.</param>
-    public static ProxyTls Load(ProxyConfig proxy, int index, DateTimeOffset now, List<TlsFinding> findings, Action? onChain)
+    public static ProxyTls Load(ProxyConfig proxy, int index, NamedFiles files, DateTimeOffset now, List<TlsFinding> findings, Action? onChain)
     {
         string path = $"server.proxies[{index}]";
         FSharpOption<FSharpList<string>> sniTargets = proxy.Options.LoadBalancer.IsSni
             ? FSharpOption<FSharpList<string>>.Some(ListModule.OfSeq(proxy.Targets.Select(t => t.Name)))
             : FSharpOption<FSharpList<string>>.None;
         ListenerTlsContext? listener = proxy.Listener.Tls is { Value: { } listenerTls }
-            ? ListenerTlsContext.Load(listenerTls, new TlsLoading(path + ".listener.tls_context", now, sniTargets, findings, onChain))
+            ? ListenerTlsContext.Load(listenerTls, new TlsLoading(path + ".listener.tls_context", files, now, sniTargets, findings, onChain))
             : null;
         TargetTlsContext?[] targets =
         [
             .. proxy.Targets.Select((target, i) => target.Tls is { Value: { } targetTls }
-                ? TargetTlsContext.Load(target, targetTls, new TlsLoading($"{path}.targets[{i}].tls_context", now, sniTargets, findings, onChain))
+                ? TargetTlsContext.Load(target, targetTls, new TlsLoading($"{path}.targets[{i}].tls_context", files, now, sniTargets, findings, onChain))
                 : null),
         ];
         return new ProxyTls(listener, targets);

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Net;
 using System.Net.Security;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
@@ -129,9 +128,7 @@ internal sealed class TargetTlsContext
         Least = _config.MinVersion,
         Judge = _config.VerifyMode.IsNone ? null : Judge,
         Offer = _protocols is null ? default : _protocols.SelectMany(static p => p.Protocol.ToArray().Prepend((byte)p.Protocol.Length)).ToArray(),
-
-        // Addresses are no server names (RFC 6066 section 3).
-        ServerName = IPAddress.TryParse(_name, out _) ? default : Encoding.ASCII.GetBytes(_name),
+        ServerName = Encoding.ASCII.GetBytes(TargetName.Asked(_name)),
         Session = _session,
         Resumes = resumes,
     };

@@ -1,5 +1,6 @@
 using System.Security.Cryptography.X509Certificates;
 using Bitflow.Domain;
+using Bitflow.Net.Files;
 using Microsoft.FSharp.Collections;
 using Microsoft.FSharp.Core;
 
@@ -12,7 +13,8 @@ namespace Bitflow.Net.Tls;
 /// <param name="path">Where the context stands in the configuration, `server.proxies[0].listener.tls_context` for example.</param>
 /// <param name="sniTargets">The targets' names where the policy is `sni`.</param>
 /// <param name="onChain">Told of every certificate that was loaded, or that could not be.</param>
-internal sealed class TlsLoading(string path, DateTimeOffset now, FSharpOption<FSharpList<string>> sniTargets, List<TlsFinding> findings, Action? onChain)
+internal sealed class TlsLoading(
+    string path, NamedFiles named, DateTimeOffset now, FSharpOption<FSharpList<string>> sniTargets, List<TlsFinding> findings, Action? onChain)
 {
     public DateTimeOffset Now { get; } = now;
 
@@ -27,7 +29,7 @@ internal sealed class TlsLoading(string path, DateTimeOffset now, FSharpOption<F
     {
         try
         {
-            return CertificateChain.Load(files);
+            return CertificateChain.Load(files, named);
         }
         catch (TlsFileException e)
         {
@@ -46,7 +48,7 @@ internal sealed class TlsLoading(string path, DateTimeOffset now, FSharpOption<F
             return;
         try
         {
-            into.AddRange(PemFile.Certificates(files.Authority));
+            into.AddRange(PemFile.Certificates(named, files.Authority));
         }
         catch (TlsFileException e)
         {

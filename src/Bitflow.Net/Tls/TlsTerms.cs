@@ -1,7 +1,5 @@
-using System.Formats.Asn1;
 using System.Net.Security;
 using System.Security.Authentication;
-using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using Bitflow.Domain;
@@ -36,56 +34,6 @@ internal sealed record TlsTerms(TlsVersion Version, TlsCipherSuite CipherSuite, 
         isTls12 ? TlsVersion.Tls12 : TlsVersion.Tls13,
         suite,
         protocol.IsEmpty ? "" : Encoding.ASCII.GetString(protocol),
-        peer is null ? "" : Text(peer, static p => p.Subject),
-        peer is null ? null : new PresentedCertificate(Text(peer, CommonName), verified: true));
-
-    /// <summary>
-    /// Names are of no meaning for the connection itself: a certificate that verifies may hold one that is not of the kind that it says it is (a `*` in
-    /// a PrintableString, X.680 section 41.4), and is told of as if it held none.
-    /// </summary>
-    private static string Text(X509Certificate2 certificate, Func<X509Certificate2, string> read)
-    {
-        try
-        {
-            return read(certificate);
-        }
-        catch (Exception e) when (e is CryptographicException or AsnContentException or ArgumentException)
-        {
-            return "";
-        }
-    }
-
-    /// <summary>
-    /// The first common name of the subject and nothing in its stead (the platform's "simple name" falls back on organisations and addresses,
-    /// which an issuer may have checked less). Empty where there is none, or one that is not text.
-    /// </summary>
-    private static string CommonName(X509Certificate2 certificate)
-    {
-        const string commonName = "2.5.4.3";
-        foreach (X500RelativeDistinguishedName part in certificate.SubjectName.EnumerateRelativeDistinguishedNames(reversed: false))
-        {
-            if (!part.HasMultipleElements && part.GetSingleElementType().Value == commonName)
-                return part.GetSingleElementValue() ?? "";
-            if (part.HasMultipleElements && OfSeveral(part) is { } name)
-                return name;
-        }
-
-        return "";
-
-        // A part of several elements (X.501 section 9.3), which the platform shows as a whole alone.
-        static string? OfSeveral(X500RelativeDistinguishedName part)
-        {
-            AsnReader elements = new AsnReader(part.RawData, AsnEncodingRules.DER).ReadSetOf();
-            while (elements.HasData)
-            {
-                AsnReader element = elements.ReadSequence();
-                if (element.ReadObjectIdentifier() != commonName)
-                    continue;
-                Asn1Tag tag = element.PeekTag();
-                return element.ReadCharacterString((UniversalTagNumber)tag.TagValue);
-            }
-
-            return null;
-        }
-    }
+        peer is null ? "" : CertificateNames.Subject(peer),
+        peer is null ? null : new PresentedCertificate(CertificateNames.Common(peer), verified: true));
 }

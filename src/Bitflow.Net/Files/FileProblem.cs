@@ -1,6 +1,6 @@
 using Bitflow.Domain;
 
-namespace Bitflow.App;
+namespace Bitflow.Net.Files;
 
 /// <summary>Why a file that somebody named cannot be read, with what to do about it.</summary>
 internal static class FileProblem

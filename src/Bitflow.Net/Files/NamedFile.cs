@@ -1,6 +1,6 @@
 using Bitflow.Domain;
 
-namespace Bitflow.App;
+namespace Bitflow.Net.Files;
 
 /// <summary>A file that somebody named, read whole: whatever it is, a device that never ends too, it is read no further than a bound.</summary>
 internal static class NamedFile
