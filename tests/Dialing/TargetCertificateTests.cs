@@ -121,27 +121,37 @@ public sealed class TargetCertificateTests
         Assert.Equal(2, bitflow.FailedAttempts.Count);
     }
 
-    /// <summary>OpenSSL does where certificates are asked for and nobody has said which sessions belong together (SSL_CTX_set_session_id_context(3)).</summary>
+    /// <summary>
+    /// OpenSSL answers with an alert where certificates are asked for and nobody has said which sessions belong together (SSL_CTX_set_session_id_context(3)); wolfSSL
+    /// closes at a ticket that is longer than it takes.
+    /// </summary>
     [Theory]
-    [InlineData(EngineKind.Linux, SslProtocols.Tls12)]
-    [InlineData(EngineKind.Linux, SslProtocols.Tls13)]
-    [InlineData(EngineKind.Managed, SslProtocols.Tls12)]
-    [InlineData(EngineKind.Managed, SslProtocols.Tls13)]
-    public async Task A_target_that_answers_an_offered_session_with_an_alert_costs_no_client_its_connection(EngineKind engine, SslProtocols version)
+    [InlineData(EngineKind.Linux, SslProtocols.Tls12, "an alert")]
+    [InlineData(EngineKind.Linux, SslProtocols.Tls13, "an alert")]
+    [InlineData(EngineKind.Linux, SslProtocols.Tls12, "an end")]
+    [InlineData(EngineKind.Linux, SslProtocols.Tls13, "a reset")]
+    [InlineData(EngineKind.Managed, SslProtocols.Tls12, "an alert")]
+    [InlineData(EngineKind.Managed, SslProtocols.Tls13, "an alert")]
+    [InlineData(EngineKind.Managed, SslProtocols.Tls12, "a reset")]
+    [InlineData(EngineKind.Managed, SslProtocols.Tls13, "an end")]
+    public async Task A_target_that_cannot_do_with_an_offered_session_costs_no_client_its_connection(EngineKind engine, SslProtocols version, string answer)
     {
         string name = $"{Guid.NewGuid():N}.example";
         IssuedCertificate shown = TestAuthority.Trusted.Issue(name);
         var context = SslStreamCertificateContext.Create(shown.Certificate, [.. shown.Chain], offline: true);
         var heard = new ConcurrentQueue<string>();
-        int alerts = 0;
+        int refused = 0;
         using Peer target = Peer.Serving(async socket =>
         {
             byte[] hello = await PeekRecordAsync(socket);
             if (OffersSession(hello))
             {
-                Interlocked.Increment(ref alerts);
+                Interlocked.Increment(ref refused);
                 await socket.ReceiveAsync(hello);
-                await socket.SendAllAsync(new byte[] { 21, 3, 3, 0, 2, 2, 80 });
+                if (answer == "an alert")
+                    await socket.SendAllAsync(new byte[] { 21, 3, 3, 0, 2, 2, 80 });
+                else if (answer == "a reset")
+                    socket.Close(0);
                 return;
             }
 
@@ -156,7 +166,7 @@ public sealed class TargetCertificateTests
             target.Address, engine, targetKeys: $"tls_context: {{ server_name: {name}, min_version: '1.2', {Authority} }}\n");
         for (int i = 0; i < 4; i++)
             Assert.Equal("served", await AskAsync(bitflow));
-        Assert.InRange(alerts, 1, 4);
+        Assert.InRange(refused, 1, 4);
         Assert.Equal(Enumerable.Repeat("GET / HTTP/1.0\r\n\r\n", 4), heard);
         Assert.Empty(bitflow.FailedAttempts);
     }

@@ -215,6 +215,14 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
     {
         if (remote is null)
             return DialOutcome.Failed(DialFault.NewUnresolved(destination is null ? Hop.Target : Hop.Proxy, "the address names nothing to connect to"));
+
+        // While a name was waited for it may have been given up.
+        lock (_gate)
+        {
+            if (_aborted)
+                return DialOutcome.Failed(DialFault.NewConnect(IoFault.Aborted));
+        }
+
         Tried = Endpoints.FromPlatform(remote);
         _waiting = destination is null ? TargetConnection : ProxyConnection;
         ValueTask<IoFault> connecting = loop.ConnectAsync(remote, target.Settings, out Connection connection);

@@ -637,7 +637,9 @@ internal sealed class Session : LifeFollower, IRelayObserver, ICaller
         _failure = e.Message;
         _observer.OnInternalFault(this, e);
         Report(Event.InternalFault);
-        if (Life.IsOver && _released == 0)
+
+        // Where the end has not begun, whoever follows the life begins it.
+        if (Life.IsOver && EndedAt.Nanoseconds != 0 && _released == 0)
         {
             Client.Abort();
             _target?.Abort();

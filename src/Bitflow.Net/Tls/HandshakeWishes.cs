@@ -25,6 +25,9 @@ internal sealed class HandshakeWishes
     /// <summary>The server name that a client asks for; empty for none. A server resumes what began under the same (TLS-23).</summary>
     public ReadOnlyMemory<byte> ServerName { get; init; }
 
+    /// <summary>Whether a client has a certificate to show, which a target may ask for later too.</summary>
+    public bool HasCertificate { get; init; }
+
     /// <summary>Where a client's sessions are kept.</summary>
     public ResumableSession? Session { get; init; }
 
@@ -61,6 +64,7 @@ internal sealed class HandshakeWishes
     private bool BeClient(nint ssl)
     {
         OpenSsl.BeClient(ssl);
+        OpenSsl.ShowsLaterToo(ssl, HasCertificate ? 1 : 0);
 
         // What the configuration's rules let through is no longer than the library takes: what fails here fails for want of memory, and shows.
         if (!ServerName.IsEmpty)

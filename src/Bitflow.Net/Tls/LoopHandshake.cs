@@ -138,7 +138,9 @@ internal sealed class LoopHandshake : IReadyHandler
     {
         bool isCertificate = _refusal is not null;
         bool isOfSession = OfferedSession.MayBeWhy(_offersSession, isShownNow: isCertificate && !_cameWithSession, beneath);
-        if (isOfSession)
+
+        // Whatever it was: a target may as well hang at a session as answer it with an alert.
+        if (_offersSession)
             _wishes.Session!.Forget();
         return TlsOutcome.Failed(beneath, isCertificate, detail) with { IsOfSession = isOfSession };
     }
@@ -175,6 +177,8 @@ internal sealed class LoopHandshake : IReadyHandler
 
         int why = OpenSsl.WhyNot(_ssl, answer);
         _needsRoom = why == OpenSsl.WantWrite;
+        if (why == OpenSsl.WantRead && _wishes.IsServer && _link.OwesAnswer)
+            _link.AcknowledgeNow();
         if (why is OpenSsl.WantRead or OpenSsl.WantWrite)
             return _link.ReceiveFault != IoFault.None || _link.SendFault != IoFault.None;
         if (OpenSsl.IsWantOfCertificate())

@@ -374,7 +374,7 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
     {
         if (!_endMade && !TryMakeEnd())
             return false;
-        _endMade = true;
+        _endMade = _link.IsEnded = true;
         _link.MoreFollows = _closeFollows;
         _endSent = _link.TrySendRest();
         _link.MoreFollows = false;

@@ -274,6 +274,10 @@ internal static unsafe partial class OpenSsl
     [LibraryImport(Ssl, EntryPoint = "SSL_set_connect_state")]
     public static partial void BeClient(nint ssl);
 
+    /// <summary>Whether a client can be asked for its certificate later (RFC 8446 section 4.6.2).</summary>
+    [LibraryImport(Ssl, EntryPoint = "SSL_set_post_handshake_auth")]
+    public static partial void ShowsLaterToo(nint ssl, int yes);
+
     [LibraryImport(Ssl, EntryPoint = "SSL_do_handshake")]
     public static partial int Handshake(nint ssl);
 

@@ -70,7 +70,7 @@ internal static class PemFile
             throw new TlsFileException($"{keyPath}: {why}", e);
         }
 
-        throw new TlsFileException($"{certificatePath}: the certificate's key is neither RSA nor ECDSA");
+        throw new TlsFileException($"{certificatePath}: the certificate's key is neither RSA (rsaEncryption) nor ECDSA, the kinds that listeners and clients have here");
     }
 
     /// <summary>`RSA` or `EC`; empty where it is neither, or cannot be read.</summary>

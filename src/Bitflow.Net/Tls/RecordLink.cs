@@ -52,6 +52,15 @@ internal sealed class RecordLink(LinuxConnection raw, ReadOnlyMemory<byte> early
     /// <summary>Whether something has come that the library has not asked for yet.</summary>
     public bool MoreIsHere => ReceiveFault == IoFault.None && (!_early.IsEmpty || raw.MayHaveBytes);
 
+    /// <summary>
+    /// Whether something has come since anything was sent. A peer that has not turned Nagle's algorithm off (RFC 896) keeps the rest of a message that it writes in
+    /// two pieces back until the first is acknowledged, and the kernel may keep that back for 40 ms.
+    /// </summary>
+    public bool OwesAnswer { get; private set; }
+
+    /// <summary>Nothing is sent behind close_notify (RFC 8446 section 6.1): a peer that still asks for new keys gets no answer, which its kernel would reset the connection for.</summary>
+    public bool IsEnded { get; set; }
+
     /// <summary>Whom the library asks while hands are shaken.</summary>
     public LoopHandshake? Handshake { get; set; }
 
@@ -105,13 +114,20 @@ internal sealed class RecordLink(LinuxConnection raw, ReadOnlyMemory<byte> early
             return 0;
         ReceiveFault = received.IsEnd ? IoFault.Truncated : received.Fault;
         if (received.Bytes > 0)
+        {
             LastHeard = raw.Loop.Now;
+            OwesAnswer = true;
+        }
+
         return received.Bytes;
     }
 
     /// <summary>For the library: how many of these bytes it is rid of, 0 where there is no room. After a fault they go nowhere.</summary>
     public int Send(ReadOnlySpan<byte> from)
     {
+        if (IsEnded)
+            return from.Length;
+        OwesAnswer = false;
         if (!TrySendRest())
             return TryKeep(from) ? from.Length : 0;
         if (SendFault != IoFault.None || raw.IsClosed)
@@ -144,6 +160,12 @@ internal sealed class RecordLink(LinuxConnection raw, ReadOnlyMemory<byte> early
 
         Discard();
         return true;
+    }
+
+    public void AcknowledgeNow()
+    {
+        OwesAnswer = false;
+        raw.AcknowledgeNow();
     }
 
     private bool TryKeep(ReadOnlySpan<byte> bytes)

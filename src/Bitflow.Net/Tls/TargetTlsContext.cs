@@ -129,6 +129,7 @@ internal sealed class TargetTlsContext
         Judge = _config.VerifyMode.IsNone ? null : Judge,
         Offer = _protocols is null ? default : _protocols.SelectMany(static p => p.Protocol.ToArray().Prepend((byte)p.Protocol.Length)).ToArray(),
         ServerName = Encoding.ASCII.GetBytes(TargetName.Asked(_name)),
+        HasCertificate = _shown is not null,
         Session = _session,
         Resumes = resumes,
     };

@@ -95,6 +95,11 @@ internal sealed class ManagedAcceptor : Acceptor
             {
                 await FollowAsync(AcceptFailureModule.OfErrno(e.NativeErrorCode)).ConfigureAwait(false);
             }
+            catch (OutOfMemoryException)
+            {
+                // How the platform says that the kernel refuses to watch the socket.
+                await FollowAsync(AcceptFailureModule.OfErrno(Errno.ENOSPC)).ConfigureAwait(false);
+            }
         }
 
         AcceptQueued();

@@ -75,7 +75,7 @@ internal sealed class ManagedConnection : Connection
         IoFault fault;
         try
         {
-            fault = _socket.ConnectAsync(_send) ? await _send.PendingFault.ConfigureAwait(false) : ConnectFault(_send.SocketError);
+            fault = _socket.ConnectAsync(_send) ? await _send.PendingFault.ConfigureAwait(false) : IoFaults.OfSocketError(_send.SocketError);
         }
         catch (ObjectDisposedException)
         {
@@ -83,9 +83,16 @@ internal sealed class ManagedConnection : Connection
         }
         catch (SocketException e)
         {
-            fault = ConnectFault(e.SocketErrorCode);
+            fault = IoFaults.OfSocketError(e.SocketErrorCode);
+        }
+        catch (OutOfMemoryException)
+        {
+            fault = IoFault.NoWatches;
         }
 
+        // EAGAIN (connect(2)): of a Unix listener it says that its backlog is full.
+        if (fault == IoFault.BacklogFull && remote.AddressFamily != AddressFamily.Unix)
+            fault = IoFault.NoLocalAddress;
         if (fault == IoFault.Reset && !IsClosed)
         {
             // It was accepted and reset before we looked: what it sent first is there to be received, and then the reset.
@@ -112,9 +119,9 @@ internal sealed class ManagedConnection : Connection
         {
             return _socket.ReceiveAsync(_receive) ? _receive.PendingFault : new(_receive.Outcome.Fault);
         }
-        catch (ObjectDisposedException)
+        catch (Exception e) when (IsRefusal(e, out IoFault fault))
         {
-            return new(IoFault.Aborted);
+            return new(fault);
         }
     }
 
@@ -133,9 +140,9 @@ internal sealed class ManagedConnection : Connection
                 return AfterOthers(received);
             }
         }
-        catch (ObjectDisposedException)
+        catch (Exception e) when (IsRefusal(e, out IoFault fault))
         {
-            return new(IoResult.Failed(IoFault.Aborted));
+            return new(IoResult.Failed(fault));
         }
 
         _receivesAtOnce = 0;
@@ -163,9 +170,9 @@ internal sealed class ManagedConnection : Connection
             _send.Prepare();
             return _socket.SendAsync(_send) ? _send.PendingResult : new(_send.Outcome);
         }
-        catch (ObjectDisposedException)
+        catch (Exception e) when (IsRefusal(e, out IoFault fault))
         {
-            return new(IoResult.Failed(IoFault.Aborted));
+            return new(IoResult.Failed(fault));
         }
     }
 
@@ -278,6 +285,21 @@ internal sealed class ManagedConnection : Connection
         return _fault != IoFault.None ? IoResult.Failed(_fault) : result;
     }
 
+    /// <summary>
+    /// What is no answer of the socket's. A socket that has to wait is given to epoll, and where the kernel refuses it for want of watches, or of memory, the
+    /// platform says that the process has none.
+    /// </summary>
+    private bool IsRefusal(Exception e, out IoFault fault)
+    {
+        fault = e switch
+        {
+            ObjectDisposedException => IoFault.Aborted,
+            OutOfMemoryException => Remember(IoFault.NoWatches),
+            _ => IoFault.None,
+        };
+        return fault != IoFault.None;
+    }
+
     /// <summary>Closing shuts the socket down first, so that a call at work on another thread may see anything: it is our doing all the same.</summary>
     public IoFault FaultOf(SocketError error) => IsClosed ? IoFault.Aborted : IoFaults.OfSocketError(error);
 
@@ -343,8 +365,6 @@ internal sealed class ManagedConnection : Connection
             return Endpoint.Unknown;
         }
     }
-
-    private static IoFault ConnectFault(SocketError error) => IoFaults.OfSocketError(error);
 
     /// <summary>Looks for a reset from a timer: the platform's sockets tell of one only through a receive, and the relay may not be receiving.</summary>
     private sealed class ResetWatch(ManagedConnection owner) : LoopTimer, IValueTaskSource<IoFault>

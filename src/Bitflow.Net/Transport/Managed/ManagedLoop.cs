@@ -35,7 +35,7 @@ internal sealed class ManagedLoop : EventLoop, IDisposable
 
     public override ValueTask<IoFault> ConnectAsync(EndPoint remote, in SocketSettings settings, out Connection connection)
     {
-        Socket socket;
+        Socket? socket = null;
         try
         {
             socket = new Socket(
@@ -44,6 +44,7 @@ internal sealed class ManagedLoop : EventLoop, IDisposable
         }
         catch (SocketException e)
         {
+            socket?.Dispose();
             connection = new DeadConnection(this);
             return new(IoFaults.OfSocketError(e.SocketErrorCode));
         }
