@@ -134,6 +134,12 @@ type MetricsAddress =
     | Udp of host: string * port: int
     | UnixDatagram of path: string
 
+    override this.ToString() =
+        match this with
+        | MetricsAddress.Udp(host, port) when host.Contains ':' -> $"[{host}]:{port}"
+        | MetricsAddress.Udp(host, port) -> $"{host}:{port}"
+        | MetricsAddress.UnixDatagram path -> $"unix://{path}"
+
 type MetricsConfig =
     { Address: MetricsAddress
       /// Empty: no prefix.

@@ -109,9 +109,7 @@ module Summary =
               let format = match application.LogFormat with LogFormat.Text -> "" | LogFormat.Json -> ", as JSON"
               $"log: {(string level).ToLowerInvariant()}{format}"
           match application.Metrics with
-          | Some { Address = MetricsAddress.Udp(host, port) } when host.Contains ':' -> $"metrics: statsd to [{host}]:{port}"
-          | Some { Address = MetricsAddress.Udp(host, port) } -> $"metrics: statsd to {host}:{port}"
-          | Some { Address = MetricsAddress.UnixDatagram path } -> $"metrics: statsd to unix://{path}"
+          | Some metrics -> $"metrics: statsd to {metrics.Address}"
           | None -> ()
           match application.Admin with
           | Some address -> $"admin server: {address}"

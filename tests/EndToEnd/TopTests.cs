@@ -145,6 +145,47 @@ public sealed class TopTests
         Assert.Equal(0, await top.ExitAsync());
         Assert.Contains("\e[?1049h", top.Output, StringComparison.Ordinal);
         Assert.Contains("\e[?1049l", top.Output, StringComparison.Ordinal);
+
+        // A keypad's mode of its own is never entered: nothing would take it back.
+        Assert.DoesNotContain("\e[?1h", top.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("\e=", top.Output, StringComparison.Ordinal);
+    }
+
+    /// <summary>By a shell that controls its jobs: the kernel stops no process whose shell does not.</summary>
+    [Fact]
+    public async Task Who_stops_it_for_a_while_sees_what_stood_there_before_and_then_it_goes_on()
+    {
+        using Peer target = Peer.Echo();
+        using BitflowProcess bitflow = await StartAsync(target, "127.0.0.1:0");
+        await bitflow.SaysAsync("admin server: listening on ");
+        using var shell = new ChildProcess("script", ["-qec", "stty rows 30 cols 120; bash --norc --noprofile -i", "/dev/null"], Terminal);
+        await TypeAsync($"'{Repository.Binary}' top '{bitflow.AdminAddress()}'\n");
+        await ShowsAsync(shell, "0 of 1");
+        await TypeAsync("\u001a");
+        await ShowsAsync(shell, "Stopped");
+        Assert.Contains("\e[?1049l", shell.Output, StringComparison.Ordinal);
+        await TypeAsync("fg\n");
+        await Eventually.IsTrueAsync(
+            () => shell.Output.Split("\e[?1049h") is { Length: 3 } screens && screens[2].Contains("0 of 1", StringComparison.Ordinal),
+            () => $"it is shown again; it said:\n{shell.Output}");
+
+        // The platform takes the keys back a moment later: one that is typed before waits for the next.
+        Task ended = Eventually.IsTrueAsync(() => shell.Output.Split("\e[?1049l").Length == 3, () => $"it has ended; it said:\n{shell.Output}");
+        while (!ended.IsCompleted)
+        {
+            await TypeAsync("q");
+            await Task.WhenAny(ended, Task.Delay(100));
+        }
+
+        await ended;
+        await TypeAsync("\u0015exit\n");
+        Assert.Equal(0, await shell.ExitAsync());
+
+        async Task TypeAsync(string keys)
+        {
+            await shell.Input.WriteAsync(keys);
+            await shell.Input.FlushAsync();
+        }
     }
 
     /// <summary>

@@ -588,6 +588,29 @@ public abstract class SecuredConnectionContract : IDisposable
         }
     }
 
+    /// <summary>Nothing comes behind close_notify (RFC 8446 section 6.1): unread at a peer that closes, it would make its kernel reset the connection.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_peer_that_asks_for_new_keys_behind_our_end_gets_no_answer_and_loses_nothing(bool isServer)
+    {
+        using SecuredWire wire = await SecuredWire.MakeAsync(_engine, isServer, SslProtocols.Tls13);
+        await GoesOn(wire);
+        Assert.Equal(IoFault.None, await wire.End());
+        Assert.Equal(0, await wire.Peer.ReadAsync(new byte[1]).AsTask().WaitAsync(Wire.Patience));
+        int before = wire.Beneath.BytesRead;
+        for (int round = 0; round < 3; round++)
+        {
+            Assert.Equal(1, wire.OfPeersLibrary(ssl => PeerLibrary.KeyUpdate(ssl, PeerLibrary.Requested)));
+            byte[] sent = Wire.Pattern(50_000, round);
+            await wire.PeerSend(sent);
+            Assert.Equal(sent, await wire.ReceiveExactly(sent.Length));
+        }
+
+        Assert.Equal(0, wire.PeerSocket.Available);
+        Assert.Equal(before, wire.Beneath.BytesRead);
+    }
+
     /// <summary>Half a record is out, and the peer says what it wants said back, and more after it.</summary>
     [Theory]
     [InlineData(true)]

@@ -22,6 +22,12 @@ internal sealed class AdminServer : IAsyncDisposable
     private const int MaxConnections = 100;
     private const int MaxHeaderBytes = 8 * 1024;
 
+    /// <summary>
+    /// Whoever takes its answers slower is cut off. What the kernel has room for counts as taken: some megabytes, with which a client that does not read
+    /// could hold its place for hours at the rate of the platform's choice.
+    /// </summary>
+    private const double LeastBytesPerSecond = 100_000;
+
     /// <summary>How long the end of the process waits for answers that are on their way.</summary>
     private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(1);
 
@@ -49,6 +55,7 @@ internal sealed class AdminServer : IAsyncDisposable
         options.Limits.MaxRequestHeadersTotalSize = MaxHeaderBytes;
         options.Limits.KeepAliveTimeout = TimeSpan.FromSeconds(30);
         options.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(5);
+        options.Limits.MinResponseDataRate = new MinDataRate(LeastBytesPerSecond, gracePeriod: TimeSpan.FromSeconds(5));
         foreach (ListeningSocket socket in sockets)
         {
             // What is said here need only be of the socket's kind.

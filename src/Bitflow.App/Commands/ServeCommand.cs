@@ -135,14 +135,17 @@ internal static class ServeCommand
         Duration timeout = server.Serving!.Config.Application.ShutdownTimeout;
         int open = server.OpenConnections;
         log.Draining(open, timeout);
-        manager.Stopping($"draining {open} connections");
         using var giveUp = new CancellationTokenSource();
         using var drained = new CancellationTokenSource();
         if (timeout.IsPositive)
             _ = GiveUpAfterAsync(timeout, giveUp, drained.Token);
         Task secondSignal = WaitForSecondAsync(signals, observation, giveUp, drained.Token);
+        Task draining = server.DrainAsync(giveUp.Token);
+
+        // Behind that: a manager whose queue is full is waited for, and no client is to be accepted meanwhile.
+        manager.Stopping($"draining {open} connections");
         using (new Reminder(() => StillDraining(server.OpenConnections, open, log, manager)))
-            await server.DrainAsync(giveUp.Token).ConfigureAwait(false);
+            await draining.ConfigureAwait(false);
         await drained.CancelAsync().ConfigureAwait(false);
         await secondSignal.ConfigureAwait(false);
         int reset = await server.ResetAllAsync().ConfigureAwait(false);

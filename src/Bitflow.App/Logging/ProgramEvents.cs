@@ -50,6 +50,9 @@ internal static partial class ProgramEvents
     [LoggerMessage(113, LogLevel.Error, "metrics: a flush to statsd failed for a fault of Bitflow itself; the next one is tried all the same: {Detail}")]
     public static partial void MetricsNotSent(ILogger logger, Exception exception, string detail);
 
+    [LoggerMessage(114, LogLevel.Warning, "metrics: statsd at {Receiver} does not get them; Bitflow goes on trying: {Problem}")]
+    public static partial void MetricsNotReceived(ILogger logger, string receiver, string problem);
+
     [LoggerMessage(120, LogLevel.Information, "admin server: listening on {Listener}")]
     public static partial void AdminListening(ILogger logger, Bitflow.Domain.Endpoint listener);
 

@@ -135,6 +135,8 @@ internal sealed class ProgramLog : IAsyncDisposable
 
     public void StillOpening(string path) => ProgramEvents.StillOpening(_log, path);
 
+    public void MetricsNotReceived(MetricsConfig config, string problem) => ProgramEvents.MetricsNotReceived(_log, config.Address.ToString(), problem);
+
     public void MetricsNotSent(Exception e) => ProgramEvents.MetricsNotSent(_log, e, e.Message);
 
     public void AdminListening(Endpoint local) => ProgramEvents.AdminListening(_log, local);

@@ -3,7 +3,7 @@ using Bitflow.Net.Observing;
 
 namespace Bitflow.App.Metering;
 
-/// <summary>Sends what the store holds to statsd, once a second, from the thread pool. A receiver that is not there is not noticed elsewhere.</summary>
+/// <summary>Sends what the store holds to statsd, once a second, from the thread pool. A receiver that is not there is said once, and not noticed elsewhere.</summary>
 internal sealed class StatsdExporter : IAsyncDisposable
 {
     private static readonly TimeSpan FlushInterval = TimeSpan.FromSeconds(1);
@@ -14,6 +14,8 @@ internal sealed class StatsdExporter : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _flushing;
     private readonly Action<Exception> _failed;
+    private readonly Action<string> _notReceived;
+    private bool _isProblemSaid;
 
     /// <summary>The levels that the receiver has; it keeps them for as long as it is told no other.</summary>
     private (string Name, MetricSeries Series)[] _levels = [];
@@ -21,9 +23,11 @@ internal sealed class StatsdExporter : IAsyncDisposable
     /// <param name="store">Where the measurements are; its intervals have begun (<see cref="MetricStore.BeginIntervals"/>).</param>
     /// <param name="config">Where they go, and in which dialect.</param>
     /// <param name="failed">Is told of a flush that failed for no reason of the receiver's; the next one is tried all the same.</param>
-    public StatsdExporter(MetricStore store, MetricsConfig config, Action<Exception> failed)
+    /// <param name="notReceived">Is told why nothing arrives, once until something does.</param>
+    public StatsdExporter(MetricStore store, MetricsConfig config, Action<Exception> failed, Action<string> notReceived)
     {
         _failed = failed;
+        _notReceived = notReceived;
         _store = store;
         _config = config;
         _socket = new StatsdSocket(config.Address);
@@ -60,6 +64,9 @@ internal sealed class StatsdExporter : IAsyncDisposable
         try
         {
             Send();
+            if (_socket.Problem is { } problem && !_isProblemSaid)
+                _notReceived(problem);
+            _isProblemSaid = _socket.Problem is not null;
         }
         catch (Exception e)
         {
@@ -79,8 +86,10 @@ internal sealed class StatsdExporter : IAsyncDisposable
             Instruments.StatsdDropped.Add(leftOut);
         foreach (byte[] datagram in datagrams)
         {
-            if (!_socket.TrySend(datagram))
-                Instruments.StatsdDropped.Add(1);
+            if (!_socket.TrySend(datagram, out int lostBefore))
+                lostBefore++;
+            if (lostBefore > 0)
+                Instruments.StatsdDropped.Add(lostBefore);
         }
     }
 

@@ -25,6 +25,9 @@ internal sealed class StatsdSocket : IDisposable
     private long _lookupDue;
     private Socket? _socket;
 
+    /// <summary>Why nothing arrives now, as far as it shows here; null where nothing speaks against it.</summary>
+    public string? Problem { get; private set; }
+
     public StatsdSocket(MetricsAddress address)
     {
         _address = address;
@@ -44,8 +47,12 @@ internal sealed class StatsdSocket : IDisposable
     }
 
     /// <summary>Sends, or says that it was not possible now. Never waits.</summary>
-    public bool TrySend(ReadOnlySpan<byte> datagram)
+    /// <param name="datagram">What is sent, in one piece.</param>
+    /// <param name="lostBefore">How many that had been sent are known to be lost now.</param>
+    public bool TrySend(ReadOnlySpan<byte> datagram, out int lostBefore)
     {
+        lostBefore = 0;
+
         // One more try than there are addresses: a UDP socket tells of the datagram before, when nobody listened for it.
         for (int attempt = 0; attempt <= _candidates.Length; attempt++)
         {
@@ -54,10 +61,18 @@ internal sealed class StatsdSocket : IDisposable
                 continue;
             _socket.Send(datagram, SocketFlags.None, out SocketError error);
             if (error == SocketError.Success)
+            {
+                if (lostBefore == 0)
+                    Problem = null;
                 return true;
+            }
+
+            Problem = new SocketException((int)error).Message;
             // A full buffer empties by itself; anything else may be better at another address, or on a new socket.
             if (error is SocketError.WouldBlock or SocketError.NoBufferSpaceAvailable)
                 return false;
+            if (error == SocketError.ConnectionRefused && _address.IsUdp)
+                lostBefore++;
             Forget();
         }
 
@@ -76,6 +91,8 @@ internal sealed class StatsdSocket : IDisposable
         {
             Resolution found = _lookup.IsCompletedSuccessfully ? _lookup.Result : new([], "");
             _lookup = null;
+            if (found.Addresses.Count == 0 && _candidates.Length == 0)
+                Problem = $"its name does not resolve ({found.Failure})";
             _lookupDue = Environment.TickCount64 + (long)(found.Addresses.Count > 0 ? LookUpAgain : RetryLookup).TotalMilliseconds;
             EndPoint[] candidates = [.. found.Addresses.Select(address => new IPEndPoint(address, ((MetricsAddress.Udp)_address).port))];
             if (candidates.Length > 0 && !candidates.SequenceEqual(_candidates))
@@ -102,8 +119,9 @@ internal sealed class StatsdSocket : IDisposable
             socket.Connect(candidate);
             return socket;
         }
-        catch (SocketException)
+        catch (SocketException e)
         {
+            Problem = e.Message;
             socket?.Dispose();
             _candidate = (_candidate + 1) % _candidates.Length;
             return null;

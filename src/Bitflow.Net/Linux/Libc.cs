@@ -103,6 +103,7 @@ internal static unsafe partial class Libc
     private const int MapSharedPopulated = 0x8001;
 
     private const int RlimitNofile = 7;
+    private const int SigTtou = 22;
 
     private const int AtFdcwd = -100;
     private const int AtSymlinkNofollow = 0x100;
@@ -136,6 +137,15 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", EntryPoint = "unlink", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int Unlink(string path);
+
+    [LibraryImport("libc", EntryPoint = "raise")]
+    private static partial int Raise(int signal);
+
+    /// <summary>
+    /// Stops the process as SIGTSTP would by default; the runtime has that signal, and SIGTTOU means the same. Where nobody could continue it (an orphaned
+    /// process group, signal(7)) the kernel does nothing.
+    /// </summary>
+    public static void StopUntilContinued() => _ = Raise(SigTtou);
 
     [LibraryImport("libc", EntryPoint = "getrlimit", SetLastError = true)]
     private static partial int GetRlimit(int resource, out Rlimit limit);

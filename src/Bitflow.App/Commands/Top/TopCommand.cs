@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Bitflow.App.Terminal;
 using Bitflow.Domain;
 
@@ -6,7 +7,7 @@ namespace Bitflow.App.Commands.Top;
 /// <summary>
 /// `bitflow top`: a running Bitflow in a terminal, through its admin server, refreshed once a second until `q`, or until the terminal is gone. A server that
 /// goes away is waited for.
-/// Where the output is no terminal, one table and an end: for a look from a script.
+/// Where the output is no terminal, everything once and an end: for a look from a script.
 /// </summary>
 internal static class TopCommand
 {
@@ -66,11 +67,14 @@ internal static class TopCommand
 
     private static async Task WatchAsync(Address admin, TopClient client, TopSample first, CancellationTokenSource stop)
     {
+        KeypadMode.Avoid();
         WatchKeys(stop);
         TopSample before = first;
         TopSample now = first;
         string problem = "";
         TopTerminal.Enter();
+
+        using PosixSignalRegistration? stops = TopTerminal.LeaveWhileStopped();
         try
         {
             while (!stop.IsCancellationRequested)

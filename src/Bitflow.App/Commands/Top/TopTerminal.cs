@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+using Bitflow.Net.Linux;
 using Spectre.Console;
 using Spectre.Console.Rendering;
 
@@ -14,6 +16,18 @@ internal static class TopTerminal
     public static void Enter() => AnsiConsole.Console.Write(new ControlCode(OtherScreen));
 
     public static void Leave() => AnsiConsole.Console.Write(new ControlCode(FirstScreen));
+
+    /// <summary>Ctrl-Z: who stops it sees what stood there before, and `fg` brings it back.</summary>
+    public static PosixSignalRegistration? LeaveWhileStopped() =>
+        OperatingSystem.IsLinux()
+            ? PosixSignalRegistration.Create(PosixSignal.SIGTSTP, static signal =>
+            {
+                signal.Cancel = true;
+                Leave();
+                Libc.StopUntilContinued();
+                Enter();
+            })
+            : null;
 
     /// <summary>Paints over what is there, so that nothing flickers.</summary>
     /// <param name="screen">Makes what is to be seen in so many columns and lines.</param>
