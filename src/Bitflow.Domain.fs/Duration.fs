@@ -210,7 +210,11 @@ type Instant =
             | :? Instant as i -> compare this.Nanoseconds i.Nanoseconds
             | _ -> invalidArg (nameof other) "not an Instant"
 
+    // For C#, which goes by no interface.
     static member op_LessThan(a: Instant, b: Instant) = a.Nanoseconds < b.Nanoseconds
+    static member op_LessThanOrEqual(a: Instant, b: Instant) = a.Nanoseconds <= b.Nanoseconds
+    static member op_GreaterThan(a: Instant, b: Instant) = a.Nanoseconds > b.Nanoseconds
+    static member op_GreaterThanOrEqual(a: Instant, b: Instant) = a.Nanoseconds >= b.Nanoseconds
 
     /// Saturates at `Never`: a wait of 292 years has no end.
     static member (+)(Instant at, wait: Duration) =

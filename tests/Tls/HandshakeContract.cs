@@ -41,15 +41,15 @@ public sealed class LinuxHandshakeContract() : HandshakeContract(new LinuxEngine
         while (chain.Count < count - 1)
             chain.Add(server.Chain[0]);
         using OpenSslContext context = OpenSslContext.ShowingNothing();
-        var wishes = new HandshakeWishes { IsServer = false, Least = TlsVersion.Tls12, Judge = static (_, _) => null };
+        var options = new HandshakeOptions { IsServer = false, MinVersion = TlsVersion.Tls12, Judge = static (_, _) => null };
         using Wire wire = await Wire.ConnectedAsync(Engine, Family.Tcp4);
         using OpenSslContext shows = OpenSslContext.Showing(server.Certificate, chain);
         const int DuplicateWithCloseOnExec = 1030;
         int duplicate = Libc.Fcntl((int)wire.Peer.Handle, DuplicateWithCloseOnExec, 0);
         Assert.True(duplicate > 0);
         var peer = (LinuxConnection)wire.Connection.Loop.Adopt(duplicate, default);
-        Task<TlsOutcome> answering = LoopHandshake.RunAsync(peer, shows, new HandshakeWishes { IsServer = true, Least = TlsVersion.Tls12 }, default);
-        TlsOutcome outcome = await LoopHandshake.RunAsync((LinuxConnection)wire.Connection, context, wishes, default).WaitAsync(Wire.Patience);
+        Task<TlsOutcome> answering = LoopHandshake.RunAsync(peer, shows, new HandshakeOptions { IsServer = true, MinVersion = TlsVersion.Tls12 }, default);
+        TlsOutcome outcome = await LoopHandshake.RunAsync((LinuxConnection)wire.Connection, context, options, default).WaitAsync(Wire.Patience);
         Assert.Equal(!isTaken, outcome.IsCertificate);
         Assert.Equal(isTaken ? "" : "it came with 17 certificates, and no more than 16 are looked at", outcome.Detail);
         Assert.Equal(isTaken, outcome.Connection is not null);
@@ -65,7 +65,7 @@ public sealed class LinuxHandshakeContract() : HandshakeContract(new LinuxEngine
         using OpenSslContext context = OpenSslContext.ShowingNothing();
         using Wire wire = await Wire.ConnectedAsync(Engine, Family.Tcp4);
         Task<TlsOutcome> shaking = LoopHandshake.RunAsync(
-            (LinuxConnection)wire.Connection, context, new HandshakeWishes { IsServer = false, Least = TlsVersion.Tls12 }, default);
+            (LinuxConnection)wire.Connection, context, new HandshakeOptions { IsServer = false, MinVersion = TlsVersion.Tls12 }, default);
         await wire.Peer.SendAllAsync(new byte[] { 21, 3, 3, 0, 2, 1, 0 });
         Assert.Equal("the peer ended TLS (close_notify) before hands were shaken", (await shaking.WaitAsync(Wire.Patience)).Detail);
         wire.Connection.Abort();
@@ -80,10 +80,10 @@ public sealed class LinuxHandshakeContract() : HandshakeContract(new LinuxEngine
         string? refusal = null;
         var judged = new List<string>();
         using OpenSslContext context = OpenSslContext.ShowingNothing();
-        var wishes = new HandshakeWishes
+        var options = new HandshakeOptions
         {
             IsServer = false,
-            Least = TlsVersion.Tls12,
+            MinVersion = TlsVersion.Tls12,
             Session = new ResumableSession(),
             Judge = (shown, sent) =>
             {
@@ -99,7 +99,7 @@ public sealed class LinuxHandshakeContract() : HandshakeContract(new LinuxEngine
         refusal = null;
         Assert.False(await IsResumedAsync());
         Assert.Equal(Enumerable.Repeat("CN=server.example and 1", 4), judged);
-        Task<bool?> IsResumedAsync() => this.IsResumedAsync(context, wishes, server, version);
+        Task<bool?> IsResumedAsync() => this.IsResumedAsync(context, options, server, version);
     }
 
     /// <summary>It would be judged again, and refused. Where nobody judges, it is as good as ever.</summary>
@@ -109,10 +109,10 @@ public sealed class LinuxHandshakeContract() : HandshakeContract(new LinuxEngine
     public async Task A_session_that_began_with_a_certificate_that_has_expired_is_not_offered_where_it_would_be_refused(bool isJudged)
     {
         using OpenSslContext context = OpenSslContext.ShowingNothing();
-        var wishes = new HandshakeWishes
+        var options = new HandshakeOptions
         {
             IsServer = false,
-            Least = TlsVersion.Tls12,
+            MinVersion = TlsVersion.Tls12,
             Session = new ResumableSession(),
             Judge = isJudged ? static (_, _) => null : null,
         };
@@ -123,17 +123,17 @@ public sealed class LinuxHandshakeContract() : HandshakeContract(new LinuxEngine
         while (DateTime.UtcNow <= expires.AddSeconds(1))
             await Task.Delay(50);
         Assert.Equal(!isJudged, await IsResumedAsync());
-        Task<bool?> IsResumedAsync() => this.IsResumedAsync(context, wishes, server, SslProtocols.Tls13);
+        Task<bool?> IsResumedAsync() => this.IsResumedAsync(context, options, server, SslProtocols.Tls13);
     }
 
     /// <summary>Whether hands were shaken for a session that had been before; null where the certificate was refused, for the reason that the tests give.</summary>
-    private async Task<bool?> IsResumedAsync(OpenSslContext context, HandshakeWishes wishes, IssuedCertificate server, SslProtocols version)
+    private async Task<bool?> IsResumedAsync(OpenSslContext context, HandshakeOptions options, IssuedCertificate server, SslProtocols version)
     {
         var shows = SslStreamCertificateContext.Create(server.Certificate, [.. server.Chain], offline: true);
         using Wire wire = await Wire.ConnectedAsync(Engine, Family.Tcp4);
         using var peer = new SslStream(new PeerStream(wire.Peer), leaveInnerStreamOpen: false);
         Task answering = AnswerAsync(peer);
-        TlsOutcome outcome = await LoopHandshake.RunAsync((LinuxConnection)wire.Connection, context, wishes, default).WaitAsync(Wire.Patience);
+        TlsOutcome outcome = await LoopHandshake.RunAsync((LinuxConnection)wire.Connection, context, options, default).WaitAsync(Wire.Patience);
         if (outcome.Connection is not LoopTlsConnection made)
         {
             Assert.True(outcome.IsCertificate);

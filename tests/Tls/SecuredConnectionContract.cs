@@ -123,7 +123,7 @@ public sealed class LinuxSecuredConnectionContract() : SecuredConnectionContract
         Assert.Equal(5 + 512 + 1 + 16, first);
         await wire.PeerSocket.SendAsync(records.AsMemory(0, first));
         await Wire.Eventually(
-            () => wire.OnLoop(c => c.Look() == Readiness.Quiet && Bitflow.Net.Tls.OpenSsl.IsInMessage(((LoopTlsConnection)c).Library)), "half a ticket was taken");
+            () => wire.OnLoop(c => c.Look() == Readiness.Quiet && Bitflow.Net.Tls.OpenSsl.IsInInit(((LoopTlsConnection)c).Library)), "half a ticket was taken");
         return records[first..];
     }
 

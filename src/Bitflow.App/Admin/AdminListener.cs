@@ -10,7 +10,7 @@ namespace Bitflow.App.Admin;
 
 /// <summary>
 /// Accepts for Kestrel, whose own loop asks again at once where no descriptor is left, and so would take a whole processor until clients leave. This one
-/// waits while descriptors are scarce; how many the admin server leaves is the core's to say (<see cref="Admission"/>).
+/// waits while descriptors are scarce; how many the admin server leaves is the core's to say (<see cref="DescriptorBudget"/>).
 /// </summary>
 internal sealed class AdminListener(ListeningSocket listening, SocketConnectionContextFactory connections) : IConnectionListener
 {

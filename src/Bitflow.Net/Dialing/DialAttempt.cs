@@ -79,7 +79,7 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
         lock (_gate)
         {
             // A share that ended meanwhile is not this one.
-            if (now.Nanoseconds < _shareEnd.Nanoseconds)
+            if (now < _shareEnd)
                 return;
             _shareOver = true;
             current = _current;

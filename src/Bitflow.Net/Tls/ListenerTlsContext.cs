@@ -61,18 +61,18 @@ internal sealed class ListenerTlsContext
     {
         CertificateChain certificate = _certificates[answer.certificate];
         return raw is LinuxConnection own && certificate.Library is { } library
-            ? LoopHandshake.RunAsync(own, library, Wishes(name, answer), early)
+            ? LoopHandshake.RunAsync(own, library, Options(name, answer), early)
             : AcceptByPlatformAsync(raw, early, certificate, answer);
     }
 
-    private HandshakeWishes Wishes(FSharpValueOption<ServerName> name, HelloAnswer.Serve answer) => new()
+    private HandshakeOptions Options(FSharpValueOption<ServerName> name, HelloAnswer.Serve answer) => new()
     {
         IsServer = true,
         ServerName = name.IsSome ? Encoding.ASCII.GetBytes(name.Value.Text) : default,
-        Least = _config.MinVersion,
+        MinVersion = _config.MinVersion,
         Protocol = answer.protocol.IsSome ? answer.protocol.Value.Bytes.ToArray() : default,
         Judge = _judge,
-        MustShow = _config.VerifyMode.IsStrict,
+        RequiresCertificate = _config.VerifyMode.IsStrict,
     };
 
     private async Task<TlsOutcome> AcceptByPlatformAsync(

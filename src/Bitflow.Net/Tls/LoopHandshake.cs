@@ -12,7 +12,7 @@ internal sealed class LoopHandshake : IReadyHandler
     private readonly LinuxLoop _loop;
     private readonly RecordLink _link;
     private readonly nint _ssl;
-    private readonly HandshakeWishes _wishes;
+    private readonly HandshakeOptions _options;
     private readonly bool _offersSession;
     private bool _needsRoom;
     private bool _isDone;
@@ -21,43 +21,43 @@ internal sealed class LoopHandshake : IReadyHandler
     private bool _cameWithSession;
     private X509Certificate2? _peer;
 
-    private LoopHandshake(LinuxLoop loop, RecordLink link, nint ssl, HandshakeWishes wishes)
+    private LoopHandshake(LinuxLoop loop, RecordLink link, nint ssl, HandshakeOptions options)
     {
         _loop = loop;
         _link = link;
         _ssl = ssl;
-        _wishes = wishes;
-        _offersSession = wishes.Tell(ssl);
+        _options = options;
+        _offersSession = options.ApplyTo(ssl);
     }
 
     /// <summary>The protocol that a server has settled on by its rules; empty for none.</summary>
-    public ReadOnlySpan<byte> Protocol => _wishes.Protocol.Span;
+    public ReadOnlySpan<byte> Protocol => _options.Protocol.Span;
 
     /// <summary>
     /// Whether what is sent now are tickets alone (TLS 1.3): they may share a segment with what comes next. Some clients speak only once they have one; where nothing is
     /// heard of a client, its tickets go when we come to wait for it.
     /// </summary>
-    public bool IsGivingTickets => OpenSsl.StateOf(_ssl) == OpenSsl.SendingTicket;
+    public bool IsGivingTickets => OpenSsl.GetState(_ssl) == OpenSsl.SendingTicket;
 
     /// <param name="raw">The connection beneath; where the handshake fails, it is the caller's to close.</param>
     /// <param name="context">What is shown.</param>
-    /// <param name="wishes">What else is settled before.</param>
+    /// <param name="options">What else is settled before.</param>
     /// <param name="early">What was read before, and comes first.</param>
-    public static Task<TlsOutcome> RunAsync(LinuxConnection raw, OpenSslContext context, HandshakeWishes wishes, ReadOnlyMemory<byte> early) =>
-        raw.Loop.IsCurrent ? BeginAsync(raw, context, wishes, early) : FromElsewhereAsync(raw, context, wishes, early);
+    public static Task<TlsOutcome> RunAsync(LinuxConnection raw, OpenSslContext context, HandshakeOptions options, ReadOnlyMemory<byte> early) =>
+        raw.Loop.IsCurrent ? BeginAsync(raw, context, options, early) : FromElsewhereAsync(raw, context, options, early);
 
     private static async Task<TlsOutcome> FromElsewhereAsync(
-        LinuxConnection raw, OpenSslContext context, HandshakeWishes wishes, ReadOnlyMemory<byte> early)
+        LinuxConnection raw, OpenSslContext context, HandshakeOptions options, ReadOnlyMemory<byte> early)
     {
         await raw.Loop.SwitchAsync();
-        return await BeginAsync(raw, context, wishes, early).ConfigureAwait(false);
+        return await BeginAsync(raw, context, options, early).ConfigureAwait(false);
     }
 
-    private static Task<TlsOutcome> BeginAsync(LinuxConnection raw, OpenSslContext context, HandshakeWishes wishes, ReadOnlyMemory<byte> early)
+    private static Task<TlsOutcome> BeginAsync(LinuxConnection raw, OpenSslContext context, HandshakeOptions options, ReadOnlyMemory<byte> early)
     {
         if (raw.IsClosed)
             return Task.FromResult(TlsOutcome.Failed(IoFault.Aborted, isCertificate: false, ""));
-        var link = new RecordLink(raw, early) { Session = wishes.Session };
+        var link = new RecordLink(raw, early) { Session = options.Session };
         nint ssl = OpenSsl.New(context);
         if (ssl == 0 || !link.TryLink(ssl))
         {
@@ -65,7 +65,7 @@ internal sealed class LoopHandshake : IReadyHandler
             return Task.FromResult(TlsOutcome.Failed(IoFault.None, isCertificate: false, OpenSsl.TakeError()));
         }
 
-        return new LoopHandshake((LinuxLoop)raw.Loop, link, ssl, wishes).RunAsync();
+        return new LoopHandshake((LinuxLoop)raw.Loop, link, ssl, options).RunAsync();
     }
 
     public void OnReadable() => GoOn();
@@ -89,17 +89,17 @@ internal sealed class LoopHandshake : IReadyHandler
     /// <param name="sent">All that it sent, its own among them.</param>
     public bool Accepts(nint certificate, nint sent)
     {
-        if (_wishes.Judge is not { } judge)
+        if (_options.Judge is not { } judge)
             return true;
-        _refusal = CertificateChecks.TooMany(OpenSsl.CountOf(sent));
+        _refusal = CertificateChecks.TooMany(OpenSsl.StackCount(sent));
         if (_refusal is not null)
             return false;
         try
         {
             _peer = X509CertificateLoader.LoadCertificate(OpenSsl.Encode(certificate));
             var others = new X509Certificate2Collection();
-            for (int i = 1; i < OpenSsl.CountOf(sent); i++)
-                others.Add(X509CertificateLoader.LoadCertificate(OpenSsl.Encode(OpenSsl.Item(sent, i))));
+            for (int i = 1; i < OpenSsl.StackCount(sent); i++)
+                others.Add(X509CertificateLoader.LoadCertificate(OpenSsl.Encode(OpenSsl.StackItem(sent, i))));
             _refusal = judge(_peer, others);
         }
         catch (Exception e)
@@ -127,7 +127,7 @@ internal sealed class LoopHandshake : IReadyHandler
 
         _link.Handshake = null;
         if (_isDone && !raw.IsClosed && IsStillAccepted())
-            return new(new LoopTlsConnection(_link, _loop, _ssl, _wishes.IsServer), TlsTerms.Of(_ssl, _peer), IoFault.None, false, "");
+            return new(new LoopTlsConnection(_link, _loop, _ssl, _options.IsServer), TlsTerms.Of(_ssl, _peer), IoFault.None, false, "");
         _link.Free(_ssl);
         if (_refusal is not null)
             return Failed(IoFault.None, _refusal);
@@ -141,7 +141,7 @@ internal sealed class LoopHandshake : IReadyHandler
 
         // Whatever it was: a target may as well hang at a session as answer it with an alert.
         if (_offersSession)
-            _wishes.Session!.Forget();
+            _options.Session!.Forget();
         return TlsOutcome.Failed(beneath, isCertificate, detail) with { IsOfSession = isOfSession };
     }
 
@@ -151,7 +151,7 @@ internal sealed class LoopHandshake : IReadyHandler
     /// </summary>
     private bool IsStillAccepted()
     {
-        if (_wishes.Judge is null || !OpenSsl.IsResumed(_ssl))
+        if (_options.Judge is null || !OpenSsl.IsResumed(_ssl))
             return true;
         OpenSsl.ShowPeer(_ssl, (certificate, sent) => _ = Accepts(certificate, sent));
         _cameWithSession = _refusal is not null;
@@ -168,22 +168,22 @@ internal sealed class LoopHandshake : IReadyHandler
     private bool IsOver()
     {
         OpenSsl.ClearErrors();
-        int answer = OpenSsl.Handshake(_ssl);
+        int answer = OpenSsl.DoHandshake(_ssl);
         if (answer == 1)
         {
             _isDone = _link.SendFault == IoFault.None;
             return true;
         }
 
-        int why = OpenSsl.WhyNot(_ssl, answer);
+        int why = OpenSsl.GetError(_ssl, answer);
         _needsRoom = why == OpenSsl.WantWrite;
-        if (why == OpenSsl.WantRead && _wishes.IsServer && _link.OwesAnswer)
+        if (why == OpenSsl.WantRead && _options.IsServer && _link.OwesAnswer)
             _link.AcknowledgeNow();
         if (why is OpenSsl.WantRead or OpenSsl.WantWrite)
             return _link.ReceiveFault != IoFault.None || _link.SendFault != IoFault.None;
         if (OpenSsl.IsWantOfCertificate())
-            _refusal = _wishes.Judge?.Invoke(null, []);
-        _detail = why == OpenSsl.PeerEnded ? "the peer ended TLS (close_notify) before hands were shaken" : OpenSsl.TakeError();
+            _refusal = _options.Judge?.Invoke(null, []);
+        _detail = why == OpenSsl.ZeroReturn ? "the peer ended TLS (close_notify) before hands were shaken" : OpenSsl.TakeError();
         return true;
     }
 }

@@ -276,7 +276,7 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
             return went;
         }
 
-        int why = OpenSsl.WhyNot(_ssl, answer);
+        int why = OpenSsl.GetError(_ssl, answer);
         if (why == OpenSsl.WantRead && _link.ReceiveFault != IoFault.None)
         {
             // The rest of a message that must come first never will.
@@ -320,9 +320,9 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
     /// <summary>Why a read found no byte.</summary>
     private void NoteReceive(int answer)
     {
-        int why = OpenSsl.WhyNot(_ssl, answer);
+        int why = OpenSsl.GetError(_ssl, answer);
         _receiveNeedsRoom = why == OpenSsl.WantWrite;
-        if (why == OpenSsl.PeerEnded)
+        if (why == OpenSsl.ZeroReturn)
         {
             _ended = true;
         }
@@ -394,7 +394,7 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
         _link.MoreFollows = false;
         if (answer >= 0 || _link.SendFault != IoFault.None)
             return true;
-        if (OpenSsl.WhyNot(_ssl, answer) is OpenSsl.WantWrite)
+        if (OpenSsl.GetError(_ssl, answer) is OpenSsl.WantWrite)
             return false;
         NoteSendFault();
         return true;
@@ -406,10 +406,10 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
     /// </summary>
     private bool IsInMessage()
     {
-        if (!OpenSsl.IsInMessage(_ssl))
+        if (!OpenSsl.IsInInit(_ssl))
             return false;
         _ = Peek();
-        return GoesOn && _link.ReceiveFault == IoFault.None && _sendFault == IoFault.None && OpenSsl.IsInMessage(_ssl);
+        return GoesOn && _link.ReceiveFault == IoFault.None && _sendFault == IoFault.None && OpenSsl.IsInInit(_ssl);
     }
 
     private void Release()

@@ -13,7 +13,7 @@ internal static unsafe partial class OpenSsl
 {
     public const int WantRead = 2;
     public const int WantWrite = 3;
-    public const int PeerEnded = 6;
+    public const int ZeroReturn = 6;
 
     /// <summary>A write may say that it took one record of several, and may be repeated from another place in memory.</summary>
     public const nint PartialWrite = 1;
@@ -43,7 +43,7 @@ internal static unsafe partial class OpenSsl
 
     /// <summary>The peer is asked for a certificate; a client that shows none is refused where it must.</summary>
     public const int VerifyPeer = 0x1;
-    public const int MustShow = 0x2;
+    public const int FailIfNoPeerCertificate = 0x2;
 
     /// <summary>What a refused certificate is refused with: the peer hears bad_certificate.</summary>
     public const int CertificateRejected = 28;
@@ -53,7 +53,7 @@ internal static unsafe partial class OpenSsl
     public const int NoneChosen = 3;
 
     /// <summary>close_notify was sent, and it was received.</summary>
-    public const int BothEnded = 0x1 | 0x2;
+    public const int BothShutdown = 0x1 | 0x2;
 
     public const int ReadLater = 0x1 | 0x8;
     public const int WriteLater = 0x2 | 0x8;
@@ -61,14 +61,14 @@ internal static unsafe partial class OpenSsl
 
     private const string Ssl = "libssl.so.3";
     private const string Crypto = "libcrypto.so.3";
-    private const int SetMode = 33;
-    private const int UnsetMode = 78;
-    private const int SetReadAhead = 41;
-    private const int SetCacheMode = 44;
-    private const int SetHostName = 55;
-    private const int SetTicketKeys = 59;
-    private const int ChainCertificate = 89;
-    private const int SetMinVersion = 123;
+    private const int CtrlMode = 33;
+    private const int CtrlClearMode = 78;
+    private const int CtrlReadAhead = 41;
+    private const int CtrlSessionCacheMode = 44;
+    private const int CtrlHostName = 55;
+    private const int CtrlTicketKeys = 59;
+    private const int CtrlChainCertificate = 89;
+    private const int CtrlMinVersion = 123;
 
     /// <summary>Cached for clients alone, and only in the hands of who hears of them.</summary>
     private const int ClientsCache = 0x1 | 0x300;
@@ -89,20 +89,20 @@ internal static unsafe partial class OpenSsl
     /// <summary>Bytes of the keys that tickets are sealed with: a name of 16, and two keys of 32.</summary>
     public static int TicketKeyBytes => 80;
 
-    public static void AddContextMode(OpenSslContext context, nint mode) => _ = ContextControl(context, SetMode, mode, null);
+    public static void AddContextMode(OpenSslContext context, nint mode) => _ = ContextControl(context, CtrlMode, mode, null);
 
-    public static void ClearContextMode(OpenSslContext context, nint mode) => _ = ContextControl(context, UnsetMode, mode, null);
+    public static void ClearContextMode(OpenSslContext context, nint mode) => _ = ContextControl(context, CtrlClearMode, mode, null);
 
     /// <summary>As many bytes are received at once as there is room for, not a record's head first.</summary>
-    public static void ReadAhead(OpenSslContext context) => _ = ContextControl(context, SetReadAhead, 1, null);
+    public static void ReadAhead(OpenSslContext context) => _ = ContextControl(context, CtrlReadAhead, 1, null);
 
-    public static void CacheForClients(OpenSslContext context) => _ = ContextControl(context, SetCacheMode, ClientsCache, null);
+    public static void CacheForClients(OpenSslContext context) => _ = ContextControl(context, CtrlSessionCacheMode, ClientsCache, null);
 
     /// <returns>1, or 0 where that failed.</returns>
-    public static nint SealTicketsWith(OpenSslContext context, ReadOnlySpan<byte> keys)
+    public static nint SetTicketKeys(OpenSslContext context, ReadOnlySpan<byte> keys)
     {
         fixed (byte* bytes = keys)
-            return ContextControl(context, SetTicketKeys, keys.Length, bytes);
+            return ContextControl(context, CtrlTicketKeys, keys.Length, bytes);
     }
 
     /// <summary>One more certificate of the chain, in DER.</summary>
@@ -115,28 +115,28 @@ internal static unsafe partial class OpenSsl
             nint read = ReadCertificate(0, &from, certificate.Length);
             if (read == 0)
                 return 0;
-            nint answer = ContextControl(context, ChainCertificate, 1, (void*)read);
+            nint answer = ContextControl(context, CtrlChainCertificate, 1, (void*)read);
             FreeCertificate(read);
             return answer;
         }
     }
 
     /// <returns>1, or 0 where that failed.</returns>
-    public static nint SetLeast(nint ssl, int version) => Control(ssl, SetMinVersion, version, null);
+    public static nint SetMinVersion(nint ssl, int version) => Control(ssl, CtrlMinVersion, version, null);
 
     /// <summary>The server name to ask for, without a zero at its end.</summary>
-    public static nint AskFor(nint ssl, ReadOnlySpan<byte> name)
+    public static nint SetHostName(nint ssl, ReadOnlySpan<byte> name)
     {
         Span<byte> text = stackalloc byte[name.Length + 1];
         name.CopyTo(text);
         text[^1] = 0;
         fixed (byte* bytes = text)
-            return Control(ssl, SetHostName, 0, bytes);
+            return Control(ssl, CtrlHostName, 0, bytes);
     }
 
     /// <summary>Has a server resume sessions that began under the same words, and no others.</summary>
     /// <returns>1, or 0 where that failed.</returns>
-    public static int KeepSessionsApart(nint ssl, ReadOnlySpan<byte> words) =>
+    public static int SetSessionIdContext(nint ssl, ReadOnlySpan<byte> words) =>
         words.Length <= SessionContextBytes
             ? SetSessionContext(ssl, words, (uint)words.Length)
             : SetSessionContext(ssl, SHA256.HashData(words), SessionContextBytes);
@@ -157,7 +157,7 @@ internal static unsafe partial class OpenSsl
     public static nint OfVerification(nint verification) => VerificationData(verification, VerificationIndex());
 
     /// <summary>The certificates that the peer sent, in their order; its own is the first.</summary>
-    public static int CountOf(nint stack) => stack == 0 ? 0 : Count(stack);
+    public static int StackCount(nint stack) => stack == 0 ? 0 : Count(stack);
 
     /// <summary>A certificate in DER.</summary>
     public static byte[] Encode(nint certificate)
@@ -219,7 +219,7 @@ internal static unsafe partial class OpenSsl
 
     /// <summary>For either side: which, each connection says.</summary>
     [LibraryImport(Ssl, EntryPoint = "TLS_method")]
-    public static partial nint EitherSide();
+    public static partial nint TlsMethod();
 
     [LibraryImport(Ssl, EntryPoint = "SSL_CTX_new")]
     public static partial nint NewContext(nint method);
@@ -243,7 +243,7 @@ internal static unsafe partial class OpenSsl
 
     /// <summary>Which sessions belong together: a server that asks for certificates must say.</summary>
     [LibraryImport(Ssl, EntryPoint = "SSL_CTX_set_session_id_context")]
-    public static partial int SetSessionContext(OpenSslContext context, byte* name, uint bytes);
+    public static partial int SetContextSessionIdContext(OpenSslContext context, byte* name, uint bytes);
 
     [LibraryImport(Ssl, EntryPoint = "SSL_CTX_use_certificate_ASN1")]
     public static partial int UseCertificate(OpenSslContext context, int bytes, ReadOnlySpan<byte> encoded);
@@ -256,50 +256,50 @@ internal static unsafe partial class OpenSsl
     public static partial int UseKey(int kind, OpenSslContext context, ReadOnlySpan<byte> encoded, nint bytes);
 
     [LibraryImport(Ssl, EntryPoint = "SSL_CTX_set_alpn_select_cb")]
-    public static partial void OnProtocols(
+    public static partial void SetAlpnSelectCallback(
         OpenSslContext context, delegate* unmanaged[Cdecl]<nint, byte**, byte*, byte*, uint, nint, int> select, nint argument);
 
     [LibraryImport(Ssl, EntryPoint = "SSL_CTX_set_cert_verify_callback")]
-    public static partial void OnCertificates(OpenSslContext context, delegate* unmanaged[Cdecl]<nint, nint, int> verify, nint argument);
+    public static partial void SetCertificateVerifyCallback(OpenSslContext context, delegate* unmanaged[Cdecl]<nint, nint, int> verify, nint argument);
 
     [LibraryImport(Ssl, EntryPoint = "SSL_CTX_sess_set_new_cb")]
-    public static partial void OnSession(OpenSslContext context, delegate* unmanaged[Cdecl]<nint, nint, int> keep);
+    public static partial void SetNewSessionCallback(OpenSslContext context, delegate* unmanaged[Cdecl]<nint, nint, int> keep);
 
     [LibraryImport(Ssl, EntryPoint = "SSL_new")]
     public static partial nint New(OpenSslContext context);
 
     [LibraryImport(Ssl, EntryPoint = "SSL_set_accept_state")]
-    public static partial void BeServer(nint ssl);
+    public static partial void SetAcceptState(nint ssl);
 
     [LibraryImport(Ssl, EntryPoint = "SSL_set_connect_state")]
-    public static partial void BeClient(nint ssl);
+    public static partial void SetConnectState(nint ssl);
 
     /// <summary>Whether a client can be asked for its certificate later (RFC 8446 section 4.6.2).</summary>
     [LibraryImport(Ssl, EntryPoint = "SSL_set_post_handshake_auth")]
-    public static partial void ShowsLaterToo(nint ssl, int yes);
+    public static partial void SetPostHandshakeAuth(nint ssl, int yes);
 
     [LibraryImport(Ssl, EntryPoint = "SSL_do_handshake")]
-    public static partial int Handshake(nint ssl);
+    public static partial int DoHandshake(nint ssl);
 
     /// <summary>The message of the handshake at hand (OSSL_HANDSHAKE_STATE).</summary>
     [LibraryImport(Ssl, EntryPoint = "SSL_get_state")]
-    public static partial int StateOf(nint ssl);
+    public static partial int GetState(nint ssl);
 
     [LibraryImport(Ssl, EntryPoint = "SSL_set_verify")]
     public static partial void SetVerify(nint ssl, int mode, nint callback);
 
     /// <summary>How many tickets follow a full handshake of TLS 1.3.</summary>
     [LibraryImport(Ssl, EntryPoint = "SSL_set_num_tickets")]
-    public static partial int SetTickets(nint ssl, nuint count);
+    public static partial int SetTicketCount(nint ssl, nuint count);
 
     /// <summary>What a client offers, each with its length in front (RFC 7301 section 3.1).</summary>
     /// <returns>0, or else it failed.</returns>
     [LibraryImport(Ssl, EntryPoint = "SSL_set_alpn_protos")]
-    public static partial int Offer(nint ssl, ReadOnlySpan<byte> protocols, uint bytes);
+    public static partial int SetAlpnProtocols(nint ssl, ReadOnlySpan<byte> protocols, uint bytes);
 
     /// <summary>The session to resume, if the server will; it gains an owner.</summary>
     [LibraryImport(Ssl, EntryPoint = "SSL_set_session")]
-    public static partial int Resume(nint ssl, nint session);
+    public static partial int SetSession(nint ssl, nint session);
 
     /// <summary>What the peer showed when the session began; 0 where it showed nothing. It stays the session's.</summary>
     [LibraryImport(Ssl, EntryPoint = "SSL_SESSION_get0_peer")]
@@ -316,24 +316,24 @@ internal static unsafe partial class OpenSsl
     public static partial void FreeSession(nint session);
 
     [LibraryImport(Ssl, EntryPoint = "SSL_version")]
-    public static partial int VersionOf(nint ssl);
+    public static partial int GetVersion(nint ssl);
 
     [LibraryImport(Ssl, EntryPoint = "SSL_get_rbio")]
-    public static partial nint BioOf(nint ssl);
+    public static partial nint GetReadBio(nint ssl);
 
     /// <summary>The peer's own certificate, of a chain that is being verified.</summary>
     [LibraryImport(Crypto, EntryPoint = "X509_STORE_CTX_get0_cert")]
-    public static partial nint LeafOf(nint verification);
+    public static partial nint GetLeaf(nint verification);
 
     /// <summary>What the peer sent, of a chain that is being verified.</summary>
     [LibraryImport(Crypto, EntryPoint = "X509_STORE_CTX_get0_untrusted")]
-    public static partial nint SentOf(nint verification);
+    public static partial nint GetUntrusted(nint verification);
 
     [LibraryImport(Crypto, EntryPoint = "X509_STORE_CTX_set_error")]
-    public static partial void SetVerdict(nint verification, int error);
+    public static partial void SetVerifyError(nint verification, int error);
 
     [LibraryImport(Crypto, EntryPoint = "OPENSSL_sk_value")]
-    public static partial nint Item(nint stack, int index);
+    public static partial nint StackItem(nint stack, int index);
 
     [LibraryImport(Ssl, EntryPoint = "SSL_read")]
     public static partial int Read(nint ssl, byte* into, int bytes);
@@ -348,10 +348,10 @@ internal static unsafe partial class OpenSsl
     public static partial int Shutdown(nint ssl);
 
     /// <summary>Whether a message of the handshake, a late one such as a ticket, is half here or half out; also after a failure.</summary>
-    public static bool IsInMessage(nint ssl) => InInit(ssl) != 0;
+    public static bool IsInInit(nint ssl) => InInit(ssl) != 0;
 
     [LibraryImport(Ssl, EntryPoint = "SSL_get_error")]
-    public static partial int WhyNot(nint ssl, int answer);
+    public static partial int GetError(nint ssl, int answer);
 
     /// <summary>Both directions; what was there before is freed, this belongs to the `SSL`.</summary>
     [LibraryImport(Ssl, EntryPoint = "SSL_set_bio")]
@@ -366,7 +366,7 @@ internal static unsafe partial class OpenSsl
 
     /// <summary>Which ends are on record: those in <see cref="BothEnded"/>.</summary>
     [LibraryImport(Ssl, EntryPoint = "SSL_set_shutdown")]
-    public static partial void SetEnds(nint ssl, int ends);
+    public static partial void SetShutdown(nint ssl, int ends);
 
     [LibraryImport(Ssl, EntryPoint = "SSL_free")]
     public static partial void Free(nint ssl);

@@ -35,7 +35,7 @@ internal sealed unsafe class OpenSslContext : SafeHandleZeroOrMinusOneIsInvalid
     public OpenSslContext()
         : base(ownsHandle: true)
     {
-        SetHandle(OpenSsl.NewContext(OpenSsl.EitherSide()));
+        SetHandle(OpenSsl.NewContext(OpenSsl.TlsMethod()));
         if (IsInvalid)
             throw Refused("no memory for a context");
     }
@@ -53,13 +53,13 @@ internal sealed unsafe class OpenSslContext : SafeHandleZeroOrMinusOneIsInvalid
         OpenSsl.ReadAhead(context);
         OpenSsl.SetReadBuffer(context, ReadBufferBytes);
         OpenSsl.CacheForClients(context);
-        OpenSsl.OnProtocols(context, &ChooseProtocol, 0);
-        OpenSsl.OnCertificates(context, &Verify, 0);
-        OpenSsl.OnSession(context, &KeepSession);
+        OpenSsl.SetAlpnSelectCallback(context, &ChooseProtocol, 0);
+        OpenSsl.SetCertificateVerifyCallback(context, &Verify, 0);
+        OpenSsl.SetNewSessionCallback(context, &KeepSession);
 
         // For clients that ask for no name; it is none that one could ask for.
         fixed (byte* name = "no name"u8)
-            Demand(OpenSsl.SetSessionContext(context, name, 7), "the name of its sessions");
+            Demand(OpenSsl.SetContextSessionIdContext(context, name, 7), "the name of its sessions");
         return context;
     }
 
@@ -75,7 +75,7 @@ internal sealed unsafe class OpenSslContext : SafeHandleZeroOrMinusOneIsInvalid
         foreach (X509Certificate2 issuer in chain)
             Demand((int)OpenSsl.AddToChain(context, issuer.RawDataMemory.Span), "a certificate of the chain");
         byte[] tickets = HKDF.DeriveKey(HashAlgorithmName.SHA256, TicketSecret, OpenSsl.TicketKeyBytes, info: leaf.GetCertHash(HashAlgorithmName.SHA256));
-        Demand((int)OpenSsl.SealTicketsWith(context, tickets), "the keys of its tickets");
+        Demand((int)OpenSsl.SetTicketKeys(context, tickets), "the keys of its tickets");
         CryptographicOperations.ZeroMemory(tickets);
         return context;
     }
@@ -109,8 +109,8 @@ internal sealed unsafe class OpenSslContext : SafeHandleZeroOrMinusOneIsInvalid
     {
         nint stack = OpenSsl.Suites(context);
         var suites = new List<nint>();
-        for (int i = 0; i < OpenSsl.CountOf(stack); i++)
-            suites.Add(OpenSsl.Item(stack, i));
+        for (int i = 0; i < OpenSsl.StackCount(stack); i++)
+            suites.Add(OpenSsl.StackItem(stack, i));
         return suites;
     }
 
@@ -142,9 +142,9 @@ internal sealed unsafe class OpenSslContext : SafeHandleZeroOrMinusOneIsInvalid
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static int Verify(nint verification, nint argument)
     {
-        if (RecordLink.Of(OpenSsl.OfVerification(verification)).Handshake is { } handshake && handshake.Accepts(OpenSsl.LeafOf(verification), OpenSsl.SentOf(verification)))
+        if (RecordLink.Of(OpenSsl.OfVerification(verification)).Handshake is { } handshake && handshake.Accepts(OpenSsl.GetLeaf(verification), OpenSsl.GetUntrusted(verification)))
             return 1;
-        OpenSsl.SetVerdict(verification, OpenSsl.CertificateRejected);
+        OpenSsl.SetVerifyError(verification, OpenSsl.CertificateRejected);
         return 0;
     }
 

@@ -67,7 +67,7 @@ internal sealed class RecordLink(LinuxConnection raw, ReadOnlyMemory<byte> early
     /// <summary>Who keeps the sessions that a server gives.</summary>
     public ResumableSession? Session { get; init; }
 
-    public static RecordLink Of(nint ssl) => OfBio(OpenSsl.BioOf(ssl));
+    public static RecordLink Of(nint ssl) => OfBio(OpenSsl.GetReadBio(ssl));
 
     public static RecordLink OfBio(nint bio) => Unsafe.As<RecordLink>(GCHandle.FromIntPtr(OpenSsl.BioData(bio)).Target!);
 
@@ -93,7 +93,7 @@ internal sealed class RecordLink(LinuxConnection raw, ReadOnlyMemory<byte> early
     public void Free(nint ssl)
     {
         OpenSsl.SetQuietShutdown(ssl, 1);
-        OpenSsl.SetEnds(ssl, OpenSsl.BothEnded);
+        OpenSsl.SetShutdown(ssl, OpenSsl.BothShutdown);
         OpenSsl.Free(ssl);
         _self.Free();
         Discard();

@@ -24,7 +24,7 @@ internal sealed class ResumableSession
     public bool OfferTo(nint ssl, bool isJudged)
     {
         lock (_gate)
-            return _session != 0 && !(isJudged && OpenSsl.HasExpired(_session)) && OpenSsl.Resume(ssl, _session) == 1;
+            return _session != 0 && !(isJudged && OpenSsl.HasExpired(_session)) && OpenSsl.SetSession(ssl, _session) == 1;
     }
 
     private void Replace(nint session)

@@ -19,8 +19,8 @@ internal sealed class TargetTlsContext
     private readonly List<SslApplicationProtocol>? _protocols;
     private readonly OpenSslContext? _library;
     private readonly ResumableSession _session = new();
-    private readonly HandshakeWishes _wishes;
-    private readonly HandshakeWishes _wishesAnew;
+    private readonly HandshakeOptions _options;
+    private readonly HandshakeOptions _optionsAnew;
 
     /// <summary>
     /// Whether SslStream may resume. It keeps the session of a handshake of TLS 1.2 whose certificate was refused, and resumes it ever after: under that server name
@@ -42,8 +42,8 @@ internal sealed class TargetTlsContext
         _library = shown is not null ? shown.Library : OpenSsl.IsAvailable ? OpenSslContext.ShowingNothing() : null;
         _authorities = authorities;
         _protocols = config.ApplicationProtocols.IsEmpty ? null : [.. config.ApplicationProtocols.Select(p => new SslApplicationProtocol(p))];
-        _wishes = Wishes(resumes: true);
-        _wishesAnew = Wishes(resumes: false);
+        _options = Options(resumes: true);
+        _optionsAnew = Options(resumes: false);
     }
 
     public static TargetTlsContext Load(TargetConfig target, TargetTls config, TlsLoading loading)
@@ -71,7 +71,7 @@ internal sealed class TargetTlsContext
     /// <param name="resumes">Whether a session that the target gave before may be resumed.</param>
     public Task<TlsOutcome> ConnectAsync(Connection raw, bool resumes = true) =>
         raw is LinuxConnection own && _library is { } library
-            ? LoopHandshake.RunAsync(own, library, resumes ? _wishes : _wishesAnew, default)
+            ? LoopHandshake.RunAsync(own, library, resumes ? _options : _optionsAnew, default)
             : ConnectByPlatformAsync(raw, resumes);
 
     private async Task<TlsOutcome> ConnectByPlatformAsync(Connection raw, bool resumes)
@@ -122,10 +122,10 @@ internal sealed class TargetTlsContext
     /// </summary>
     private bool IsForName(X509Certificate2? shown) => _name.Length > 0 && shown is not null && shown.MatchesHostname(_name, allowCommonName: false);
 
-    private HandshakeWishes Wishes(bool resumes) => new()
+    private HandshakeOptions Options(bool resumes) => new()
     {
         IsServer = false,
-        Least = _config.MinVersion,
+        MinVersion = _config.MinVersion,
         Judge = _config.VerifyMode.IsNone ? null : Judge,
         Offer = _protocols is null ? default : _protocols.SelectMany(static p => p.Protocol.ToArray().Prepend((byte)p.Protocol.Length)).ToArray(),
         ServerName = Encoding.ASCII.GetBytes(TargetName.Asked(_name)),

@@ -24,7 +24,7 @@ internal sealed record TlsTerms(TlsVersion Version, TlsCipherSuite CipherSuite, 
     /// <param name="ssl">The library's own.</param>
     /// <param name="peer">What the peer showed, and was accepted.</param>
     public static TlsTerms Of(nint ssl, X509Certificate2? peer) =>
-        Of(OpenSsl.VersionOf(ssl) == OpenSsl.Tls12, (TlsCipherSuite)OpenSsl.CipherSuite(ssl), OpenSsl.Protocol(ssl), peer);
+        Of(OpenSsl.GetVersion(ssl) == OpenSsl.Tls12, (TlsCipherSuite)OpenSsl.CipherSuite(ssl), OpenSsl.Protocol(ssl), peer);
 
     /// <summary>What a PROXY header tells of it. A certificate that was accepted from a client has been verified.</summary>
     public TerminatedTls Describe(string serverName) =>

@@ -33,10 +33,10 @@ internal sealed class LateKeepAlive(LinuxLoop loop, SinkTable sinks) : LoopTimer
         while (_young.TryPeek(out (ulong Number, Instant Since) oldest))
         {
             Instant due = oldest.Since + Age;
-            if (due.Nanoseconds > now.Nanoseconds)
+            if (due > now)
             {
                 Instant next = now + Pace;
-                loop.Arm(this, next.Nanoseconds > due.Nanoseconds ? next : due);
+                loop.Arm(this, next > due ? next : due);
                 return;
             }
 

@@ -21,7 +21,7 @@ internal sealed class LinuxAcceptor : Acceptor
     private readonly int _family;
     private readonly Endpoint? _local;
     private readonly IAcceptHandler _handler;
-    private readonly Port[] _ports;
+    private readonly LoopAcceptor[] _acceptors;
     private volatile bool _paused;
     private volatile bool _stopped;
 
@@ -37,9 +37,9 @@ internal sealed class LinuxAcceptor : Acceptor
         _local = listening.Local is Endpoint.Ip { address: var bound } && !bound.Equals(System.Net.IPAddress.Any) && !bound.Equals(System.Net.IPAddress.IPv6Any)
             ? listening.Local
             : null;
-        _ports = [.. loops.Select(loop => new Port(this, loop))];
-        foreach (Port port in _ports)
-            port.Loop.Post(port.Follow);
+        _acceptors = [.. loops.Select(loop => new LoopAcceptor(this, loop))];
+        foreach (LoopAcceptor acceptor in _acceptors)
+            acceptor.Loop.Post(acceptor.Follow);
     }
 
     public override void Pause()
@@ -57,23 +57,23 @@ internal sealed class LinuxAcceptor : Acceptor
     public override async Task CloseAsync()
     {
         _stopped = true;
-        foreach (Port port in _ports)
-            await port.FollowAsync().ConfigureAwait(false);
-        await _ports[0].DrainAndCloseAsync().ConfigureAwait(false);
+        foreach (LoopAcceptor acceptor in _acceptors)
+            await acceptor.FollowAsync().ConfigureAwait(false);
+        await _acceptors[0].DrainAndCloseAsync().ConfigureAwait(false);
 
         // Once more around: what one loop accepted and gave to another has been handed over by then.
-        foreach (Port port in _ports)
-            await port.FollowAsync().ConfigureAwait(false);
+        foreach (LoopAcceptor acceptor in _acceptors)
+            await acceptor.FollowAsync().ConfigureAwait(false);
     }
 
     private void Follow()
     {
-        foreach (Port port in _ports)
+        foreach (LoopAcceptor acceptor in _acceptors)
         {
-            if (port.Loop.IsCurrent)
-                port.Follow();
+            if (acceptor.Loop.IsCurrent)
+                acceptor.Follow();
             else
-                port.Loop.Post(port.Follow);
+                acceptor.Loop.Post(acceptor.Follow);
         }
     }
 
@@ -119,7 +119,7 @@ internal sealed class LinuxAcceptor : Acceptor
     }
 
     /// <summary>One loop's part in accepting.</summary>
-    private sealed class Port(LinuxAcceptor owner, LinuxLoop loop) : LoopTimer, IEventSink
+    private sealed class LoopAcceptor(LinuxAcceptor owner, LinuxLoop loop) : LoopTimer, IEventSink
     {
         private ulong _number;
         private bool _listens;

@@ -508,7 +508,7 @@ internal sealed class LinuxLoop : EventLoop
 
     private void FireTimers()
     {
-        if (_isInGrace && _now.Nanoseconds < _graceEnds.Nanoseconds)
+        if (_isInGrace && _now < _graceEnds)
             return;
         _isInGrace = false;
         while (_timers.TakeDue(_now) is { } due)

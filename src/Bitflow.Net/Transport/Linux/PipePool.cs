@@ -35,7 +35,7 @@ internal sealed class PipePool
             return null;
         if (_idle.TryPop(out SplicePipe? pipe))
             return pipe;
-        if (_made == _most || now.Nanoseconds < _tryAgainAt.Nanoseconds)
+        if (_made == _most || now < _tryAgainAt)
             return null;
         pipe = SplicePipe.TryMake(PipeBytes);
         if (pipe is null)

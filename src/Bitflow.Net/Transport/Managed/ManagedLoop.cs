@@ -85,7 +85,7 @@ internal sealed class ManagedLoop : EventLoop, IDisposable
         if (_isInGrace)
             return;
         Instant next = _timers.Next;
-        if (next.Nanoseconds >= _alarmAt.Nanoseconds)
+        if (next >= _alarmAt)
             return;
         _alarmAt = next;
         long wait = next.Nanoseconds - Now.Nanoseconds;

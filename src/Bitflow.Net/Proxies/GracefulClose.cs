@@ -7,14 +7,14 @@ namespace Bitflow.Net.Proxies;
 /// Waits until both sides have been sent their ends. TLS ends with close_notify, which must arrive: without it, what came before looks cut off. A slow side is
 /// waited for as <see cref="Farewell"/> says.
 /// </summary>
-internal sealed class OrderlyEnding : LoopTimer
+internal sealed class GracefulClose : LoopTimer
 {
     private readonly Connection _client;
     private readonly Connection _target;
     private readonly TaskCompletionSource _done = new();
     private OrderlyEnd _end;
 
-    private OrderlyEnding(Connection client, Connection target, Duration clientTimeout, Duration targetTimeout, Instant lifetimeEnd)
+    private GracefulClose(Connection client, Connection target, Duration clientTimeout, Duration targetTimeout, Instant lifetimeEnd)
     {
         _client = client;
         _target = target;
@@ -32,7 +32,7 @@ internal sealed class OrderlyEnding : LoopTimer
         if (clientEnds.IsCompletedSuccessfully && targetEnds.IsCompletedSuccessfully)
             return Task.CompletedTask;
 
-        var ending = new OrderlyEnding(client, target, clientTimeout, targetTimeout, lifetimeEnd);
+        var ending = new GracefulClose(client, target, clientTimeout, targetTimeout, lifetimeEnd);
         client.Loop.Arm(ending, ending._end.LookAt);
         return Task.WhenAny(ending._done.Task, ending.BothAsync(clientEnds.AsTask(), targetEnds.AsTask())).Unwrap();
     }

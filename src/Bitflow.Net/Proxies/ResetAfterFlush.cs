@@ -7,13 +7,13 @@ namespace Bitflow.Net.Proxies;
 /// Passes a reset on to the other side once the kernel has sent what it holds for it, since a reset discards the queue; for how long that is waited for is
 /// <see cref="Farewell"/>'s.
 /// </summary>
-internal sealed class QueueDrain : LoopTimer
+internal sealed class ResetAfterFlush : LoopTimer
 {
     private readonly Connection _to;
     private readonly TaskCompletionSource _done = new();
     private Drain _drain;
 
-    private QueueDrain(Connection to, Duration writeTimeout, Instant lifetimeEnd)
+    private ResetAfterFlush(Connection to, Duration writeTimeout, Instant lifetimeEnd)
     {
         _to = to;
         _drain = Farewell.BeginDrain(writeTimeout, lifetimeEnd, to.Loop.Now);
@@ -22,7 +22,7 @@ internal sealed class QueueDrain : LoopTimer
     /// <summary>Completes once <paramref name="to"/> has been reset.</summary>
     public static Task ResetAsync(Connection to, Duration writeTimeout, Instant lifetimeEnd)
     {
-        var drain = new QueueDrain(to, writeTimeout, lifetimeEnd);
+        var drain = new ResetAfterFlush(to, writeTimeout, lifetimeEnd);
         drain.Fire(to.Loop.Now);
         return drain._done.Task;
     }

@@ -4,17 +4,17 @@ using Bitflow.Domain;
 namespace Bitflow.Net.Tls;
 
 /// <summary>What is settled before hands are shaken on a Linux loop.</summary>
-internal sealed class HandshakeWishes
+internal sealed class HandshakeOptions
 {
     public required bool IsServer { get; init; }
 
-    public required TlsVersion Least { get; init; }
+    public required TlsVersion MinVersion { get; init; }
 
     /// <summary>Why the peer's certificate is refused, its own and what it sent with it; null: it is accepted. None where nobody asks.</summary>
     public Func<X509Certificate2?, X509Certificate2Collection, string?>? Judge { get; init; }
 
     /// <summary>Whether a client must show a certificate.</summary>
-    public bool MustShow { get; init; }
+    public bool RequiresCertificate { get; init; }
 
     /// <summary>The protocol that a server has settled on; empty for none.</summary>
     public ReadOnlyMemory<byte> Protocol { get; init; }
@@ -34,13 +34,13 @@ internal sealed class HandshakeWishes
     /// <summary>Whether a client offers the session that it has.</summary>
     public bool Resumes { get; init; } = true;
 
-    /// <summary>Tells the library, before the first byte.</summary>
+    /// <summary>Sets them, before the first byte.</summary>
     /// <returns>Whether a session is offered.</returns>
-    public bool Tell(nint ssl)
+    public bool ApplyTo(nint ssl)
     {
         // Refused only where the library was built without these versions; the handshake says so then.
-        _ = OpenSsl.SetLeast(ssl, Least.IsTls12 ? OpenSsl.Tls12 : OpenSsl.Tls13);
-        OpenSsl.SetVerify(ssl, Judge is null ? 0 : OpenSsl.VerifyPeer | (MustShow ? OpenSsl.MustShow : 0), 0);
+        _ = OpenSsl.SetMinVersion(ssl, MinVersion.IsTls12 ? OpenSsl.Tls12 : OpenSsl.Tls13);
+        OpenSsl.SetVerify(ssl, Judge is null ? 0 : OpenSsl.VerifyPeer | (RequiresCertificate ? OpenSsl.FailIfNoPeerCertificate : 0), 0);
         if (!IsServer)
             return BeClient(ssl);
         BeServer(ssl);
@@ -49,28 +49,28 @@ internal sealed class HandshakeWishes
 
     private void BeServer(nint ssl)
     {
-        OpenSsl.BeServer(ssl);
+        OpenSsl.SetAcceptState(ssl);
         if (!ServerName.IsEmpty)
-            _ = OpenSsl.KeepSessionsApart(ssl, ServerName.Span);
+            _ = OpenSsl.SetSessionIdContext(ssl, ServerName.Span);
 
         // A session begun at a listener that asks nobody must not open one that does (TLS-22).
         if (Judge is not null)
             _ = OpenSsl.AddOptions(ssl, OpenSsl.NoTicket);
 
         // One, where the library gives two: who comes back with it is given the next.
-        _ = OpenSsl.SetTickets(ssl, Judge is null ? 1u : 0u);
+        _ = OpenSsl.SetTicketCount(ssl, Judge is null ? 1u : 0u);
     }
 
     private bool BeClient(nint ssl)
     {
-        OpenSsl.BeClient(ssl);
-        OpenSsl.ShowsLaterToo(ssl, HasCertificate ? 1 : 0);
+        OpenSsl.SetConnectState(ssl);
+        OpenSsl.SetPostHandshakeAuth(ssl, HasCertificate ? 1 : 0);
 
         // What the configuration's rules let through is no longer than the library takes: what fails here fails for want of memory, and shows.
         if (!ServerName.IsEmpty)
-            _ = OpenSsl.AskFor(ssl, ServerName.Span);
+            _ = OpenSsl.SetHostName(ssl, ServerName.Span);
         if (!Offer.IsEmpty)
-            _ = OpenSsl.Offer(ssl, Offer.Span, (uint)Offer.Length);
+            _ = OpenSsl.SetAlpnProtocols(ssl, Offer.Span, (uint)Offer.Length);
         return Resumes && Session is not null && Session.OfferTo(ssl, isJudged: Judge is not null);
     }
 }

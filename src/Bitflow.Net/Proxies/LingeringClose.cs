@@ -12,7 +12,7 @@ namespace Bitflow.Net.Proxies;
 /// One receive at a time: where someone received when the refusal came, reading is left to this only once he has said that he is gone
 /// (<see cref="TakeReceiving"/>).
 /// </remarks>
-internal sealed class Lingering : LoopTimer
+internal sealed class LingeringClose : LoopTimer
 {
     private const int IsTold = 1;
     private const int MayReceive = 2;
@@ -21,7 +21,7 @@ internal sealed class Lingering : LoopTimer
     private readonly TaskCompletionSource _done = new();
     private int _ready;
 
-    public Lingering(Connection client)
+    public LingeringClose(Connection client)
     {
         _client = client;
         client.Loop.Arm(this, Farewell.LingerUntil(client.Loop.Now));

@@ -1,0 +1,147 @@
+using Bitflow.Domain;
+using Bitflow.Net.Observing;
+using Bitflow.Net.Transport;
+
+namespace Bitflow.Net.Proxies;
+
+/// <summary>The end: what becomes of both sockets, what is said of the connection, and that nothing of it is left.</summary>
+internal sealed partial class Session
+{
+    private LingeringClose? _lingering;
+    private TaskCompletionSource? _farewellCut;
+    private bool _isForced;
+    private bool _isSettled;
+    private int _released;
+
+    /// <summary>A forced end: both sides are reset, also where all that was left was a farewell. Comes from outside, and what it leads to belongs on the loop.</summary>
+    /// <returns>Whether it was still there to be reset.</returns>
+    public Task<bool> ShutdownAsync()
+    {
+        var done = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+        Client.Loop.Post(() =>
+        {
+            Report(Event.Shutdown);
+            bool wasThere = _released == 0 || CloseReason.Cause.IsShutdown;
+            _isForced = true;
+            Interlocked.MemoryBarrier();
+            _farewellCut?.TrySetResult();
+            done.SetResult(wasThere);
+        });
+        return done.Task;
+    }
+
+    private void End(Step.Ended ended)
+    {
+        EndedAt = Client.Loop.Now;
+        _introduction?.Close();
+        if (CloseReason is var reason && CloseReasonModule.IsOfBrokenTls(reason))
+            _failure = (reason.Who.IsClient ? Client : _target)?.FaultDetail;
+        Client.Loop.Disarm(this);
+        Duration clientTimeout = Model.Config.Listener.WriteTimeout;
+        Instant lifetimeEnd = LifeModule.LifetimeEnd(Life);
+        switch (ended.ending)
+        {
+            case { IsOrderly: true } when Client.IsTls || _target is { IsTls: true }:
+                ReleaseAfter(GracefulClose.EndAsync(Client, _target!, clientTimeout, TargetModel!.Config.WriteTimeout, lifetimeEnd));
+                break;
+            case { IsOrderly: true }:
+                Release();
+                break;
+            case { IsResetTargetAfterDrain: true }:
+                Client.Abort();
+                ReleaseAfter(ResetAfterFlush.ResetAsync(_target!, TargetModel!.Config.WriteTimeout, lifetimeEnd));
+                break;
+            case { IsResetClientAfterDrain: true }:
+                _target!.Abort();
+                ReleaseAfter(ResetAfterFlush.ResetAsync(Client, clientTimeout, lifetimeEnd));
+                break;
+            case { IsLinger: true }:
+                _target?.Abort();
+                SendAway(ended.reason);
+                break;
+            default:
+                Client.Abort();
+                _target?.Abort();
+                Release();
+                break;
+        }
+
+        _clientMayGoOn?.TrySetResult();
+    }
+
+    private void SendAway(CloseReason reason)
+    {
+        TlsAlert? alert = TlsAlertModule.OfUnmatchedName(reason) is { IsSome: true } owed ? owed.Value : _introduction?.Alert;
+        var lingering = new LingeringClose(Client);
+        _lingering = lingering;
+        Interlocked.MemoryBarrier();
+        if (!_clientReading)
+            Run(lingering.TakeReceiving());
+        Run(lingering.TellAsync(alert));
+        ReleaseAfter(lingering.Done);
+    }
+
+    private void ReleaseAfter(Task farewell)
+    {
+        if (farewell.IsCompletedSuccessfully)
+            Release();
+        else
+            Run(WaitAndReleaseAsync(farewell));
+
+        async Task WaitAndReleaseAsync(Task farewell)
+        {
+            // Who cuts it short sees this, or is seen.
+            var cut = new TaskCompletionSource();
+            _farewellCut = cut;
+            Interlocked.MemoryBarrier();
+            if (!_isForced && await Task.WhenAny(farewell, cut.Task).ConfigureAwait(false) == farewell)
+            {
+                await farewell.ConfigureAwait(false);
+            }
+            else
+            {
+                Client.Abort();
+                _target?.Abort();
+            }
+
+            Release();
+        }
+    }
+
+    /// <summary>It will open no descriptor more: it has its target, or never will.</summary>
+    private void Settle()
+    {
+        if (!Interlocked.Exchange(ref _isSettled, true))
+            _dialer.Settle();
+    }
+
+    /// <summary>The last act: nothing of the connection is left behind it.</summary>
+    private void Release()
+    {
+        if (Interlocked.Exchange(ref _released, 1) != 0)
+            return;
+        Client.Close();
+        _target?.Close();
+        Settle();
+        if (Life.IsCounted)
+            State.Leave();
+        try
+        {
+            Account();
+            _observer.OnEnded(this);
+        }
+        finally
+        {
+            // Last of all: a drain ends with the last of them, and what is said of it must have been said by then.
+            State.Remove(this);
+        }
+    }
+
+    private void Account()
+    {
+        if (HasRelayed)
+            Model.Meter.Relayed(Life.LastTarget.Value, EndedAt - RelayBegan, ClientStamps.BytesFrom, TargetStamps.BytesFrom);
+        Model.Meter.Closed(CloseReason);
+        Model.Log?.Write(ConnectionRecords.Of(this));
+    }
+}
