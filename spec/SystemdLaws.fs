@@ -91,7 +91,7 @@ let ``an inherited socket that no listener, no target and no admin server asks f
           asking ":80" "x:1" None, read "1" "1" "web", []
           asking ":80" "x:1" None, read null null null, [] ],
         fun (config, sockets, unused) ->
-            match SystemdSockets.unasked config sockets, String.Join(", ", unused) with
+            match UnaskedSockets.describe config sockets, String.Join(", ", unused) with
             | null, "" -> true
             | null, _
             | _, "" -> false
@@ -100,13 +100,13 @@ let ``an inherited socket that no listener, no target and no admin server asks f
 [<Fact>]
 let ``where it cannot be told which sockets were passed on, it is said why`` () =
     Law.HoldsFor([ "x", "2", null, "LISTEN_PID is"; "4711", "x", null, "LISTEN_FDS is"; "4711", "2", "web", "LISTEN_FDNAMES has 1 names for 2" ], fun (pid, fds, names, why) ->
-        (SystemdSockets.unasked { Application = Sample.application; Proxies = [] } (read pid fds names)).Contains why)
+        (UnaskedSockets.describe { Application = Sample.application; Proxies = [] } (read pid fds names)).Contains why)
 
 [<Fact>]
 let ``of many inherited sockets that nothing asks for twenty are named and the others counted`` () =
-    let said = SystemdSockets.unasked { Application = Sample.application; Proxies = [] } (read "4711" "1000" (String.Join(':', List.replicate 1000 "x")))
+    let said = UnaskedSockets.describe { Application = Sample.application; Proxies = [] } (read "4711" "1000" (String.Join(':', List.replicate 1000 "x")))
     Law.HoldsFor([ "fd:22 (x) and 980 more; " ], fun (end': string) -> said.Contains end' && not (said.Contains "fd:23"))
-    let twenty = SystemdSockets.unasked { Application = Sample.application; Proxies = [] } (read "4711" "20" (String.Join(':', List.replicate 20 "x")))
+    let twenty = UnaskedSockets.describe { Application = Sample.application; Proxies = [] } (read "4711" "20" (String.Join(':', List.replicate 20 "x")))
     Law.HoldsFor([ "fd:22 (x); " ], fun (end': string) -> twenty.Contains end')
 
 [<Fact>]

@@ -1,7 +1,6 @@
 namespace Bitflow.Domain
 
 open System
-open System.Collections.Generic
 open System.Text
 
 /// Why bytes are no server name.
@@ -80,43 +79,3 @@ module ServerName =
         | ServerNameFault.Empty -> "the server name is empty"
         | ServerNameFault.TooLong length -> $"the server name has {length} bytes; at most {maxLength} are allowed"
         | ServerNameFault.BadByte value -> $"the server name holds the byte 0x{value:x2}; only A-Z a-z 0-9 . - _ are allowed"
-
-/// Configured names by their place in a list, looked up by server name: the exact name, else the wildcard, else `*`.
-/// Built once a configuration; of a name that occurs twice the first counts. A wildcard covers exactly one label, so
-/// at most one suffix can match a name, and it is the longest there is.
-[<Sealed>]
-type NameTable(names: string seq) =
-    let exact = Dictionary<string, int>(StringComparer.Ordinal)
-    let suffixes = Dictionary<string, int>(StringComparer.Ordinal)
-    let mutable any = -1
-
-    do
-        names
-        |> Seq.iteri (fun index name ->
-            match ServerName.tryPattern name with
-            | ValueSome(NamePattern.Exact name) -> exact.TryAdd(name, index) |> ignore
-            | ValueSome(NamePattern.Wildcard suffix) -> suffixes.TryAdd(suffix, index) |> ignore
-            | ValueSome NamePattern.Any -> if any < 0 then any <- index
-            | ValueNone -> ())
-
-    let found (table: Dictionary<string, int>) key =
-        match table.TryGetValue key with
-        | true, index -> ValueSome index
-        | _ -> ValueNone
-
-    let named (name: ServerName) =
-        if name.IsLiteral then
-            ValueNone
-        else
-            match found exact name.Text with
-            | ValueSome index -> ValueSome index
-            | ValueNone ->
-                match name.Text.IndexOf '.' with
-                | dot when dot > 0 -> found suffixes (name.Text.Substring(dot + 1))
-                | _ -> ValueNone
-
-    /// The place of the best match; no name and address literals match only `*`.
-    member _.BestMatch(name: ServerName voption) : int voption =
-        match ValueOption.bind named name with
-        | ValueSome index -> ValueSome index
-        | ValueNone -> if any >= 0 then ValueSome any else ValueNone

@@ -1,0 +1,34 @@
+namespace Bitflow.Domain
+
+/// Where a name or a connection leads to on the way to a target.
+[<RequireQualifiedAccess>]
+type Hop =
+    | Target
+    /// The SOCKS5 proxy before it.
+    | Proxy
+
+/// What an attempt waits for at a moment.
+[<RequireQualifiedAccess>]
+type DialWait =
+    /// The addresses of a name; nobody has been asked for anything yet.
+    | Name of hop: Hop
+    | Connection of hop: Hop
+    /// The SOCKS5 proxy's answer to `during`.
+    | SocksAnswer of during: string
+    /// That the target takes the PROXY header.
+    | Header
+    /// The TLS handshake with the target.
+    | Handshake
+
+[<RequireQualifiedAccess>]
+module DialWait =
+    /// How it is told, behind the target's name, that `connect_timeout` was over before it came.
+    let describe (wait: DialWait) =
+        match wait with
+        | DialWait.Name Hop.Target -> "was not asked: connect_timeout was over before its name was resolved"
+        | DialWait.Name Hop.Proxy -> "was not asked: connect_timeout was over before the name of its SOCKS5 proxy was resolved"
+        | DialWait.Connection Hop.Target -> "did not answer within connect_timeout"
+        | DialWait.Connection Hop.Proxy -> "cannot be reached: its SOCKS5 proxy did not answer within connect_timeout"
+        | DialWait.SocksAnswer during -> $"cannot be reached: its SOCKS5 proxy did not answer {during} within connect_timeout"
+        | DialWait.Header -> "did not take the PROXY header within connect_timeout"
+        | DialWait.Handshake -> "did not complete the TLS handshake within connect_timeout"
