@@ -54,7 +54,8 @@ let ``every fault is told in words of its own`` () =
           "listening", every<ListenFault> |> List.map ListenFault.describe
           "dials", every<DialFault> |> List.map DialFault.describe
           "inherited sockets", every<SystemdSocketsError> |> List.map SystemdSockets.describe
-          "inherited sockets by name", every<NamedSocketError> |> List.map (SystemdSockets.describeNamed "web")
+          "inherited sockets by name", every<NamedSocketError> |> List.map SystemdSockets.describeNamed
+          "inherited descriptors", every<InheritedFault> |> List.map (InheritedFault.describe 7)
           "notification", every<NotifyAddressError> |> List.map SystemdNotify.describe
           "Sentry", every<SentryDsnError> |> List.map SentryDsn.describe
           "SOCKS5 proxies", every<SocksProxyError> |> List.map SocksProxySyntax.describe

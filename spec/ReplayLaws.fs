@@ -302,5 +302,7 @@ let ``the sum of a replay says how many fared how, and leaves out what nobody di
           ReplayVerdict.Unknowable "x", [ "1 that cannot be known from what was recorded" ] ],
         fun (verdict, rest) -> words (Replay.add Replay.none verdict) = [ "1 connection"; "0 as before" ] @ rest
     )
-    Law.HoldsFor([ words (Replay.addUnreadable (Replay.add Replay.none ReplayVerdict.Same)) ], fun words ->
-        words = [ "1 connection"; "1 as before"; "1 line that is no connection record" ])
+    let unreadable = List.fold Replay.addUnreadable (Replay.add Replay.none ReplayVerdict.Same)
+    Law.HoldsFor(
+        [ [ 7L ], "1 line that is no connection record: line 7"; [ 7L; 9L; 11L ], "3 lines that are no connection records, the first of them line 7" ],
+        fun (lines, rest) -> words (unreadable lines) = [ "1 connection"; "1 as before"; rest ])

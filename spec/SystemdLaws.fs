@@ -70,8 +70,17 @@ let ``a name that is not inherited is refused with what would be right`` () =
         [ read null null null; read "1" "1" null; read "4711" "1" "api"; read "4711" "x" null ],
         fun sockets ->
             match SystemdSockets.withName "web" sockets with
-            | Error error -> (SystemdSockets.describeNamed "web" error).StartsWith "fd:web: "
+            | Error error -> (SystemdSockets.describeNamed error).Contains "LISTEN_" && ListenFault.describe (ListenFault.NotNamed error) = SystemdSockets.describeNamed error
             | Ok _ -> false)
+
+[<Fact>]
+let ``what is wrong with a descriptor is said with its number, and where a restart brings it back, that`` () =
+    Law.HoldsFor(
+        [ InheritedFault.NotPassed, "pass it one under that number"; InheritedFault.Dropped, "restart to have it again"; InheritedFault.UsedUp, "restart to have it again"
+          InheritedFault.NoSocket "x", "no socket (x)"; InheritedFault.NotListening, "no listening stream socket" ],
+        fun (fault, words) ->
+            let said = InheritedFault.describe 7 fault
+            said.StartsWith "descriptor 7 " && said.Contains words && ListenFault.describe (ListenFault.Inherited(7, fault)) = said)
 
 let private at text = match Address.tryParse text with Ok address -> address | Error _ -> failwith text
 

@@ -46,6 +46,7 @@ let modules =
       "Endpoint", [ "EndpointLaws"; "MessageLaws"; "ConnectionRecordLaws" ]
       "IoFault", [ "IoFaultLaws"; "MessageLaws" ]
       "EngineChoice", [ "EngineChoiceLaws" ]
+      "InheritedFault", [ "ListenFaultLaws"; "MessageLaws" ]
       "ListenFault", [ "ListenFaultLaws"; "MessageLaws" ]
       "AcceptFailure", [ "AcceptFailureLaws" ]
       "CloseReason", [ "CloseReasonLaws"; "MessageLaws" ]

@@ -9,6 +9,12 @@ type Who =
     | Target
     | Bitflow
 
+    override this.ToString() =
+        match this with
+        | Who.Client -> "client"
+        | Who.Target -> "target"
+        | Who.Bitflow -> "bitflow"
+
 /// How far a connection had come, in the order in which it does: of two the lesser is the earlier.
 [<RequireQualifiedAccess; Struct>]
 type Phase =
@@ -18,6 +24,15 @@ type Phase =
     | Handshake
     | Dial
     | Relay
+
+    override this.ToString() =
+        match this with
+        | Phase.Admission -> "admission"
+        | Phase.ProxyHeader -> "proxy_header"
+        | Phase.Hello -> "hello"
+        | Phase.Handshake -> "handshake"
+        | Phase.Dial -> "dial"
+        | Phase.Relay -> "relay"
 
 [<RequireQualifiedAccess; Struct>]
 type Cause =
@@ -54,6 +69,30 @@ type Cause =
     /// A fault of Bitflow itself.
     | Fault
 
+    override this.ToString() =
+        match this with
+        | Cause.Ended -> "ended"
+        | Cause.Reset -> "reset"
+        | Cause.Truncated -> "truncated"
+        | Cause.Probe -> "probe"
+        | Cause.HandshakeTimeout -> "handshake_timeout"
+        | Cause.ConnectTimeout -> "connect_timeout"
+        | Cause.ResolveTimeout -> "resolve_timeout"
+        | Cause.ReadTimeout -> "read_timeout"
+        | Cause.WriteTimeout -> "write_timeout"
+        | Cause.Vanished -> "vanished"
+        | Cause.Limit -> "limit"
+        | Cause.Lifetime -> "lifetime"
+        | Cause.Refused -> "refused"
+        | Cause.Unreachable -> "unreachable"
+        | Cause.Unresolved -> "unresolved"
+        | Cause.Certificate -> "certificate"
+        | Cause.Protocol -> "protocol"
+        | Cause.UsedUp -> "used_up"
+        | Cause.Shutdown -> "shutdown"
+        | Cause.Exhausted -> "exhausted"
+        | Cause.Fault -> "fault"
+
 /// Why a connection ended: one closed type, the same value in log, metric and test, written `who.phase.cause`.
 [<Struct>]
 type CloseReason =
@@ -61,44 +100,7 @@ type CloseReason =
       Phase: Phase
       Cause: Cause }
 
-    override this.ToString() =
-        let who =
-            match this.Who with
-            | Who.Client -> "client"
-            | Who.Target -> "target"
-            | Who.Bitflow -> "bitflow"
-        let phase =
-            match this.Phase with
-            | Phase.Admission -> "admission"
-            | Phase.ProxyHeader -> "proxy_header"
-            | Phase.Hello -> "hello"
-            | Phase.Handshake -> "handshake"
-            | Phase.Dial -> "dial"
-            | Phase.Relay -> "relay"
-        let cause =
-            match this.Cause with
-            | Cause.Ended -> "ended"
-            | Cause.Reset -> "reset"
-            | Cause.Truncated -> "truncated"
-            | Cause.Probe -> "probe"
-            | Cause.HandshakeTimeout -> "handshake_timeout"
-            | Cause.ConnectTimeout -> "connect_timeout"
-            | Cause.ResolveTimeout -> "resolve_timeout"
-            | Cause.ReadTimeout -> "read_timeout"
-            | Cause.WriteTimeout -> "write_timeout"
-            | Cause.Vanished -> "vanished"
-            | Cause.Limit -> "limit"
-            | Cause.Lifetime -> "lifetime"
-            | Cause.Refused -> "refused"
-            | Cause.Unreachable -> "unreachable"
-            | Cause.Unresolved -> "unresolved"
-            | Cause.Certificate -> "certificate"
-            | Cause.Protocol -> "protocol"
-            | Cause.UsedUp -> "used_up"
-            | Cause.Shutdown -> "shutdown"
-            | Cause.Exhausted -> "exhausted"
-            | Cause.Fault -> "fault"
-        $"{who}.{phase}.{cause}"
+    override this.ToString() = $"{this.Who}.{this.Phase}.{this.Cause}"
 
 [<RequireQualifiedAccess>]
 module CloseReason =

@@ -12,6 +12,12 @@ type TlsVersion =
     | Tls12
     | Tls13
 
+    /// As the configuration and the connection log write it.
+    override this.ToString() =
+        match this with
+        | TlsVersion.Tls12 -> "1.2"
+        | TlsVersion.Tls13 -> "1.3"
+
 /// Paths to PEM files; an empty string where a file is not given.
 type CertificateFiles =
     { Certificate: string
@@ -88,6 +94,14 @@ type Policy =
     | Failover
     | RoundRobin
     | Sni
+
+    /// As the configuration writes it.
+    override this.ToString() =
+        match this with
+        | Policy.None -> "none"
+        | Policy.Failover -> "failover"
+        | Policy.RoundRobin -> "round-robin"
+        | Policy.Sni -> "sni"
 
 [<RequireQualifiedAccess>]
 type ProxyHeaderVersion =

@@ -6,7 +6,7 @@ namespace Bitflow.Domain
 module ConfigKeys =
     let private noLimit = Duration.Zero, "no limit"
     let private verifyModes = Kind.choice [ "none", VerifyMode.None; "relaxed", VerifyMode.Relaxed; "strict", VerifyMode.Strict ]
-    let private tlsVersions = Kind.choice [ "1.2", TlsVersion.Tls12; "1.3", TlsVersion.Tls13 ]
+    let private tlsVersions = Kind.choice [ for version in [ TlsVersion.Tls12; TlsVersion.Tls13 ] -> string version, version ]
 
     let private certificate =
         mapping {
@@ -96,7 +96,7 @@ module ConfigKeys =
         }
 
     let private policies =
-        Kind.choice [ "none", Policy.None; "failover", Policy.Failover; "round-robin", Policy.RoundRobin; "sni", Policy.Sni ]
+        Kind.choice [ for policy in [ Policy.None; Policy.Failover; Policy.RoundRobin; Policy.Sni ] -> string policy, policy ]
 
     let private options =
         mapping {

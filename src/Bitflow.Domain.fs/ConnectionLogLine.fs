@@ -95,11 +95,12 @@ module ConnectionLogLine =
         | ValueSome(ProxyOrigin.Stated(source, _)) -> { record with Header = ValueSome(ProxyOrigin.Stated(source, destination)) }
         | _ -> record
 
-    let private tlsVersions (offer: TlsOffer) = [ if offer.Tls12 then "1.2"
-                                                  if offer.Tls13 then "1.3" ]
+    let private tlsVersions (offer: TlsOffer) = [ if offer.Tls12 then string TlsVersion.Tls12
+                                                  if offer.Tls13 then string TlsVersion.Tls13 ]
 
     /// Versions not known are passed over, as keys are.
-    let private ofTlsVersions versions : TlsOffer = { Tls12 = List.contains "1.2" versions; Tls13 = List.contains "1.3" versions; LargeGroup = "" }
+    let private ofTlsVersions versions : TlsOffer =
+        { Tls12 = List.contains (string TlsVersion.Tls12) versions; Tls13 = List.contains (string TlsVersion.Tls13) versions; LargeGroup = "" }
 
     let private resolved: JsonKind<Resolved> =
         let hostKey, addressesKey, addresses = "host", "addresses", JsonKind.list JsonKind.address

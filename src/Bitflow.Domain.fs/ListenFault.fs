@@ -28,10 +28,8 @@ type ListenFault =
     /// The kernel has not that family.
     | NoSuchFamily
     | NoDescriptors of limit: int64
-    | NoSocket of descriptor: int * why: string
-    | NotListening of descriptor: int
-    /// The descriptor cannot be kept from children.
-    | NotKept of descriptor: int
+    | Inherited of descriptor: int * fault: InheritedFault
+    | NotNamed of fault: NamedSocketError
     | Failed of errno: int
 
 [<RequireQualifiedAccess>]
@@ -113,7 +111,6 @@ module ListenFault =
         | ListenFault.NotThisMachines -> "the address is not one of this machine"
         | ListenFault.NoSuchFamily -> Marshal.GetPInvokeErrorMessage Errno.EAFNOSUPPORT
         | ListenFault.NoDescriptors limit -> $"no descriptor is left of {limit}; raise the limit (ulimit -n, LimitNOFILE)"
-        | ListenFault.NoSocket(descriptor, why) -> $"descriptor {descriptor} is no socket ({why})"
-        | ListenFault.NotListening descriptor -> $"descriptor {descriptor} is no listening stream socket"
-        | ListenFault.NotKept descriptor -> $"descriptor {descriptor} cannot be kept from children"
+        | ListenFault.Inherited(descriptor, fault) -> InheritedFault.describe descriptor fault
+        | ListenFault.NotNamed fault -> SystemdSockets.describeNamed fault
         | ListenFault.Failed errno -> Marshal.GetPInvokeErrorMessage errno

@@ -23,7 +23,7 @@ type ListenerTlsRules(tls: ListenerTls, certificateNames: string seq seq) =
     /// `name` and `protocols` as the hello has them.
     member _.Answer(offer: TlsOffer, name: ServerName voption, protocols: AlpnName list) : HelloAnswer =
         if not (accepts offer) then
-            let least = match tls.MinVersion with TlsVersion.Tls12 -> "1.2" | TlsVersion.Tls13 -> "1.3"
+            let least = string tls.MinVersion
             HelloAnswer.Refuse(TlsAlert.ProtocolVersion, $"the client does not speak TLS {least}, the listener's min_version")
         else
             match offer.LargeGroup, Alpn.choose preferred protocols with

@@ -31,14 +31,16 @@ type ReplaySummary =
       NoProxy: int
       Unknowable: int
       /// Lines that are no connection records.
-      Unreadable: int }
+      Unreadable: int
+      /// The number of the first such line, counted from 1; 0: there is none.
+      FirstUnreadable: int64 }
 
 /// Recorded connections, decided again under another configuration.
 [<RequireQualifiedAccess>]
 module Replay =
     let none =
         { Connections = 0; Same = 0; Refused = 0; OverLimit = 0; Admitted = 0; RefusedOtherwise = 0
-          Elsewhere = 0; NoProxy = 0; Unknowable = 0; Unreadable = 0 }
+          Elsewhere = 0; NoProxy = 0; Unknowable = 0; Unreadable = 0; FirstUnreadable = 0L }
 
     /// As recorded; a log that does not say so says at least what a finished handshake agreed on.
     let private tlsOfferOf (record: ConnectionRecord) = record.TlsOffer |> ValueOption.orElseWith (fun () -> TlsOffer.ofAgreed record.TlsVersion)
@@ -171,7 +173,10 @@ module Replay =
         | ReplayVerdict.Unknowable _ -> { summary with Unknowable = summary.Unknowable + 1 }
 
     [<CompiledName "AddUnreadable">]
-    let addUnreadable (summary: ReplaySummary) = { summary with Unreadable = summary.Unreadable + 1 }
+    let addUnreadable (summary: ReplaySummary) (line: int64) =
+        { summary with
+            Unreadable = summary.Unreadable + 1
+            FirstUnreadable = if summary.Unreadable = 0 then line else summary.FirstUnreadable }
 
     /// A line for a connection that fares differently; empty for one that does not.
     [<CompiledName "Line">]
@@ -206,5 +211,9 @@ module Replay =
            yield! count s.Elsewhere "routed to another target"
            yield! count s.NoProxy "of proxies that are gone"
            yield! count s.Unknowable "that cannot be known from what was recorded"
-           yield! count s.Unreadable (if s.Unreadable = 1 then "line that is no connection record" else "lines that are no connection records") |]
+           yield!
+               count s.Unreadable (
+                   if s.Unreadable = 1 then $"line that is no connection record: line {s.FirstUnreadable}"
+                   else $"lines that are no connection records, the first of them line {s.FirstUnreadable}"
+               ) |]
         :> IReadOnlyList<string>

@@ -58,22 +58,6 @@ module StateView =
         // Linq sorts no more of them than are taken.
         all.OrderByDescending(id).Take maxConnections
 
-    let private policyText policy =
-        match policy with
-        | Policy.None -> "none"
-        | Policy.Failover -> "failover"
-        | Policy.RoundRobin -> "round-robin"
-        | Policy.Sni -> "sni"
-
-    let private phaseText (phase: Phase) =
-        match phase with
-        | Phase.Admission -> "admission"
-        | Phase.ProxyHeader -> "proxy_header"
-        | Phase.Hello -> "hello"
-        | Phase.Handshake -> "handshake"
-        | Phase.Dial -> "dial"
-        | Phase.Relay -> "relay"
-
     let private time (at: DateTimeOffset) =
         at.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture)
 
@@ -92,7 +76,7 @@ module StateView =
                 for endpoint in proxy.Bound do
                     json.WriteStringValue(JsonText.orEmpty (string endpoint))
                 json.WriteEndArray()
-                json.WriteString("policy", policyText proxy.Policy)
+                json.WriteString("policy", string proxy.Policy)
                 json.WriteStartArray "targets"
                 for target in proxy.Targets do
                     json.WriteStartObject()
@@ -120,7 +104,7 @@ module StateView =
                 json.WriteStartObject()
                 json.WriteNumber("id", connection.Id)
                 text json "name" connection.Proxy
-                json.WriteString("phase", phaseText connection.Phase)
+                json.WriteString("phase", string connection.Phase)
                 text json "source" (string connection.Source)
                 text json "target" connection.Target
                 text json "sni" connection.ServerName
@@ -140,11 +124,11 @@ module StateView =
         let bound = proxy.Bound |> List.map string |> String.concat ", "
         let targets = proxy.Targets |> List.map (fun target -> $"{target.Name} ({target.Address})") |> String.concat ", "
         let removed = if proxy.IsConfigured then "" else ", no longer configured"
-        $"proxy {proxy.Name}: {shown bound} -> {targets} ({policyText proxy.Policy}): {proxy.OpenConnections} open ({limit}), "
+        $"proxy {proxy.Name}: {shown bound} -> {targets} ({string proxy.Policy}): {proxy.OpenConnections} open ({limit}), "
         + $"{proxy.Admitted} admitted, {proxy.Relays} relays ended, {proxy.SourceSentBytes} bytes from clients, {proxy.DestinationReceiveBytes} from targets, configuration {proxy.Generation}{removed}"
 
     /// One line for the log. The server name is made of letters, digits, `-`, `_` and `.` alone.
     [<CompiledName("DescribeConnection")>]
     let describeConnection (connection: ConnectionView) =
-        $"proxy {connection.Proxy}: connection {connection.Id} from {connection.Source} to {shown connection.Target}: {phaseText connection.Phase}, "
+        $"proxy {connection.Proxy}: connection {connection.Id} from {connection.Source} to {shown connection.Target}: {string connection.Phase}, "
         + $"open for {connection.Age}, {connection.SourceSentBytes} bytes from the client, {connection.DestinationReceiveBytes} from the target, server name {shown connection.ServerName}"

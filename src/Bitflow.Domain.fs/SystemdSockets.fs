@@ -93,12 +93,12 @@ module SystemdSockets =
         | SystemdSocketsError.NameCount(names, descriptors) -> $"LISTEN_FDNAMES has {names} names for {descriptors} descriptors"
 
     [<CompiledName("DescribeNamed")>]
-    let describeNamed (name: string) (error: NamedSocketError) =
+    let describeNamed (error: NamedSocketError) =
         match error with
         | NamedSocketError.NothingInherited ->
-            $"fd:{name}: no socket was inherited (LISTEN_PID and LISTEN_FDS are not set); start under a socket unit, or write \"fd:N\""
-        | NamedSocketError.ForAnotherProcess pid -> $"fd:{name}: the inherited sockets are for process {pid} (LISTEN_PID), not for this one"
+            "no socket was inherited (LISTEN_PID and LISTEN_FDS are not set); start under a socket unit, or write \"fd:N\""
+        | NamedSocketError.ForAnotherProcess pid -> $"the inherited sockets are for process {pid} (LISTEN_PID), not for this one"
         | NamedSocketError.NoSuchName known ->
             let names = known |> List.truncate 20 |> List.map Printable.ofText |> String.concat ", "
-            $"fd:{name}: LISTEN_FDNAMES has no such name; it has {names}"
-        | NamedSocketError.Unreadable error -> $"fd:{name}: {describe error}"
+            $"LISTEN_FDNAMES has no such name; it has {names}"
+        | NamedSocketError.Unreadable error -> describe error

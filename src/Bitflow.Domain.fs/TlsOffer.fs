@@ -23,7 +23,6 @@ module TlsOffer =
     /// What the version of a finished handshake tells of the offer before it; none for a version that Bitflow does not speak. A client that
     /// offers 1.3 gets it, whatever the listener's min_version.
     let ofAgreed (version: string) : TlsOffer voption =
-        match version with
-        | "1.3" -> ValueSome usual
-        | "1.2" -> ValueSome { usual with Tls13 = false }
-        | _ -> ValueNone
+        if version = string TlsVersion.Tls13 then ValueSome usual
+        elif version = string TlsVersion.Tls12 then ValueSome { usual with Tls13 = false }
+        else ValueNone

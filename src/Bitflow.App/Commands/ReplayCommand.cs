@@ -23,14 +23,16 @@ internal static class ReplayCommand
         long lines = 0;
         try
         {
-            foreach (string line in BoundedLines.Read(log).Where(l => l.Length > 0))
+            foreach (string line in BoundedLines.Read(log))
             {
                 lines++;
+                if (line.Length == 0)
+                    continue;
                 progress.Report(() => string.Create(CultureInfo.InvariantCulture, $"{Shown.Escaped(logPath)}: {lines:N0} connections decided again"));
                 FSharpResult<ConnectionRecord, ConnectionRecordError> record = ConnectionLogLine.TryParse(line);
                 if (record.IsError)
                 {
-                    summary = Replay.AddUnreadable(summary);
+                    summary = Replay.AddUnreadable(summary, lines);
                     continue;
                 }
 

@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using Bitflow.Domain;
 using Bitflow.Net.Linux;
 
 namespace Bitflow.Net.Dialing;
@@ -10,7 +11,7 @@ internal sealed class InheritedTargets
     private readonly Lock _gate = new();
 
     /// <summary>Null where the descriptor is a connected stream socket that was inherited; else what it is instead.</summary>
-    public static string? WhyUnusable(int descriptor)
+    public static InheritedFault? WhyUnusable(int descriptor)
     {
         if (InheritedSockets.WhyAbsent(descriptor) is { } why)
             return why;
@@ -18,14 +19,14 @@ internal sealed class InheritedTargets
         {
             using var socket = new Socket(new SafeSocketHandle(descriptor, ownsHandle: false));
             if (socket.SocketType != SocketType.Stream)
-                return $"descriptor {descriptor} is no stream socket";
+                return InheritedFault.NoStream;
             if (socket.RemoteEndPoint is null)
-                return $"descriptor {descriptor} is not connected";
-            return Libc.Fcntl(descriptor, Libc.FSetFd, Libc.FdCloexec) == 0 ? null : $"descriptor {descriptor} cannot be kept from children";
+                return InheritedFault.NotConnected;
+            return Libc.Fcntl(descriptor, Libc.FSetFd, Libc.FdCloexec) == 0 ? null : InheritedFault.NotKept;
         }
         catch (SocketException e)
         {
-            return e.SocketErrorCode == SocketError.NotConnected ? $"descriptor {descriptor} is not connected" : $"descriptor {descriptor} is no socket ({e.Message})";
+            return e.SocketErrorCode == SocketError.NotConnected ? InheritedFault.NotConnected : InheritedFault.NewNoSocket(e.Message);
         }
     }
 

@@ -21,7 +21,7 @@ internal static class InheritedSockets
     private static readonly Dictionary<int, Address> Serving = [];
 
     /// <summary>Why one that was passed is gone. Its number comes back for another socket, which must not be mistaken for what was inherited.</summary>
-    private static readonly Dictionary<int, string> Gone = [];
+    private static readonly Dictionary<int, InheritedFault> Gone = [];
 
     /// <summary>Notes what was passed, and reads and clears the environment: now, at the latest.</summary>
     public static void TakeOver() => _ = Given;
@@ -31,22 +31,20 @@ internal static class InheritedSockets
     public static IReadOnlyList<int> Named(string name)
     {
         var found = SystemdSocketsModule.Named(name, Given);
-        return found.IsOk ? [.. found.ResultValue] : throw new ListenException(SystemdSocketsModule.DescribeNamed(name, found.ErrorValue));
+        return found.IsOk ? [.. found.ResultValue] : throw new ListenException(Address.NewNamedDescriptor(name), ListenFault.NewNotNamed(found.ErrorValue));
     }
 
     /// <summary>What was passed that a configuration has no use for, as a warning; null where there is nothing.</summary>
     public static string? Unasked(Config config) => UnaskedSockets.Describe(config, Given);
 
     /// <summary>Null where this process was started with such a socket and still has it; else what became of it.</summary>
-    public static string? WhyAbsent(int descriptor)
+    public static InheritedFault? WhyAbsent(int descriptor)
     {
         lock (Gate)
         {
-            if (Gone.TryGetValue(descriptor, out string? why))
-                return $"descriptor {descriptor} {why}; restart to have it again";
-            return Passed is null || Passed.Contains(descriptor)
-                ? null
-                : $"descriptor {descriptor} is no socket that Bitflow was started with; pass it one under that number, or write an address";
+            return Gone.TryGetValue(descriptor, out InheritedFault? gone) ? gone
+                : Passed is null || Passed.Contains(descriptor) ? null
+                : InheritedFault.NotPassed;
         }
     }
 
@@ -57,7 +55,7 @@ internal static class InheritedSockets
         lock (Gate)
         {
             if (WhyAbsent(descriptor) is { } why)
-                throw new ListenException($"{address}: {why}");
+                throw new ListenException(address, ListenFault.NewInherited(descriptor, why));
             if (!Serving.TryAdd(descriptor, address))
                 throw new ListenException(address, ListenFault.NewDescriptorInUseByBitflow(descriptor)) { Holder = Serving[descriptor] };
         }
@@ -76,7 +74,7 @@ internal static class InheritedSockets
         lock (Gate)
         {
             Serving.Remove(descriptor);
-            Gone.TryAdd(descriptor, "was closed when an earlier configuration dropped it");
+            Gone.TryAdd(descriptor, InheritedFault.Dropped);
         }
     }
 
@@ -84,7 +82,7 @@ internal static class InheritedSockets
     public static void UseUp(int descriptor)
     {
         lock (Gate)
-            Gone.TryAdd(descriptor, "was used up by an earlier connection, whose target it was");
+            Gone.TryAdd(descriptor, InheritedFault.UsedUp);
     }
 
     /// <summary>

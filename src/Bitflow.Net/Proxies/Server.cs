@@ -118,7 +118,7 @@ internal sealed class Server : IDisposable
             foreach (TargetConfig target in config.Targets)
             {
                 if (target.Address is Address.Descriptor inherited && WhyUnusable(inherited.number) is { } why)
-                    faults.Add($"proxy {config.Name}: target {target.Name} cannot be used: {why}");
+                    faults.Add($"proxy {config.Name}: target {target.Name} cannot be used: {InheritedFaultModule.Describe(inherited.number, why)}");
             }
         }
 
@@ -198,7 +198,7 @@ internal sealed class Server : IDisposable
         new(new Config(next.Config.Application, Microsoft.FSharp.Collections.FSharpList<ProxyConfig>.Empty), next.Digests);
 
     /// <summary>An inherited socket that a connection used up is known by its number: asking the kernel would show whatever has the number now.</summary>
-    private string? WhyUnusable(int descriptor) => _dialer.Inherited.IsUsed(descriptor) ? null : InheritedTargets.WhyUnusable(descriptor);
+    private InheritedFault? WhyUnusable(int descriptor) => _dialer.Inherited.IsUsed(descriptor) ? null : InheritedTargets.WhyUnusable(descriptor);
 
     private bool OpenLog(ProxyConfig config, List<string> faults, out IConnectionLog? log)
     {

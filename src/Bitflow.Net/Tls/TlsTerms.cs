@@ -13,7 +13,7 @@ namespace Bitflow.Net.Tls;
 internal sealed record TlsTerms(TlsVersion Version, TlsCipherSuite CipherSuite, string Alpn, string PeerSubject, PresentedCertificate? Presented)
 {
     /// <summary>`1.2` or `1.3`.</summary>
-    public string VersionText => Version.IsTls12 ? "1.2" : "1.3";
+    public string VersionText => Version.ToString();
 
     public static TlsTerms Of(SslStream ssl) => Of(
         ssl.SslProtocol == SslProtocols.Tls12,

@@ -177,8 +177,7 @@ internal sealed class ListeningSocket
                     throw new ListenException(tcp, ListenFault.NewNameWithoutAddress(name.Item, e.Message), e);
                 }
 
-                AddressFamily? wanted = tcp.family.IsV4 ? AddressFamily.InterNetwork : tcp.family.IsV6 ? AddressFamily.InterNetworkV6 : null;
-                IPAddress[] usable = [.. all.Where(a => wanted is null || a.AddressFamily == wanted).Distinct()];
+                IPAddress[] usable = [.. AddressChoice.Usable(tcp.family, all).Distinct()];
                 return usable.Length > 0 ? usable : throw new ListenException(tcp, ListenFault.NewNameWithoutFamily(name.Item));
             default:
                 return [tcp.family.IsV4 || !Socket.OSSupportsIPv6 ? IPAddress.Any : IPAddress.IPv6Any];
@@ -262,7 +261,7 @@ internal sealed class ListeningSocket
         }
         catch (SocketException e)
         {
-            throw new ListenException(address, ListenFault.NewNoSocket(descriptor, e.Message), e);
+            throw new ListenException(address, ListenFault.NewInherited(descriptor, InheritedFault.NewNoSocket(e.Message)), e);
         }
 
         Span<byte> accepting = stackalloc byte[4];
@@ -279,9 +278,9 @@ internal sealed class ListeningSocket
 
         socket.Dispose();
         if (!listens)
-            throw new ListenException(address, ListenFault.NewNotListening(descriptor));
+            throw new ListenException(address, ListenFault.NewInherited(descriptor, InheritedFault.NotListening));
         if (Libc.Fcntl(descriptor, Libc.FSetFd, Libc.FdCloexec) != 0)
-            throw new ListenException(address, ListenFault.NewNotKept(descriptor));
+            throw new ListenException(address, ListenFault.NewInherited(descriptor, InheritedFault.NotKept));
     }
 
     private static ListeningSocket? Holder(Address wanted) => Ours.FirstOrDefault(ours => ListenerAddress.Overlap(ours.Value, wanted)).Key;
