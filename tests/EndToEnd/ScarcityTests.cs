@@ -246,6 +246,9 @@ public sealed class ScarcityTests
         await bitflow.SaysAsync("was not taken on; everything is as it was");
         foreach (Socket client in clients)
             client.Dispose();
+
+        // Those that waited in the backlog are accepted still, and have descriptors until they are seen to have gone.
+        await Eventually.IsTrueAsync(() => bitflow.Errors.Split(" from 127.0.0.1:").Length > clients.Length, "all have ended");
         await bitflow.SaysAsync("descriptors are free again");
         bitflow.Signal("HUP");
         await AnswersAsync(bitflow);
