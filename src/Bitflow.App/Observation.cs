@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using Bitflow.App.Admin;
-using Bitflow.App.ConnectionLogs;
 using Bitflow.App.Logging;
 using Bitflow.App.Metering;
 using Bitflow.App.Reporting;

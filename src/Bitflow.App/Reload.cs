@@ -1,6 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
 using Bitflow.App.Logging;
-using Bitflow.Domain;
 using Bitflow.Net.Proxies;
 using Bitflow.Net.Transport;
 

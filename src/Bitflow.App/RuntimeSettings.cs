@@ -1,5 +1,3 @@
-using Bitflow.Domain;
-
 namespace Bitflow.App;
 
 /// <summary>

@@ -1,4 +1,3 @@
-using System.Net.Sockets;
 using Bitflow.Domain;
 using Bitflow.Net.Dialing;
 using Bitflow.Net.Transport;

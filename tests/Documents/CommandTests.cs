@@ -1,5 +1,4 @@
 using System.Text.RegularExpressions;
-using Bitflow.Tests.Fixtures;
 using Xunit;
 
 namespace Bitflow.Tests.Documents;

@@ -1,7 +1,5 @@
-using System.Net;
 using Bitflow.Domain;
 using Bitflow.Tests.Fixtures;
-using Microsoft.FSharp.Core;
 using Xunit;
 
 namespace Bitflow.Tests.Observing;

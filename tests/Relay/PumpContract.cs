@@ -6,7 +6,6 @@ using Bitflow.Net.Relay;
 using Bitflow.Net.Transport;
 using Bitflow.Net.Transport.Linux;
 using Bitflow.Net.Transport.Managed;
-using Bitflow.Tests.Fixtures;
 using Bitflow.Tests.Transport;
 using Xunit;
 using Engine = Bitflow.Net.Transport.Engine;

@@ -1,4 +1,3 @@
-using Bitflow.Domain;
 using Bitflow.Net.Files;
 using Bitflow.Net.Tls;
 using Bitflow.Tests.Fixtures;

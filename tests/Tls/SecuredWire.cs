@@ -3,7 +3,6 @@ using System.Net.Sockets;
 using System.Reflection;
 using System.Runtime.InteropServices;
 using System.Security.Authentication;
-using System.Security.Cryptography.X509Certificates;
 using Bitflow.Domain;
 using Bitflow.Net.Tls;
 using Bitflow.Net.Transport;

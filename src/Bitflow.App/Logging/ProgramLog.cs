@@ -1,8 +1,6 @@
 using Bitflow.App.Reporting;
 using Bitflow.App.Terminal;
 using Bitflow.Domain;
-using Bitflow.Net.Proxies;
-using Microsoft.Extensions.Logging;
 using Serilog;
 using Serilog.Core;
 using Serilog.Events;

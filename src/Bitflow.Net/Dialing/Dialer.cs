@@ -1,5 +1,3 @@
-using Bitflow.Net.Transport;
-
 namespace Bitflow.Net.Dialing;
 
 /// <summary>What all dialling shares: the resolver, the inherited sockets, and how many connections are still to be given a target.</summary>

@@ -1,4 +1,3 @@
-using Bitflow.Domain;
 using Bitflow.Net.Dialing;
 using Bitflow.Net.Transport;
 

@@ -1,6 +1,5 @@
 using Bitflow.Domain;
 using Bitflow.Net.Observing;
-using Bitflow.Net.Transport;
 
 namespace Bitflow.Net.Proxies;
 

@@ -1,6 +1,5 @@
 using Bitflow.Domain;
 using Bitflow.Net.Dialing;
-using Bitflow.Net.Transport;
 using Microsoft.FSharp.Core;
 
 namespace Bitflow.Net.Proxies;

@@ -1,11 +1,9 @@
 using System.Net.Security;
-using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using Bitflow.Domain;
 using Bitflow.Net.Transport;
 using Bitflow.Net.Transport.Linux;
-using Microsoft.FSharp.Collections;
 using Microsoft.FSharp.Core;
 
 namespace Bitflow.Net.Tls;

@@ -364,7 +364,7 @@ internal static unsafe partial class OpenSsl
     [LibraryImport(Ssl, EntryPoint = "SSL_set_quiet_shutdown")]
     public static partial void SetQuietShutdown(nint ssl, int yes);
 
-    /// <summary>Which ends are on record: those in <see cref="BothEnded"/>.</summary>
+    /// <summary>Which ends are on record: those in <see cref="BothShutdown"/>.</summary>
     [LibraryImport(Ssl, EntryPoint = "SSL_set_shutdown")]
     public static partial void SetShutdown(nint ssl, int ends);
 

@@ -1,5 +1,4 @@
 using System.Net.Sockets;
-using Bitflow.Domain;
 using Bitflow.Net.Linux;
 
 namespace Bitflow.Net.Transport;

@@ -445,7 +445,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
         return false;
     }
 
-    /// <summary>Sends what is in a pipe, as <see cref="TrySendNow(ReadOnlySpan{byte}, out IoResult)"/>.</summary>
+    /// <summary>Sends what is in a pipe, as <see cref="LoopConnection.TrySendNow(ReadOnlySpan{byte}, out IoResult)"/>.</summary>
     /// <param name="isRefused">Whether that may not be spliced, which says nothing of the connection: what is in the pipe is to be sent otherwise.</param>
     internal bool TrySendNow(SplicePipe pipe, out IoResult result, out bool isRefused)
     {

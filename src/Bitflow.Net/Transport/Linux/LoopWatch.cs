@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
-using System.Runtime;
 
 namespace Bitflow.Net.Transport.Linux;
 

@@ -1,7 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
 using Bitflow.Domain;
-using Bitflow.Net.Linux;
 
 namespace Bitflow.Net.Transport.Managed;
 
