@@ -525,7 +525,7 @@ let prepare () =
         "module internal Bitflow.Domain.Mutant\n\nlet mutable number = match System.Int32.TryParse(System.Environment.GetEnvironmentVariable \"MUTANT\") with | true, n -> n | _ -> 0\nlet is (n: int) = (number = n)\n"
     )
     let project = Path.Combine(core, "Bitflow.Domain.fsproj")
-    replaceIn project "<Compile Include=\"Duration.fs\" />" "<Compile Include=\"Mutant.fs\" /><Compile Include=\"Duration.fs\" />"
+    replaceIn project "<Compile Include=\"WholeNumber.fs\" />" "<Compile Include=\"Mutant.fs\" /><Compile Include=\"WholeNumber.fs\" />"
     // Conditions that are never true are the point here, and redundant parentheses no harm.
     replaceIn project "<WarningLevel>5</WarningLevel>" "<WarningLevel>3</WarningLevel><TreatWarningsAsErrors>false</TreatWarningsAsErrors><OtherFlags>--maxerrors:100000</OtherFlags>"
 
