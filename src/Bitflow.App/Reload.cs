@@ -36,7 +36,7 @@ internal sealed class Reload(string path, Server server, ProgramLog log, Observa
         }
         catch (OperationCanceledException) when (giveUp.IsCancellationRequested)
         {
-            // Nothing has switched, and nobody waits for it any more.
+            log.ReloadGivenUp(path);
             return true;
         }
         catch (Exception e)

@@ -21,6 +21,7 @@ public sealed class SignalTests : IDisposable
         await bitflow.SaysAsync("still reading it");
         bitflow.Signal("TERM");
         Assert.Equal(0, await bitflow.ExitAsync());
+        Assert.Contains("was not taken on: Bitflow is about to end", bitflow.Errors, StringComparison.Ordinal);
         Assert.Contains("drained", bitflow.Errors, StringComparison.Ordinal);
     }
 

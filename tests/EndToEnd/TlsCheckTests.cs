@@ -81,6 +81,20 @@ public sealed class TlsCheckTests
         }
     }
 
+    /// <summary>As secrets come from a manager of secrets: by a pipe, once. More than one proxy may name it.</summary>
+    [Fact]
+    public async Task A_key_that_can_be_read_but_once_will_do()
+    {
+        string key = Path.Combine(Path.GetTempPath(), $"bitflow-key-{Guid.NewGuid():N}");
+        await NamedPipe.MakeAsync(key);
+        Task writing = Task.Run(() => File.WriteAllText(key, File.ReadAllText(Good.Key)));
+        string entry = $"{{ key: '{key}', certificate: '{Good.File}' }}";
+        (int status, string errors) = await RunAsync(Config(entry) + $"\n    - {{ name: second, listener: {{ address: '127.0.0.1:2', tls_context: {{ certificates: [ {entry} ] }} }}, targets: [ {{ name: a.example, address: '127.0.0.1:9' }} ] }}", check: true);
+        Assert.Equal((0, ""), (status, errors));
+        await writing;
+        File.Delete(key);
+    }
+
     [Fact]
     public async Task What_is_doubtful_is_a_warning()
     {

@@ -120,6 +120,8 @@ internal sealed class ProgramLog : IAsyncDisposable
         ProgramEvents.ReloadFailed(_always, path);
     }
 
+    public void ReloadGivenUp(string path) => ProgramEvents.ReloadGivenUp(_log, path);
+
     /// <summary>Said even where logging is off.</summary>
     public void ReloadFaulted(string path, Exception exception) => ProgramEvents.ReloadFaulted(_always, exception, path, exception.Message);
 
