@@ -46,6 +46,38 @@ public sealed class AttemptTests
         Assert.InRange(record.DialDuration.TotalMilliseconds, 2_490, 10_000);
     }
 
+    /// <summary>It has no descriptor then, and nobody counts one for it any more.</summary>
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task A_dial_that_was_given_up_while_its_name_was_looked_up_connects_to_nobody(EngineKind engine)
+    {
+        using var found = new ManualResetEventSlim();
+        int accepted = 0;
+        using Peer target = Peer.Serving(async socket =>
+        {
+            Interlocked.Increment(ref accepted);
+            await socket.SendAllAsync("served"u8.ToArray());
+        });
+        using RunningProxies bitflow = RunningProxies.One(
+            $"late.example:{target.Port}",
+            engine,
+            names: _ =>
+            {
+                found.Wait(Eventually.Patience);
+                return [IPAddress.Loopback];
+            });
+        Socket first = await bitflow.ConnectAsync();
+        first.Close(0);
+        Assert.Equal("client.dial.probe", (await bitflow.EndedAsync()).CloseReason.Value.ToString());
+
+        // One lookup serves both, in their order: who left would be connected first.
+        using Socket second = await bitflow.ConnectAsync();
+        await Eventually.IsTrueAsync(() => bitflow.OpenConnections == 1 && bitflow.Admitted == 2, "the second waits too");
+        found.Set();
+        Assert.Equal("served"u8.ToArray(), await second.ReadExactlyAsync(6));
+        Assert.Equal(1, accepted);
+    }
+
     /// <summary>The wait for the next attempt belongs to no attempt.</summary>
     [Theory]
     [MemberData(nameof(Engines))]
