@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Collections.Concurrent;
 using System.Net.Security;
 using System.Net.Sockets;
+using System.Runtime.Versioning;
 using System.Security.Authentication;
 using System.Text;
 using Bitflow.Tests.Fixtures;
@@ -169,6 +170,36 @@ public sealed class TargetCertificateTests
         Assert.InRange(refused, 1, 4);
         Assert.Equal(Enumerable.Repeat("GET / HTTP/1.0\r\n\r\n", 4), heard);
         Assert.Empty(bitflow.FailedAttempts);
+    }
+
+    /// <summary>A web server asks where a path wants to know (RFC 8446 section 4.6.2), once the request is there.</summary>
+    [Theory]
+    [InlineData(EngineKind.Linux)]
+    [InlineData(EngineKind.Managed)]
+    [SupportedOSPlatform("linux")]
+    public async Task A_target_may_ask_for_the_certificate_after_the_handshake(EngineKind engine)
+    {
+        string name = $"{Guid.NewGuid():N}.example";
+        IssuedCertificate shown = TestAuthority.Trusted.Issue(name);
+        IssuedCertificate client = TestAuthority.Trusted.Issue("client.example");
+        var context = SslStreamCertificateContext.Create(shown.Certificate, [.. shown.Chain], offline: true);
+        using Peer target = Peer.Serving(async socket =>
+        {
+            using var tls = new SslStream(new NetworkStream(socket));
+            await tls.AuthenticateAsServerAsync(new SslServerAuthenticationOptions
+            {
+                ServerCertificateContext = context,
+                EnabledSslProtocols = SslProtocols.Tls13,
+                RemoteCertificateValidationCallback = static (_, _, _, _) => true,
+            });
+            _ = await tls.ReadAsync(new byte[100]);
+            await tls.NegotiateClientCertificateAsync();
+            await tls.WriteAsync(Encoding.ASCII.GetBytes(tls.RemoteCertificate?.Subject ?? "nobody"));
+            await tls.ShutdownAsync();
+        });
+        using RunningProxies bitflow = RunningProxies.One(
+            target.Address, engine, targetKeys: $"tls_context: {{ server_name: {name}, certificates: [ {{ authority: '{TestAuthority.Trusted.RootFile}' }}, {client.Entry} ] }}\n");
+        Assert.Equal("CN=client.example", await AskAsync(bitflow));
     }
 
     /// <summary>Without a session that could be why there is nothing to be found out by a second dial, which might hide the reason of the first.</summary>
