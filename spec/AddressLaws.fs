@@ -90,7 +90,7 @@ let ``every form of an address that the page on configuration shows is read`` ()
           "unix:/run/x.sock", Address.UnixPath "/run/x.sock"
           "unix:@x//y", Address.UnixAbstract "x//y"
           "fd:3", Address.Descriptor 3
-          "fd:web", Address.NamedDescriptor "web" ],
+          "fd:web", Address.NamedDescriptor "web"; "fd:+", Address.NamedDescriptor "+" ],
         fun (text, address) -> Address.tryParse text = Ok address)
 
 [<Fact>]

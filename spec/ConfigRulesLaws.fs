@@ -167,6 +167,11 @@ let ``a target that is verified has a name to verify`` () =
             proxy (at ":1") (target address + ", tls_context: {}") "", (if hasHost then [] else [ "target.tls_context" ])
             proxy (at ":1") (target address + ", tls_context: {verify_mode: relaxed}") "", (if hasHost then [] else [ "target.tls_context" ])
             proxy (at ":1") (target address + ", tls_context: {server_name: x}") "", []
+            proxy (at ":1") (target address + ", tls_context: {server_name: '::1'}") "", []
+            proxy (at ":1") (target address + ", tls_context: {server_name: 10.0.0.2}") "", []
+            // Digits and dots alone are a mistyped address, which the TLS library would read in its own way.
+            for name in [ "1234"; "10.1"; "a..b"; "x:y" ] do
+                proxy (at ":1") (target address + $", tls_context: {{server_name: '{name}'}}") "", [ "target.tls_context.server_name" ]
             proxy (at ":1") (target address + ", tls_context: {verify_mode: none}") "", []
     ]
 

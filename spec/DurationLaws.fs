@@ -69,7 +69,7 @@ let ``an instant and a wait make the instant that lies that wait ahead`` () =
 [<Fact>]
 let ``durations are written with the units that they need and no others`` () =
     Law.HoldsFor(
-        [ 0L, "0s"; 90_000_000_000L, "1m30s"; 5_000_000_000L, "5s"; 250_000_000L, "250ms"; 1_500_000_000L, "1.5s"; 7L, "7ns"; -1_000_000_000L, "-1s" ],
+        [ 1_000_000L, "1ms"; 1_000L, "1us"; 0L, "0s"; 90_000_000_000L, "1m30s"; 5_000_000_000L, "5s"; 250_000_000L, "250ms"; 1_500_000_000L, "1.5s"; 7L, "7ns"; -1_000_000_000L, "-1s" ],
         fun (nanoseconds, text) -> string (Duration.OfNanoseconds nanoseconds) = text
     )
 
@@ -105,3 +105,11 @@ let ``a duration and an instant equal none but their like`` () =
     Law.Holds(fun (nanoseconds: int) ->
         let number = int64 nanoseconds
         not ((Duration.OfNanoseconds number).Equals(box (Instant number))) && not ((Instant number).Equals(box (Duration.OfNanoseconds number))))
+
+[<Fact>]
+let ``instants are before and after each other as their numbers are, for either language`` () =
+    Law.HoldsFor([ for a in -1L .. 1L do for b in -1L .. 1L -> a, b ], fun (a, b) ->
+        let x, y = Instant a, Instant b
+        compare x y = compare a b
+        && Instant.op_LessThan(x, y) = (a < b) && Instant.op_LessThanOrEqual(x, y) = (a <= b)
+        && Instant.op_GreaterThan(x, y) = (a > b) && Instant.op_GreaterThanOrEqual(x, y) = (a >= b))

@@ -76,6 +76,7 @@ let ``the exact name wins over the wildcard that covers it, and that over a targ
         [ "www.example.com", 2; "WWW.Example.COM.", 2; "mail.example.com", 1; "x.a.example.com", 3; "a.example.com", 1
           "x.y.example.com", 0; "example.com", 0; "1.2.3.4", 0; "other.org", 5; ".example.com", 0; "..example.com", 0 ],
         fun (text, index) -> best names text = ValueSome index)
+    Law.HoldsFor([ [ "*"; "*" ]; [ "a.example.com"; "a.example.com" ]; [ "*.example.com"; "*.example.com" ] ], fun twice -> best twice "a.example.com" = ValueSome 0)
 
 [<Fact>]
 let ``without a target for everyone, unknown names, literals and clients without a name match nothing`` () =

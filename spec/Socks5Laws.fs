@@ -137,6 +137,7 @@ let ``what a proxy gets wrong is told apart`` () =
 let ``every reply code is a refusal with words of its own, told by its first two bytes`` () =
     let words = [ for code in 1..255 -> SocksFault.describe (SocksFault.Refused(byte code)) ]
     Assert.Equal(255, (List.distinct words).Length)
+    Law.HoldsFor([ 1..9 ], fun code -> (words[code - 1].Contains "unassigned") = (code = 9))
     Law.HoldsFor([ 1..255 ], fun code -> fault None $"05 00 05 {code:x2}" = Error(SocksFault.Refused(byte code)))
 
 [<Fact>]

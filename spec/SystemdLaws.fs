@@ -115,6 +115,8 @@ let ``where it cannot be told which sockets were passed on, it is said why`` () 
 let ``of many inherited sockets that nothing asks for twenty are named and the others counted`` () =
     let said = UnaskedSockets.describe { Application = Sample.application; Proxies = [] } (read "4711" "1000" (String.Join(':', List.replicate 1000 "x")))
     Law.HoldsFor([ "fd:22 (x) and 980 more; " ], fun (end': string) -> said.Contains end' && not (said.Contains "fd:23"))
+    let twentyOne = UnaskedSockets.describe { Application = Sample.application; Proxies = [] } (read "4711" "21" (String.Join(':', List.replicate 21 "x")))
+    Law.HoldsFor([ "fd:22 (x) and 1 more; " ], fun (end': string) -> twentyOne.Contains end')
     let twenty = UnaskedSockets.describe { Application = Sample.application; Proxies = [] } (read "4711" "20" (String.Join(':', List.replicate 20 "x")))
     Law.HoldsFor([ "fd:22 (x); " ], fun (end': string) -> twenty.Contains end')
 
