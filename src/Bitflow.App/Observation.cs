@@ -97,9 +97,12 @@ internal sealed class Observation(ProgramLog log, ConnectionLogs.ConnectionLogs 
             return;
         if (_admin is not null)
             await _admin.DisposeAsync().ConfigureAwait(false);
-        _adminAddress = address;
+        _admin = null;
+        _adminAddress = null;
         _adminIsLoaded |= address is not null;
-        _admin = address is null ? null : await StartAdminAsync(opened, State, _store ??= new MetricStore()).ConfigureAwait(false);
+        if (address is not null)
+            _admin = await StartAdminAsync(opened, State, _store ??= new MetricStore()).ConfigureAwait(false);
+        _adminAddress = address;
         foreach (ListeningSocket socket in opened)
             log.AdminListening(socket.Local);
     }

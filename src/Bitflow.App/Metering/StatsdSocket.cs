@@ -92,7 +92,7 @@ internal sealed class StatsdSocket : IDisposable
             Resolution found = _lookup.IsCompletedSuccessfully ? _lookup.Result : new([], "");
             _lookup = null;
             if (found.Addresses.Count == 0 && _candidates.Length == 0)
-                Problem = $"its name does not resolve ({found.Failure})";
+                Problem = string.IsNullOrEmpty(found.Failure) ? "its name does not resolve" : $"its name does not resolve ({found.Failure})";
             _lookupDue = Environment.TickCount64 + (long)(found.Addresses.Count > 0 ? LookUpAgain : RetryLookup).TotalMilliseconds;
             EndPoint[] candidates = [.. found.Addresses.Select(address => new IPEndPoint(address, ((MetricsAddress.Udp)_address).port))];
             if (candidates.Length > 0 && !candidates.SequenceEqual(_candidates))

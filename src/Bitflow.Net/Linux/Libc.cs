@@ -156,10 +156,13 @@ internal static unsafe partial class Libc
 
     /// <summary>
     /// How many descriptors this process has open. Before Linux 6.2 it reads a directory (0.1 ms for 200 of them, 13 ms for 19,000), so not for each
-    /// connection; not even that is possible where none is free: then it is all of them.
+    /// connection; not even that is possible where none is free: then it is all of them. Elsewhere nobody says, nor what the limit is: none.
     /// </summary>
     public static int DescriptorsInUse()
     {
+        if (!OperatingSystem.IsLinux())
+            return 0;
+
         // The size of the directory, from Linux 6.2 on (proc(5)).
         if (Statx(AtFdcwd, "/proc/self/fd", AtSymlinkNofollow, StatxBasicStats, out StatxBuffer status) == 0 && status.Size != 0)
             return (int)status.Size;

@@ -13,6 +13,9 @@ internal static class TopTerminal
     private const string Home = "\e[H";
     private const string ClearBelow = "\e[J";
 
+    /// <summary>Nothing is painted over what stood there before.</summary>
+    private static readonly Lock Painting = new();
+
     public static void Enter() => AnsiConsole.Console.Write(new ControlCode(OtherScreen));
 
     public static void Leave() => AnsiConsole.Console.Write(new ControlCode(FirstScreen));
@@ -23,9 +26,12 @@ internal static class TopTerminal
             ? PosixSignalRegistration.Create(PosixSignal.SIGTSTP, static signal =>
             {
                 signal.Cancel = true;
-                Leave();
-                Libc.StopUntilContinued();
-                Enter();
+                lock (Painting)
+                {
+                    Leave();
+                    Libc.StopUntilContinued();
+                    Enter();
+                }
             })
             : null;
 
@@ -38,8 +44,12 @@ internal static class TopTerminal
         int width = Math.Max(Console.WindowWidth, 20);
         AnsiConsole.Profile.Width = width;
         AnsiConsole.Profile.Height = height;
-        AnsiConsole.Console.Write(new ControlCode(Home + ClearBelow));
-        // The last line stays free: a line break there would scroll.
-        AnsiConsole.Write(screen(width, height - 1));
+        lock (Painting)
+        {
+            AnsiConsole.Console.Write(new ControlCode(Home + ClearBelow));
+
+            // The last line stays free: a line break there would scroll.
+            AnsiConsole.Write(screen(width, height - 1));
+        }
     }
 }
