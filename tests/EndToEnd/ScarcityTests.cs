@@ -77,28 +77,10 @@ public sealed class ScarcityTests
     {
         const int Clients = 200;
         using Peer echo = Peer.Echo();
-        using BitflowProcess bitflow = await BitflowProcess.StartAsync(
-            $$"""
-            - name: web
-              listener: { address: '127.0.0.1:0', trusted_proxies: [ 127.0.0.1 ], handshake_timeout: 5m }
-              targets: [ { name: a, address: '{{echo.Address}}' } ]
-            """,
-            engine: engine,
-            launcher: ["prlimit", "--nofile=256:256"]);
+        using BitflowProcess bitflow = await WithHeadersAsync(echo, engine);
         Socket[] clients = await Task.WhenAll(Enumerable.Range(0, Clients).Select(_ => SocketWords.ConnectAsync(bitflow.EndPoint())));
         await bitflow.SaysAsync("descriptors are scarce");
-
-        // All speak at once, and are served as others leave.
-        await Task.WhenAll(clients.Select(async client =>
-        {
-            using (client)
-            {
-                await client.SendAllAsync("PROXY UNKNOWN\r\nx"u8.ToArray());
-                Assert.Single(await client.ReadExactlyAsync(1));
-            }
-        }));
-        Assert.DoesNotContain("out of descriptors", bitflow.Errors, StringComparison.Ordinal);
-        Assert.DoesNotContain(".dial.", bitflow.Errors, StringComparison.Ordinal);
+        await AllAreServedAsync(bitflow, clients);
         bitflow.Signal("TERM");
         Assert.Equal(0, await bitflow.ExitAsync());
     }
@@ -111,41 +93,27 @@ public sealed class ScarcityTests
     public async Task After_a_shortage_too_clients_that_wait_before_they_dial_leave_room_for_all_their_targets(string engine)
     {
         using Peer echo = Peer.Echo();
-        using BitflowProcess bitflow = await BitflowProcess.StartAsync(
-            $$"""
-            - name: web
-              listener: { address: '127.0.0.1:0', trusted_proxies: [ 127.0.0.1 ], handshake_timeout: 5m }
-              targets: [ { name: a, address: '{{echo.Address}}' } ]
-            """,
-            engine: engine,
-            launcher: ["prlimit", "--nofile=256:256"]);
+        using BitflowProcess bitflow = await WithHeadersAsync(echo, engine);
 
-        // One after the other, so that the first have the low numbers.
+        // One after the other, so that the first have the low numbers; the last may have to wait.
         var early = new List<Socket>();
-        while (!bitflow.Errors.Contains("descriptors are scarce", StringComparison.Ordinal))
+        Task scarce = bitflow.SaysAsync("descriptors are scarce");
+        while (!scarce.IsCompleted)
         {
             Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint());
             await client.SendAllAsync("PROXY UNKNOWN\r\nx"u8.ToArray());
-            Assert.Single(await client.ReadExactlyAsync(1));
             early.Add(client);
+            await Task.WhenAny(client.ReadExactlyAsync(1), scarce);
         }
 
+        await scarce;
         foreach (Socket client in early[..(early.Count * 2 / 3)])
             client.Dispose();
         await bitflow.SaysAsync("descriptors are free again");
 
         Socket[] silent = await Task.WhenAll(Enumerable.Range(0, 100).Select(_ => SocketWords.ConnectAsync(bitflow.EndPoint())));
         await Eventually.IsTrueAsync(() => bitflow.Errors.Split("descriptors are scarce").Length > 2, "they are more than there are descriptors for");
-        await Task.WhenAll(silent.Select(async client =>
-        {
-            using (client)
-            {
-                await client.SendAllAsync("PROXY UNKNOWN\r\nx"u8.ToArray());
-                Assert.Single(await client.ReadExactlyAsync(1));
-            }
-        }));
-        Assert.DoesNotContain("out of descriptors", bitflow.Errors, StringComparison.Ordinal);
-        Assert.DoesNotContain(".dial.", bitflow.Errors, StringComparison.Ordinal);
+        await AllAreServedAsync(bitflow, silent);
         foreach (Socket client in early)
             client.Dispose();
         bitflow.Signal("TERM");
@@ -180,6 +148,32 @@ public sealed class ScarcityTests
         Assert.DoesNotContain(".dial.", bitflow.Errors, StringComparison.Ordinal);
         bitflow.Signal("TERM");
         Assert.Equal(0, await bitflow.ExitAsync());
+    }
+
+    /// <summary>Whose clients say who they are before they are dialled for.</summary>
+    private static Task<BitflowProcess> WithHeadersAsync(Peer echo, string engine) =>
+        BitflowProcess.StartAsync(
+            $$"""
+            - name: web
+              listener: { address: '127.0.0.1:0', trusted_proxies: [ 127.0.0.1 ], handshake_timeout: 5m }
+              targets: [ { name: a, address: '{{echo.Address}}' } ]
+            """,
+            engine: engine,
+            launcher: ["prlimit", "--nofile=256:256"]);
+
+    /// <summary>All speak at once, and are served as others leave.</summary>
+    private static async Task AllAreServedAsync(BitflowProcess bitflow, Socket[] clients)
+    {
+        await Task.WhenAll(clients.Select(async client =>
+        {
+            using (client)
+            {
+                await client.SendAllAsync("PROXY UNKNOWN\r\nx"u8.ToArray());
+                Assert.Single(await client.ReadExactlyAsync(1));
+            }
+        }));
+        Assert.DoesNotContain("out of descriptors", bitflow.Errors, StringComparison.Ordinal);
+        Assert.DoesNotContain(".dial.", bitflow.Errors, StringComparison.Ordinal);
     }
 
     private static readonly string[] AdminPaths = ["/healthz", "/readyz", "/metrics", "/proxies", "/connections", "/"];
