@@ -84,6 +84,8 @@ let ``a case that is not as expected says what came instead, or which proxy it m
         [ two, "cases:\n  - {client: 10.1.2.3, expect: {target: a}}\n", "several proxies"
           two, "cases:\n  - {client: 10.1.2.3, proxy: z, expect: {target: a}}\n", "no proxy z"
           [ Sample.proxy "p" ], "cases:\n  - {client: 10.1.2.3, expect: {certificate: x.pem}}\n", "expected certificate x.pem, got none"
+          [ Sample.proxy "p" ], "cases:\n  - {client: 10.1.2.3, expect: {refused: yes}}\n", "expected refusal for any reason, got relayed to "
+          [ Sample.proxy "p" ], "cases:\n  - {client: 10.1.2.3, expect: {refused: limit}}\n", "expected refusal limit, got relayed to "
           [ atSix ], "cases:\n  - {client: 10.1.2.3, expect: {target: a}}\n", "no connection leads from client 10.1.2.3:50000 to the listener's [::1]:80" ],
         fun (proxies, text, words) -> (failures proxies text).Contains words
     )
@@ -93,7 +95,7 @@ let ``a certificate is expected by its path or by its file's name alone`` () =
     let tls = { Sample.listenerTls with Certificates = [ { Certificate = "tls/a.pem"; Key = "tls/a.key"; Authority = "" } ] }
     let proxy = { Sample.proxy "p" with Listener = { Sample.listener with Tls = Some tls } }
     Law.HoldsFor(
-        [ "tls/a.pem", true; "a.pem", true; "pem", false; "b.pem", false; "tls/b.pem", false ],
+        [ "tls/a.pem", true; "./tls//a.pem", true; "a.pem", true; "pem", false; "b.pem", false; "tls/b.pem", false ],
         fun (certificate, holds) -> run proxy (caseFor proxy "10.1.2.3" $"certificate: {certificate}") = holds)
 
 [<Fact>]

@@ -46,7 +46,7 @@ internal static class Program
             Command.Diff diff => DiffCommand.Run(diff.before, diff.after),
             Command.Test test => TestCommand.Run(test.path),
             Command.Top top => await TopCommand.RunAsync(top.admin).ConfigureAwait(false),
-            Command.Inspect inspect => InspectCommand.Run(inspect.what, inspect.input),
+            Command.Inspect inspect => InspectCommand.Run(inspect.subject, inspect.input),
             Command.Echo echo => await EchoCommand.RunAsync(echo.addresses).ConfigureAwait(false),
             { IsSchema: true } => Print(ConfigSchema.JsonSchema),
             { IsVersion: true } => Print($"bitflow {ProductVersion.Text}"),

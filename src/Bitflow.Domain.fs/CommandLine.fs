@@ -19,6 +19,12 @@ type ExplainRequest =
       Ticket: int64
       AsJson: bool }
 
+/// What captured bytes are taken for.
+[<RequireQualifiedAccess>]
+type InspectSubject =
+    | Hello
+    | ProxyHeader
+
 /// What the program was asked to do.
 [<RequireQualifiedAccess; NoComparison>]
 type Command =
@@ -30,8 +36,8 @@ type Command =
     | Diff of before: string * after: string
     /// Run a file of cases.
     | Test of path: string
-    /// `hello` or `proxy-header`, and a file or hexadecimal text.
-    | Inspect of what: string * input: string
+    /// A file, or hexadecimal text.
+    | Inspect of subject: InspectSubject * input: string
     /// Watch a running Bitflow through its admin server.
     | Top of admin: Address
     /// Listen, and send back what comes.
@@ -191,7 +197,8 @@ module CommandLine =
 
     let private inspect (words: string list) : Result<Command, string> =
         match words with
-        | ("hello" | "proxy-header" as what) :: (_ :: _ as input) -> Ok(Command.Inspect(what, String.concat " " input))
+        | "hello" :: (_ :: _ as input) -> Ok(Command.Inspect(InspectSubject.Hello, String.concat " " input))
+        | "proxy-header" :: (_ :: _ as input) -> Ok(Command.Inspect(InspectSubject.ProxyHeader, String.concat " " input))
         | _ -> Error "write: bitflow inspect hello FILE, or bitflow inspect proxy-header FILE; hexadecimal text may stand for the file"
 
     let private top (words: string list) : Result<Command, string> =

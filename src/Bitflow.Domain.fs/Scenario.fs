@@ -42,7 +42,10 @@ module Scenario =
         let target = if life.IsOver then None else Some proxy.Targets[life.LastTarget.Value].Name
         let isRefused wanted =
             match life.CloseReason with
-            | ValueSome reason -> wanted = ScenarioFile.anyReason || CloseReason.isNamed wanted (string reason)
+            | ValueSome reason ->
+                (match wanted with
+                 | ExpectedRefusal.ForAnyReason -> true
+                 | ExpectedRefusal.For words -> CloseReason.isNamed words (string reason))
             | ValueNone -> false
         let certificate =
             match forecast.Hello, proxy.Listener.Tls with

@@ -3,11 +3,22 @@ namespace Bitflow.Domain
 open System
 open System.Collections.Generic
 
+/// That a client is refused, and why.
+[<RequireQualifiedAccess>]
+type ExpectedRefusal =
+    | ForAnyReason
+    /// A close reason, or its last words.
+    | For of reason: string
+
+    override this.ToString() =
+        match this with
+        | ExpectedRefusal.ForAnyReason -> "for any reason"
+        | ExpectedRefusal.For reason -> reason
+
 /// What a case expects; what it does not say may be anything.
 type Expectation =
     { Target: string option
-      /// A close reason, its last words, or `ScenarioFile.anyReason`.
-      Refused: string option
+      Refused: ExpectedRefusal option
       /// The certificate's path as the configuration writes it, or its file name alone.
       Certificate: string option
       Attempts: int option }
@@ -108,18 +119,15 @@ module ScenarioFile =
     let private header (reader: Reader) entries : ProxyOrigin voption =
         reader.Read(entries, "header", ValueNone, "a client's address (and behind a comma the one that it connected to), \"local\" or \"unknown\"", DescribedClient.tryHeader >> ValueOption.map ValueSome)
 
-    /// What stands for whatever reason there is.
-    let anyReason = "true"
-
-    let private refusal (reader: Reader) (entries: YamlEntry array) : string option =
+    let private refusal (reader: Reader) (entries: YamlEntry array) : ExpectedRefusal option =
         match reader.Find(entries, "refused"), reader.Text(entries, "refused") with
-        | Some _, Some text when Kind.isTrue text -> Some anyReason
+        | Some _, Some text when Kind.isTrue text -> Some ExpectedRefusal.ForAnyReason
         | Some node, Some text ->
             let known = List.ofSeq (CloseReason.allTexts ())
             if not (List.exists (CloseReason.isNamed text) known) then
                 let hint = match Spelling.similar text known with ValueSome name -> $"; did you mean {name}?" | ValueNone -> ""
                 reader.Wrong(node.At, $"refused: \"{text}\" is no close reason, and not true for any; write bitflow.admission.refused, or refused, for example{hint}")
-            Some text
+            Some(ExpectedRefusal.For text)
         | _ -> None
 
     let private expectation (reader: Reader) (case: YamlNode) (entries: YamlEntry array) : Expectation =
@@ -134,7 +142,7 @@ module ScenarioFile =
             let read =
                 { Target = reader.Text(expected, "target")
                   Refused = refusal reader expected
-                  Certificate = reader.Text(expected, "certificate")
+                  Certificate = reader.Text(expected, "certificate") |> Option.map FilePath.withoutSpareSteps
                   Attempts = attempts }
             // A case that expects nothing would hold whatever happens.
             if expected |> Array.forall (fun entry -> not (reader.Says(expected, entry.Name))) then

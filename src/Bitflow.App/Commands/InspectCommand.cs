@@ -7,7 +7,7 @@ namespace Bitflow.App.Commands;
 /// <summary>`bitflow inspect`: what the program's own parsers see in captured bytes. Exit status 1 where they are not whole or not valid.</summary>
 internal static class InspectCommand
 {
-    public static int Run(string what, string input)
+    public static int Run(InspectSubject subject, string input)
     {
         if (Bytes(input, out string problem) is not { } bytes)
         {
@@ -15,7 +15,7 @@ internal static class InspectCommand
             return ExitStatus.Unusable;
         }
 
-        (string seen, bool isWhole) = what == "hello" ? Inspect.Hello(bytes) : Inspect.ProxyHeader(bytes);
+        (string seen, bool isWhole) = subject.IsHello ? Inspect.Hello(bytes) : Inspect.ProxyHeader(bytes);
         Screen.Write(seen);
         return isWhole ? ExitStatus.Done : ExitStatus.Failed;
     }
