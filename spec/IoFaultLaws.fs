@@ -25,3 +25,9 @@ let ``the two engines judge the kernel's answers alike`` () =
           System.Net.Sockets.SocketError.MessageSize, 90; System.Net.Sockets.SocketError.ProtocolNotSupported, 93 ],
         fun (platform, errno) -> IoFaults.ofSocketError platform = IoFaults.ofErrno errno && (errno = 0) = (IoFaults.ofErrno errno = IoFault.None)
     )
+
+[<Fact>]
+let ``a full backlog is a Unix listener's alone: the same answer for TCP is a want of local ports, of which no peer is to blame`` () =
+    Law.HoldsFor([ for fault in System.Enum.GetValues<IoFault>() do for isUnix in [ true; false ] -> fault, isUnix ], fun (fault, isUnix) ->
+        let judged = IoFaults.ofConnect isUnix fault
+        if fault = IoFault.BacklogFull && not isUnix then judged = IoFault.NoLocalAddress && IoFaults.isWant judged else judged = fault)

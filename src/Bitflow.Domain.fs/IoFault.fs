@@ -126,6 +126,11 @@ module IoFaults =
         | Errno.EPROTOTYPE -> IoFault.NoStreamSocket
         | errno -> other errno
 
+    /// What a call to connect is told: EAGAIN is a full backlog of a Unix listener, and for TCP that no local port is free (connect(2)).
+    [<CompiledName "OfConnect">]
+    let ofConnect (isUnix: bool) (fault: IoFault) =
+        if fault = IoFault.BacklogFull && not isUnix then IoFault.NoLocalAddress else fault
+
     /// In plain words, to stand behind "the target 10.0.0.1:80".
     [<CompiledName "Describe">]
     let describe (fault: IoFault) =

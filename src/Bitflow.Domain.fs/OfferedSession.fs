@@ -7,7 +7,7 @@ module OfferedSession =
     /// target that can do nothing with one should ignore it (RFC 8446 section 4.2.11), but may answer with an alert, or end or reset the connection without a word. Not where
     /// the certificate that is why is known to be what the target shows now, nor where it could not be reached: neither would be any better without.
     [<CompiledName "MayBeWhy">]
-    let mayBeWhy (offered: bool) (isShownNow: bool) (beneath: IoFault) : bool = 
+    let mayBeWhy (offered: bool) (isShownNow: bool) (beneath: IoFault) : bool =
         let isTheTargets =
             match beneath with
             | IoFault.None

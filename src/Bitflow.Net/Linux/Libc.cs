@@ -155,7 +155,7 @@ internal static unsafe partial class Libc
         OperatingSystem.IsLinux() && GetRlimit(RlimitNofile, out Rlimit limit) == 0 && limit.Soft <= long.MaxValue ? (long)limit.Soft : long.MaxValue;
 
     /// <summary>
-    /// How many descriptors this process has open. Before Linux 6.2 it reads a directory (0.1 ms for 200 of them, 13 ms for 19,000), so not for each
+    /// How many descriptors this process has open. Before Linux 6.2 it reads a directory, milliseconds for thousands of them, so not for each
     /// connection; not even that is possible where none is free: then it is all of them. Elsewhere nobody says, nor what the limit is: none.
     /// </summary>
     public static int DescriptorsInUse()

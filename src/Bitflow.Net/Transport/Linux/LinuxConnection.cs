@@ -182,9 +182,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
         if (answer is not (0 or -Errno.EINPROGRESS))
         {
             Close();
-
-            // On TCP, EAGAIN means that no local port is free.
-            return new(answer == -Errno.EAGAIN && _family != Libc.FamilyUnix ? IoFault.NoLocalAddress : IoFaults.OfErrno(-answer));
+            return new(IoFaults.OfConnect(_family == Libc.FamilyUnix, IoFaults.OfErrno(-answer)));
         }
 
         _watchesWritable = answer != 0;

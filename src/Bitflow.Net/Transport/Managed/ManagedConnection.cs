@@ -77,22 +77,16 @@ internal sealed class ManagedConnection : Connection
         {
             fault = _socket.ConnectAsync(_send) ? await _send.PendingFault.ConfigureAwait(false) : IoFaults.OfSocketError(_send.SocketError);
         }
-        catch (ObjectDisposedException)
-        {
-            fault = IoFault.Aborted;
-        }
         catch (SocketException e)
         {
             fault = IoFaults.OfSocketError(e.SocketErrorCode);
         }
-        catch (OutOfMemoryException)
+        catch (Exception e) when (IsRefusal(e, out IoFault refusal))
         {
-            fault = IoFault.NoWatches;
+            fault = refusal;
         }
 
-        // EAGAIN (connect(2)): of a Unix listener it says that its backlog is full.
-        if (fault == IoFault.BacklogFull && remote.AddressFamily != AddressFamily.Unix)
-            fault = IoFault.NoLocalAddress;
+        fault = IoFaults.OfConnect(remote.AddressFamily == AddressFamily.Unix, fault);
         if (fault == IoFault.Reset && !IsClosed)
         {
             // It was accepted and reset before we looked: what it sent first is there to be received, and then the reset.
