@@ -108,9 +108,6 @@ module Errno =
     let EHOSTUNREACH = 113
 
     [<Literal>]
-    let EALREADY = 114
-
-    [<Literal>]
     let EINPROGRESS = 115
 
     [<Literal>]

@@ -159,6 +159,7 @@ public sealed class DrainTests
         await client.ConnectAsync(bitflow.EndPoint());
         using Socket target = await peer.AcceptAsync();
         await target.SendAllAsync(new byte[30_000]);
+        _ = await client.ReadExactlyAsync(1);
         int relaying = Sockets();
         target.Reset();
         await Eventually.IsTrueAsync(() => Sockets() < relaying, "the target's side is closed");

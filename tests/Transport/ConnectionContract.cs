@@ -145,6 +145,44 @@ public abstract class ConnectionContract : IDisposable
 
     [Theory]
     [MemberData(nameof(TcpFamilies))]
+    public async Task Bytes_before_a_reset_that_came_while_it_connected_are_received(Family family)
+    {
+        using Socket listener = Wire.NewSocket(family);
+        listener.Bind(new IPEndPoint(family == Family.Tcp4 ? IPAddress.Loopback : IPAddress.IPv6Loopback, 0));
+        listener.Listen(8);
+        byte[] words = Wire.Pattern(10_000, 1);
+
+        // On a thread that waits in accept: it comes between the engine's calls often.
+        const int Rounds = 300;
+        Task serving = Task.Factory.StartNew(
+            () =>
+            {
+                for (int round = 0; round < Rounds; round++)
+                {
+                    using Socket peer = listener.Accept();
+                    peer.Send(words);
+                    peer.LingerState = new LingerOption(true, 0);
+                }
+            },
+            TaskCreationOptions.LongRunning);
+        for (int round = 0; round < Rounds; round++)
+        {
+            IoFault fault = await _engine.Loops[0].ConnectAsync(listener.LocalEndPoint!, Wire.NoSettings, out Connection connection).AsTask().WaitAsync(Wire.Patience);
+            Assert.Equal(IoFault.None, fault);
+            using var wire = new Wire(connection, Wire.NewSocket(family));
+            (byte[] received, IoFault ending) = await wire.ReceiveAll();
+            Assert.Equal(IoFault.Reset, ending);
+
+            // The platform's engine may lose them; the kernel does not.
+            if (_engine is LinuxEngine)
+                Assert.Equal(words, received);
+        }
+
+        await serving.WaitAsync(Wire.Patience);
+    }
+
+    [Theory]
+    [MemberData(nameof(TcpFamilies))]
     public async Task A_reset_that_a_send_or_a_look_found_first_is_still_a_reset_to_the_receiver(Family family)
     {
         using Wire wire = await Wire.ConnectedAsync(_engine, family);

@@ -202,26 +202,16 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
     }
 
     /// <summary>
-    /// On loopback the handshake is over when connect returns, although it answers that it has begun: asked again, it tells, and an event and
-    /// mostly a turn of the loop are saved.
+    /// On loopback the handshake is over when connect returns, although it answers that it has begun: the socket has its peer then, and an event
+    /// and mostly a turn of the loop are saved. Connect is not asked again: where the target has reset meanwhile, it would throw away what came first.
     /// </summary>
     private int Connect(ReadOnlySpan<byte> address)
     {
         int answer = Libc.Connect(_descriptor, address);
         if (answer != -Errno.EINPROGRESS || _target is not IPEndPoint { Address: var ip } || !IPAddress.IsLoopback(ip))
             return answer;
-        answer = Libc.Connect(_descriptor, address);
-        switch (answer)
-        {
-            case -Errno.EALREADY:
-                return -Errno.EINPROGRESS;
-            case -Errno.ECONNRESET:
-                // Accepted, and reset before we looked: what it sent first is there to be received, and then the reset.
-                NoteFault(-answer);
-                return 0;
-            default:
-                return answer;
-        }
+        Span<byte> peer = stackalloc byte[SocketAddresses.MaxBytes];
+        return Libc.RemoteAddress(_descriptor, peer) < 0 ? answer : 0;
     }
 
     public override ValueTask<IoFault> EndAsync()
