@@ -58,26 +58,3 @@ let ``a plan over very many attempts is read without running out of stack`` () =
     Law.HoldsFor([ 300 ], fun count ->
         let targets = Array.init count (fun i -> { Sample.target $"t{i}" with ConnectAttempts = 1_000 })
         Seq.length (DialPlan.schedule targets [| 0 .. count - 1 |]) = count * 1_000)
-
-[<Fact>]
-let ``several addresses share what is left equally, at least two seconds each while that much is left, the last taking the rest`` () =
-    Law.Holds(fun (left: Duration) (n: int) ->
-        let n = 1 + abs (n % 9)
-        let share = (DialPlan.addressShare left n).TotalNanoseconds
-        let leftNanoseconds = left.TotalNanoseconds
-        if n = 1 then share = leftNanoseconds
-        elif leftNanoseconds <= 0L then share = 0L
-        else
-            share <= leftNanoseconds
-            && share >= leftNanoseconds / int64 n
-            && (share >= 2_000_000_000L || share = leftNanoseconds)
-            && (share = leftNanoseconds / int64 n || share = min 2_000_000_000L leftNanoseconds))
-
-[<Fact>]
-let ``shares of an attempt never add up to more than the attempt`` () =
-    Law.Holds(fun (left: Duration) (n: int) ->
-        let n = 1 + abs (n % 9)
-        let mutable rest = max 0L left.TotalNanoseconds
-        for k in n .. -1 .. 1 do
-            rest <- rest - (DialPlan.addressShare (Duration.OfNanoseconds rest) k).TotalNanoseconds
-        rest = 0L)

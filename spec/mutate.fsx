@@ -84,6 +84,7 @@ let modules =
       "DialWait", [ "DialFaultLaws"; "MessageLaws" ]
       "DialFault", [ "DialFaultLaws" ]
       "DialPlan", [ "DialLaws"; "LifeLaws" ]
+      "DialWay", [ "DialWayLaws" ]
       "AddressChoice", [ "DialRouteLaws" ]
       "DialRoute", [ "DialRouteLaws" ]
       "Admission", [ "AdmissionLaws" ]
@@ -216,7 +217,9 @@ let byHand =
       "DialPlan", "Attempt = 1; Begun = 1 }", "Attempt = 0; Begun = 1 }"
       "DialPlan", "let attempt = plan.Attempt + 1", "let attempt = plan.Attempt + 2"
       "DialPlan", "Place = plan.Place + 1; Attempt = 1", "Place = plan.Place + 1; Attempt = plan.Attempt"
-      "DialPlan", "max least (left.TotalNanoseconds / int64 addressesLeft)", "min least (left.TotalNanoseconds / int64 addressesLeft)"
+      "DialWay", "max least (left.TotalNanoseconds / int64 way.Left)", "min least (left.TotalNanoseconds / int64 way.Left)"
+      "DialWay", "way.IsDestinationAtFault || DialFault.anotherAddressMayDo fault", "DialFault.anotherAddressMayDo fault"
+      "DialWay", "Destination = way.Destination + 1; IsDestinationAtFault = false", "Destination = way.Destination + 1; IsDestinationAtFault = true"
       "Admission", "limit <= 0 || openNow < limit", "limit <= 0 || openNow <= limit"
       "Admission", "listener.AuthorizedSources.IsEmpty", "not listener.AuthorizedSources.IsEmpty"
       "Admission", "listener.TrustedProxies.Contains address", "listener.AuthorizedSources.Contains address"

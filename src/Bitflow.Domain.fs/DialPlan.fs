@@ -55,15 +55,3 @@ module DialPlan =
             let attempt (total: Duration) k = total + Backoff.before target.ConnectBackoff k + timeout
             Seq.fold attempt total (seq { 1 .. target.ConnectAttempts })
         Array.fold add Duration.Zero order
-
-    /// The share of an attempt's remaining time that goes to one of several addresses of a name: equal parts, at least
-    /// two seconds where that much is left, and all of the rest for the last.
-    [<CompiledName "AddressShare">]
-    let addressShare (left: Duration) (addressesLeft: int) : Duration =
-        if addressesLeft <= 1 then
-            left
-        elif not left.IsPositive then
-            Duration.Zero
-        else
-            let least = min 2_000_000_000L left.TotalNanoseconds
-            Duration.OfNanoseconds(max least (left.TotalNanoseconds / int64 addressesLeft))

@@ -144,41 +144,30 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
     {
         if (hop.Fault is { } unresolved)
             return new(DialOutcome.Failed(unresolved));
-        return destinations.Length == 1 && hop.Addresses is not { Count: > 1 }
-            ? TryAsync(route, HopAt(route, hop, 0), destinations[0])
-            : TryInSharesAsync(route, hop, destinations);
+        DialWay way = DialWayModule.First(hop.Addresses?.Count ?? 1, destinations.Length);
+        return way.Left == 1
+            ? TryAsync(route, HopAt(route, hop, way.Hop), destinations[way.Destination])
+            : TryInSharesAsync(route, hop, destinations, way);
     }
 
-    private async ValueTask<DialOutcome> TryInSharesAsync(DialRoute route, Lookup hop, SocksDestination?[] destinations)
+    private async ValueTask<DialOutcome> TryInSharesAsync(DialRoute route, Lookup hop, SocksDestination?[] destinations, DialWay way)
     {
-        DialOutcome outcome = default;
-        int hops = hop.Addresses?.Count ?? 1;
-        for (int i = 0; i < destinations.Length; i++)
+        while (true)
         {
-            // A connection an address: a proxy that has said no closes (RFC 1928, section 6).
-            for (int k = 0; k < hops; k++)
-            {
-                BeginShare(((destinations.Length - i) * hops) - k);
-                outcome = EndShare(await TryAsync(route, HopAt(route, hop, k), destinations[i]).ConfigureAwait(false));
-                if (outcome.Fault is not { } fault)
-                    return outcome;
-                if (!DialFaultModule.AnotherHopMayDo(fault))
-                    break;
-            }
-
-            if (!DialFaultModule.AnotherAddressMayDo(outcome.Fault!))
+            BeginShare(way);
+            DialOutcome outcome = EndShare(await TryAsync(route, HopAt(route, hop, way.Hop), destinations[way.Destination]).ConfigureAwait(false));
+            if (outcome.Fault is not { } fault || DialWayModule.Next(way, fault) is not { IsSome: true } next)
                 return outcome;
+            way = next.Value;
         }
-
-        return outcome;
     }
 
-    /// <summary>From now on an address has its part of the time for all of its way: an address that accepts and then hangs leaves the others theirs.</summary>
-    private void BeginShare(int addressesLeft)
+    /// <summary>From now on a way has its part of the time for all of it: an address that accepts and then hangs leaves the others theirs.</summary>
+    private void BeginShare(DialWay way)
     {
-        if (deadline.IsNever || addressesLeft == 1)
+        if (deadline.IsNever || way.Left == 1)
             return;
-        Instant end = loop.Now + DialPlanModule.AddressShare(deadline - loop.Now, addressesLeft);
+        Instant end = loop.Now + DialWayModule.Share(deadline - loop.Now, way);
         lock (_gate)
             _shareEnd = end;
         loop.Arm(this, end);
