@@ -17,8 +17,8 @@ let ``a client of the other family is explained to pass a literal target by, att
           text "::1", "at 0s (at the latest 0s): six, attempt 1 of 1", true
           text "::1", "place 2 in the file; it", false
           text "127.0.0.1", "result: relayed to four (127.0.0.1:20100), with attempt 1 at 0s", true
-          json "::1", "\"noRoute\": \"has no usable address: its address is IPv4", true
-          json "127.0.0.1", "\"noRoute\": \"has no usable address: its address is IPv6", true
+          json "::1", "\"no_route\": \"has no usable address: its address is IPv4", true
+          json "127.0.0.1", "\"no_route\": \"has no usable address: its address is IPv6", true
           ended, "result: target.dial.unresolved", true ],
         fun (explained, words, isSaid) -> explained.Contains words = isSaid
     )
@@ -121,7 +121,7 @@ let ``the header of a peer that is not trusted is its own bytes: no hello where 
             let header = if header = "" then ValueNone else DescribedClient.tryHeader header
             let question = question { describe (Sample.ip peer) ValueNone 0 0L with Header = header } []
             (Explain.text (Rules p) (tlsOf p) question).Contains words = isSaid
-            && (Explain.json (Rules p) (tlsOf p) question).Contains "\"headerRead\": false" = (Explain.text (Rules p) (tlsOf p) question).Contains "not read"
+            && (Explain.json (Rules p) (tlsOf p) question).Contains "\"header_read\": false" = (Explain.text (Rules p) (tlsOf p) question).Contains "not read"
     )
 
 [<Fact>]
@@ -189,7 +189,7 @@ let ``the header that is shown behind a trusted proxy has the addresses of its o
         fun (p, peer, local, header, words, isExample) ->
             let client = client peer local header
             let json = Explain.json (Rules p) ValueNone (question client [])
-            (text p client).Contains words && (text p client).Contains example = isExample && json.Contains "\"destinationIsExample\": true" = isExample)
+            (text p client).Contains words && (text p client).Contains example = isExample && json.Contains "\"destination_is_example\": true" = isExample)
 
 [<Fact>]
 let ``where a client connects to every address of a listener, the header that is shown has one as an example, and says so`` () =
@@ -200,7 +200,7 @@ let ``where a client connects to every address of a listener, the header that is
         fun (peer, local, isExample) ->
             let asked = question { describe (Sample.ip peer) ValueNone 0 0L with Local = Sample.ip local } []
             (Explain.text (Rules p) ValueNone asked).Contains example = isExample
-            && (Explain.json (Rules p) ValueNone asked).Contains "\"destinationIsExample\": true" = isExample)
+            && (Explain.json (Rules p) ValueNone asked).Contains "\"destination_is_example\": true" = isExample)
 
 [<Fact>]
 let ``a client does not come from one family to an address of the other`` () =

@@ -55,13 +55,13 @@ module Explain =
               let ask = if lacksHeader then "; say with --header what it sends" else ""
               yield
                   part "PROXY header" $"must come first: {life.Peer} is a trusted proxy ({network}){ask}" [
-                      "trustedProxy", Json.Text network
+                      "trusted_proxy", Json.Text network
                   ]
           if Forecast.leavesHeaderUnread life question.Client then
               let but = if rules.ReadsHello then ", which are no hello" else ""
               yield
                   part "PROXY header" $"not read: {life.Peer} is no trusted proxy, and its header is taken for the client's own bytes{but}" [
-                      "headerRead", Json.Boolean false
+                      "header_read", Json.Boolean false
                   ]
           let verdict =
               if lacksHeader then $"not decided ({rule})"
@@ -76,30 +76,30 @@ module Explain =
     let private hello (rules: Rules) (question: Question) (forecast: Forecast) =
         let asked = match question.Client.ServerName with ValueSome name -> name.Text | ValueNone -> ""
         [ if rules.ReadsHello && not (Forecast.leavesHeaderUnread forecast.Life question.Client) then
-              yield part "server name" (if asked = "" then "none" else asked) [ "serverName", Json.Text asked ]
+              yield part "server name" (if asked = "" then "none" else asked) [ "server_name", Json.Text asked ]
           match forecast.Hello, rules.Proxy.Listener.Tls with
           | ValueSome(HelloAnswer.Serve(index, protocol)), Some tls ->
               let file = tls.Certificates[index].Certificate
               yield part "certificate" $"{file} (entry {index + 1} of {tls.Certificates.Length})" [ "certificate", Json.Text file ]
               match protocol with
-              | ValueSome protocol -> yield part "application protocol" (string protocol) [ "applicationProtocol", Json.Text(string protocol) ]
+              | ValueSome protocol -> yield part "application protocol" (string protocol) [ "application_protocol", Json.Text(string protocol) ]
               | ValueNone -> ()
               match tls.VerifyMode with
               | VerifyMode.None -> ()
               | VerifyMode.Relaxed ->
                   yield
                       part "client certificate" "asked for, and verified if one is given (verify_mode relaxed)" [
-                          "clientCertificate", Json.Text "optional"
+                          "client_certificate", Json.Text "optional"
                       ]
               | VerifyMode.Strict ->
                   yield
                       part "client certificate" "required (verify_mode strict); what follows is for a client with a valid one" [
-                          "clientCertificate", Json.Text "required"
+                          "client_certificate", Json.Text "required"
                       ]
           | ValueSome(HelloAnswer.Refuse(alert, reason)), _ ->
               yield
                   part "hello" $"refused with the alert {TlsAlert.describe alert}: {reason}" [
-                      "helloRefused", Json.Text reason
+                      "hello_refused", Json.Text reason
                   ]
           | _ -> () ]
 
@@ -140,7 +140,7 @@ module Explain =
                       "address", Json.Text(string target.Address)
                       "down", Json.Boolean down
                       "reason", Json.Text reason
-                      if noRoute <> "" then "noRoute", Json.Text noRoute
+                      if noRoute <> "" then "no_route", Json.Text noRoute
                   ] ]
         { Title = "targets"
           Text = "in this order"
@@ -162,9 +162,9 @@ module Explain =
                   Json.Object [
                       yield "target", Json.Text target.Name
                       yield "attempt", Json.Number(decimal attempt.Attempt)
-                      yield "earliestMs", ms attempt.At
+                      yield "earliest_ms", ms attempt.At
                       match lateAt index with
-                      | Some at -> yield "latestMs", ms at
+                      | Some at -> yield "latest_ms", ms at
                       | None -> ()
                   ] ]
         let rest = early.Length - shown.Length
@@ -175,7 +175,7 @@ module Explain =
             [ yield! List.map fst shown
               if rest > 0 then yield $"and {rest} more"
               yield $"then {ending}" ]
-          Json = [ "attempts", Json.Array(List.map snd shown); "attemptsInAll", Json.Number(decimal early.Length) ] }
+          Json = [ "attempts", Json.Array(List.map snd shown); "attempts_in_all", Json.Number(decimal early.Length) ] }
 
     /// What stands for the destination of a client's header that was not said: the listener's address, with the family of the source.
     let private exampleDestination (source: IPAddress) (local: Endpoint) =
@@ -233,11 +233,11 @@ module Explain =
                     if tls.IsSome && version = ProxyHeaderVersion.V2 then
                         yield "(with a cipher, version and certificate as an example: those of the handshake stand there)" ]
                 Json =
-                  [ "proxyHeader",
+                  [ "proxy_header",
                     Json.Object [
                         "hex", Json.Text hex
                         "text", Json.Text text
-                        if example.IsSome then "destinationIsExample", Json.Boolean true
+                        if example.IsSome then "destination_is_example", Json.Boolean true
                     ] ] } ]
 
     let private timeouts (rules: Rules) (life: Life) (order: int[]) =
@@ -257,7 +257,7 @@ module Explain =
         { Title = "timeouts"
           Text = "in force (none where nothing is said)"
           More = limits |> List.filter (fun (_, limit) -> limit.IsPositive) |> List.map (fun (key, limit) -> $"{key}: {time limit}")
-          Json = [ "timeoutsMs", Json.Object [ for key, limit in limits -> key, ms limit ] ] }
+          Json = [ "timeouts_ms", Json.Object [ for key, limit in limits -> key, ms limit ] ] }
 
     let private outcome (rules: Rules) (question: Question) (forecast: Forecast) =
         let allDown = set question.Down
@@ -272,7 +272,7 @@ module Explain =
             part "result" $"relayed to {target.Name} ({target.Address}), with attempt {attempts.Length} at {last.At}" [
                 "result", Json.Text "relayed"
                 "target", Json.Text target.Name
-                "dialAttempts", Json.Number(decimal attempts.Length)
+                "dial_attempts", Json.Number(decimal attempts.Length)
             ]
 
     let private parts (rules: Rules) (tls: ListenerTlsRules voption) (question: Question) =
