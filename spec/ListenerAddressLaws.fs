@@ -33,6 +33,8 @@ let ``a name overlaps with itself however it is written and with every address, 
           "localhost:80", "127.0.0.1:80", true
           "localhost:80", "0.0.0.0:80", true
           "LocalHost:80", "127.0.0.1:80", true
+          "localhost.:80", "127.0.0.1:80", true
+          "localhost.:80", "localhost:80", true
           "localhost:80", "127.0.0.2:80", false
           "localhost:80", "[::1]:80", false
           "tcp6:localhost:80", "127.0.0.1:80", false

@@ -43,7 +43,7 @@ module ListenerAddress =
     /// `localhost` is this machine's own address of either family (RFC 6761, section 6.3), and that of IPv4 where it is held to none.
     let private loopback family name =
         match family with
-        | _ when name <> "localhost" -> None
+        | _ when name <> "localhost" && name <> "localhost." -> None
         | TcpFamily.V6 -> Some IPAddress.IPv6Loopback
         | _ -> Some IPAddress.Loopback
 
