@@ -534,6 +534,19 @@ let ``before the relay a client that is seen to have failed has failed, and a ta
         && obj.ReferenceEquals(Life.advance dialling (at 1) (Event.SideFailed(Side.Target, fault, false)), dialling))
 
 [<Fact>]
+let ``a client that is reset behind its orderly end has ended, and one that failed otherwise has failed, whatever is waited for`` () =
+    let dialling = toDial (begin' (Sample.proxy "p") client) (at 0) ValueNone 0L
+    let waiting = toDial (begin' { Sample.proxy "p" with Targets = [ { Sample.target "t" with ConnectAttempts = 3; ConnectBackoff = Duration.OfSeconds 1L } ] } client) (at 0) ValueNone 0L
+    let waiting = Life.advance waiting (at 1) (Event.AttemptFailed(DialFault.Connect IoFault.Refused))
+    let said life = Life.advance life (at 2) Event.ClientSent
+    let lives = [ dialling; waiting; said dialling; said waiting; begin' (Sample.proxy "p") client ]
+    Law.HoldsFor([ for life in lives do for fault in System.Enum.GetValues<IoFault>() -> life, fault ], fun (life, fault) ->
+        let outcome (life: Life) = life.Stage, life.ClientHasEnded, life.IsOver, life.CloseReason
+        let seen = Life.advance life (at 3) (Event.SideFailed(Side.Client, fault, true))
+        let like = if RelayEvents.ofReceive fault = RelayEvent.Reset then Event.ClientEnded else Event.ClientFailed fault
+        outcome seen = outcome (Life.advance life (at 3) like))
+
+[<Fact>]
 let ``a connection whose policy draws no ticket has none`` () =
     Law.Holds(fun (SmallProxy p) (ticket: uint16) ->
         let life = toDial (begin' p client) (at 0) (ValueSome(Sample.serverName "a.example")) (int64 ticket)

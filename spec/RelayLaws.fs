@@ -29,10 +29,18 @@ let private scripts length =
 
 let private everyScript = lazy (scripts 5 |> Seq.toArray)
 
+/// Whether a side has refused something of the other's, newest first: a write towards it failed before the other had said everything.
+let rec private isRefused (side: Side) (history: (Side * RelayEvent) list) =
+    match history with
+    | [] -> false
+    | (who, RelayEvent.WriteFailed) :: before when who = side ->
+        isRefused side before || not (before |> List.exists (fun (who, what) -> who = Side.other side && (what = RelayEvent.Ended || what = RelayEvent.Truncated)))
+    | _ :: before -> isRefused side before
+
 /// The same rules told from the whole history instead of a state.
 let private naive (history: (Side * RelayEvent) list) (side: Side) (event: RelayEvent) =
     let other = Side.other side
-    let takesNothing s = List.contains (s, RelayEvent.WriteFailed) history
+    let takesNothing s = isRefused s history
     let hasEnded s =
         history |> List.exists (fun (who, what) -> who = s && (what = RelayEvent.Ended || what = RelayEvent.Truncated))
         && not (takesNothing (Side.other s))
@@ -55,7 +63,7 @@ let private naive (history: (Side * RelayEvent) list) (side: Side) (event: Relay
     | RelayEvent.Ended -> if takesNothing side then reset Cause.Reset else ends ()
     | _ ->
         if hasEnded side || takesNothing other then reset Cause.Reset
-        elif takesNothing side then Choice1Of2 RelayOrders.None
+        elif takesNothing side || hasEnded other then Choice1Of2 RelayOrders.None
         else Choice1Of2(if side = Side.Client then RelayOrders.StopTarget else RelayOrders.StopClient)
 
 [<Fact>]
@@ -86,13 +94,14 @@ let ``a relay goes as its rules say when they are read from the whole history`` 
         go RelayState.Start [] script)
 
 [<Fact>]
-let ``a relay ends in good order only when both sides ended and nothing failed on the way`` () =
+let ``a relay ends in good order only when both sides ended and neither refused anything of the other's`` () =
     Law.HoldsFor(everyScript.Value, fun script ->
         match play script with
         | _, Some(reason, Ending.Orderly, n) ->
             let seen = List.take n script
             reason.Cause = Cause.Ended
-            && (seen |> List.forall (fun (_, event) -> event = RelayEvent.Ended || event = RelayEvent.Truncated))
+            && (seen |> List.forall (fun (_, event) -> event = RelayEvent.Ended || event = RelayEvent.Truncated || event = RelayEvent.WriteFailed))
+            && (sides |> List.forall (fun side -> not (isRefused side (List.rev seen))))
             && (sides |> List.forall (fun side -> seen |> List.exists (fun (who, _) -> who = side)))
         | _ -> true)
 
@@ -108,11 +117,11 @@ let ``a reset, a truncation, a vanishing and a want of ours are passed on as a r
         | _ -> true)
 
 [<Fact>]
-let ``once a write towards a side has failed, the relay never ends in good order`` () =
+let ``once a side has refused something of the other's, the relay never ends in good order`` () =
     Law.HoldsFor(everyScript.Value, fun script ->
         match play script with
         | _, Some(_, ending, n) ->
-            ending <> Ending.Orderly || not (List.take n script |> List.exists (fun (_, event) -> event = RelayEvent.WriteFailed))
+            ending <> Ending.Orderly || not (sides |> List.exists (fun side -> isRefused side (List.rev (List.take n script))))
         | _ -> true)
 
 [<Fact>]
@@ -165,6 +174,13 @@ let ``the two sides are treated alike`` () =
         | _ -> false)
 
 [<Fact>]
+let ``a side that closed in order before the other's end could be passed on has ended in order`` () =
+    Law.HoldsFor(sides, fun side ->
+        match play [ Side.other side, RelayEvent.Ended; side, RelayEvent.WriteFailed; side, RelayEvent.Ended ] with
+        | _, Some({ Cause = Cause.Ended }, Ending.Orderly, 3) -> true
+        | _ -> false)
+
+[<Fact>]
 let ``what one side still says is read to its end after writing to it has failed`` () =
     Law.HoldsFor(sides, fun side ->
         match RelayLife.advance RelayState.Start side RelayEvent.WriteFailed with
@@ -188,6 +204,7 @@ let ``what the kernel says of a failed read is an end, a truncation, a broken pr
             | IoFault.NoTcp -> RelayEvent.Vanished
             | IoFault.NoMemory
             | IoFault.NoDescriptors
+            | IoFault.NoMachineDescriptors
             | IoFault.NoLocalAddress
             | IoFault.NoWatches -> RelayEvent.Starved
             | _ -> RelayEvent.Reset

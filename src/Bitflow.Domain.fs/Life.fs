@@ -88,6 +88,13 @@ module Life =
         | RelayEvent.Starved -> finish life Who.Bitflow life.Phase Cause.Exhausted Ending.ResetBoth
         | _ -> clientLeft life Cause.Reset
 
+    /// The client's stream is over, and nothing of it is lost: what is reset behind its orderly end is its receiving alone.
+    let private (|ClientIsThrough|_|) (event: Event) =
+        match event with
+        | Event.ClientEnded -> Some()
+        | Event.SideFailed(Side.Client, fault, true) when RelayEvents.ofReceive fault = RelayEvent.Reset -> Some()
+        | _ -> None
+
     let private handshakeDeadline (life: Life) =
         within life (Instant.limitFrom life.AcceptedAt life.Rules.Proxy.Listener.HandshakeTimeout)
 
@@ -210,12 +217,12 @@ module Life =
         | Step.Relay, Event.SideFailed(side, fault, behindItsEnd) -> sideFailed life now side fault behindItsEnd
         | Step.Relay, Event.ClockOver(side, cause) -> finish life (Side.who side) Phase.Relay cause Ending.ResetBoth
         | Step.Relay, _ -> life
-        | _, (Event.ClientFailed fault | Event.SideFailed(Side.Client, fault, _)) -> clientFailed life fault
         | _, Event.ClientSent -> if life.ClientHasSent then life else { life with ClientHasSent = true }
-        | (Step.ReadProxyHeader | Step.ReadHello | Step.Handshake), Event.ClientEnded -> clientLeft life Cause.Ended
+        | (Step.ReadProxyHeader | Step.ReadHello | Step.Handshake), ClientIsThrough -> clientLeft life Cause.Ended
         // No further wait for a client that left without a word; an attempt that runs may still finish.
-        | Step.Wait _, Event.ClientEnded when not life.ClientHasSent -> clientLeft life Cause.Ended
-        | _, Event.ClientEnded -> { life with ClientHasEnded = true }
+        | Step.Wait _, ClientIsThrough when not life.ClientHasSent -> clientLeft life Cause.Ended
+        | _, ClientIsThrough -> { life with ClientHasEnded = true }
+        | _, (Event.ClientFailed fault | Event.SideFailed(Side.Client, fault, _)) -> clientFailed life fault
         | Step.Admit, Event.Counted true -> afterAdmission { life with IsCounted = true } now
         | Step.Admit, Event.Counted false -> finish life Who.Bitflow Phase.Admission Cause.Limit Ending.ResetBoth
         | Step.ReadProxyHeader, Event.HeaderRead origin ->

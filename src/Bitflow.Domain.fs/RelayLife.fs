@@ -12,7 +12,7 @@ type RelayEvent =
     | Truncated = 2
     /// The kernel gave up on the side.
     | Vanished = 3
-    /// A write towards the side failed: it takes nothing more.
+    /// A write towards the side failed, or passing the other's end on: it takes nothing more.
     | WriteFailed = 4
     /// The side broke the TLS protocol, renegotiation among it; what it sent before has been handed on.
     | Broken = 5
@@ -121,7 +121,8 @@ module RelayLife =
             if flowFrom state side = Flow.Done || flowFrom state side = Flow.Broken then
                 // It has nothing more to say, or nobody to say it to, and takes nothing.
                 fail side Cause.Reset
-            elif flowFrom state other = Flow.Broken then
+            elif flowFrom state other <> Flow.Open then
+                // There was nothing more to hand to it: what it sent before it closed is read to the end, and the end is its own.
                 RelayStep.GoOn(state, RelayOrders.None)
             else
                 // A server may answer early and reset our upload: its answer is read to the end and delivered first.
