@@ -22,9 +22,14 @@ let ``where the scarcity is over, something may be accepted, and the next descri
         not (DescriptorBudget.isAmple limit inUse) || (DescriptorBudget.allowance limit inUse 1 > 0 && not (DescriptorBudget.isScarce limit inUse)))
 
 [<Fact>]
-let ``the scarcity is over once enough descriptors were closed`` () =
+let ``the scarcity is over once enough descriptors were closed, and four counts in a row have found it so`` () =
     Law.HoldsFor([ 64L; 256L; 1024L; 1_000_000L ], fun limit ->
-        DescriptorBudget.isAmple limit (int limit - 64) && not (DescriptorBudget.isAmple limit (int limit - 63)))
+        let enough, tooFew = int limit - 64, int limit - 63
+        let over counts = DescriptorBudget.isOver (List.fold (fun calm inUse -> DescriptorBudget.calm limit inUse calm) 0 counts)
+        over [ enough; enough; enough; enough ]
+        && over [ tooFew; enough; enough; enough; enough; enough ]
+        && not (over [ enough; enough; enough ])
+        && not (over [ enough; enough; enough; tooFew; enough ]))
 
 [<Fact>]
 let ``the admin server answers out of half of what accepting clients leaves, and leaves the other half`` () =

@@ -48,6 +48,12 @@ let ``a target is told of its certificate before its words, and of its words bef
         fun (fault, reason) -> string (DialFault.reason (DialFault.ofHandshake TlsVersion.Tls13 fault false "words")) = reason)
 
 [<Fact>]
+let ``a target that resets before it takes the PROXY header was not reached, unless it has said something first`` () =
+    Law.HoldsFor(System.Enum.GetValues<IoFault>(), fun fault ->
+        DialFault.ofAnnouncement fault false = (if fault = IoFault.None then ValueNone else ValueSome(DialFault.Exchange fault))
+        && DialFault.ofAnnouncement fault true = (if fault = IoFault.Reset then ValueNone else DialFault.ofAnnouncement fault false))
+
+[<Fact>]
 let ``a target whose versions of TLS do not meet min_version is told with the setting that lets it in, and no other is`` () =
     Law.HoldsFor(
         [ TlsVersion.Tls13, "error:0A00042E:SSL routines::tlsv1 alert protocol version", true
@@ -94,7 +100,8 @@ let ``a dial that failed says in the log whose fault it was, and why`` () =
           DialFault.Connect(IoFaults.ofErrno 20), "target.dial.refused" // ENOTDIR
           DialFault.Connect(IoFaults.ofErrno 40), "target.dial.refused" // ELOOP
           DialFault.Connect IoFault.TimedOut, "target.dial.vanished"
-          DialFault.Connect IoFault.NoDescriptors, "bitflow.dial.exhausted"
+          DialFault.Connect(IoFaults.ofErrno 24), "bitflow.dial.exhausted" // EMFILE
+          DialFault.Connect(IoFaults.ofErrno 23), "bitflow.dial.exhausted" // ENFILE
           DialFault.Connect IoFault.NoLocalAddress, "bitflow.dial.exhausted"
           DialFault.Connect(IoFaults.ofErrno 28), "bitflow.dial.exhausted" // ENOSPC: fs.epoll.max_user_watches
           DialFault.Connect IoFault.Aborted, "bitflow.dial.fault"
@@ -126,3 +133,9 @@ let ``a socket that takes no streams is a refusal, by errno and by the platform'
     Law.HoldsFor(
         [ IoFaults.ofErrno 91; IoFaults.ofSocketError System.Net.Sockets.SocketError.ProtocolType ],
         fun fault -> string (DialFault.reason (DialFault.Connect fault)) = "target.dial.refused" && IoFaults.describe fault = "is no stream socket")
+
+[<Fact>]
+let ``who is out of descriptors is told apart, for the limit to raise is another`` () =
+    Law.HoldsFor([ 24, "this process is out of descriptors"; 23, "the machine is out of descriptors (fs.file-max)" ], fun (errno, words) ->
+        let fault = IoFaults.ofErrno errno
+        IoFaults.isWant fault && IoFaults.reason fault = words && (IoFaults.describe fault).EndsWith words)

@@ -34,3 +34,9 @@ let ``what only grows, and nothing else, is called total for Prometheus`` () =
 [<Fact>]
 let ``a histogram's bounds ascend`` () =
     Law.HoldsFor(Metrics.all, fun metric -> Metrics.histogramBounds metric |> Array.pairwise |> Array.forall (fun (a, b) -> a < b))
+
+[<Fact>]
+let ``sizes are told apart from 256 bytes to 64 GB, and times from a millisecond to an hour`` () =
+    Law.HoldsFor([ Metrics.sourceSentSize, 256.0, 68_719_476_736.0; Metrics.dialLatency, 1.0, 3_600_000.0 ], fun (metric, first, last) ->
+        let bounds = Metrics.histogramBounds metric
+        bounds[0] = first && Array.last bounds = last)

@@ -77,7 +77,7 @@ let ``a name that is not inherited is refused with what would be right`` () =
 let ``what is wrong with a descriptor is said with its number, and where a restart brings it back, that`` () =
     Law.HoldsFor(
         [ InheritedFault.NotPassed, "pass it one under that number"; InheritedFault.Dropped, "restart to have it again"; InheritedFault.UsedUp, "restart to have it again"
-          InheritedFault.NoSocket "x", "no socket (x)"; InheritedFault.NotListening, "no listening stream socket" ],
+          InheritedFault.NoSocket "x", "no socket (x)"; InheritedFault.NotListening, "no listening socket of TCP" ],
         fun (fault, words) ->
             let said = InheritedFault.describe 7 fault
             said.StartsWith "descriptor 7 " && said.Contains words && ListenFault.describe (ListenFault.Inherited(7, fault)) = said)

@@ -110,7 +110,7 @@ let ``the completions of each shell offer every command with its options, and no
         let branch =
             if command.Name = "" then zsh.Substring(zsh.LastIndexOf "_arguments -C")
             else Regex.Match(zsh, $@"(?ms)^        {command.Name}\).*?;;").Value
-        let offered = Regex.Matches(branch, @"(?<=['{,*])--?[a-zA-Z]+(?=[\[},])") |> Seq.map _.Value |> Set.ofSeq
+        let offered = Regex.Matches(branch, @"(?<=['{,*])--?[a-zA-Z]+(?==?[\[},])") |> Seq.map _.Value |> Set.ofSeq
         offered = Set.ofList (spellings command @ [ "--help"; "-h" ])
     let fishOffers (command: CommandUsage) =
         let condition = if command.Name = "" then "\"not __fish_seen_subcommand_from $commands\"" else $"'__fish_seen_subcommand_from {command.Name}'"

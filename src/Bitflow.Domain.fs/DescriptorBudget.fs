@@ -26,10 +26,18 @@ module DescriptorBudget =
         let most = if free <= 0L then 0 else int (min (free / descriptorsPerConnection) (int64 System.Int32.MaxValue))
         if openConnections <= 0 then max 1 most else most
 
-    /// Whether the scarcity is over. With more to spare than it began with, so that episodes do not alternate with every connection.
+    /// Whether enough are free to end a scarcity: more than it began with, so that episodes do not alternate with every connection.
     [<CompiledName "IsAmple">]
     let isAmple (descriptorLimit: int64) (inUse: int) =
         descriptorLimit - int64 inUse >= 2L * int64 reservedDescriptors
+
+    /// How many counts in a row, this one among them, found enough free.
+    [<CompiledName "Calm">]
+    let calm (descriptorLimit: int64) (inUse: int) (before: int) = if isAmple descriptorLimit inUse then before + 1 else 0
+
+    /// Whether the scarcity is over, after so many counts in a row that found enough: a backlog that empties takes what became free within one or two.
+    [<CompiledName "IsOver">]
+    let isOver (calm: int) = calm >= 4
 
     /// Whether the admin server may accept one more. It leaves half of the reserve: while clients hold all that they may, somebody must be
     /// able to look, and what accepting for them leaves is there for such things.
@@ -80,14 +88,18 @@ module DescriptorBudget =
 
     /// Says so where the limit on descriptors (RLIMIT_NOFILE) cannot carry what `connection_limit` lets in, over all proxies, beside what the program
     /// itself holds (with so many loops), its listeners, its connection logs, and the reserve that accepting leaves; null where it can. Proxies
-    /// without a limit ask for nothing that could be counted.
+    /// without a limit ask for nothing that could be counted, but the admin server for what it holds.
     [<CompiledName "ConnectionShortage">]
     let connectionShortage (descriptorLimit: int64) (loops: int) (config: Config) : string =
         let connections = config.Proxies |> List.sumBy (fun p -> int64 p.Options.ConnectionLimit)
         let logs = config.Proxies |> List.map _.Options.ConnectionLog |> List.filter ((<>) "") |> List.distinct
         let files = int64 (config.Proxies.Length + logs.Length)
         let others = ownDescriptors descriptorLimit loops config.Application + files + int64 reservedDescriptors
-        if connections = 0L || connections * descriptorsPerConnection + others <= descriptorLimit then
+        // The admin server does not start where it would leave nothing for clients.
+        let isTooMuch = config.Application.Admin.IsSome && others + descriptorsPerConnection > descriptorLimit
+        if isTooMuch then
+            $"with the admin server {others + descriptorsPerConnection} descriptors are needed before a client is served, and the limit is {descriptorLimit}; raise LimitNOFILE or ulimit -n"
+        elif connections = 0L || connections * descriptorsPerConnection + others <= descriptorLimit then
             null
         else
             $"connection_limit lets in {connections} connections, which need {connections * descriptorsPerConnection} descriptors beside the {others} for Bitflow itself, and the limit is {descriptorLimit}; raise LimitNOFILE or ulimit -n, or lower connection_limit"

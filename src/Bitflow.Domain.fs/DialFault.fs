@@ -54,6 +54,14 @@ module DialFault =
         | DialFault.ConnectTimeout _ -> true
         | _ -> false
 
+    /// What sending the PROXY header came to. A target that spoke before it reset has been reached: its words arrive, and the reset behind them.
+    [<CompiledName "OfAnnouncement">]
+    let ofAnnouncement (fault: IoFault) (hasSpoken: bool) : DialFault voption =
+        match fault with
+        | IoFault.None -> ValueNone
+        | IoFault.Reset when hasSpoken -> ValueNone
+        | fault -> ValueSome(DialFault.Exchange fault)
+
     /// The next step for the operator, where the words of either library say that the versions do not meet: the target's alert, or our own refusal of its hello.
     let private versionAdvice (least: TlsVersion) (detail: string) =
         let isAboutVersions = [ "protocol version"; "unsupported protocol" ] |> List.exists detail.Contains
@@ -118,6 +126,10 @@ module DialFault =
         // Scarcity and our own faults are ours, whichever target they hit.
         let who = if cause = Cause.Exhausted || cause = Cause.Fault then Who.Bitflow else Who.Target
         CloseReason.make who Phase.Dial cause
+
+    /// The level at which a failed attempt is logged: the last one stands in the line of the connection's end, and of the others nothing else may tell.
+    [<CompiledName "Level">]
+    let level (isLast: bool) : LogLevel = if isLast then LogLevel.Debug else LogLevel.Warn
 
     /// In plain words, to stand behind the target's name.
     [<CompiledName "Describe">]

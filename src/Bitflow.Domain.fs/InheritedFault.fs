@@ -28,6 +28,6 @@ module InheritedFault =
             | InheritedFault.NoSocket why -> $"is no socket ({why})"
             | InheritedFault.NoStream -> "is no stream socket"
             | InheritedFault.NotConnected -> "is not connected"
-            | InheritedFault.NotListening -> "is no listening stream socket"
+            | InheritedFault.NotListening -> "is no listening socket of TCP or of Unix streams"
             | InheritedFault.NotKept -> "cannot be kept from children"
         $"descriptor {descriptor} {what}"

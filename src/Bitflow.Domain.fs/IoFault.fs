@@ -18,7 +18,7 @@ type IoFault =
     /// A Unix path that leads to nothing (ENOENT, ENOTDIR, ELOOP).
     | NoSuchPath = 7
     | NotPermitted = 8
-    /// EMFILE, ENFILE: descriptors ran out.
+    /// EMFILE: this process has all the descriptors that it may have. Of the platform's sockets ENFILE as well, which it does not tell apart.
     | NoDescriptors = 9
     /// EADDRNOTAVAIL: local ports ran out, or the address is not this machine's.
     | NoLocalAddress = 10
@@ -38,6 +38,8 @@ type IoFault =
     | NoWatches = 17
     /// EINVAL of accept: somebody has shut the listening socket down.
     | NotListening = 18
+    /// ENFILE: the machine's descriptors ran out.
+    | NoMachineDescriptors = 19
     /// No other. With an errno added to it, the one that it was.
     | Other = 1_000
 
@@ -58,6 +60,7 @@ module IoFaults =
     let isWant (fault: IoFault) =
         match fault with
         | IoFault.NoDescriptors
+        | IoFault.NoMachineDescriptors
         | IoFault.NoLocalAddress
         | IoFault.NoMemory
         | IoFault.NoWatches -> true
@@ -115,8 +118,8 @@ module IoFaults =
         | Errno.ELOOP -> IoFault.NoSuchPath
         | Errno.EPERM
         | Errno.EACCES -> IoFault.NotPermitted
-        | Errno.ENFILE
         | Errno.EMFILE -> IoFault.NoDescriptors
+        | Errno.ENFILE -> IoFault.NoMachineDescriptors
         | Errno.EADDRNOTAVAIL -> IoFault.NoLocalAddress
         | Errno.ENOBUFS
         | Errno.ENOMEM -> IoFault.NoMemory
@@ -145,6 +148,7 @@ module IoFaults =
         | IoFault.NoSuchPath -> "does not exist"
         | IoFault.NotPermitted -> "may not be used: permission denied"
         | IoFault.NoDescriptors -> "cannot be used: this process is out of descriptors"
+        | IoFault.NoMachineDescriptors -> "cannot be used: the machine is out of descriptors (fs.file-max)"
         | IoFault.NoLocalAddress -> "cannot be reached: no local port is free"
         | IoFault.NoMemory -> "cannot be used: the kernel is out of socket memory"
         | IoFault.NoWatches -> "cannot be used: the user's epoll watches are used up (fs.epoll.max_user_watches)"
@@ -164,6 +168,7 @@ module IoFaults =
     let reason (fault: IoFault) =
         match fault with
         | IoFault.NoDescriptors -> "this process is out of descriptors"
+        | IoFault.NoMachineDescriptors -> "the machine is out of descriptors (fs.file-max)"
         | IoFault.NoMemory -> "the kernel is out of socket memory"
         | IoFault.NotPermitted -> "permission denied"
         | IoFault.NoLocalAddress -> "no local port is free"

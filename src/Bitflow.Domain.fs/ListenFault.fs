@@ -73,6 +73,7 @@ module ListenFault =
     [<CompiledName "OfSocket">]
     let ofSocket (limit: int64) (errno: int) =
         match errno with
+        // The platform, which is asked for it, does not tell them apart.
         | Errno.EMFILE
         | Errno.ENFILE -> ListenFault.NoDescriptors limit
         | Errno.EAFNOSUPPORT -> ListenFault.NoSuchFamily

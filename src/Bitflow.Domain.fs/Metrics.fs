@@ -75,6 +75,7 @@ module Metrics =
     let acceptShutdown = counter "proxy.serve.accept.shutdown" proxied "Listeners closed"
     let dialSuccess = counter "proxy.serve.dial.success" targeted "Connections for which a target was reached"
     let dialError = counter "proxy.serve.dial.error" targeted "Connections for which no target was reached; the target is the last one tried"
+    let attemptError = counter "proxy.serve.dial.attempt.error" targeted "Attempts to reach a target that failed, whether or not another was reached after it"
     let dialLatency = metric MetricKind.Timing MetricUnit.Milliseconds "proxy.serve.dial.latency" targeted "Time from the first attempt to dial until a target was ready"
     let activeConnections = metric MetricKind.Gauge MetricUnit.Events "proxy.serve.active_connections" proxied "Connections open now, from admission until both sockets are closed"
     let serveTotal = metric MetricKind.Total MetricUnit.Events "proxy.serve.total" proxied "Relays ended since the start of the program, failed ones included"
@@ -95,7 +96,7 @@ module Metrics =
     /// In the order in which documentation and exposition show them.
     let all =
         [ acceptSuccess; acceptReject; acceptUnauthorized; acceptError; acceptShutdown
-          dialSuccess; dialError; dialLatency
+          dialSuccess; dialError; attemptError; dialLatency
           activeConnections; serveTotal
           protocolError; handshakeError
           pipeSuccess; pipeError; pipeDuration; sourceSentSize; destinationReceivedSize; sourceSentTotal; destinationReceivedTotal

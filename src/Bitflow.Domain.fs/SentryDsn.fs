@@ -17,6 +17,8 @@ type SentryDsn =
 
     override this.ToString() = $"{this.Scheme}://{this.PublicKey}@{this.Authority}{this.PathPrefix}/{this.ProjectId}"
 
+    member this.IsSecure = this.Scheme = "https"
+
     /// SE-2, with the closing slash.
     member this.Endpoint = $"{this.Scheme}://{this.Authority}{this.PathPrefix}/api/{this.ProjectId}/envelope/"
 

@@ -13,6 +13,9 @@ type NotifyAddress =
 type NotifyAddressError =
     | TooLong of bytes: int
     | UnknownForm of text: string
+    /// Of a form that is not spoken here.
+    | NotSupported of text: string
+    | NobodyListens of text: string
 
 /// What is told to the service manager (SD-10 to SD-12).
 [<RequireQualifiedAccess>]
@@ -51,6 +54,8 @@ module SystemdNotify =
         match error with
         | NotifyAddressError.TooLong bytes -> $"NOTIFY_SOCKET has {bytes} bytes; a Unix socket's path has at most {Address.maxUnixPathBytes}"
         | NotifyAddressError.UnknownForm text -> $"NOTIFY_SOCKET is \"{Printable.ofText text}\", which is neither a path nor @NAME"
+        | NotifyAddressError.NotSupported text -> $"NOTIFY_SOCKET is {Printable.ofText text}, a vsock address, which is not supported"
+        | NotifyAddressError.NobodyListens text -> $"NOTIFY_SOCKET is \"{Printable.ofText text}\", where no service manager listens that may be told anything"
 
     /// A status is one line: a line feed in it would begin an assignment of its own.
     let private status (text: string) =
