@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Bitflow.Net.Linux;
+using Bitflow.Net.Transport.Linux;
 using Bitflow.Tests.Fixtures;
 using Xunit;
 
@@ -244,6 +245,30 @@ public sealed class DialTests
         await Eventually.IsTrueAsync(() => bitflow.Descriptors() <= descriptors, "nothing is left");
     }
 
+    /// <summary>A PROXY header or not, it has been reached, and says why it will have nothing of the client.</summary>
+    [Theory]
+    [InlineData("linux", false)]
+    [InlineData("linux", true)]
+    [InlineData("managed", true)]
+    public async Task What_a_target_says_before_it_resets_at_once_arrives(string engine, bool header)
+    {
+        byte[] words = SocketWords.Noise(400);
+        using Peer resetting = Peer.Serving(async s =>
+        {
+            await s.SendAllAsync(words);
+            s.Reset();
+        });
+        using BitflowProcess bitflow = await StartAsync(
+            engine, $"[ {{ name: a, address: '{resetting.Address}' }} ]", options: header ? "enable_proxy_header: true" : "");
+        for (int i = 0; i < 30; i++)
+        {
+            using Socket client = ConnectUnasked(bitflow.EndPoint());
+            Assert.Equal(words, await client.ReadToResetAsync());
+        }
+
+        await bitflow.EndsWithAsync("target.relay.reset");
+    }
+
     [Theory]
     [MemberData(nameof(Engines))]
     public async Task What_a_client_sent_during_the_dial_arrives_before_the_reset_that_followed_it(string engine)
@@ -269,6 +294,15 @@ public sealed class DialTests
         byte[] received = await target.ReadToResetAsync();
         Assert.Equal(SocketWords.Digest([.. early, .. late]), SocketWords.Digest(received));
         await bitflow.EndsWithAsync("client.relay.reset");
+    }
+
+    /// <summary>The platform asks how a connect came out, and takes a reset that came by then for its answer: what had come before would be lost.</summary>
+    private static Socket ConnectUnasked(EndPoint to)
+    {
+        Span<byte> address = stackalloc byte[SocketAddresses.MaxBytes];
+        int descriptor = Libc.Socket(Libc.FamilyInet);
+        _ = Libc.Connect(descriptor, address[..SocketAddresses.Write(to, address)]);
+        return new Socket(new SafeSocketHandle(descriptor, ownsHandle: true));
     }
 
     private static async Task<string> AnswerAsync(BitflowProcess bitflow)

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
 using System.Text;
 using Bitflow.Tests.Fixtures;
@@ -45,6 +46,39 @@ public sealed class TlsListenerTests
         Assert.Contains("Verify return code: 0 (ok)", spoken, StringComparison.Ordinal);
         Assert.Contains("alert protocol version", await OpenSsl.ClientAsync(bitflow.EndPoint(), "-tls1_2"), StringComparison.Ordinal);
         Assert.Contains("TLS 1.3", await bitflow.EndsWithAsync("client.hello.refused"), StringComparison.Ordinal);
+    }
+
+    /// <summary>
+    /// A ticket that is sent to a client that has left is answered with a reset, which is none of the client's. The portable engine's library sends one as soon as
+    /// hands are shaken.
+    /// </summary>
+    [Fact]
+    public async Task What_a_client_said_before_it_closed_arrives_though_its_target_comes_late()
+    {
+        using var down = new Refusal();
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(
+            $$"""
+            - name: web
+              listener: { address: '127.0.0.1:0', tls_context: { {{Certificates(Server)}} } }
+              targets: [ { name: a, address: '{{down.Address}}', connect_attempts: 20, connect_backoff: 300ms } ]
+            """,
+            engine: "linux");
+        byte[] words = SocketWords.Noise(3000);
+        using (Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint()))
+        {
+            await using var tls = new SslStream(new NetworkStream(client), leaveInnerStreamOpen: false, static (_, _, _, _) => true);
+            await tls.AuthenticateAsClientAsync("server.example");
+            await tls.WriteAsync(words);
+            await tls.ShutdownAsync();
+        }
+
+        await bitflow.SaysAsync("attempt 2: ");
+        down.Dispose();
+        using Peer peer = new(IPEndPoint.Parse(down.Address));
+        using Socket target = await peer.AcceptAsync();
+        Assert.Equal(words, await target.ReadToEndAsync());
+        target.Shutdown(SocketShutdown.Send);
+        await bitflow.EndsWithAsync("client.relay.ended");
     }
 
     [Fact]

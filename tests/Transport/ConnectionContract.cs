@@ -181,6 +181,38 @@ public abstract class ConnectionContract : IDisposable
         await serving.WaitAsync(Wire.Patience);
     }
 
+    /// <summary>Whoever closes answers what still comes with a reset. Nothing of what it said was cut off.</summary>
+    [Theory]
+    [InlineData(Family.Tcp4, false)]
+    [InlineData(Family.Tcp4, true)]
+    [InlineData(Family.Tcp6, true)]
+    public async Task What_our_own_words_bring_about_behind_an_orderly_end_is_no_reset(Family family, bool isOurEndWithThem)
+    {
+        for (int round = 0; round < 30; round++)
+        {
+            using Wire wire = await Wire.ConnectedAsync(_engine, family);
+            await wire.OnLoop(c =>
+            {
+                wire.Peer.Send("last words"u8);
+                wire.Peer.Close();
+
+                // Its end has come: sent from another processor, our words could overtake it, and the reset with them.
+                const int CloseWait = 8;
+                Assert.True(SpinWait.SpinUntil(() => Net.Linux.Libc.GetOption(c.Descriptor, Net.Linux.Libc.IpProtoTcp, Net.Linux.Libc.TcpInfo, out int info) >= 0 && (info & 0xff) == CloseWait, Wire.Patience));
+                if (isOurEndWithThem && c is LoopConnection own)
+                    Assert.True(own.TrySendNow("unheard"u8, more: true, out _));
+                else
+                    _ = c.SendAsync("unheard"u8.ToArray()).AsTask();
+                if (isOurEndWithThem)
+                    _ = c.EndAsync().AsTask();
+                return 0;
+            });
+            (byte[] received, IoFault ending) = await wire.ReceiveAll();
+            Assert.Equal("last words"u8.ToArray(), received);
+            Assert.Equal(IoFault.None, ending);
+        }
+    }
+
     [Theory]
     [MemberData(nameof(TcpFamilies))]
     public async Task A_reset_that_a_send_or_a_look_found_first_is_still_a_reset_to_the_receiver(Family family)
@@ -670,27 +702,33 @@ public abstract class ConnectionContract : IDisposable
         living.ForEach(l => l.Connection.Abort());
     }
 
-    [Fact]
-    public async Task An_inherited_socket_is_taken_over_as_it_is()
+    /// <summary>Another holds the socket still, as a parent may: closing ours must not need it to be the last.</summary>
+    [Theory]
+    [InlineData(Family.Tcp4, false)]
+    [InlineData(Family.Tcp4, true)]
+    [InlineData(Family.Unix, false)]
+    public async Task An_inherited_socket_is_taken_over_as_it_is_and_its_peer_hears_of_its_end_whoever_else_holds_it(Family family, bool isReset)
     {
-        using var listener = Wire.NewSocket(Family.Tcp4);
-        listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        listener.Listen(1);
-        using Socket ours = Wire.NewSocket(Family.Tcp4);
-        ours.Connect(listener.LocalEndPoint!);
-        using Socket peer = listener.Accept();
-        peer.Send("already there"u8);
-
-        // A second descriptor of the same socket, as a parent keeps one: closing ours must not need it to be the last.
-        const int duplicate = 0;
-        int descriptor = Net.Linux.Libc.Fcntl((int)ours.Handle, duplicate, 0);
-        Connection connection = _engine.Loops[0].Adopt(descriptor, Wire.NoSettings);
+        using Wire wire = await Wire.ConnectedAsync(_engine, family);
+        wire.Peer.Send("already there"u8);
+        const int DuplicateWithCloseOnExec = 1030;
+        int duplicate = Net.Linux.Libc.Fcntl(await wire.OnLoop(c => c.Descriptor), DuplicateWithCloseOnExec, 0);
+        Connection connection = await wire.OnLoop(c =>
+        {
+            Assert.Equal(IoFault.None, c.Loop.Adopt(duplicate, Wire.NoSettings, out Connection adopted));
+            return adopted;
+        });
         byte[] buffer = new byte[100];
         Assert.Equal(13, (await connection.ReceiveAsync(buffer).AsTask().WaitAsync(Wire.Patience)).Bytes);
         Task<IoResult> receiving = connection.ReceiveAsync(buffer).AsTask();
-        connection.Close();
+        if (isReset)
+            connection.Abort();
+        else
+            connection.Close();
         Assert.Equal(IoFault.Aborted, (await receiving.WaitAsync(Wire.Patience)).Fault);
-        peer.Send("nobody hears"u8);
+        (byte[] received, SocketError ending) = await wire.PeerReceiveAll();
+        Assert.Empty(received);
+        Assert.Equal(isReset ? SocketError.ConnectionReset : SocketError.Success, ending);
     }
 
     [Fact]

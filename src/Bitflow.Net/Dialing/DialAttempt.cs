@@ -44,12 +44,7 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
     public async ValueTask<DialOutcome> RunAsync()
     {
         if (target.Config.Address is Address.Descriptor inherited)
-        {
-            return dialer.Inherited.TryTake(inherited.number)
-                ? await PrepareAsync(Ready(loop.Adopt(inherited.number, target.Settings))).ConfigureAwait(false)
-                : DialOutcome.Failed(DialFault.UsedUp);
-        }
-
+            return await ByInheritedAsync(inherited.number).ConfigureAwait(false);
         FSharpResult<DialRoute, DialFault> choice = DialRouteModule.Choose(target.Config, caller.IsDualStack, caller.Source);
         if (choice.IsError)
             return DialOutcome.Failed(choice.ErrorValue);
@@ -86,6 +81,15 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
         }
 
         current?.Abort();
+    }
+
+    private async ValueTask<DialOutcome> ByInheritedAsync(int descriptor)
+    {
+        if (!dialer.Inherited.TryTake(descriptor))
+            return DialOutcome.Failed(DialFault.UsedUp);
+        await loop.SwitchAsync();
+        IoFault fault = loop.Adopt(descriptor, target.Settings, out Connection connection);
+        return fault == IoFault.None ? await PrepareAsync(Ready(connection)).ConfigureAwait(false) : DialOutcome.Failed(DialFault.NewConnect(fault));
     }
 
     /// <summary>The proxy's name and the target's are looked up side by side: one limit holds for both.</summary>
@@ -263,8 +267,12 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
         IoFault fault = await connection.SendAllAsync(words.IsEmpty ? caller.Announcement : Joined(caller.Announcement, words)).ConfigureAwait(false);
         if (fault == IoFault.None)
             return outcome with { WordsSent = words.Length };
+        await loop.SwitchAsync();
+        bool hasSpoken = target.Tls is null && connection.Look() == Readiness.Data;
+        if (DialFaultModule.OfAnnouncement(fault, hasSpoken) is not { IsSome: true } failure)
+            return outcome;
         connection.Abort();
-        return DialOutcome.Failed(DialFault.NewExchange(fault));
+        return DialOutcome.Failed(failure.Value);
     }
 
     private static byte[] Joined(ReadOnlyMemory<byte> header, ReadOnlyMemory<byte> words)

@@ -40,10 +40,13 @@ internal static unsafe partial class Libc
     public const int MsgMore = 0x8000;
 
     public const int ShutWrite = 1;
+    public const int ShutBoth = 2;
 
     public const int SoError = 4;
     public const int SoKeepAlive = 9;
     public const int SoLinger = 13;
+    public const int SoReceiveTimeout = 20;
+    public const int SoSendTimeout = 21;
     public const int SoDomain = 39;
     public const int TcpNoDelay = 1;
     public const int TcpKeepIdle = 4;
@@ -292,9 +295,12 @@ internal static unsafe partial class Libc
     }
 
     /// <param name="more">Whether more follows at once, which may share a segment (MSG_MORE).</param>
-    public static int Send(int descriptor, ReadOnlySpan<byte> data, bool more = false)
+    public static int Send(int descriptor, ReadOnlySpan<byte> data, bool more = false) =>
+        Send(descriptor, data, more ? MsgDontWait | MsgMore : MsgDontWait);
+
+    public static int Send(int descriptor, ReadOnlySpan<byte> data, int flags)
     {
-        int flags = more ? MsgDontWait | MsgNoSignal | MsgMore : MsgDontWait | MsgNoSignal;
+        flags |= MsgNoSignal;
         fixed (byte* d = data)
         {
             int answer;
@@ -314,6 +320,21 @@ internal static unsafe partial class Libc
 
     public static int SetOption(int descriptor, int level, int option, int value) =>
         Answer(SetSockOptNative(descriptor, level, option, (byte*)&value, sizeof(int)));
+
+    /// <summary>An option of the socket level as it is, of 16 bytes at most; empty where there is none.</summary>
+    public static byte[] GetOption(int descriptor, int option)
+    {
+        const int MostBytes = 16;
+        byte* value = stackalloc byte[MostBytes];
+        uint bytes = MostBytes;
+        return GetSockOptNative(descriptor, SolSocket, option, value, &bytes) == 0 ? new ReadOnlySpan<byte>(value, (int)bytes).ToArray() : [];
+    }
+
+    public static int SetOption(int descriptor, int option, ReadOnlySpan<byte> value)
+    {
+        fixed (byte* v = value)
+            return Answer(SetSockOptNative(descriptor, SolSocket, option, v, (uint)value.Length));
+    }
 
     /// <summary>Whether TCP is through with the connection: reset, or ended by both sides.</summary>
     public static bool IsClosed(int descriptor)
@@ -340,6 +361,17 @@ internal static unsafe partial class Libc
         return SendQueue.Of(*(long*)(info + Acknowledged), *(uint*)(info + InFlight), *(uint*)(info + Unsent), info[Retransmits], info[Probes], info[Backoff]);
     }
 
+    /// <summary>How many connections wait to be accepted on a listening socket of TCP; negative where nobody says.</summary>
+    public static int Waiting(int listener)
+    {
+        // Of a listening socket, its backlog stands in place of tcpi_unacked.
+        const int Backlog = 24;
+        byte* info = stackalloc byte[Backlog + sizeof(int)];
+        uint bytes = Backlog + sizeof(int);
+        int answer = Answer(GetSockOptNative(listener, IpProtoTcp, TcpInfo, info, &bytes));
+        return answer < 0 ? answer : *(int*)(info + Backlog);
+    }
+
     /// <summary>Reads an option of one int.</summary>
     public static int GetOption(int descriptor, int level, int option, out int value)
     {
@@ -351,13 +383,32 @@ internal static unsafe partial class Libc
     }
 
     /// <summary>Makes close answer with a reset: SO_LINGER, on, zero seconds.</summary>
-    public static int SetResetOnClose(int descriptor)
+    public static int SetResetOnClose(int descriptor) => SetLinger(descriptor, isOn: true);
+
+    /// <summary>SO_LINGER, of no time where it is on.</summary>
+    public static int SetLinger(int descriptor, bool isOn)
     {
         // struct linger { int l_onoff; int l_linger; }
-        long linger = 1;
+        long linger = isOn ? 1 : 0;
         if (!BitConverter.IsLittleEndian)
             linger <<= 32;
         return Answer(SetSockOptNative(descriptor, SolSocket, SoLinger, (byte*)&linger, sizeof(long)));
+    }
+
+    /// <summary>SO_RCVTIMEO or SO_SNDTIMEO; the kernel rounds it up to its next tick.</summary>
+    public static int SetTimeLimit(int descriptor, int option, int microseconds)
+    {
+        // struct timeval { long tv_sec; long tv_usec; }
+        long* time = stackalloc long[] { 0, microseconds };
+        return Answer(SetSockOptNative(descriptor, SolSocket, option, (byte*)time, 2 * sizeof(long)));
+    }
+
+    /// <summary>Resets a connection of TCP at once (connect(2), AF_UNSPEC); of others it is refused.</summary>
+    public static int Disconnect(int descriptor)
+    {
+        Span<byte> unspecified = stackalloc byte[16];
+        unspecified.Clear();
+        return Connect(descriptor, unspecified);
     }
 
     /// <summary>A pipe for splice: non-blocking, closed on exec.</summary>
@@ -473,6 +524,14 @@ internal static unsafe partial class Libc
         nint* action = stackalloc nint[32];
         if (OperatingSystem.IsLinux() && SigactionNative(signal, null, action) == 0 && *action == Ignored)
             _ = SignalNative(signal, Default);
+    }
+
+    /// <summary>A signal that means nothing here, and would end the process.</summary>
+    public static void Ignore(int signal)
+    {
+        const nint Ignored = 1;
+        if (OperatingSystem.IsLinux())
+            _ = SignalNative(signal, Ignored);
     }
 
     [LibraryImport("libc", EntryPoint = "sigaction")]

@@ -127,7 +127,7 @@ internal sealed partial class Session
                 WatchReset(Side.Client);
                 break;
             case Readiness.Reset:
-                Report(Event.NewClientFailed(Client.Fault));
+                Report(Event.NewSideFailed(Side.Client, Client.Fault, Client.FailedBehindItsEnd));
                 break;
             default:
                 // Woken for nothing: the relay will look again, or has begun.

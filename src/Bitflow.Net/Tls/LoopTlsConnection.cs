@@ -330,7 +330,7 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
         {
             _receiveFault = _link.ReceiveFault;
             _dry = _receiveFault == IoFault.None;
-            if (_dry && _owesAcknowledgement)
+            if (_dry && (_owesAcknowledgement || _link.HoldsTickets))
                 AnswerHandshake();
 
             // It has read what was no data, a ticket or a KeyUpdate: who sends nothing else does not get the loop for itself.
@@ -349,7 +349,7 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
     {
         _owesAcknowledgement = false;
         if (_link.HoldsTickets)
-            _raw.SendHeldBack();
+            _link.SendTickets(more: false);
         else
             _raw.AcknowledgeNow();
     }

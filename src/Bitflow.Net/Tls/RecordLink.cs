@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Bitflow.Domain;
@@ -27,6 +28,7 @@ internal sealed class RecordLink(LinuxConnection raw, ReadOnlyMemory<byte> early
     private ReadOnlyMemory<byte> _early = early;
     private GCHandle _self;
     private byte[]? _unsent;
+    private byte[]? _tickets;
     private int _unsentFrom;
     private int _unsentTo;
 
@@ -46,8 +48,11 @@ internal sealed class RecordLink(LinuxConnection raw, ReadOnlyMemory<byte> early
     /// <summary>Whether more is sent at once, so that the kernel need not hurry.</summary>
     public bool MoreFollows { get; set; }
 
-    /// <summary>Whether the kernel keeps tickets back for what comes behind them.</summary>
-    public bool HoldsTickets { get; private set; }
+    /// <summary>
+    /// Whether tickets wait for what is sent next, or until the client is waited for. One that has said everything and is gone by then never gets them: its kernel would
+    /// answer with a reset, which takes what it said along where nobody has received it yet.
+    /// </summary>
+    public bool HoldsTickets => _tickets is not null;
 
     /// <summary>Whether something has come that the library has not asked for yet.</summary>
     public bool MoreIsHere => ReceiveFault == IoFault.None && (!_early.IsEmpty || raw.MayHaveBytes);
@@ -128,19 +133,46 @@ internal sealed class RecordLink(LinuxConnection raw, ReadOnlyMemory<byte> early
         if (IsEnded)
             return from.Length;
         OwesAnswer = false;
+        if (Handshake is { IsGivingTickets: true } && (_tickets?.Length ?? 0) + from.Length <= MostUnsentBytes)
+        {
+            _tickets = _tickets is null ? from.ToArray() : [.. _tickets, .. from];
+            return from.Length;
+        }
+
+        SendTickets(more: true);
         if (!TrySendRest())
             return TryKeep(from) ? from.Length : 0;
         if (SendFault != IoFault.None || raw.IsClosed)
             return from.Length;
         int sent = 0;
-        HoldsTickets = Handshake is { IsGivingTickets: true };
-        if (raw.TrySendNow(from, MoreFollows || HoldsTickets, out IoResult result))
+        if (raw.TrySendNow(from, MoreFollows, out IoResult result))
         {
             SendFault = result.Fault;
             sent = result.Fault == IoFault.None ? result.Bytes : from.Length;
         }
 
         return sent == from.Length || Handshake is not null || !TryKeep(from[sent..]) ? sent : from.Length;
+    }
+
+    /// <summary>Sends the tickets that are held, the first thing behind the handshake.</summary>
+    /// <param name="more">Whether more is sent at once, which may share their segment (MSG_MORE).</param>
+    public void SendTickets(bool more)
+    {
+        if (_tickets is not { } tickets)
+            return;
+        _tickets = null;
+        if (SendFault != IoFault.None || raw.IsClosed)
+            return;
+        int sent = 0;
+        if (raw.TrySendNow(tickets, more, out IoResult result))
+        {
+            SendFault = result.Fault;
+            sent = result.Bytes;
+        }
+
+        // There is room: nothing was sent since hands were shaken, and no more is held than that.
+        bool isKept = SendFault != IoFault.None || sent == tickets.Length || TryKeep(tickets.AsSpan(sent));
+        Debug.Assert(isKept, "tickets are the first thing that is kept");
     }
 
     /// <summary>Sends what is kept. False while some of it still is: whoever asks hears of it when there is room again.</summary>

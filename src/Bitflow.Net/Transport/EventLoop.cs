@@ -48,7 +48,8 @@ internal abstract class EventLoop(int place)
     public abstract ValueTask<IoFault> ConnectAsync(EndPoint remote, in SocketSettings settings, out Connection connection);
 
     /// <summary>
-    /// Takes over a connected stream socket that was inherited. What is wrong with it is told by what is done with the connection, never by an exception.
+    /// Takes over a connected stream socket that was inherited; on this loop. On a fault it has been closed already. What is wrong with the socket itself is told by
+    /// what is done with the connection, never by an exception.
     /// </summary>
-    public abstract Connection Adopt(int descriptor, in SocketSettings settings);
+    public abstract IoFault Adopt(int descriptor, in SocketSettings settings, out Connection connection);
 }

@@ -52,6 +52,8 @@ internal sealed class ListeningSocket
     /// </summary>
     public bool ClientsInheritNoDelay { get; private init; }
 
+    private byte[][] OptionsBefore { get; init; } = [];
+
     /// <summary>Binds an address; a name is resolved now and every address of it is bound.</summary>
     /// <param name="address">What to listen on.</param>
     /// <param name="giveUp">Ends the wait for a name server.</param>
@@ -74,6 +76,9 @@ internal sealed class ListeningSocket
         }
     }
 
+    /// <summary>How many connections may wait to be accepted now: where the system does not say, as many as can.</summary>
+    public int MostWaiting => OperatingSystem.IsLinux() && Libc.Waiting(Descriptor) is >= 0 and int waiting ? waiting : Backlog;
+
     /// <summary>Closes the socket, and removes the file of a Unix socket if it is still the one that was bound.</summary>
     public void Close()
     {
@@ -87,7 +92,11 @@ internal sealed class ListeningSocket
         }
 
         if (_inherited)
+        {
+            SharedSocket.GiveBack(Descriptor, OptionsBefore);
             InheritedSockets.Close(Descriptor);
+        }
+
         Socket.Dispose();
     }
 
@@ -106,6 +115,7 @@ internal sealed class ListeningSocket
         if (Interlocked.Exchange(ref _closed, 1) != 0)
             return;
         Ours.TryRemove(this, out _);
+        SharedSocket.GiveBack(Descriptor, OptionsBefore);
         InheritedSockets.Return(Descriptor);
         Socket.SafeHandle.SetHandleAsInvalid();
     }
@@ -236,14 +246,15 @@ internal sealed class ListeningSocket
         }
     }
 
-    /// <summary>Takes the descriptor as it is: its address and its options are those of whoever made it (SD-6, SD-7).</summary>
+    /// <summary>Takes the descriptor as it is: its address and its options are those of whoever made it (SD-6, SD-7), but for those by which others would wait.</summary>
     private static ListeningSocket Inherit(Address address, int descriptor)
     {
         InheritedSockets.Claim(descriptor, address);
         try
         {
             EnsureListening(address, descriptor);
-            return new ListeningSocket(new Socket(new SafeSocketHandle(descriptor, ownsHandle: true)), address, inherited: true);
+            byte[][] before = SharedSocket.NeverWaits(descriptor);
+            return new ListeningSocket(new Socket(new SafeSocketHandle(descriptor, ownsHandle: true)), address, inherited: true) { OptionsBefore = before };
         }
         catch
         {
@@ -269,7 +280,8 @@ internal sealed class ListeningSocket
         try
         {
             socket.GetRawSocketOption(Libc.SolSocket, Libc.SoAcceptConn, accepting);
-            listens = BitConverter.ToInt32(accepting) != 0 && socket.SocketType == SocketType.Stream;
+            listens = BitConverter.ToInt32(accepting) != 0 && socket.SocketType == SocketType.Stream
+                && socket.AddressFamily is AddressFamily.InterNetwork or AddressFamily.InterNetworkV6 or AddressFamily.Unix;
         }
         catch (SocketException)
         {

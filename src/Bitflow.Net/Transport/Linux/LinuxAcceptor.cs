@@ -158,7 +158,8 @@ internal sealed class LinuxAcceptor : Acceptor
         /// <summary>To be asked when no loop watches the socket any more.</summary>
         public Task DrainAndCloseAsync() => On(() =>
         {
-            _ = Accept(ListeningSocket.Backlog, draining: true);
+            // Those that wait now, and not who comes meanwhile: they may never stop coming.
+            _ = Accept(owner._listening.MostWaiting, draining: true);
             owner._listening.Close();
         });
 

@@ -53,6 +53,11 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
     private bool _dataReported;
     private bool _endingReported;
     private bool _peerEnded;
+    private bool _ended;
+    private bool _isReset;
+
+    /// <summary>Whether the kernel has the fault still, because only a receive can tell whether the peer had ended before.</summary>
+    private bool _isFaultOpen;
     private IoFault _fault;
     private LoopOperation? _reset;
     private bool _connecting;
@@ -220,6 +225,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
             return FromElsewhere();
         if (IsClosed)
             return new(IoFault.Aborted);
+        _ended = true;
         int answer = Libc.Shutdown(_descriptor, Libc.ShutWrite);
         return new(answer == 0 ? IoFault.None : FaultOr(-answer));
 
@@ -247,6 +253,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
             NoteFault(-answer);
         else
             TakeError();
+        _peerEnded |= answer == 0 && _isFaultOpen;
         if (_fault != IoFault.None)
             return Readiness.Reset;
         return answer == 0 ? Readiness.Ended : Readiness.Quiet;
@@ -303,8 +310,13 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
 
         if (!IsClosed && _family != Libc.FamilyUnix)
         {
+            _isReset = true;
+
             // Refused where the peer has reset already: there is nothing left to say to it.
-            _ = Libc.SetResetOnClose(_descriptor);
+            if (_inherited)
+                SharedSocket.Reset(_descriptor);
+            else
+                _ = Libc.SetResetOnClose(_descriptor);
         }
 
         Close();
@@ -325,6 +337,8 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
         OwnLoop.SubmitToRing();
         if (_registered)
             OwnLoop.Unregister(descriptor, _number, _inherited);
+        if (_inherited && !_isReset)
+            SharedSocket.End(descriptor);
         _ = Libc.Close(descriptor);
         Abandon(_reset);
         AnnounceClosed();
@@ -335,7 +349,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
         if ((events & (Endings | Libc.EpollPri)) != 0)
         {
             if ((events & Libc.EpollErr) != 0)
-                TakeError();
+                LearnFault();
             else if ((events & (Libc.EpollRdHup | Libc.EpollHup)) == Libc.EpollRdHup)
                 _peerEnded = true;
             _shortReadsProveNothing = true;
@@ -472,6 +486,9 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
 
         if (answer == 0)
         {
+            // With a fault of its own still, the kernel tells of an end where there was one, and of the fault where there was none.
+            _peerEnded |= _isFaultOpen;
+
             // A failed send or a look has taken the kernel's error with it, and what follows looks like an end.
             result = _fault != IoFault.None && !_peerEnded ? IoResult.Failed(_fault) : IoResult.Ok(0);
             return true;
@@ -525,13 +542,6 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
     {
         if (_family != Libc.FamilyUnix && !IsClosed)
             _ = Libc.SetOption(_descriptor, Libc.IpProtoTcp, Libc.TcpQuickAck, 2);
-    }
-
-    /// <summary>Has the kernel send what it was to keep for more to come (MSG_MORE): setting TCP_NODELAY does, where it is set as well (tcp(7)).</summary>
-    internal void SendHeldBack()
-    {
-        if (_family != Libc.FamilyUnix && !IsClosed)
-            TurnDelaysOff();
     }
 
     private void TurnDelaysOff()
@@ -608,8 +618,48 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
             NoteFault(errno);
     }
 
+    /// <summary>
+    /// That the peer reset behind its orderly end the kernel tells (EPIPE) as long as we have not ended ourselves; from then on it says that it was reset, and no more.
+    /// A receive that has come to the end of the bytes still knows.
+    /// </summary>
+    private void LearnFault()
+    {
+        if (!_ended || _fault != IoFault.None || _family == Libc.FamilyUnix)
+        {
+            TakeError();
+            return;
+        }
+
+        Span<byte> one = stackalloc byte[1];
+        switch (Libc.Receive(_descriptor, one, Libc.MsgPeek | Libc.MsgDontWait))
+        {
+            case > 0:
+                NoteFault(Errno.ECONNRESET);
+                _isFaultOpen = true;
+                break;
+            case 0:
+                _peerEnded = true;
+                TakeError();
+                break;
+            case -Errno.EAGAIN:
+                TakeError();
+                break;
+            case int answer:
+                NoteFault(-answer);
+                break;
+        }
+    }
+
     private void NoteFault(int errno)
     {
+        if (_isFaultOpen)
+        {
+            // Now it is known which one it was, and that no end came before.
+            _isFaultOpen = false;
+            _fault = IoFaults.OfErrno(errno);
+            return;
+        }
+
         if (_fault != IoFault.None)
             return;
         _fault = IoFaults.OfErrno(errno);

@@ -151,27 +151,22 @@ internal sealed class LinuxLoop : EventLoop
         return made.ConnectAsync();
     }
 
-    public override Connection Adopt(int descriptor, in SocketSettings settings)
+    public override IoFault Adopt(int descriptor, in SocketSettings settings, out Connection connection)
     {
+        Debug.Assert(IsCurrent, "a connection begins on its loop");
+
         // A descriptor that is no socket was refused when the configuration was carried out; what fails here fails again at the first send.
         if (Libc.GetOption(descriptor, Libc.SolSocket, Libc.SoDomain, out int family) < 0)
             family = Libc.FamilyUnix;
         if (family != Libc.FamilyUnix)
             SetNoDelay(descriptor);
-        int flags = Libc.Fcntl(descriptor, Libc.FGetFl, 0);
-        if (flags < 0
-            || Libc.Fcntl(descriptor, Libc.FSetFl, flags | Libc.NonBlocking) < 0
-            || Libc.Fcntl(descriptor, Libc.FSetFd, Libc.FdCloexec) < 0)
-        {
-            return new DeadConnection(this);
-        }
-
+        SharedSocket.NeverWaits(descriptor);
+        _ = Libc.Fcntl(descriptor, Libc.FSetFl, Libc.Fcntl(descriptor, Libc.FGetFl, 0) | Libc.NonBlocking);
+        _ = Libc.Fcntl(descriptor, Libc.FSetFd, Libc.FdCloexec);
         var adopted = new LinuxConnection(this, descriptor, family, keepAliveSeconds: settings.KeepAliveSeconds, inherited: true);
-        if (IsCurrent)
-            _ = adopted.Begin();
-        else
-            Post(() => _ = adopted.Begin());
-        return adopted;
+        connection = adopted;
+        int begun = adopted.Begin();
+        return begun < 0 ? IoFaults.OfErrno(-begun) : IoFault.None;
     }
 
     /// <summary>On a TCP socket, before it is used. A fault means that it was reset already: its first use says so.</summary>

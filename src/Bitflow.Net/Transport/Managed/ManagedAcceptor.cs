@@ -111,7 +111,8 @@ internal sealed class ManagedAcceptor : Acceptor
 
     private void AcceptQueued()
     {
-        while (true)
+        // Those that wait now, and not who comes meanwhile: they may never stop coming.
+        for (int left = _listening.MostWaiting; left > 0; left--)
         {
             try
             {

@@ -17,6 +17,8 @@ internal sealed class ManagedConnection : Connection
     private const int PieceBytes = 16 * 1024;
 
     private readonly Socket _socket;
+    private readonly bool _inherited;
+    private readonly Lock _learning = new();
     private readonly SocketOperation _receive;
     private readonly SocketOperation _send;
     private ResetWatch? _resetWatch;
@@ -35,10 +37,11 @@ internal sealed class ManagedConnection : Connection
     /// <summary>After so many, others come first: what is received runs on the thread that waits for all sockets, and a fast sender would have it for itself.</summary>
     private const int MostReceivesAtOnce = 16;
 
-    public ManagedConnection(EventLoop loop, Socket socket)
+    public ManagedConnection(EventLoop loop, Socket socket, bool inherited = false)
         : base(loop)
     {
         _socket = socket;
+        _inherited = inherited && OperatingSystem.IsLinux();
         _socket.Blocking = false;
         _receive = new SocketOperation(this);
         _send = new SocketOperation(this);
@@ -239,7 +242,11 @@ internal sealed class ManagedConnection : Connection
             return;
         try
         {
-            if (_socket.AddressFamily != AddressFamily.Unix)
+            if (_inherited && _socket.AddressFamily == AddressFamily.Unix)
+                SharedSocket.End((int)_socket.Handle);
+            else if (_inherited)
+                SharedSocket.Reset((int)_socket.Handle);
+            else if (_socket.AddressFamily != AddressFamily.Unix)
                 _socket.LingerState = new LingerOption(true, 0);
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
@@ -252,8 +259,11 @@ internal sealed class ManagedConnection : Connection
 
     public override void Close()
     {
-        if (Interlocked.Exchange(ref _closed, 1) == 0)
-            Release();
+        if (Interlocked.Exchange(ref _closed, 1) != 0)
+            return;
+        if (_inherited)
+            SharedSocket.End((int)_socket.Handle);
+        Release();
     }
 
     private void Release()
@@ -274,9 +284,28 @@ internal sealed class ManagedConnection : Connection
             return IoResult.Failed(IoFault.Aborted);
 
         // In this order: an end of ours that another thread sends meanwhile closes the connection too, and is known to be ours by then.
-        if (OperatingSystem.IsLinux() && _socket.AddressFamily != AddressFamily.Unix && Ask(static d => Libc.IsClosed(d) ? 1 : 0) == 1 && !_ended)
+        if (OperatingSystem.IsLinux() && _socket.AddressFamily != AddressFamily.Unix && Ask(static d => Libc.IsClosed(d) ? 1 : 0) == 1 && !_ended && _fault == IoFault.None)
+            LearnWhetherItEnded();
+        return _fault != IoFault.None && !_failedBehindItsEnd ? IoResult.Failed(_fault) : result;
+    }
+
+    /// <summary>With an error of its own still, the kernel tells a receive of an end only where there was one before it.</summary>
+    private void LearnWhetherItEnded()
+    {
+        try
+        {
+            lock (_learning)
+            {
+                if (TakeOwnError() != IoFault.None)
+                    _failedBehindItsEnd = true;
+                else
+                    Remember(IoFault.Reset);
+            }
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
             Remember(IoFault.Reset);
-        return _fault != IoFault.None ? IoResult.Failed(_fault) : result;
+        }
     }
 
     /// <summary>
@@ -297,9 +326,19 @@ internal sealed class ManagedConnection : Connection
     /// <summary>Closing shuts the socket down first, so that a call at work on another thread may see anything: it is our doing all the same.</summary>
     public IoFault FaultOf(SocketError error) => IsClosed ? IoFault.Aborted : IoFaults.OfSocketError(error);
 
-    /// <summary>A broken pipe says that the fault was told before, to whoever asked first.</summary>
-    public IoFault FaultOfSend(SocketError error) =>
-        error != SocketError.Shutdown ? Remember(FaultOf(error)) : Fault != IoFault.None ? Fault : FaultOf(error);
+    /// <summary>A broken pipe says that the fault was told before, to whoever asked first; where nobody has been told of one, that the reset came behind an end.</summary>
+    public IoFault FaultOfSend(SocketError error)
+    {
+        if (error != SocketError.Shutdown)
+            return Remember(FaultOf(error));
+        lock (_learning)
+        {
+            if (Fault != IoFault.None)
+                return Fault;
+            _failedBehindItsEnd = !_ended;
+            return Remember(FaultOf(error));
+        }
+    }
 
     /// <summary>What the kernel says of the descriptor; nothing where it is closed already.</summary>
     private T? Ask<T>(Func<int, T> question)
@@ -338,14 +377,26 @@ internal sealed class ManagedConnection : Connection
 
     private IoFault TakePendingError()
     {
-        if (_fault == IoFault.None && _socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.Error) is int error && error != 0)
-        {
-            // EPIPE is how the kernel records a reset that came after the peer's orderly end.
-            _failedBehindItsEnd = (SocketError)error == SocketError.Shutdown;
-            Remember(IoFaults.OfSocketError((SocketError)error));
-        }
-
+        if (_fault == IoFault.None)
+            TakeOwnError();
         return _fault;
+    }
+
+    /// <summary>The error that the kernel has still, noted in the same breath: whoever finds none finds what another took before. None where it has none.</summary>
+    private IoFault TakeOwnError()
+    {
+        lock (_learning)
+        {
+            if (_socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.Error) is not int error || error == 0)
+                return IoFault.None;
+            IoFault own = IoFaults.OfSocketError((SocketError)error);
+
+            // EPIPE is how the kernel records a reset that came after the peer's orderly end.
+            if (_fault == IoFault.None)
+                _failedBehindItsEnd = (SocketError)error == SocketError.Shutdown;
+            Remember(own);
+            return own;
+        }
     }
 
     private Endpoint Read(Func<Socket, EndPoint?> end)

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Bitflow.Domain;
+using Bitflow.Net.Linux;
 
 namespace Bitflow.Net.Transport.Managed;
 
@@ -53,17 +54,22 @@ internal sealed class ManagedLoop : EventLoop, IDisposable
         return managed.ConnectAsync(remote);
     }
 
-    public override Connection Adopt(int descriptor, in SocketSettings settings)
+    public override IoFault Adopt(int descriptor, in SocketSettings settings, out Connection connection)
     {
+        SharedSocket.NeverWaits(descriptor);
+        var handle = new SafeSocketHandle(descriptor, ownsHandle: true);
         try
         {
-            var socket = new Socket(new SafeSocketHandle(descriptor, ownsHandle: true));
+            var socket = new Socket(handle);
             Configure(socket, settings);
-            return new ManagedConnection(this, socket);
+            connection = new ManagedConnection(this, socket, inherited: true);
+            return IoFault.None;
         }
-        catch (SocketException)
+        catch (SocketException e)
         {
-            return new DeadConnection(this);
+            handle.Dispose();
+            connection = new DeadConnection(this);
+            return IoFaults.OfSocketError(e.SocketErrorCode);
         }
     }
 
