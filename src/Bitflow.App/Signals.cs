@@ -15,6 +15,7 @@ internal sealed class Signals : IDisposable
     private const int Hangup = 1;
     private const int Interrupt = 2;
     private const int Terminate = 15;
+    private const int FileSizeExceeded = 25;
     private const PosixSignal Usr1 = (PosixSignal)10;
     private const PosixSignal Usr2 = (PosixSignal)12;
 
@@ -29,6 +30,9 @@ internal sealed class Signals : IDisposable
         // What a shell starts in the background ignores SIGINT, what nohup starts ignores SIGHUP, what a script starts whatever it trapped; here all mean something.
         foreach (int signal in (int[])[Hangup, Interrupt, Terminate, (int)Usr1, (int)Usr2])
             Libc.StopIgnoring(signal);
+
+        // A log that has reached the limit of the process on files (LimitFSIZE) is one that cannot be written: the call says so (setrlimit(2)).
+        Libc.Ignore(FileSizeExceeded);
         _registrations =
         [
             .. new[] { PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP, Usr1, Usr2 }.Select(signal => PosixSignalRegistration.Create(signal, context =>

@@ -132,7 +132,7 @@ internal sealed class RunningProxies : IDisposable
 
         public void OnEnded(Session session) => Ended.Writer.TryWrite(ConnectionRecords.Of(session));
 
-        public void OnAttemptFailed(Session session, Life at, DialFault fault)
+        public void OnAttemptFailed(Session session, Life at, DialFault fault, bool isLast)
         {
             lock (Attempts)
                 Attempts.Add(DialFaultModule.Describe(fault));

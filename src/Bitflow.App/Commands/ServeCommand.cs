@@ -66,7 +66,7 @@ internal static class ServeCommand
         manager.Watch(engine.Loops);
         await ServeUntilStoppedAsync(signals, reload, observation, server, manager).ConfigureAwait(false);
         observation.State.IsReady = false;
-        return await DrainAsync(server, signals, log, observation, manager).ConfigureAwait(false);
+        return await DrainAsync(path, server, signals, log, observation, manager).ConfigureAwait(false);
     }
 
     /// <summary>Null, and said why, where none can run here.</summary>
@@ -130,7 +130,7 @@ internal static class ServeCommand
         }
     }
 
-    private static async Task<int> DrainAsync(Server server, Signals signals, ProgramLog log, Observation observation, ServiceManager manager)
+    private static async Task<int> DrainAsync(string path, Server server, Signals signals, ProgramLog log, Observation observation, ServiceManager manager)
     {
         Duration timeout = server.Serving!.Config.Application.ShutdownTimeout;
         int open = server.OpenConnections;
@@ -139,12 +139,13 @@ internal static class ServeCommand
         using var drained = new CancellationTokenSource();
         if (timeout.IsPositive)
             _ = GiveUpAfterAsync(timeout, giveUp, drained.Token);
-        Task secondSignal = WaitForSecondAsync(signals, observation, giveUp, drained.Token);
+        Task secondSignal = WaitForSecondAsync(path, signals, log, observation, giveUp, drained.Token);
         Task draining = server.DrainAsync(giveUp.Token);
 
         // Behind that: a manager whose queue is full is waited for, and no client is to be accepted meanwhile.
         manager.Stopping($"draining {open} connections");
-        using (new Reminder(() => StillDraining(server.OpenConnections, open, log, manager)))
+        int most = open;
+        using (new Reminder(() => StillDraining(server.OpenConnections, ref most, log, manager)))
             await draining.ConfigureAwait(false);
         await drained.CancelAsync().ConfigureAwait(false);
         await secondSignal.ConfigureAwait(false);
@@ -167,19 +168,28 @@ internal static class ServeCommand
             await giveUp.CancelAsync().ConfigureAwait(false);
     }
 
-    private static void StillDraining(int left, int open, ProgramLog log, ServiceManager manager)
+    /// <param name="most">How many were open at once since the drain began: those that waited to be accepted are among them.</param>
+    private static void StillDraining(int left, ref int most, ProgramLog log, ServiceManager manager)
     {
-        log.StillDraining(left, open);
-        manager.Stopping($"draining {open} connections, {left} left");
+        most = Math.Max(most, left);
+        log.StillDraining(left, most);
+        manager.Stopping($"draining {most} connections, {left} left");
     }
 
-    private static async Task WaitForSecondAsync(Signals signals, Observation observation, CancellationTokenSource giveUp, CancellationToken drained)
+    private static async Task WaitForSecondAsync(
+        string path, Signals signals, ProgramLog log, Observation observation, CancellationTokenSource giveUp, CancellationToken drained)
     {
         try
         {
-            // A reload while draining is ignored: what it would open has nobody left to serve.
             while (await signals.NextAsync(drained).ConfigureAwait(false) is { IsStop: false } signal)
-                observation.Answer(signal);
+            {
+                // What a reload would open has nobody left to serve.
+                if (signal.IsReload)
+                    log.ReloadGivenUp(path);
+                else
+                    observation.Answer(signal);
+            }
+
             await giveUp.CancelAsync().ConfigureAwait(false);
         }
         catch (OperationCanceledException)

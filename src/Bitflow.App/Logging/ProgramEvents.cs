@@ -44,7 +44,7 @@ internal static partial class ProgramEvents
     [LoggerMessage(111, LogLevel.Error, "{Path}: Bitflow itself failed while it took the file on, and goes on; what was to switch may have switched in part: {Detail}")]
     public static partial void ReloadFaulted(ILogger logger, Exception exception, string path, string detail);
 
-    [LoggerMessage(115, LogLevel.Information, "{Path} was not taken on: Bitflow is about to end")]
+    [LoggerMessage(115, LogLevel.Warning, "{Path} was not taken on: Bitflow is about to end")]
     public static partial void ReloadGivenUp(ILogger logger, string path);
 
     [LoggerMessage(112, LogLevel.Warning, "reload: {Step}")]

@@ -120,7 +120,7 @@ internal sealed class ProgramLog : IAsyncDisposable
         ProgramEvents.ReloadFailed(_always, path);
     }
 
-    public void ReloadGivenUp(string path) => ProgramEvents.ReloadGivenUp(_log, path);
+    public void ReloadGivenUp(string path) => ProgramEvents.ReloadGivenUp(_always, path);
 
     /// <summary>Said even where logging is off.</summary>
     public void ReloadFaulted(string path, Exception exception) => ProgramEvents.ReloadFaulted(_always, exception, path, exception.Message);

@@ -11,13 +11,7 @@ internal sealed partial class SessionLog(ILogger logger) : ISessionObserver
     public void OnEnded(Session session)
     {
         CloseReason reason = session.CloseReason;
-        LogLevel level = CloseReasonModule.Level(reason) switch
-        {
-            { IsDebug: true } => LogLevel.Debug,
-            { IsInfo: true } => LogLevel.Information,
-            { IsWarn: true } => LogLevel.Warning,
-            _ => LogLevel.Error,
-        };
+        LogLevel level = Of(CloseReasonModule.Level(reason));
         if (!logger.IsEnabled(level))
             return;
         Ended(
@@ -25,15 +19,24 @@ internal sealed partial class SessionLog(ILogger logger) : ISessionObserver
             session.ClientStamps.BytesFrom, session.TargetStamps.BytesFrom);
     }
 
-    public void OnAttemptFailed(Session session, Life at, DialFault fault)
+    public void OnAttemptFailed(Session session, Life at, DialFault fault, bool isLast)
     {
-        if (!logger.IsEnabled(LogLevel.Debug))
+        LogLevel level = Of(DialFaultModule.Level(isLast));
+        if (!logger.IsEnabled(level))
             return;
         TargetModel target = session.Model.Targets[at.LastTarget.Value];
-        AttemptFailed(logger, session.Model.Name, session.Id, at.Attempts, target.Name, target.AddressText, DialFaultModule.Describe(fault));
+        AttemptFailed(logger, level, session.Model.Name, session.Id, at.Attempts, target.Name, target.AddressText, DialFaultModule.Describe(fault));
     }
 
     public void OnInternalFault(Session session, Exception exception) => InternalFault(logger, session.Model.Name, session.Id, exception);
+
+    private static LogLevel Of(Domain.LogLevel level) => level switch
+    {
+        { IsDebug: true } => LogLevel.Debug,
+        { IsInfo: true } => LogLevel.Information,
+        { IsWarn: true } => LogLevel.Warning,
+        _ => LogLevel.Error,
+    };
 
     /// <summary>The client, and behind a PROXY header who brought it.</summary>
     private static string ClientOf(Life life) => life.Source.Equals(life.Peer) ? life.Source.ToString() : $"{life.Source} (by way of {life.Peer})";
@@ -42,8 +45,8 @@ internal sealed partial class SessionLog(ILogger logger) : ISessionObserver
     private static partial void Ended(
         ILogger logger, LogLevel level, string proxy, long id, string client, string target, string reason, string why, long fromClient, long fromTarget);
 
-    [LoggerMessage(301, LogLevel.Debug, "proxy {Proxy}: connection {Id}: attempt {Attempt}: target {Target} ({Address}) {Fault}")]
-    private static partial void AttemptFailed(ILogger logger, string proxy, long id, int attempt, string target, string address, string fault);
+    [LoggerMessage(EventId = 301, Message = "proxy {Proxy}: connection {Id}: attempt {Attempt}: target {Target} ({Address}) {Fault}")]
+    private static partial void AttemptFailed(ILogger logger, LogLevel level, string proxy, long id, int attempt, string target, string address, string fault);
 
     [LoggerMessage(302, LogLevel.Error, "proxy {Proxy}: connection {Id}: a fault of Bitflow itself; the connection was ended for it")]
     private static partial void InternalFault(ILogger logger, string proxy, long id, Exception exception);

@@ -30,13 +30,14 @@ internal sealed class ServiceManager : IDisposable
         _watchdogInterval = watchdogInterval;
     }
 
-    /// <summary>Why the address in NOTIFY_SOCKET cannot be used, for the log; null where it can, or where there is none.</summary>
+    /// <summary>What is wrong with the address in NOTIFY_SOCKET, for the log; null where nothing is, or where there is none.</summary>
     public string? Problem { get; }
 
     /// <summary>Reads the environment and clears what is there of it: children are not the service.</summary>
     public static ServiceManager FromEnvironment()
     {
-        FSharpOption<FSharpResult<NotifyAddress, NotifyAddressError>>? address = SystemdNotify.Address(Environment.GetEnvironmentVariable("NOTIFY_SOCKET"));
+        string? text = Environment.GetEnvironmentVariable("NOTIFY_SOCKET");
+        FSharpOption<FSharpResult<NotifyAddress, NotifyAddressError>>? address = SystemdNotify.Address(text);
         Duration interval = SystemdNotify.WatchdogInterval(
             Environment.ProcessId, Environment.GetEnvironmentVariable("WATCHDOG_USEC"), Environment.GetEnvironmentVariable("WATCHDOG_PID"))?.Value ?? Duration.Zero;
         foreach (string variable in (string[])["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"])
@@ -45,10 +46,42 @@ internal sealed class ServiceManager : IDisposable
         {
             null => new ServiceManager(null, null, Duration.Zero),
             { IsError: true } error => new ServiceManager(null, SystemdNotify.Describe(error.ErrorValue), Duration.Zero),
-            { ResultValue: NotifyAddress.Path path } => new ServiceManager(new UnixDomainSocketEndPoint(path.path), null, interval),
-            { ResultValue: NotifyAddress.Abstract name } => new ServiceManager(new UnixDomainSocketEndPoint("\0" + name.name), null, interval),
-            _ => new ServiceManager(null, "NOTIFY_SOCKET is a vsock address, which is not supported", Duration.Zero),
+            { ResultValue: NotifyAddress.Path path } => At(new UnixDomainSocketEndPoint(path.path)),
+            { ResultValue: NotifyAddress.Abstract name } => At(new UnixDomainSocketEndPoint("\0" + name.name)),
+            _ => new ServiceManager(null, SystemdNotify.Describe(NotifyAddressError.NewNotSupported(text)), Duration.Zero),
         };
+
+        // Who does not listen yet may do so later: it is told nevertheless.
+        ServiceManager At(UnixDomainSocketEndPoint at) =>
+            new(at, Listens(at) ? null : SystemdNotify.Describe(NotifyAddressError.NewNobodyListens(text)), interval);
+    }
+
+    private static bool Listens(UnixDomainSocketEndPoint address)
+    {
+        try
+        {
+            using Socket socket = Connect(address);
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+    }
+
+    private static Socket Connect(UnixDomainSocketEndPoint address)
+    {
+        var socket = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified) { Blocking = false };
+        try
+        {
+            socket.Connect(address);
+            return socket;
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Listening, after a start or a reload, whether that worked or not.</summary>
@@ -93,8 +126,7 @@ internal sealed class ServiceManager : IDisposable
         try
         {
             // Connected, so that waiting is for the manager's queue; and never for longer: one that does not read must not hold us up.
-            using var socket = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified) { Blocking = false };
-            socket.Connect(_address);
+            using Socket socket = Connect(_address);
             byte[] bytes = System.Text.Encoding.UTF8.GetBytes(SystemdNotify.Write(message));
             long began = Stopwatch.GetTimestamp();
             while (socket.Send(bytes, SocketFlags.None, out SocketError error) < bytes.Length && error == SocketError.WouldBlock)

@@ -19,6 +19,7 @@ internal static class Instruments
     public static readonly Counter<long> AcceptShutdown = Counter(Metrics.acceptShutdown);
     public static readonly Counter<long> DialSuccess = Counter(Metrics.dialSuccess);
     public static readonly Counter<long> DialError = Counter(Metrics.dialError);
+    public static readonly Counter<long> AttemptError = Counter(Metrics.attemptError);
     public static readonly Counter<long> ProtocolError = Counter(Metrics.protocolError);
     public static readonly Counter<long> HandshakeError = Counter(Metrics.handshakeError);
     public static readonly Counter<long> PipeSuccess = Counter(Metrics.pipeSuccess);

@@ -42,6 +42,10 @@ internal sealed class ProxyMeter
         return tally;
     }
 
+    /// <summary>An attempt to reach a target failed.</summary>
+    /// <param name="target">The target's place in file order.</param>
+    public void AttemptFailed(int target) => Instruments.AttemptError.Add(1, _targeted[target]);
+
     /// <summary>A target was reached.</summary>
     /// <param name="target">The target's place in file order.</param>
     /// <param name="latency">From the first attempt until the target was ready.</param>

@@ -23,6 +23,7 @@ internal sealed class DescriptorGuard : IDisposable
     /// <summary>An episode: once the allowance is used up, accepting is held until the next look.</summary>
     private volatile bool _scarce;
     private bool _held;
+    private int _calm;
 
     /// <summary>How many connections may still be accepted before descriptors are counted anew.</summary>
     private int _allowance;
@@ -90,6 +91,7 @@ internal sealed class DescriptorGuard : IDisposable
             if (_scarce)
                 return;
             _scarce = true;
+            _calm = 0;
             _allowance = 0;
             Hold();
             _timer.Change(LookAgain, Timeout.InfiniteTimeSpan);
@@ -139,7 +141,8 @@ internal sealed class DescriptorGuard : IDisposable
         lock (_gate)
         {
             int inUse = InUse();
-            bool over = DescriptorBudget.IsAmple(Limit, inUse);
+            _calm = DescriptorBudget.Calm(Limit, inUse, _calm);
+            bool over = DescriptorBudget.IsOver(_calm);
             _scarce = !over;
             _allowance = DescriptorBudget.Allowance(Limit, inUse, _open());
             if (!over)

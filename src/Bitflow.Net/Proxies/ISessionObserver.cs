@@ -10,11 +10,12 @@ internal interface ISessionObserver
     /// <summary>The connection's sockets are closed and nothing of it is left; its fields no longer change.</summary>
     void OnEnded(Session session);
 
-    /// <summary>An attempt to reach a target failed; another may follow.</summary>
+    /// <summary>An attempt to reach a target failed.</summary>
     /// <param name="session">The session, which may be at its next attempt by now.</param>
     /// <param name="at">Its life while it was at the attempt.</param>
     /// <param name="fault">What the attempt came to.</param>
-    void OnAttemptFailed(Session session, Life at, DialFault fault);
+    /// <param name="isLast">Whether it is what ends the connection.</param>
+    void OnAttemptFailed(Session session, Life at, DialFault fault, bool isLast);
 
     /// <summary>Something of Bitflow itself threw; the connection was ended for it.</summary>
     void OnInternalFault(Session session, Exception exception);

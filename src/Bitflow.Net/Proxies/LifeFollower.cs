@@ -43,7 +43,7 @@ internal abstract class LifeFollower : LoopTimer
     protected abstract void OnAdmitted();
 
     /// <summary>The attempt that a life was at has failed. Under the gate.</summary>
-    protected abstract void OnAttemptFailed(Life at, DialFault fault);
+    protected abstract void OnAttemptFailed(Life at, DialFault fault, bool isLast);
 
     /// <summary>Something of Bitflow itself failed: it ends this connection alone.</summary>
     protected abstract void Fail(Exception e);
@@ -101,7 +101,7 @@ internal abstract class LifeFollower : LoopTimer
         if (Model.Meter.Count(Life, next).HasFlag(Tally.AcceptSuccess))
             OnAdmitted();
         if (LifeModule.FailureOf(Life, next) is { IsSome: true } failure)
-            OnAttemptFailed(Life, failure.Value);
+            OnAttemptFailed(Life, failure.Value, LifeModule.EndingFault(next).IsSome);
 
         // Orders belong to one value of the life, and are taken with it: the next report may come before they are carried out.
         _orders |= next.Orders;

@@ -48,6 +48,7 @@ internal sealed class Listener : IAcceptHandler
 
     public void OnAcceptFault(IoFault fault)
     {
+        // The machine's are not counted: the acceptor rests, and tries again.
         if (fault == IoFault.NoDescriptors)
             _guard.Pause();
         _proxy.Model.Meter.AcceptFailed();

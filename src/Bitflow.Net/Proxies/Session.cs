@@ -209,10 +209,11 @@ internal sealed partial class Session : LifeFollower
 
     protected override void OnAdmitted() => State.On(Client.Loop).Admit();
 
-    protected override void OnAttemptFailed(Life at, DialFault fault)
+    protected override void OnAttemptFailed(Life at, DialFault fault, bool isLast)
     {
         AttemptFailedAt = Client.Loop.Now;
-        _observer.OnAttemptFailed(this, at, fault);
+        Model.Meter.AttemptFailed(at.LastTarget.Value);
+        _observer.OnAttemptFailed(this, at, fault, isLast);
     }
 
     protected override void Fail(Exception e)
