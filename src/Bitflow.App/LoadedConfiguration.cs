@@ -29,6 +29,9 @@ internal sealed class LoadedConfiguration
     /// <summary>What is doubtful, a line each, with its place in the file.</summary>
     public IReadOnlyList<string> Warnings { get; }
 
+    /// <summary>What is in the way of connection logs here and now: looked for when it is asked, since a start opens them and says more.</summary>
+    public required IEnumerable<string> LogDoubts { get; init; }
+
     /// <summary>Null where the file cannot be served; <paramref name="errors"/> then holds every reason.</summary>
     public static LoadedConfiguration? Load(string path, out IReadOnlyList<string> errors)
     {
@@ -63,7 +66,20 @@ internal sealed class LoadedConfiguration
         IEnumerable<string> doubts = tls.Findings.Select(f => reading.Line(f.Path, f.Message));
         if (DescriptorBudget.ConnectionShortage(Libc.DescriptorLimit(), Environment.ProcessorCount, reading.Config) is { } shortage)
             doubts = doubts.Append(reading.Line("server.proxies", shortage));
-        return new LoadedConfiguration(SnapshotOf(reading.Config, files), tls, [.. reading.Warnings, .. doubts]);
+        if (SentryDsnModule.Parse(reading.Config.Application.SentryDsn) is { IsOk: true, ResultValue: { Value.IsSecure: true } } && !PlatformTls.IsThere)
+            doubts = doubts.Append(reading.Line("application.sentry_dsn", $"nothing will be reported: {PlatformTls.Missing}"));
+        return new LoadedConfiguration(SnapshotOf(reading.Config, files), tls, [.. reading.Warnings, .. doubts]) { LogDoubts = DoubtsOfLogs(reading) };
+    }
+
+    private static IEnumerable<string> DoubtsOfLogs(ConfigReading reading)
+    {
+        int index = 0;
+        foreach (ProxyConfig proxy in reading.Config.Proxies)
+        {
+            string path = $"server.proxies[{index++}].options.connection_log";
+            if (proxy.Options.ConnectionLog.Length > 0 && ConnectionLogs.ConnectionLogFile.Doubt(proxy.Options.ConnectionLog) is { } doubt)
+                yield return reading.Line(path, doubt);
+        }
     }
 
     /// <summary>The same for a process that hears signals: a file may be one that keeps its reader waiting, a named pipe for example.</summary>

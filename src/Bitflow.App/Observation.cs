@@ -6,6 +6,7 @@ using Bitflow.App.Reporting;
 using Bitflow.Domain;
 using Bitflow.Net.Linux;
 using Bitflow.Net.Observing;
+using Bitflow.Net.Tls;
 using Bitflow.Net.Transport;
 using Microsoft.FSharp.Core;
 
@@ -119,7 +120,8 @@ internal sealed class Observation(ProgramLog log, ConnectionLogs.ConnectionLogs 
         SentryReporter? before = _sentry;
         // The configuration's reader has refused what is no DSN.
         SentryDsn? dsn = SentryDsnModule.Parse(text) is { IsOk: true } parsed && FSharpOption<SentryDsn>.get_IsSome(parsed.ResultValue) ? parsed.ResultValue.Value : null;
-        _sentry = dsn is null ? null : new SentryReporter(dsn, log.Reporting);
+        // Nor of one that cannot be spoken to here (LoadedConfiguration warns of it).
+        _sentry = dsn is null || (dsn.IsSecure && !PlatformTls.IsThere) ? null : new SentryReporter(dsn, log.Reporting);
         _sentryDsn = text;
         log.ReportErrorsTo(_sentry);
         if (before is not null)

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Bitflow.Net.Tls;
 
 namespace Bitflow.Net.Files;
 
@@ -25,5 +26,9 @@ internal sealed class NamedFiles
 
     /// <summary>Digests of their contents by path; empty for a file that cannot be read: whoever loads it says so.</summary>
     public Dictionary<string, string> Digests(IEnumerable<string> paths) =>
-        paths.ToDictionary(static path => path, path => Read(path, out _) is { } bytes ? Convert.ToHexString(SHA256.HashData(bytes.Span)) : "");
+        paths.ToDictionary(static path => path, path => Read(path, out _) is { } bytes ? Digest(bytes.Span) : "");
+
+    /// <summary>Where the machine has nothing to make digests with, contents stand for themselves.</summary>
+    private static string Digest(ReadOnlySpan<byte> bytes) =>
+        PlatformTls.IsThere ? Convert.ToHexString(SHA256.HashData(bytes)) : Convert.ToBase64String(bytes);
 }

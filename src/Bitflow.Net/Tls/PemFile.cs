@@ -66,12 +66,15 @@ internal static class PemFile
             string wanted = rsaPublic is not null ? "RSA" : "EC";
             string why = held.Length > 0 && held != wanted
                 ? $"it holds an {held} key, and the first certificate of {certificatePath} is for an {wanted} key; name the key that belongs to it"
-                : $"the key does not belong to the first certificate of {certificatePath}, or cannot be read ({e.Message})";
+                : $"the key does not belong to the first certificate of {certificatePath}, or cannot be read ({WordsOf(e)})";
             throw new TlsFileException($"{keyPath}: {why}", e);
         }
 
         throw new TlsFileException($"{certificatePath}: the certificate's key is neither RSA (rsaEncryption) nor ECDSA, the kinds that listeners and clients have here");
     }
+
+    /// <summary>Without the name of the platform's parameter.</summary>
+    private static string WordsOf(Exception e) => e is ArgumentException { ParamName: { } name } ? e.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal) : e.Message;
 
     /// <summary>`RSA` or `EC`; empty where it is neither, or cannot be read.</summary>
     private static string KindOfKey(string text)

@@ -25,6 +25,12 @@ internal sealed class ProxyTls
     public static ProxyTls Load(ProxyConfig proxy, int index, NamedFiles files, DateTimeOffset now, List<TlsFinding> findings, Action? onChain)
     {
         string path = $"server.proxies[{index}]";
+        if ((proxy.Listener.Tls is not null || proxy.Targets.Any(static t => t.Tls is not null)) && !PlatformTls.IsThere)
+        {
+            findings.Add(new TlsFinding(IsError: true, path, PlatformTls.Missing));
+            return new ProxyTls(null, new TargetTlsContext?[proxy.Targets.Length]);
+        }
+
         FSharpOption<FSharpList<string>> sniTargets = proxy.Options.LoadBalancer.IsSni
             ? FSharpOption<FSharpList<string>>.Some(ListModule.OfSeq(proxy.Targets.Select(t => t.Name)))
             : FSharpOption<FSharpList<string>>.None;
