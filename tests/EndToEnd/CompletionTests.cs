@@ -37,8 +37,10 @@ public sealed class CompletionTests : IDisposable
     [Theory]
     [InlineData("che\t", "check")]
     [InlineData("check --config my\t", "check|--config|my config.yaml")]
-    [InlineData("explain --config web.yaml --sou\t1", "explain|--config|web.yaml|--source|1")]
-    [InlineData("replay --config web.yaml --lo\tw\t", "replay|--config|web.yaml|--log|web.yaml")]
+    [InlineData("check --config=w\t", "check|--config=web.yaml")]
+    [InlineData("explain --format=j\t", "explain|--format=json")]
+    [InlineData("explain --config web.yaml --sou\t1", "explain|--config|web.yaml|--source=1")]
+    [InlineData("replay --config web.yaml --lo\tw\t", "replay|--config|web.yaml|--log=web.yaml")]
     public Task Zsh_completes_commands_options_and_files(string typed, string called) =>
         TypedAsync("zsh -f -i", "autoload -Uz compinit; compinit -D -u; compdef _bitflow bitflow; autoload -Uz +X", "_bitflow", typed, called);
 
