@@ -6,7 +6,6 @@ using Bitflow.App.Reporting;
 using Bitflow.Domain;
 using Bitflow.Net.Linux;
 using Bitflow.Net.Observing;
-using Bitflow.Net.Tls;
 using Bitflow.Net.Transport;
 using Microsoft.FSharp.Core;
 

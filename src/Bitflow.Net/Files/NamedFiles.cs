@@ -1,5 +1,5 @@
 using System.Security.Cryptography;
-using Bitflow.Net.Tls;
+using Bitflow.Net.Linux;
 
 namespace Bitflow.Net.Files;
 

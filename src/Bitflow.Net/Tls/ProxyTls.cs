@@ -1,5 +1,6 @@
 using Bitflow.Domain;
 using Bitflow.Net.Files;
+using Bitflow.Net.Linux;
 using Microsoft.FSharp.Collections;
 using Microsoft.FSharp.Core;
 

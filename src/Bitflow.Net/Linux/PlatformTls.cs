@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Bitflow.Net.Tls;
+namespace Bitflow.Net.Linux;
 
 /// <summary>
 /// Whether the platform's cryptography has the library that it stands on. Where it has not, its first use ends the process: so it is looked for before, by whatever
