@@ -5,6 +5,7 @@ using System.Security.Cryptography.X509Certificates;
 using Bitflow.Domain;
 using Bitflow.Net.Linux;
 using Bitflow.Net.Tls;
+using Bitflow.Net.Transport;
 using Bitflow.Net.Transport.Linux;
 using Bitflow.Net.Transport.Managed;
 using Bitflow.Tests.Fixtures;
@@ -18,18 +19,18 @@ public sealed class ManagedHandshakeContract() : HandshakeContract(new ManagedEn
 
 public sealed class LinuxHandshakeContract() : HandshakeContract(new LinuxEngine(loops: 2))
 {
-    /// <summary>A ticket may share a segment with the first data: where there is none, it goes by itself when the client is waited for.</summary>
+    /// <summary>A ticket may share a segment with the first data: where there is none, it goes by itself when it is the client's turn.</summary>
     [Fact]
     public async Task A_client_gets_its_ticket_though_nothing_follows_it()
     {
         using SecuredWire wire = await SecuredWire.MakeAsync(Engine, isServer: true, SslProtocols.Tls13);
         int handshake = wire.Beneath.BytesRead;
         Task reading = wire.PeerReceiveAll();
-        Task<IoFault> waiting = wire.Readable();
+        Task<IoResult> waiting = wire.Receive(new byte[1]);
         await Wire.Eventually(() => Task.FromResult(wire.Beneath.BytesRead > handshake), "the ticket has come");
         wire.Connection.Close();
         await reading;
-        Assert.Equal(IoFault.Aborted, await waiting);
+        Assert.Equal(IoFault.Aborted, (await waiting).Fault);
     }
 
     /// <summary>Each certificate costs a parse, and perhaps a signature, on the loop.</summary>

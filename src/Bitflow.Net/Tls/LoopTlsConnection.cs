@@ -22,6 +22,7 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
     private IoFault _sendFault;
     private string _faultDetail = "";
     private bool _dry;
+    private bool _hasReceived;
     private bool _ended;
     private bool _released;
     private bool _receiveNeedsRoom;
@@ -70,7 +71,8 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
 
     internal override bool IsClosed => _released || _raw.IsClosed;
 
-    internal override bool MayHaveBytes => !_dry;
+    /// <remarks>The first receive is made though nothing is there: it says that the client is waited for, and gives it its tickets.</remarks>
+    internal override bool MayHaveBytes => !_dry || (_link.HoldsTickets && !_hasReceived);
 
     /// <summary>The `SSL`; not to be used once this is closed.</summary>
     internal nint Library => _ssl;
@@ -227,7 +229,7 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
             }
         }
 
-        _owesAcknowledgement &= received == 0;
+        NoteWhetherItIsWaitedFor(received > 0);
         if (received > 0)
             result = IoResult.Ok(received);
         else if (_receiveFault != IoFault.None)
@@ -314,6 +316,8 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
         if (answer > 0)
             return true;
         NoteReceive(answer);
+        if (_dry && _owesAcknowledgement)
+            AcknowledgeHandshake();
         return false;
     }
 
@@ -330,9 +334,6 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
         {
             _receiveFault = _link.ReceiveFault;
             _dry = _receiveFault == IoFault.None;
-            if (_dry && (_owesAcknowledgement || _link.HoldsTickets))
-                AnswerHandshake();
-
             // It has read what was no data, a ticket or a KeyUpdate: who sends nothing else does not get the loop for itself.
             if (_dry && why == OpenSsl.WantRead && _link.MoreIsHere)
                 OwnLoop.ComeBackTo(this);
@@ -344,14 +345,34 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
         }
     }
 
-    /// <summary>Nothing has come behind the peer's last words in the handshake: they are acknowledged, with the tickets if these are still here.</summary>
-    private void AnswerHandshake()
+    /// <summary>
+    /// Where nothing has come behind the peer's last words in the handshake they are acknowledged, with the tickets if these are still here. Those wait for as long as
+    /// nobody but the dial looks whether the client is there: one that has spoken, and closes without having read them, resets. And they wait for the answer to its
+    /// first words, which they go with.
+    /// </summary>
+    /// <param name="received">Whether a receive has brought data.</param>
+    private void NoteWhetherItIsWaitedFor(bool received)
+    {
+        bool areFirstWords = received && !_hasReceived;
+        _hasReceived |= received;
+        _owesAcknowledgement &= !received;
+        if (!_dry || areFirstWords)
+            return;
+        if (!_link.HoldsTickets)
+        {
+            if (_owesAcknowledgement)
+                AcknowledgeHandshake();
+            return;
+        }
+
+        _owesAcknowledgement = false;
+        _link.SendTickets(more: false);
+    }
+
+    private void AcknowledgeHandshake()
     {
         _owesAcknowledgement = false;
-        if (_link.HoldsTickets)
-            _link.SendTickets(more: false);
-        else
-            _raw.AcknowledgeNow();
+        _raw.AcknowledgeNow();
     }
 
     private void NoteSendFault()
