@@ -318,11 +318,13 @@ let ``16,000 extensions are read in linear time, and their repeats found`` () =
     let many = [ for kind in 0x1000 .. 0x1000 + 15_999 -> kind, [||] ]
     Law.HoldsFor([ many, true; many @ [ 0x1000, [||] ], false ], fun (list, accepted) ->
         let bytes = Hello.inRecords 0x0301 [] (Hello.message (Hello.withExtensions list))
-        let started = Diagnostics.Stopwatch.StartNew()
-        let answers = [ for _ in 1..200 -> parse bytes ]
-        // Milliseconds; quadratic would be 128 million comparisons each, half a minute in all. The bound leaves room for a machine under load.
-        started.Elapsed < TimeSpan.FromSeconds 15.
-        && answers |> List.forall (fun answer -> answer.IsDone = accepted && (accepted || answer = Parse.Rejected(HelloFault.RepeatedExtension 0x1000))))
+        let timed () =
+            let started = Diagnostics.Stopwatch.StartNew()
+            let answer = parse bytes
+            started.Elapsed, answer.IsDone = accepted && (accepted || answer = Parse.Rejected(HelloFault.RepeatedExtension 0x1000))
+        let parses = [ for _ in 1..200 -> timed () ]
+        // A millisecond; quadratic would be 128 million comparisons, 150 of them. The fastest counts: a busy machine makes none faster.
+        parses |> List.map fst |> List.min < TimeSpan.FromMilliseconds 75. && parses |> List.forall snd)
 
 [<Fact>]
 let ``asking for more costs no memory but the answer`` () =

@@ -424,13 +424,13 @@ let ``the smallest file is served with the defaults that the page on configurati
         && target.ConnectAttempts = 1 && target.ConnectBackoff.IsZero && target.ConnectTimeout = Duration.OfSeconds 10L
         && target.ResolveTimeout.IsZero && target.ReadTimeout.IsZero && target.WriteTimeout.IsZero
         && target.KeepAlive = KeepAlive.Every 15 && target.Proxy.IsNone && target.Tls.IsNone
-        && proxy.Options.ConnectionLimit = 0 && proxy.Options.ConnectionLifetime.IsZero && proxy.Options.ConnectionLog = ""
+        && proxy.Options.ConnectionLimit = 0 && proxy.Options.ConnectionLifetime.IsZero && proxy.Options.ConnectionLog.IsNone
         && proxy.Options.LoadBalancer = Policy.None && proxy.Options.ProxyHeader.IsNone && not proxy.Options.DualStack)
     Law.HoldsFor([ file "tls_context: {certificates: [{key: k, certificate: c}]}" "tls_context: {}" "enable_proxy_header: yes" ], fun text ->
         let proxy = (read text).Config.Proxies.Head
         let ours, theirs = proxy.Listener.Tls.Value, proxy.Targets.Head.Tls.Value
         ours.VerifyMode = VerifyMode.None && ours.MinVersion = TlsVersion.Tls13 && ours.ApplicationProtocols.IsEmpty
-        && theirs.VerifyMode = VerifyMode.Strict && theirs.MinVersion = TlsVersion.Tls13 && theirs.ServerName = ""
+        && theirs.VerifyMode = VerifyMode.Strict && theirs.MinVersion = TlsVersion.Tls13 && theirs.ServerName.IsNone
         && proxy.Options.ProxyHeader = Some ProxyHeaderVersion.V1)
 
 [<Fact>]

@@ -216,6 +216,15 @@ let ``a hello that no target answers to is refused before the handshake`` () =
             | Step.Attempt plan -> tls.IsNone && plan.Target = 0
             | _ -> false))
 
+[<Fact>]
+let ``the line about a hello that no target answers to says for whom it asked`` () =
+    let proxy = { Sample.proxy "p" with Targets = [ Sample.target "a.example" ]; Options = { Sample.options with LoadBalancer = Policy.Sni } }
+    let line name =
+        let refused = Life.advance (Life.advance (begin' proxy client) (at 0) (Event.Counted true)) (at 1) (Event.HelloRead name)
+        Life.explain refused refused.CloseReason.Value ""
+    Law.HoldsFor([ ValueSome(Sample.serverName "B.example"), ", b.example"; ValueNone, ": its hello has none" ], fun (name, words) ->
+        line name = $"no target answers to the client's server name{words}")
+
 /// What dialling should come to, told with loops over times in milliseconds: the attempts with their times, and the end.
 let private naiveDial (p: ProxyConfig) (order: int[]) (Outcomes outcomes) =
     let ns (d: Duration) = d.TotalNanoseconds

@@ -246,7 +246,7 @@ let ``who has an address is told with what can be done: two reloads, another add
 let ``an engine changes only with a restart, and every other key of the application at once`` () =
     Law.HoldsFor(
         [ { Sample.application with Engine = Engine.Managed }, [], true
-          { Sample.application with SentryDsn = "https://k@h/1" }, [ "sentry_dsn" ], false
+          { Sample.application with SentryDsn = Result.defaultValue None (SentryDsn.parse "https://k@h/1") }, [ "sentry_dsn" ], false
           { Sample.application with LogLevel = Some LogLevel.Debug }, [ "log.level" ], false
           { Sample.application with LogFormat = LogFormat.Json }, [ "log.format" ], false
           { Sample.application with ShutdownTimeout = Duration.OfSeconds 1L }, [ "shutdown_timeout" ], false
@@ -269,7 +269,7 @@ let ``the words of a plan name every proxy and every address, and no secret`` ()
 let private withProxies proxies =
     { Config = { Application = Sample.application; Proxies = proxies }; Digests = Dictionary<string, string>() :> IReadOnlyDictionary<_, _> }
 
-let private logging path name : ProxyConfig = { Sample.proxy name with Options = { Sample.options with ConnectionLog = path } }
+let private logging path name : ProxyConfig = { Sample.proxy name with Options = { Sample.options with ConnectionLog = (if path = "" then None else Some path) } }
 
 [<Fact>]
 let ``a proxy's fate is found by its name, and told in its own words`` () =

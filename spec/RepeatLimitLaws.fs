@@ -70,18 +70,19 @@ let ``a sweep forgets nothing that still counts`` () =
         [ 0..3 ] |> List.forall (fun key -> passed (fst (RepeatLimit.next now key swept)) = passed (fst (RepeatLimit.next now key limit))))
 
 /// How many of so many at once pass.
-let private passing limit count =
-    [ 1..count ] |> List.mapFold (fun limit _ -> RepeatLimit.next (Instant.OfNanoseconds 0L) "failure" limit) limit |> fst |> List.filter passed |> List.length
+let private passing limit failure count =
+    [ 1..count ] |> List.mapFold (fun limit _ -> RepeatLimit.next (Instant.OfNanoseconds 0L) failure limit) limit |> fst |> List.filter passed |> List.length
 
 [<Fact>]
 let ``the log says the same failure ten times a second, and Sentry is told of it ten times a minute`` () =
+    let logged = { Level = LogLevel.Warn; Template = "failure"; About = [] }
     Law.HoldsFor([ 9, 9; 10, 10; 11, 10; 100, 10 ], fun (count, pass) ->
-        passing (RepeatLimit.forLog ()) count = pass && passing (SentryEvent.limit ()) count = pass)
-    let after wait limit =
-        let _, limit = [ 1..10 ] |> List.mapFold (fun limit _ -> RepeatLimit.next (Instant.OfNanoseconds 0L) "failure" limit) limit
-        fst (RepeatLimit.next (Instant.OfNanoseconds 0L + wait) "failure" limit) |> passed
+        passing (LoggedFailure.limit ()) logged count = pass && passing (SentryEvent.limit ()) "failure" count = pass)
+    let after wait failure limit =
+        let _, limit = [ 1..10 ] |> List.mapFold (fun limit _ -> RepeatLimit.next (Instant.OfNanoseconds 0L) failure limit) limit
+        fst (RepeatLimit.next (Instant.OfNanoseconds 0L + wait) failure limit) |> passed
     Law.HoldsFor([ 999L, false, false; 1_000L, true, false; 59_999L, true, false; 60_000L, true, true ], fun (ms, log, sentry) ->
-        after (Duration.OfMilliseconds ms) (RepeatLimit.forLog ()) = log && after (Duration.OfMilliseconds ms) (SentryEvent.limit ()) = sentry)
+        after (Duration.OfMilliseconds ms) logged (LoggedFailure.limit ()) = log && after (Duration.OfMilliseconds ms) "failure" (SentryEvent.limit ()) = sentry)
 
 [<Fact>]
 let ``a new failure is suppressed where every place is taken, and a sweep says so once`` () =

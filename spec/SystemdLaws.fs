@@ -133,7 +133,7 @@ let ``notifications are written as sd_notify reads them`` () =
     Law.HoldsFor(
         [ NotifyMessage.Ready "", "READY=1"
           NotifyMessage.Ready "serving 2 proxies", "READY=1\nSTATUS=serving 2 proxies"
-          NotifyMessage.Stopping "draining\n3 connections", "STOPPING=1\nSTATUS=draining 3 connections"
+          NotifyMessage.Stopping "draining\n(connections: 3)", "STOPPING=1\nSTATUS=draining (connections: 3)"
           NotifyMessage.Reloading(Instant.OfNanoseconds 1_234_567_890L), "RELOADING=1\nMONOTONIC_USEC=1234567"
           NotifyMessage.Watchdog, "WATCHDOG=1" ],
         fun (message, text) -> SystemdNotify.write message = text)

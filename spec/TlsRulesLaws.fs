@@ -4,15 +4,17 @@ open System
 open Xunit
 open Bitflow.Domain
 
+let private named protocols = protocols |> List.choose (AlpnName.tryOfText >> ValueOption.toOption)
+
 let private listener least protocols =
     { VerifyMode = VerifyMode.None
       Certificates = []
-      ApplicationProtocols = protocols
+      ApplicationProtocols = named protocols
       MinVersion = least }
 
 let private hello name protocols versions : ClientHello =
     { ServerName = (match ServerName.tryCreate name with Ok n -> ValueSome n | Error _ -> ValueNone)
-      ApplicationProtocols = protocols |> List.choose (AlpnName.tryOfText >> ValueOption.toOption)
+      ApplicationProtocols = named protocols
       Versions = versions
       Groups = []
       KeyShares = [] }
@@ -148,7 +150,7 @@ let ``a target is asked for by the configured name, else by the host of its addr
         { Name = "t"; Address = (match Address.tryParse address with Ok a -> a | Error e -> failwith $"%A{e}"); Proxy = None
           ConnectAttempts = 1; ConnectBackoff = Duration.Zero; ConnectTimeout = Duration.Zero; ResolveTimeout = Duration.Zero
           ReadTimeout = Duration.Zero; WriteTimeout = Duration.Zero; KeepAlive = KeepAlive.Off; Tls = None }
-    let tls name = { TargetTls.VerifyMode = VerifyMode.Strict; Certificates = []; ApplicationProtocols = []; MinVersion = TlsVersion.Tls13; ServerName = name }
+    let tls name = { TargetTls.VerifyMode = VerifyMode.Strict; Certificates = []; ApplicationProtocols = []; MinVersion = TlsVersion.Tls13; ServerName = (if name = "" then None else Some name) }
     Law.HoldsFor(
         [ "a.example:443", "", "a.example"; "a.example.:443", "", "a.example"; "a.example:443", "b.example", "b.example"; "a.example:443", "b.example.", "b.example"
           "10.0.0.1:443", "", "10.0.0.1"; "[::1]:443", "", "::1"; "unix:/a", "", ""; "unix:/a", "a.example", "a.example" ],

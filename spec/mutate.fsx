@@ -103,6 +103,7 @@ let modules =
       "Usage", [ "UsageLaws"; "CommandLineLaws" ]
       "CommandLine", [ "CommandLineLaws"; "UsageLaws" ]
       "RepeatLimit", [ "RepeatLimitLaws" ]
+      "LoggedFailure", [ "LoggedFailureLaws"; "RepeatLimitLaws" ]
       "Tally", [ "TallyLaws" ]
       "Metrics", [ "MetricsLaws"; "OperationsDocumentLaws" ]
       "Statsd", [ "StatsdLaws" ]

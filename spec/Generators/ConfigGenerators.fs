@@ -53,6 +53,7 @@ module Written =
         let quote value = Written.Quoted(string value)
         let key name isDefault value = if isFull || not isDefault then [ name, value ] else []
         let part name members = if List.isEmpty members && not isFull then [] else [ name, Written.Map members ]
+        let text name (value: 'T option) = key name value.IsNone (match value with Some value -> quote value | None -> Written.Quoted "")
         let limit name (d: Duration) = key name d.IsZero (Written.Plain(string d))
         let texts name (items: 'T list) = key name items.IsEmpty (Written.List(List.map quote items))
         let mode name isDefault value =
@@ -70,16 +71,16 @@ module Written =
             Written.Map [
                 yield! mode "verify_mode" (tls.VerifyMode = VerifyMode.None) tls.VerifyMode
                 yield! certificates tls.Certificates
-                yield! texts "application_protocols" tls.ApplicationProtocols
+                yield! texts "application_protocols" (tls.ApplicationProtocols |> List.map (fun name -> Text.Encoding.UTF8.GetString name.Bytes.Span))
                 yield! version tls.MinVersion
             ]
         let targetTls (tls: TargetTls) =
             Written.Map [
                 yield! mode "verify_mode" (tls.VerifyMode = VerifyMode.Strict) tls.VerifyMode
                 yield! certificates tls.Certificates
-                yield! texts "application_protocols" tls.ApplicationProtocols
+                yield! texts "application_protocols" (tls.ApplicationProtocols |> List.map (fun name -> Text.Encoding.UTF8.GetString name.Bytes.Span))
                 yield! version tls.MinVersion
-                yield! key "server_name" (tls.ServerName = "") (quote tls.ServerName)
+                yield! text "server_name" tls.ServerName
             ]
         let percent (bytes: byte array) = bytes |> Array.map (fun b -> $"%%{b:X2}") |> String.Concat
         let socks (proxy: SocksProxy) =
@@ -128,7 +129,7 @@ module Written =
                 | Policy.Sni -> "sni"
             [ yield! key "connection_limit" (options.ConnectionLimit = 0) (Written.Plain(string options.ConnectionLimit))
               yield! limit "connection_lifetime" options.ConnectionLifetime
-              yield! key "connection_log" (options.ConnectionLog = "") (quote options.ConnectionLog)
+              yield! text "connection_log" options.ConnectionLog
               yield! key "connection_load_balancer" (options.LoadBalancer = Policy.None) (Written.Plain policy)
               yield! key "enable_proxy_header" options.ProxyHeader.IsNone (Written.Plain(if options.ProxyHeader.IsSome then "yes" else "off"))
               if options.ProxyHeader = Some ProxyHeaderVersion.V2 then "proxy_header_version", Written.Plain "2"
@@ -166,7 +167,7 @@ module Written =
                 | Engine.Auto -> "auto"
                 | Engine.Linux -> "linux"
                 | Engine.Managed -> "managed"
-            [ yield! key "sentry_dsn" (application.SentryDsn = "") (quote application.SentryDsn)
+            [ yield! text "sentry_dsn" application.SentryDsn
               yield! application.Metrics |> Option.map metrics |> Option.defaultValue [] |> part "metrics"
               yield! part "log" [
                   match application.LogLevel with
@@ -224,7 +225,7 @@ type ConfigGenerators =
     static member private Networks =
         WordGenerators.IpNetwork().Generator |> Gen.listOf |> Gen.map (List.truncate 4 >> IpNetworkSet)
 
-    static member private Alpn = Gen.elements [ "h2"; "http/1.1"; "ü"; String('x', 255) ] |> Gen.listOf |> Gen.map (List.truncate 3)
+    static member private Alpn = Gen.elements [ "h2"; "http/1.1"; "ü"; String('x', 255) ] |> Gen.map (fun name -> (AlpnName.tryOfText name).Value) |> Gen.listOf |> Gen.map (List.truncate 3)
 
     static member private Credentials =
         let part = Gen.choose (0, 255) |> Gen.map byte |> Gen.nonEmptyListOf |> Gen.map (List.truncate 255 >> List.toArray)
@@ -275,7 +276,7 @@ type ConfigGenerators =
                   Certificates = certificates
                   ApplicationProtocols = protocols
                   MinVersion = TlsVersion.Tls13
-                  ServerName = (if hasName then name else "") }
+                  ServerName = (if hasName then Some name else None) }
         }
 
     /// Everything that must be unique is made of the indexes.
@@ -346,7 +347,7 @@ type ConfigGenerators =
                 |> List.map (fun i -> ConfigGenerators.Target(index, i, dualStack, policy <> Policy.Sni || tls.IsSome))
                 |> Gen.sequenceToList
             let! limit = Gen.elements [ 0; 1; 100; Int32.MaxValue ]
-            let! log = Gen.oneof [ Gen.constant ""; ConfigGenerators.Path ]
+            let! log = Gen.optionOf ConfigGenerators.Path
             let! header = Gen.elements [ None; Some ProxyHeaderVersion.V1; Some ProxyHeaderVersion.V2 ]
             return
                 { ProxyConfig.Name = $"proxy {index}"
@@ -370,7 +371,7 @@ type ConfigGenerators =
 
     static member private Application =
         gen {
-            let! dsn = Gen.elements [ ""; "https://key@sentry.example.com/42"; "http://key:secret@localhost:9000/prefix/7" ]
+            let! dsn = Gen.elements [ ""; "https://key@sentry.example.com/42"; "http://key@localhost:9000/prefix/7" ] |> Gen.map (SentryDsn.parse >> Result.defaultValue None)
             let! metrics =
                 gen {
                     let! address =

@@ -62,7 +62,7 @@ module Sample =
     let options =
         { ConnectionLimit = 0
           ConnectionLifetime = Duration.Zero
-          ConnectionLog = ""
+          ConnectionLog = None
           LoadBalancer = Policy.None
           ProxyHeader = None
           DualStack = false }
@@ -76,7 +76,7 @@ module Sample =
           MinVersion = Defaults.minVersion }
 
     let application =
-        { SentryDsn = ""
+        { SentryDsn = None
           Metrics = None
           LogLevel = None
           LogFormat = LogFormat.Text

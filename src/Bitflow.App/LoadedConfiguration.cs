@@ -66,7 +66,7 @@ internal sealed class LoadedConfiguration
         IEnumerable<string> doubts = tls.Findings.Select(f => reading.Line(f.Path, f.Message));
         if (DescriptorBudget.ConnectionShortage(Libc.DescriptorLimit(), Environment.ProcessorCount, reading.Config) is { } shortage)
             doubts = doubts.Append(reading.Line("server.proxies", shortage));
-        if (SentryDsnModule.Parse(reading.Config.Application.SentryDsn) is { IsOk: true, ResultValue: { Value.IsSecure: true } } && !PlatformTls.IsThere)
+        if (reading.Config.Application.SentryDsn is { Value.IsSecure: true } && !PlatformTls.IsThere)
             doubts = doubts.Append(reading.Line("application.sentry_dsn", $"nothing will be reported: {PlatformTls.Missing}"));
         return new LoadedConfiguration(SnapshotOf(reading.Config, files), tls, [.. reading.Warnings, .. doubts]) { LogDoubts = DoubtsOfLogs(reading) };
     }
@@ -77,7 +77,7 @@ internal sealed class LoadedConfiguration
         foreach (ProxyConfig proxy in reading.Config.Proxies)
         {
             string path = $"server.proxies[{index++}].options.connection_log";
-            if (proxy.Options.ConnectionLog.Length > 0 && ConnectionLogs.ConnectionLogFile.Doubt(proxy.Options.ConnectionLog) is { } doubt)
+            if (proxy.Options.ConnectionLog?.Value is { } log && ConnectionLogs.ConnectionLogFile.Doubt(log) is { } doubt)
                 yield return reading.Line(path, doubt);
         }
     }

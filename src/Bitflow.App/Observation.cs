@@ -7,7 +7,6 @@ using Bitflow.Domain;
 using Bitflow.Net.Linux;
 using Bitflow.Net.Observing;
 using Bitflow.Net.Transport;
-using Microsoft.FSharp.Core;
 
 namespace Bitflow.App;
 
@@ -21,7 +20,7 @@ internal sealed class Observation(ProgramLog log, ConnectionLogs.ConnectionLogs 
     private StatsdExporter? _statsd;
     private SentryReporter? _sentry;
     private MetricsConfig? _statsdConfig;
-    private string _sentryDsn = "";
+    private SentryDsn? _sentryDsn;
 
     private AdminServer? _admin;
     private Address? _adminAddress;
@@ -65,7 +64,7 @@ internal sealed class Observation(ProgramLog log, ConnectionLogs.ConnectionLogs 
         ApplicationConfig application = config.Application;
         log.Apply(application);
         await ApplyAdminAsync(application.Admin?.Value, admin).ConfigureAwait(false);
-        await ApplySentryAsync(application.SentryDsn).ConfigureAwait(false);
+        await ApplySentryAsync(application.SentryDsn?.Value).ConfigureAwait(false);
         await ApplyStatsdAsync(application.Metrics?.Value).ConfigureAwait(false);
     }
 
@@ -87,7 +86,7 @@ internal sealed class Observation(ProgramLog log, ConnectionLogs.ConnectionLogs 
         if (_admin is not null)
             await _admin.DisposeAsync().ConfigureAwait(false);
         await ApplyStatsdAsync(null).ConfigureAwait(false);
-        await ApplySentryAsync("").ConfigureAwait(false);
+        await ApplySentryAsync(null).ConfigureAwait(false);
         _store?.Dispose();
     }
 
@@ -112,16 +111,14 @@ internal sealed class Observation(ProgramLog log, ConnectionLogs.ConnectionLogs 
     private static Task<AdminServer> StartAdminAsync(IReadOnlyList<ListeningSocket> sockets, LiveState state, MetricStore store) =>
         AdminServer.StartAsync(sockets, state, store);
 
-    private async Task ApplySentryAsync(string text)
+    private async Task ApplySentryAsync(SentryDsn? dsn)
     {
-        if (text == _sentryDsn)
+        if (Equals(dsn, _sentryDsn))
             return;
         SentryReporter? before = _sentry;
-        // The configuration's reader has refused what is no DSN.
-        SentryDsn? dsn = SentryDsnModule.Parse(text) is { IsOk: true } parsed && FSharpOption<SentryDsn>.get_IsSome(parsed.ResultValue) ? parsed.ResultValue.Value : null;
-        // Nor of one that cannot be spoken to here (LoadedConfiguration warns of it).
+        // One that cannot be spoken to here LoadedConfiguration warns of.
         _sentry = dsn is null || (dsn.IsSecure && !PlatformTls.IsThere) ? null : new SentryReporter(dsn, log.Reporting);
-        _sentryDsn = text;
+        _sentryDsn = dsn;
         log.ReportErrorsTo(_sentry);
         if (before is not null)
             await before.DisposeAsync().ConfigureAwait(false);

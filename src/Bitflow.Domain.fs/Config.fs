@@ -28,18 +28,18 @@ type CertificateFiles =
 type ListenerTls =
     { VerifyMode: VerifyMode
       Certificates: CertificateFiles list
-      /// ALPN names in the listener's order of preference; empty: no ALPN.
-      ApplicationProtocols: string list
+      /// In the listener's order of preference; empty: no ALPN.
+      ApplicationProtocols: AlpnName list
       MinVersion: TlsVersion }
 
 /// TLS towards the target.
 type TargetTls =
     { VerifyMode: VerifyMode
       Certificates: CertificateFiles list
-      ApplicationProtocols: string list
+      ApplicationProtocols: AlpnName list
       MinVersion: TlsVersion
-      /// The name to send and to verify; empty: the host of the target's address.
-      ServerName: string }
+      /// The name to send and to verify; none: the host of the target's address.
+      ServerName: string option }
 
 /// Every `Duration` of a configuration that is a limit means "no limit" when zero.
 [<NoComparison>]
@@ -112,8 +112,8 @@ type ProxyOptions =
     { /// 0: no limit.
       ConnectionLimit: int
       ConnectionLifetime: Duration
-      /// Empty: no connection log.
-      ConnectionLog: string
+      /// The file's path.
+      ConnectionLog: string option
       LoadBalancer: Policy
       /// The version of the header to send, where one is sent.
       ProxyHeader: ProxyHeaderVersion option
@@ -168,8 +168,7 @@ type Engine =
 
 [<NoComparison>]
 type ApplicationConfig =
-    { /// Empty: no error reporting. A secret.
-      SentryDsn: string
+    { SentryDsn: SentryDsn option
       Metrics: MetricsConfig option
       /// None: logging off.
       LogLevel: LogLevel option

@@ -38,7 +38,7 @@ module ConfigKeys =
             and! certificates = optional "certificates" certificates ([], "none") "Client certificates (`key` and `certificate`), and authorities to trust besides the system's."
             and! protocols = optional "application_protocols" protocols ([], "no ALPN") "ALPN names to offer, best first."
             and! minVersion = extension "min_version" tlsVersions (Defaults.minVersion, "`\"1.3\"`") "The lowest version of TLS that is spoken."
-            and! serverName = extension "server_name" Value.hostName ("", "host of the target's address") "The name to ask for and to verify, by the alternative names of the certificate alone."
+            and! serverName = extension "server_name" (Kind.some Value.hostName) (None, "host of the target's address") "The name to ask for and to verify, by the alternative names of the certificate alone."
             return
                 { TargetTls.VerifyMode = mode
                   Certificates = certificates
@@ -102,7 +102,7 @@ module ConfigKeys =
         mapping {
             let! limit = optional "connection_limit" (Kind.integer 0 System.Int32.MaxValue) (0, "`0`: no limit") "How many connections may be open at once; further ones are reset."
             and! lifetime = optional "connection_lifetime" Value.duration noLimit "Ends a connection so long after its accept, whatever it does."
-            and! log = optional "connection_log" Value.path ("", "no log") "File to which a JSON object is appended for every connection."
+            and! log = optional "connection_log" (Kind.some Value.path) (None, "no log") "File to which a JSON object is appended for every connection."
             and! policy = optional "connection_load_balancer" policies (Policy.None, "`none`") "Which targets are tried: the first alone, all in order, all in turn, or the one that the client's server name chooses."
             and! header = optional "enable_proxy_header" Kind.boolean (false, "`false`") "Sends a PROXY header to the target."
             and! version = extension "proxy_header_version" (Kind.choice [ "1", ProxyHeaderVersion.V1; "2", ProxyHeaderVersion.V2 ]) (ProxyHeaderVersion.V1, "`1`") "Version 1 (text) or 2 (binary) of that header."
@@ -159,7 +159,7 @@ module ConfigKeys =
 
     let private application =
         mapping {
-            let! sentryDsn = optional "sentry_dsn" Value.sentryDsn ("", "no error reporting") "Where Bitflow's own errors are reported. Never shown."
+            let! sentryDsn = optional "sentry_dsn" Value.sentryDsn (None, "no error reporting") "Where Bitflow's own errors are reported. Never shown."
             and! metrics = section "metrics" "the metrics settings" metrics "Statsd."
             and! level, format = section "log" "the log settings" log "The log."
             and! shutdownTimeout = extension "shutdown_timeout" Value.duration (Duration.Zero, "`0`: as long as it takes") "How long a shutdown waits for open connections before it resets them."

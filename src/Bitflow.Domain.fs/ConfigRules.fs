@@ -165,7 +165,7 @@ module internal ConfigRules =
     let private verificationNeedsAName =
         ofTargets (fun _ _ _ path target ->
             match target.Tls with
-            | Some tls when tls.VerifyMode <> VerifyMode.None && tls.ServerName = "" && not target.Address.IsTcpAddress ->
+            | Some tls when tls.VerifyMode <> VerifyMode.None && tls.ServerName.IsNone && not target.Address.IsTcpAddress ->
                 [ wrong (path / "tls_context") ConfigFault.NoNameToVerify ]
             | _ -> [])
 

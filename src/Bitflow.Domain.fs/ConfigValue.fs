@@ -88,12 +88,13 @@ module internal Value =
             IpNetwork.tryParse text |> Result.mapError ConfigFault.Network)
         |> Kind.refine warned some
 
-    let protocolName : Kind<string> =
-        Kind.scalar "ALPN name" "an ALPN name" "h2" (Kind.schemaOf [ "type", Kind.textOrNumber; "minLength", Json.Number 1m; "maxLength", Json.Number 255m ]) ""
+    let protocolName : Kind<AlpnName> =
+        let schema = Kind.schemaOf [ "type", Kind.textOrNumber; "minLength", Json.Number 1m; "maxLength", Json.Number(decimal AlpnName.maxLength) ]
+        Kind.scalar "ALPN name" "an ALPN name" "h2" schema (AlpnName.tryOfText "stand-in").Value
             (Kind.notEmpty "an ALPN name" "h2" (fun text _ ->
-                match Encoding.UTF8.GetByteCount text with
-                | bytes when bytes > 255 -> Error(ConfigFault.ProtocolNameTooLong bytes)
-                | _ -> Ok text))
+                match AlpnName.tryOfText text with
+                | ValueSome name -> Ok name
+                | ValueNone -> Error(ConfigFault.ProtocolNameTooLong(Encoding.UTF8.GetByteCount text))))
 
     let hostName : Kind<string> =
         Kind.scalar "host name" "a host name" "db.example.com" (Kind.schemaOf [ "type", Kind.textOrNumber ]) "stand-in" (fun text _ ->
@@ -143,8 +144,8 @@ module internal Value =
         |> Kind.emptyIsOmitted
         |> Kind.secret
 
-    let sentryDsn : Kind<string> =
-        Kind.scalar "Sentry DSN" "a Sentry DSN" "https://KEY@HOST/PROJECT" Kind.textSchema "" (fun text _ ->
-            SentryDsn.parse text |> Result.map (fun _ -> text) |> Result.mapError ConfigFault.SentryDsn)
+    let sentryDsn : Kind<SentryDsn option> =
+        Kind.scalar "Sentry DSN" "a Sentry DSN" "https://KEY@HOST/PROJECT" Kind.textSchema None (fun text _ ->
+            SentryDsn.parse text |> Result.mapError ConfigFault.SentryDsn)
         |> Kind.emptyIsOmitted
         |> Kind.secret

@@ -92,7 +92,7 @@ module DescriptorBudget =
     [<CompiledName "ConnectionShortage">]
     let connectionShortage (descriptorLimit: int64) (loops: int) (config: Config) : string =
         let connections = config.Proxies |> List.sumBy (fun p -> int64 p.Options.ConnectionLimit)
-        let logs = config.Proxies |> List.map _.Options.ConnectionLog |> List.filter ((<>) "") |> List.distinct
+        let logs = config.Proxies |> List.choose _.Options.ConnectionLog |> List.distinct
         let files = int64 (config.Proxies.Length + logs.Length)
         let others = ownDescriptors descriptorLimit loops config.Application + files + int64 reservedDescriptors
         // The admin server does not start where it would leave nothing for clients.

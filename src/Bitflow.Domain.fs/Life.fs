@@ -322,4 +322,8 @@ module Life =
         | ValueSome failure when reason.Phase = Phase.Dial && isBetweenAttempts life ->
             $"{CloseReason.explain reason}, before attempt {life.Attempts + 1}; at the last, {attempt failure}"
         | ValueSome failure when reason.Phase = Phase.Dial -> $"{CloseReason.explain reason}, at attempt {life.Attempts}; before it, {attempt failure}"
+        | _ when reason = CloseReason.make Who.Bitflow Phase.Hello Cause.Refused ->
+            match life.ServerName with
+            | ValueSome name -> $"{CloseReason.explain reason}, {name}"
+            | ValueNone -> $"{CloseReason.explain reason}: its hello has none"
         | _ -> CloseReason.explain reason

@@ -13,7 +13,6 @@ type HelloAnswer =
 [<Sealed; AllowNullLiteral>]
 type ListenerTlsRules(tls: ListenerTls, certificateNames: string seq seq) =
     let certificates = CertificateTable certificateNames
-    let preferred = tls.ApplicationProtocols |> List.choose (AlpnName.tryOfText >> ValueOption.toOption)
 
     let accepts (offer: TlsOffer) =
         match tls.MinVersion with
@@ -26,7 +25,7 @@ type ListenerTlsRules(tls: ListenerTls, certificateNames: string seq seq) =
             let least = string tls.MinVersion
             HelloAnswer.Refuse(TlsAlert.ProtocolVersion, $"the client does not speak TLS {least}, the listener's min_version")
         else
-            match offer.LargeGroup, Alpn.choose preferred protocols with
+            match offer.LargeGroup, Alpn.choose tls.ApplicationProtocols protocols with
             | "", AlpnChoice.Absent -> HelloAnswer.Serve(certificates.Choose name, ValueNone)
             | "", AlpnChoice.Chosen protocol -> HelloAnswer.Serve(certificates.Choose name, ValueSome protocol)
             | "", AlpnChoice.Refused ->

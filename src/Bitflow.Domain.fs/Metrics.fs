@@ -89,6 +89,7 @@ module Metrics =
     let sourceSentTotal = metric MetricKind.Total MetricUnit.Bytes "proxy.pipe.src_sent.total" proxied "Bytes received from clients in ended relays since the start of the program"
     let destinationReceivedTotal = metric MetricKind.Total MetricUnit.Bytes "proxy.pipe.dst_recv.total" proxied "Bytes received from targets in ended relays since the start of the program"
     let close = counter "proxy.close" [ MetricTag.Proxy; MetricTag.Listener; MetricTag.Reason ] "Connections ended, by close reason"
+    let lastReload = metric MetricKind.Gauge MetricUnit.Events "config.last_reload_successful" [] "1, and 0 once a reload was refused, until one is in force"
     let logDropped = counter "proxy.log.dropped" [ MetricTag.Proxy ] "Lines of the connection log dropped because its queue was full or its file could not be written"
     let statsdDropped = counter "statsd.dropped" [] "Datagrams to statsd that could not be sent"
     let sentryDropped = counter "sentry.dropped" [] "Events for Sentry dropped by a limit, a full queue or a failure to send"
@@ -101,6 +102,7 @@ module Metrics =
           protocolError; handshakeError
           pipeSuccess; pipeError; pipeDuration; sourceSentSize; destinationReceivedSize; sourceSentTotal; destinationReceivedTotal
           close
+          lastReload
           logDropped; statsdDropped; sentryDropped ]
 
     /// `bitflow_`, the name with underscores, the base unit, and `_total` where the value only grows: Prometheus's

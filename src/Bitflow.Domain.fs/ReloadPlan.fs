@@ -187,7 +187,7 @@ module ReloadPlan =
           if a.Admin <> b.Admin then "admin.address" ]
 
     let private logs (config: Config) =
-        config.Proxies |> List.map _.Options.ConnectionLog |> List.filter ((<>) "") |> List.distinct
+        config.Proxies |> List.choose _.Options.ConnectionLog |> List.distinct
 
     let private adminSockets (before: Address option) (after: Address option) =
         let step fate address = { Address = address; Owner = SocketOwner.Admin; From = (if fate = SocketFate.Opened then ValueNone else ValueSome SocketOwner.Admin); Fate = fate }

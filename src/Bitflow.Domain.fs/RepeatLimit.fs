@@ -42,10 +42,6 @@ module RepeatLimit =
           Histories = Map.empty
           Crowded = 0L }
 
-    /// For the log: ten times a second.
-    [<CompiledName("ForLog")>]
-    let forLog () : RepeatLimit<string> = create 10 (Duration.OfSeconds 1L) 1_000
-
     /// Whether nothing is remembered.
     [<CompiledName("IsEmpty")>]
     let isEmpty (limit: RepeatLimit<'key>) = limit.Histories.IsEmpty && limit.Crowded = 0L

@@ -46,7 +46,7 @@ module Summary =
           | VerifyMode.None -> ()
           | VerifyMode.Relaxed -> "client certificates verified where given"
           | VerifyMode.Strict -> "client certificates required"
-          if not tls.ApplicationProtocols.IsEmpty then $"ALPN {list tls.ApplicationProtocols}" ]
+          if not tls.ApplicationProtocols.IsEmpty then $"ALPN {tls.ApplicationProtocols |> List.map string |> list}" ]
 
     let private choice (proxy: ProxyConfig) =
         let options, targets = proxy.Options, proxy.Targets
@@ -100,7 +100,7 @@ module Summary =
           | None -> ()
           yield! line "targets" (choice proxy)
           yield! line "timeouts" (limits proxy)
-          if proxy.Options.ConnectionLog <> "" then yield! line "connection log" [ proxy.Options.ConnectionLog ] ]
+          yield! line "connection log" (Option.toList proxy.Options.ConnectionLog) ]
 
     let private ofApplication (application: ApplicationConfig) =
         [ match application.LogLevel with
@@ -114,7 +114,7 @@ module Summary =
           match application.Admin with
           | Some address -> $"admin server: {address}"
           | None -> ()
-          if application.SentryDsn <> "" then "errors: reported to Sentry"
+          if application.SentryDsn.IsSome then "errors: reported to Sentry"
           if application.ShutdownTimeout.IsPositive then $"shutdown: connections get {application.ShutdownTimeout} to end" ]
 
     /// A proxy a paragraph, then what concerns the program as a whole.

@@ -9,13 +9,11 @@ module TargetName =
     let ofTarget (target: TargetConfig) (tls: TargetTls) : string =
         // No dot stands at its end (RFC 6066 section 3).
         let withoutDot (name: string) = if name.EndsWith '.' then name.Substring(0, name.Length - 1) else name
-        if tls.ServerName <> "" then
-            withoutDot tls.ServerName
-        else
-            match target.Address with
-            | Address.Tcp(_, Host.Name name, _) -> withoutDot name
-            | Address.Tcp(_, Host.Literal address, _) -> string address
-            | _ -> ""
+        match tls.ServerName, target.Address with
+        | Some name, _
+        | None, Address.Tcp(_, Host.Name name, _) -> withoutDot name
+        | None, Address.Tcp(_, Host.Literal address, _) -> string address
+        | None, _ -> ""
 
     /// What a hello asks for with such a name; empty where it is an address literal, which is no server name (RFC 6066 section 3).
     [<CompiledName "Asked">]

@@ -128,7 +128,7 @@ public sealed partial class EndingsTests(ITestOutputHelper output)
 
         // Nothing keeps the program but the connection that is open.
         bitflow.Signal("TERM");
-        await bitflow.SaysAsync("draining 1 connections");
+        await bitflow.SaysAsync("draining (connections: 1,");
         stage.Holder.Dispose();
         Assert.Equal(0, await bitflow.ExitAsync());
     }

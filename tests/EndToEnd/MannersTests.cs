@@ -106,9 +106,9 @@ public sealed partial class MannersTests : IDisposable
         }
 
         bitflow.Signal("TERM");
-        await bitflow.SaysAsync("still draining: 2 of 2 connections are left");
+        await bitflow.SaysAsync("still draining (connections left: 2 of 2)");
         one.Dispose();
-        await bitflow.SaysAsync("still draining: 1 of 2 connections are left");
+        await bitflow.SaysAsync("still draining (connections left: 1 of 2)");
         two.Dispose();
         Assert.Equal(0, await bitflow.ExitAsync());
     }

@@ -421,7 +421,7 @@ public sealed class ObservationTests
         using (HttpResponseMessage refused = await http.PostAsync("/", content: null))
             Assert.Equal(HttpStatusCode.MethodNotAllowed, refused.StatusCode);
         bitflow.Signal("TERM");
-        await bitflow.SaysAsync("draining 1 connections");
+        await bitflow.SaysAsync("draining (connections: 1,");
         using (HttpResponseMessage draining = await http.GetAsync("/readyz"))
             Assert.Equal(HttpStatusCode.ServiceUnavailable, draining.StatusCode);
         client.Shutdown(SocketShutdown.Send);

@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using System.Text;
+using Bitflow.Spec;
 using Bitflow.Tests.Fixtures;
 using Xunit;
 
@@ -58,6 +59,26 @@ public sealed class ReloadTests
         Assert.Contains("nmae", bitflow.Errors, StringComparison.Ordinal);
         using Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint());
         Assert.Equal("one", await HearAsync(client));
+    }
+
+    /// <summary>An operator is called by what stays, not by a line that went by.</summary>
+    [Fact]
+    public async Task That_a_reload_was_refused_is_a_metric_until_one_is_in_force()
+    {
+        const string Admin = "  admin: { address: '127.0.0.1:0' }\n";
+        using Peer one = Saying("one");
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(one.Address), Admin);
+        using var http = new HttpClient { BaseAddress = new Uri($"http://{bitflow.AdminAddress()}") };
+        await IsToldAsync(1);
+        await File.WriteAllTextAsync(bitflow.ConfigPath, "server:\n  proxies:\n    - nmae: web\n");
+        bitflow.Signal("HUP");
+        await IsToldAsync(0);
+        bitflow.Rewrite(Proxy(one.Address), Admin);
+        bitflow.Signal("HUP");
+        await IsToldAsync(1);
+
+        Task IsToldAsync(double value) => Eventually.HoldsAsync(
+            async () => PrometheusReader.Find(await http.GetStringAsync("/metrics"), "bitflow_config_last_reload_successful", [])?.Value == value, () => $"it is {value}");
     }
 
     [Fact]

@@ -26,7 +26,7 @@ public sealed class ServiceManagerTests
         string path = isAbstract ? "@" + Guid.NewGuid().ToString("N") : Path.Combine(PeerProcess.NewHome(), "notify");
         using Socket manager = Listen(path);
         using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy, environment: new Dictionary<string, string> { ["NOTIFY_SOCKET"] = path });
-        Assert.Equal("READY=1\nSTATUS=serving 1 proxies on 1 listeners", await HearAsync(manager));
+        Assert.Equal("READY=1\nSTATUS=serving (proxies: 1, listeners: 1)", await HearAsync(manager));
 
         bitflow.Signal("HUP");
         string reloading = await HearAsync(manager);
@@ -40,14 +40,14 @@ public sealed class ServiceManagerTests
         await File.WriteAllTextAsync(bitflow.ConfigPath, "nonsense");
         bitflow.Signal("HUP");
         Assert.StartsWith("RELOADING=1\n", await HearAsync(manager), StringComparison.Ordinal);
-        Assert.Equal("READY=1\nSTATUS=serving 1 proxies on 1 listeners; the last reload was refused", await HearAsync(manager));
+        Assert.Equal("READY=1\nSTATUS=serving (proxies: 1, listeners: 1); the last reload was refused", await HearAsync(manager));
         bitflow.Rewrite(Proxy);
         bitflow.Signal("HUP");
         Assert.StartsWith("RELOADING=1\n", await HearAsync(manager), StringComparison.Ordinal);
-        Assert.Equal("READY=1\nSTATUS=serving 1 proxies on 1 listeners", await HearAsync(manager));
+        Assert.Equal("READY=1\nSTATUS=serving (proxies: 1, listeners: 1)", await HearAsync(manager));
 
         bitflow.Signal("TERM");
-        Assert.Equal("STOPPING=1\nSTATUS=draining 0 connections", await HearAsync(manager));
+        Assert.Equal("STOPPING=1\nSTATUS=draining (connections: 0)", await HearAsync(manager));
         Assert.Equal(0, await bitflow.ExitAsync());
     }
 

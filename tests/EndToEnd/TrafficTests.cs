@@ -137,7 +137,7 @@ public sealed class TrafficTests
         bitflow.Signal("TERM");
 
         // The connection from before the start is still open: its other end is held by the process itself.
-        await bitflow.SaysAsync("draining 1 connections");
+        await bitflow.SaysAsync("draining (connections: 1,");
         bitflow.Signal("TERM");
         Assert.Equal(1, await bitflow.ExitAsync());
     }

@@ -12,10 +12,14 @@ internal static class Eventually
     /// <param name="condition">Asked again and again.</param>
     /// <param name="what">What was to come true, and what is true instead: told at the end of the wait.</param>
     /// <param name="patience">The bound.</param>
-    public static async Task IsTrueAsync(Func<bool> condition, Func<string> what, TimeSpan? patience = null)
+    public static Task IsTrueAsync(Func<bool> condition, Func<string> what, TimeSpan? patience = null) =>
+        HoldsAsync(() => Task.FromResult(condition()), what, patience);
+
+    /// <inheritdoc cref="IsTrueAsync(Func{bool}, Func{string}, TimeSpan?)"/>
+    public static async Task HoldsAsync(Func<Task<bool>> condition, Func<string> what, TimeSpan? patience = null)
     {
         long began = Stopwatch.GetTimestamp();
-        while (!condition())
+        while (!await condition())
         {
             if (Stopwatch.GetElapsedTime(began) > (patience ?? Patience))
                 throw new TimeoutException($"never came true: {what()}");

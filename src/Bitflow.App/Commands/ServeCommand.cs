@@ -3,6 +3,7 @@ using Bitflow.App.Logging;
 using Bitflow.App.Terminal;
 using Bitflow.Domain;
 using Bitflow.Net.Linux;
+using Bitflow.Net.Observing;
 using Bitflow.Net.Proxies;
 using Bitflow.Net.Transport;
 using Bitflow.Net.Transport.Linux;
@@ -92,7 +93,7 @@ internal static class ServeCommand
         }
     }
 
-    private static string Status(Server server) => $"serving {server.ProxyCount} proxies on {server.Listeners.Count} listeners";
+    private static string Status(Server server) => $"serving (proxies: {server.ProxyCount}, listeners: {server.Listeners.Count})";
 
     private static async Task ServeUntilStoppedAsync(Signals signals, Reload reload, Observation observation, Server server, ServiceManager manager)
     {
@@ -113,6 +114,7 @@ internal static class ServeCommand
         bool isInForce = await reload.RunAsync(signals.Stopping).ConfigureAwait(false);
         await over.CancelAsync().ConfigureAwait(false);
         await beside.ConfigureAwait(false);
+        Instruments.EndReload(isInForce);
         manager.Ready(isInForce ? Status(server) : $"{Status(server)}; the last reload was refused");
     }
 
@@ -143,7 +145,7 @@ internal static class ServeCommand
         Task draining = server.DrainAsync(giveUp.Token);
 
         // Behind that: a manager whose queue is full is waited for, and no client is to be accepted meanwhile.
-        manager.Stopping($"draining {open} connections");
+        manager.Stopping($"draining (connections: {open})");
         int most = open;
         using (new Reminder(() => StillDraining(server.OpenConnections, ref most, log, manager)))
             await draining.ConfigureAwait(false);
@@ -173,7 +175,7 @@ internal static class ServeCommand
     {
         most = Math.Max(most, left);
         log.StillDraining(left, most);
-        manager.Stopping($"draining {most} connections, {left} left");
+        manager.Stopping($"draining (connections left: {left} of {most})");
     }
 
     private static async Task WaitForSecondAsync(

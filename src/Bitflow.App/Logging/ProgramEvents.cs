@@ -8,13 +8,13 @@ internal static partial class ProgramEvents
     [LoggerMessage(100, LogLevel.Information, "Bitflow {Version} serves {Path} (proxies: {Proxies}, descriptors: at most {Descriptors})")]
     public static partial void Started(ILogger logger, string version, string path, int proxies, long descriptors);
 
-    [LoggerMessage(101, LogLevel.Information, "draining {Open} connections, {Timeout}")]
+    [LoggerMessage(101, LogLevel.Information, "draining (connections: {Open}, shutdown_timeout: {Timeout})")]
     public static partial void Draining(ILogger logger, int open, string timeout);
 
     [LoggerMessage(102, LogLevel.Information, "drained; every connection ended by itself")]
     public static partial void Drained(ILogger logger);
 
-    [LoggerMessage(103, LogLevel.Warning, "forced end: {Reset} connections were reset")]
+    [LoggerMessage(103, LogLevel.Warning, "forced end (connections reset: {Reset})")]
     public static partial void ForcedEnd(ILogger logger, int reset);
 
     [LoggerMessage(104, LogLevel.Warning, "{Line}")]
@@ -32,10 +32,10 @@ internal static partial class ProgramEvents
     [LoggerMessage(108, LogLevel.Error, "{Path} was not taken on; everything is as it was")]
     public static partial void ReloadFailed(ILogger logger, string path);
 
-    [LoggerMessage(109, LogLevel.Information, "still draining: {Left} of {Open} connections are left")]
+    [LoggerMessage(109, LogLevel.Information, "still draining (connections left: {Left} of {Open})")]
     public static partial void StillDraining(ILogger logger, int left, int open);
 
-    [LoggerMessage(114, LogLevel.Information, "{Path}: still reading it and the certificates that it names; until then all is as it was, and another reload waits")]
+    [LoggerMessage(116, LogLevel.Information, "{Path}: still reading it and the certificates that it names; until then all is as it was, and another reload waits")]
     public static partial void StillReading(ILogger logger, string path);
 
     [LoggerMessage(110, LogLevel.Information, "{Path}: still opening what it names: listeners, names of listeners, connection logs")]

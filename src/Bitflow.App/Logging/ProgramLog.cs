@@ -83,7 +83,7 @@ internal sealed class ProgramLog : IAsyncDisposable
     {
         _lines.IsJson = application.LogFormat.IsJson;
         _level.MinimumLevel = LevelOf(application);
-        bool reports = application.SentryDsn.Length > 0;
+        bool reports = application.SentryDsn is not null;
         _lowest.MinimumLevel = reports && _level.MinimumLevel > LogEventLevel.Error ? LogEventLevel.Error : _level.MinimumLevel;
     }
 
@@ -127,7 +127,7 @@ internal sealed class ProgramLog : IAsyncDisposable
 
     public void Started(string path, int proxies, long descriptors) => ProgramEvents.Started(_log, ProductVersion.Text, path, proxies, descriptors);
 
-    public void Draining(int open, Duration timeout) => ProgramEvents.Draining(_log, open, timeout.IsPositive ? timeout.ToString() : "as long as it takes");
+    public void Draining(int open, Duration timeout) => ProgramEvents.Draining(_log, open, timeout.IsPositive ? timeout.ToString() : "none");
 
     public void StillDraining(int left, int open) => ProgramEvents.StillDraining(_log, left, open);
 
@@ -163,12 +163,5 @@ internal sealed class ProgramLog : IAsyncDisposable
         await Task.Run(_written.Dispose).WaitAsync(ClosingPatience).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    private static LogEventLevel LevelOf(ApplicationConfig application) => application.LogLevel?.Value switch
-    {
-        null => Off,
-        { IsDebug: true } => LogEventLevel.Debug,
-        { IsInfo: true } => LogEventLevel.Information,
-        { IsWarn: true } => LogEventLevel.Warning,
-        _ => LogEventLevel.Error,
-    };
+    private static LogEventLevel LevelOf(ApplicationConfig application) => application.LogLevel?.Value is { } level ? LogLevels.Of(level) : Off;
 }

@@ -7,8 +7,8 @@ using Serilog.Parsing;
 namespace Bitflow.App.Logging;
 
 /// <summary>
-/// Lets the same failure through ten times a second (the core's <see cref="RepeatLimit"/> decides) and says how many were suppressed.
-/// The same: one message, for one proxy, target and reason. What is no failure passes as it is.
+/// Lets the same failure (the core's <see cref="LoggedFailure"/> says which is) through ten times a second and says how many were suppressed. What is no failure
+/// passes as it is.
 /// </summary>
 internal sealed class RepeatLimitSink : ILogEventSink, IDisposable
 {
@@ -17,14 +17,10 @@ internal sealed class RepeatLimitSink : ILogEventSink, IDisposable
     private static readonly MessageTemplate MoreOfIt =
         new MessageTemplateParser().Parse("suppressed {Suppressed} more of the same: {Failure:l}");
 
-    private static readonly string[] WhatTellsApart = ["Proxy", "Target", "Reason", "Path", "Fault"];
-
-    private const char Separator = '\u001f';
-
     private readonly ILogEventSink _next;
     private readonly Lock _gate = new();
     private readonly Timer _sweep;
-    private RepeatLimit<string> _limit = RepeatLimit.ForLog();
+    private RepeatLimit<LoggedFailure> _limit = LoggedFailureModule.Limit();
     private bool _isSweeping;
 
     public RepeatLimitSink(ILogEventSink next)
@@ -35,13 +31,14 @@ internal sealed class RepeatLimitSink : ILogEventSink, IDisposable
 
     public void Emit(LogEvent logEvent)
     {
-        if (!IsFailure(logEvent))
+        var told = LoggedFailureModule.TryOf(LogLevels.Of(logEvent.Level), logEvent.MessageTemplate.Text, name => Value(logEvent, name));
+        if (told.IsNone)
         {
             _next.Emit(logEvent);
             return;
         }
 
-        string failure = Failure(logEvent);
+        LoggedFailure failure = told.Value;
         RepeatVerdict verdict;
         lock (_gate)
         {
@@ -67,22 +64,8 @@ internal sealed class RepeatLimitSink : ILogEventSink, IDisposable
             Report(Instant.Never);
     }
 
-    /// <summary>A warning or an error, or at a lower level the fault of an attempt or a connection.</summary>
-    private static bool IsFailure(LogEvent logEvent) =>
-        logEvent.Level >= LogEventLevel.Warning
-        || logEvent.Properties.ContainsKey("Fault")
-        || (logEvent.Properties.TryGetValue("Reason", out LogEventPropertyValue? reason)
-            && CloseReasonModule.TryParse((reason as ScalarValue)?.Value as string) is { IsSome: true } known
-            && !CloseReasonModule.IsOrderly(known.Value));
-
-    /// <summary>At which level, what happened, and to whom, with separators between: the message without what differs from one occurrence to the next.</summary>
-    private static string Failure(LogEvent logEvent)
-    {
-        IEnumerable<string> parts = WhatTellsApart
-            .Where(name => logEvent.Properties.ContainsKey(name))
-            .Select(name => $"{name.ToLowerInvariant()} {(logEvent.Properties[name] as ScalarValue)?.Value}");
-        return string.Join(Separator, logEvent.Level, logEvent.MessageTemplate.Text, string.Join(", ", parts));
-    }
+    private static string? Value(LogEvent logEvent, string name) =>
+        logEvent.Properties.TryGetValue(name, out LogEventPropertyValue? value) ? (value as ScalarValue)?.Value?.ToString() ?? "" : null;
 
     private void Sweep()
     {
@@ -97,19 +80,15 @@ internal sealed class RepeatLimitSink : ILogEventSink, IDisposable
 
     private void Report(Instant now)
     {
-        (RepeatSummary<string> summary, _limit) = RepeatLimit.Sweep(now, _limit);
-        foreach ((string failure, long suppressed) in summary.Suppressed)
+        (RepeatSummary<LoggedFailure> summary, _limit) = RepeatLimit.Sweep(now, _limit);
+        foreach ((LoggedFailure failure, long suppressed) in summary.Suppressed)
             Summarise(suppressed, failure);
         if (summary.Crowded > 0)
             Say(LogEventLevel.Warning, summary.Crowded, "failures of too many kinds at once");
     }
 
     /// <summary>At the level of what it stands for.</summary>
-    private void Summarise(long suppressed, string failure)
-    {
-        string[] parts = failure.Split(Separator);
-        Say(Enum.Parse<LogEventLevel>(parts[0]), suppressed, parts[^1].Length > 0 ? parts[^1] : parts[1]);
-    }
+    private void Summarise(long suppressed, LoggedFailure failure) => Say(LogLevels.Of(failure.Level), suppressed, LoggedFailureModule.Describe(failure));
 
     private void Say(LogEventLevel level, long suppressed, string text) =>
         _next.Emit(new LogEvent(

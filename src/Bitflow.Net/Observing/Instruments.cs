@@ -40,8 +40,11 @@ internal static class Instruments
     /// <summary>Whose running sums are asked for.</summary>
     private static volatile Func<IEnumerable<ProxyState>> _everServed = static () => [];
 
+    private static volatile bool _isLastReloadSuccessful = true;
+
     static Instruments()
     {
+        Meter.CreateObservableGauge(Metrics.lastReload.Name, static () => _isLastReloadSuccessful ? 1L : 0L, Unit(Metrics.lastReload), Metrics.lastReload.Help);
         Meter.CreateObservableGauge(
             Metrics.activeConnections.Name, static () => Measure(_running(), static s => s.Open), Unit(Metrics.activeConnections), Metrics.activeConnections.Help);
         Total(Metrics.serveTotal, static s => s.Relays);
@@ -56,6 +59,9 @@ internal static class Instruments
     /// <param name="running">The proxies that run now.</param>
     /// <param name="everServed">All since the start of the program: a sum without those that are gone would go back, and miss their last relays.</param>
     public static void Observe(Func<IEnumerable<ProxyState>> running, Func<IEnumerable<ProxyState>> everServed) => (_running, _everServed) = (running, everServed);
+
+    /// <summary>What is told of the last reload.</summary>
+    public static void EndReload(bool isSuccessful) => _isLastReloadSuccessful = isSuccessful;
 
     private static IEnumerable<Measurement<long>> Measure(IEnumerable<ProxyState> proxies, Func<ProxyState, long> value) =>
         proxies.Select(state => new Measurement<long>(value(state), state.Tags));

@@ -203,11 +203,11 @@ internal sealed class Server : IDisposable
     private bool OpenLog(ProxyConfig config, List<string> faults, out IConnectionLog? log)
     {
         log = null;
-        if (config.Options.ConnectionLog.Length == 0)
+        if (config.Options.ConnectionLog?.Value is not { } path)
             return true;
         try
         {
-            log = _logs.Open(config.Options.ConnectionLog, config.Name);
+            log = _logs.Open(path, config.Name);
             return true;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

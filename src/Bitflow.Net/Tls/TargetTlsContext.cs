@@ -41,7 +41,7 @@ internal sealed class TargetTlsContext
         _shown = shown;
         _library = shown is not null ? shown.Library : OpenSsl.IsAvailable ? OpenSslContext.ShowingNothing() : null;
         _authorities = authorities;
-        _protocols = config.ApplicationProtocols.IsEmpty ? null : [.. config.ApplicationProtocols.Select(p => new SslApplicationProtocol(p))];
+        _protocols = config.ApplicationProtocols.IsEmpty ? null : [.. config.ApplicationProtocols.Select(static p => new SslApplicationProtocol(p.Bytes.ToArray()))];
         _options = Options(resumes: true);
         _optionsAnew = Options(resumes: false);
     }
