@@ -156,6 +156,21 @@ let ``of a long schedule fifty attempts are written out and the others counted``
         && text.Contains $"and {attempts - written} more" = isCut)
 
 [<Fact>]
+let ``a schedule ends with what it comes to where nothing listens, and where nothing answers if that is something else`` () =
+    let trying lifetime =
+        { Sample.proxy "p" with
+            Targets = [ { Sample.target "a" with ConnectAttempts = 2 } ]
+            Options = { Sample.options with ConnectionLifetime = lifetime } }
+    let onlyFour = { fourThenSix with Targets = List.truncate 1 fourThenSix.Targets }
+    Law.HoldsFor(
+        [ trying Duration.Zero, "target.dial.refused; where nothing answers, target.dial.connect_timeout"
+          trying (Duration.OfSeconds 15L), "target.dial.refused; where nothing answers, bitflow.dial.lifetime"
+          onlyFour, "target.dial.unresolved" ],
+        fun (p, ending) ->
+            let text = Explain.text (Rules p) ValueNone (question (describe (Sample.ip "::1") ValueNone 0 0L) [])
+            text.Contains $"\n    then {ending}\n")
+
+[<Fact>]
 let ``the header that is shown is the one that would be sent`` () =
     let announcing version tls = { Sample.proxy "p" with Listener = { Sample.listener with Tls = tls }; Options = { Sample.options with ProxyHeader = Some version } }
     let shown p = Explain.text (Rules p) (tlsOf p) (question (describe (Sample.ip "10.9.9.9") ValueNone 0 0L) [])

@@ -150,7 +150,7 @@ module Explain =
     /// Every attempt if each fails: as early as it can begin (nothing listens) and as late (nothing answers).
     let private schedule (rules: Rules) (life: Life) =
         let early, earlyEnd = Forecast.dial Forecast.refusing life
-        let late, _ = Forecast.dial Forecast.silent life
+        let late, lateEnd = Forecast.dial Forecast.silent life
         // A lifetime may end the late ones before they began.
         let lateAt index = List.tryItem index late |> Option.map _.At
         let shown =
@@ -168,7 +168,11 @@ module Explain =
                       | None -> ()
                   ] ]
         let rest = early.Length - shown.Length
-        let ending = match earlyEnd.CloseReason with ValueSome reason -> string reason | ValueNone -> ""
+        let reasonOf (life: Life) = match life.CloseReason with ValueSome reason -> string reason | ValueNone -> ""
+        let ending =
+            match reasonOf earlyEnd, reasonOf lateEnd with
+            | early, late when early = late -> early
+            | early, late -> $"{early}; where nothing answers, {late}"
         { Title = "dialling"
           Text = $"if every attempt fails, {early.Length} in all"
           More =
