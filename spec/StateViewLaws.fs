@@ -11,7 +11,7 @@ let private proxy name : ProxyView =
       Listener = ":443"
       Bound = [ Endpoint.OfIp(IPAddress.Loopback, 443) ]
       Policy = Policy.RoundRobin
-      Targets = [ { Name = name; Address = "10.0.0.1:80" } ]
+      Targets = [ { Name = name; Address = "10.0.0.1:80"; Failure = None } ]
       OpenConnections = 3
       ConnectionLimit = 10
       Admitted = 7L
@@ -63,6 +63,22 @@ let ``the state in the log is one line a proxy and one a connection`` () =
           "proxy web: connection 9 from 192.0.2.1:5 to a: relay, open for 1.5s, 1 bytes from the client, 2 from the target, server name www.example" ],
         fun (text, expected) -> text = expected
     )
+
+[<Fact>]
+let ``a target fails since the first of the attempts that failed in a row, of what the last did, and what ran out here is not its failure`` () =
+    let at second = DateTimeOffset(2026, 1, 1, 0, 0, second, TimeSpan.Zero)
+    let refused, late, ours = DialFault.Connect IoFault.Refused, DialFault.ConnectTimeout(DialWait.Connection Hop.Target), DialFault.Connect IoFault.NoDescriptors
+    let after faults = faults |> List.indexed |> List.fold (fun before (second, fault) -> StateView.failureAfter (at second) fault before) None
+    Law.HoldsFor(
+        [ [], None; [ refused ], Some(0, refused); [ refused; refused; late ], Some(0, late); [ ours ], None; [ ours; late; ours ], Some(1, late) ],
+        fun (faults, failure) -> after faults = (failure |> Option.map (fun (second, fault) -> { Since = at second; Fault = fault })))
+    let failing = { proxy "web" with Targets = [ { Name = "a"; Address = "10.0.0.1:80"; Failure = after [ refused ] } ] }
+    use json = JsonDocument.Parse(ReadOnlyMemory(StateView.proxiesJson [ failing; proxy "web" ]))
+    let target (i: int) = json.RootElement[i].GetProperty("targets").[0]
+    Law.HoldsFor([ StateView.describeProxy failing ], fun line ->
+        line.Contains "-> a (10.0.0.1:80; since 2026-01-01T00:00:00.000Z it refused the connection: nothing listens there) (round-robin)")
+    Law.HoldsFor([ 0, "\"2026-01-01T00:00:00.000Z\"", "refused the connection: nothing listens there"; 1, "null", "" ], fun (i, since, fault) ->
+        (target i).GetProperty("failing_since").GetRawText() = since && (target i).GetProperty("fault").GetString() = fault)
 
 [<Fact>]
 let ``policies and phases are shown by the names that they have in the configuration and in close reasons`` () =

@@ -5,8 +5,21 @@ open System.Globalization
 open System.Linq
 open System.Text.Json
 
+/// What the attempts to reach a target have come to since it was last reached.
+[<NoComparison>]
+type TargetFailure =
+    { /// When the first of them failed.
+      Since: DateTimeOffset
+      /// What the last failed of.
+      Fault: DialFault }
+
 /// A target, as it is shown.
-type TargetView = { Name: string; Address: string }
+[<NoComparison>]
+type TargetView =
+    { Name: string
+      Address: string
+      /// None for one that was reached when it was last tried, and for one that nobody has tried yet.
+      Failure: TargetFailure option }
 
 /// A proxy at one moment.
 [<NoComparison>]
@@ -58,6 +71,12 @@ module StateView =
         // Linq sorts no more of them than are taken.
         all.OrderByDescending(id).Take maxConnections
 
+    /// A target's failure behind one attempt more that failed; what ran out here says nothing of the target.
+    [<CompiledName "FailureAfter">]
+    let failureAfter (now: DateTimeOffset) (fault: DialFault) (before: TargetFailure option) : TargetFailure option =
+        if (DialFault.reason fault).Who <> Who.Target then before
+        else Some { Since = (match before with Some failure -> failure.Since | None -> now); Fault = fault }
+
     let private time (at: DateTimeOffset) =
         at.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture)
 
@@ -82,6 +101,13 @@ module StateView =
                     json.WriteStartObject()
                     text json "name" target.Name
                     text json "address" target.Address
+                    match target.Failure with
+                    | Some failure ->
+                        json.WriteString("failing_since", time failure.Since)
+                        text json "fault" (DialFault.describe failure.Fault)
+                    | None ->
+                        json.WriteNull "failing_since"
+                        text json "fault" ""
                     json.WriteEndObject()
                 json.WriteEndArray()
                 json.WriteNumber("open_connections", proxy.OpenConnections)
@@ -122,7 +148,11 @@ module StateView =
     let describeProxy (proxy: ProxyView) =
         let limit = if proxy.ConnectionLimit = 0 then "no limit" else $"limit {proxy.ConnectionLimit}"
         let bound = proxy.Bound |> List.map string |> String.concat ", "
-        let targets = proxy.Targets |> List.map (fun target -> $"{target.Name} ({target.Address})") |> String.concat ", "
+        let target (target: TargetView) =
+            match target.Failure with
+            | Some failure -> $"{target.Name} ({target.Address}; since {time failure.Since} it {DialFault.describe failure.Fault})"
+            | None -> $"{target.Name} ({target.Address})"
+        let targets = proxy.Targets |> List.map target |> String.concat ", "
         let removed = if proxy.IsConfigured then "" else ", no longer configured"
         $"proxy {proxy.Name}: {shown bound} -> {targets} ({string proxy.Policy}): {proxy.OpenConnections} open ({limit}), "
         + $"{proxy.Admitted} admitted, {proxy.Relays} relays ended, {proxy.SourceSentBytes} bytes from clients, {proxy.DestinationReceiveBytes} from targets, configuration {proxy.Generation}{removed}"

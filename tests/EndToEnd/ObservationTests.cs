@@ -93,6 +93,41 @@ public sealed class ObservationTests
         Assert.All(lines, line => Assert.StartsWith("bitflow.", line, StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData("linux")]
+    [InlineData("managed")]
+    public async Task A_target_that_is_down_is_shown_to_be_until_it_is_reached_again(string engine)
+    {
+        using var down = new Refusal();
+        using Peer other = Peer.Echo();
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(
+            $$"""
+            - name: web
+              listener: { address: '127.0.0.1:0' }
+              targets: [ { name: a, address: '{{down.Address}}' }, { name: b, address: '{{other.Address}}' } ]
+              options: { connection_load_balancer: failover }
+            """,
+            "  admin: { address: '127.0.0.1:0' }\n",
+            engine: engine);
+        using var http = new HttpClient { BaseAddress = new Uri($"http://{bitflow.AdminAddress()}") };
+        Assert.Equal(["", ""], await FaultsAsync());
+        await ExchangeAsync(bitflow);
+        Assert.Equal(["refused the connection: nothing listens there", ""], await FaultsAsync());
+        down.Dispose();
+        using Peer back = Peer.Echo(IPEndPoint.Parse(down.Address));
+        await ExchangeAsync(bitflow);
+        Assert.Equal(["", ""], await FaultsAsync());
+
+        async Task<string[]> FaultsAsync()
+        {
+            using JsonDocument proxies = JsonDocument.Parse(await http.GetStringAsync("/proxies"));
+            JsonElement[] targets = [.. proxies.RootElement[0].GetProperty("targets").EnumerateArray()];
+            Assert.All(targets, static target =>
+                Assert.Equal(target.GetProperty("fault").GetString()!.Length == 0, target.GetProperty("failing_since").ValueKind == JsonValueKind.Null));
+            return [.. targets.Select(static target => target.GetProperty("fault").GetString()!)];
+        }
+    }
+
     [Fact]
     public async Task What_one_receiver_of_statsd_was_not_sent_the_next_one_is()
     {

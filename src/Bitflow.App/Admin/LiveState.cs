@@ -2,6 +2,7 @@ using Bitflow.Domain;
 using Bitflow.Net.Proxies;
 using Bitflow.Net.Transport;
 using Microsoft.FSharp.Collections;
+using Microsoft.FSharp.Core;
 
 namespace Bitflow.App.Admin;
 
@@ -43,7 +44,7 @@ internal sealed class LiveState(Server server)
             listener: model.ListenerText,
             bound: ListModule.OfSeq(bound),
             policy: model.Config.Options.LoadBalancer,
-            targets: ListModule.OfSeq(model.Targets.Select(static target => new TargetView(target.Name, target.AddressText))),
+            targets: ListModule.OfSeq(model.Targets.Select(static target => new TargetView(target.Name, target.AddressText, OptionModule.OfObj(target.Failure)))),
             openConnections: state.Open,
             connectionLimit: model.Config.Options.ConnectionLimit,
             admitted: state.Admitted,

@@ -1,12 +1,15 @@
 using Bitflow.Domain;
 using Bitflow.Net.Tls;
 using Bitflow.Net.Transport;
+using Microsoft.FSharp.Core;
 
 namespace Bitflow.Net.Dialing;
 
 /// <summary>A target as it is used: its configuration, and what was made from it once.</summary>
 internal sealed class TargetModel(TargetConfig config, TargetTlsContext? tls)
 {
+    private volatile TargetFailure? _failure;
+
     public TargetConfig Config { get; } = config;
 
     public string Name => Config.Name;
@@ -17,5 +20,18 @@ internal sealed class TargetModel(TargetConfig config, TargetTlsContext? tls)
     /// <summary>The address as people know it.</summary>
     public string AddressText { get; } = config.Address.ToString();
 
+    /// <summary>Null where it was reached when it was last tried.</summary>
+    public TargetFailure? Failure => _failure;
+
     public SocketSettings Settings { get; } = new(config.KeepAlive is KeepAlive.Every every ? every.seconds : 0);
+
+    /// <summary>An attempt to reach it failed. Attempts of other loops may end at the same time: any of their accounts will do.</summary>
+    public void Failed(DialFault fault) => _failure = StateView.FailureAfter(DateTimeOffset.UtcNow, fault, OptionModule.OfObj(_failure))?.Value;
+
+    public void Reached()
+    {
+        // Nearly always it was reached before: what all loops read is not written to.
+        if (_failure is not null)
+            _failure = null;
+    }
 }

@@ -19,9 +19,10 @@ internal sealed partial class Session : IRelayObserver
         Instant now = Client.Loop.Now;
         RelayBegan = now;
         Model.Meter.Dialled(Life.LastTarget.Value, now - DialBegan);
+        TargetModel!.Reached();
         TargetEndpoint = _target!.Remote;
         ClientStamps.BeginRelay(Client, Model.Config.Listener.WriteTimeout);
-        TargetStamps.BeginRelay(_target, TargetModel!.Config.WriteTimeout);
+        TargetStamps.BeginRelay(_target, TargetModel.Config.WriteTimeout);
         ClientStamps.LastMoved = TargetStamps.LastMoved = now.Nanoseconds;
         ArmRelayClocks(now);
         Run(Pump.RunAsync(_target, Client, Side.Target, TargetStamps, ClientStamps, this, ReadOnlyMemory<byte>.Empty));

@@ -213,6 +213,7 @@ internal sealed partial class Session : LifeFollower
     {
         AttemptFailedAt = Client.Loop.Now;
         Model.Meter.AttemptFailed(at.LastTarget.Value);
+        Model.Targets[at.LastTarget.Value].Failed(fault);
         _observer.OnAttemptFailed(this, at, fault, isLast);
     }
 

@@ -57,6 +57,8 @@ function show(table, rows) {
 const targetsOf = proxy => [proxy.targets.reduce((list, target) => {
   const line = element("div", `${target.name} `);
   line.append(element("span", target.address, "faint"));
+  if (target.failing_since)
+    line.append(element("div", `since ${new Date(target.failing_since).toLocaleString()} it ${target.fault}`, "failing"));
   list.append(line);
   return list;
 }, document.createElement("div"))];
