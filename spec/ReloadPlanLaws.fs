@@ -246,7 +246,7 @@ let ``who has an address is told with what can be done: two reloads, another add
 let ``an engine changes only with a restart, and every other key of the application at once`` () =
     Law.HoldsFor(
         [ { Sample.application with Engine = Engine.Managed }, [], true
-          { Sample.application with SentryDsn = Result.defaultValue None (SentryDsn.parse "https://k@h/1") }, [ "sentry_dsn" ], false
+          { Sample.application with SentryDsn = Sample.sentryDsn "https://k@h/1" }, [ "sentry_dsn" ], false
           { Sample.application with LogLevel = Some LogLevel.Debug }, [ "log.level" ], false
           { Sample.application with LogFormat = LogFormat.Json }, [ "log.format" ], false
           { Sample.application with ShutdownTimeout = Duration.OfSeconds 1L }, [ "shutdown_timeout" ], false

@@ -18,6 +18,7 @@ let private wall = DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero)
 [<Fact>]
 let ``a DSN gives the endpoint of its project, path and all (SE-1, SE-2)`` () =
     Law.Holds(fun pieces -> (dsn (dsnText pieces)).Endpoint = $"{pieces.Scheme}://{pieces.Host}{pieces.Port}{pieces.Path}/api/{pieces.Project}/envelope/")
+    Law.HoldsFor([ "https://key@sentry.example.com/1" ], fun text -> (dsn text).Endpoint = "https://sentry.example.com/api/1/envelope/")
 
 [<Fact>]
 let ``a DSN's secret goes into the authentication and nowhere else (SE-1, SE-3)`` () =

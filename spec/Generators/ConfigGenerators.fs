@@ -371,7 +371,7 @@ type ConfigGenerators =
 
     static member private Application =
         gen {
-            let! dsn = Gen.elements [ ""; "https://key@sentry.example.com/42"; "http://key@localhost:9000/prefix/7" ] |> Gen.map (SentryDsn.parse >> Result.defaultValue None)
+            let! dsn = Gen.elements [ ""; "https://key@sentry.example.com/42"; "http://key@localhost:9000/prefix/7" ] |> Gen.map Sample.sentryDsn
             let! metrics =
                 gen {
                     let! address =

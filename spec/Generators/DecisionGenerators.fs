@@ -84,6 +84,7 @@ module Sample =
           Admin = None
           Engine = Engine.Auto }
 
+    let sentryDsn text = match SentryDsn.parse text with Ok dsn -> dsn | Error e -> failwith $"%A{e}"
     let ip (text: string) = Endpoint.OfIp(IPAddress.Parse text, 50_000)
     let networks (texts: string list) =
         IpNetworkSet(texts |> List.map (fun text -> match IpNetwork.tryParse text with Ok struct (n, _) -> n | Error e -> failwith $"%A{e}"))
