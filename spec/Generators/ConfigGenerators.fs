@@ -56,6 +56,7 @@ module Written =
         let text name (value: 'T option) = key name value.IsNone (match value with Some value -> quote value | None -> Written.Quoted "")
         let limit name (d: Duration) = key name d.IsZero (Written.Plain(string d))
         let texts name (items: 'T list) = key name items.IsEmpty (Written.List(List.map quote items))
+        let protocols (names: AlpnName list) = names |> List.map (fun name -> Text.Encoding.UTF8.GetString name.Bytes.Span) |> texts "application_protocols"
         let mode name isDefault value =
             key name isDefault (Written.Plain(match value with VerifyMode.None -> "none" | VerifyMode.Relaxed -> "relaxed" | VerifyMode.Strict -> "strict"))
         let version value = key "min_version" (value = Defaults.minVersion) (Written.Quoted(if value = TlsVersion.Tls12 then "1.2" else "1.3"))
@@ -71,14 +72,14 @@ module Written =
             Written.Map [
                 yield! mode "verify_mode" (tls.VerifyMode = VerifyMode.None) tls.VerifyMode
                 yield! certificates tls.Certificates
-                yield! texts "application_protocols" (tls.ApplicationProtocols |> List.map (fun name -> Text.Encoding.UTF8.GetString name.Bytes.Span))
+                yield! protocols tls.ApplicationProtocols
                 yield! version tls.MinVersion
             ]
         let targetTls (tls: TargetTls) =
             Written.Map [
                 yield! mode "verify_mode" (tls.VerifyMode = VerifyMode.Strict) tls.VerifyMode
                 yield! certificates tls.Certificates
-                yield! texts "application_protocols" (tls.ApplicationProtocols |> List.map (fun name -> Text.Encoding.UTF8.GetString name.Bytes.Span))
+                yield! protocols tls.ApplicationProtocols
                 yield! version tls.MinVersion
                 yield! text "server_name" tls.ServerName
             ]
@@ -225,7 +226,8 @@ type ConfigGenerators =
     static member private Networks =
         WordGenerators.IpNetwork().Generator |> Gen.listOf |> Gen.map (List.truncate 4 >> IpNetworkSet)
 
-    static member private Alpn = Gen.elements [ "h2"; "http/1.1"; "ü"; String('x', 255) ] |> Gen.map (fun name -> (AlpnName.tryOfText name).Value) |> Gen.listOf |> Gen.map (List.truncate 3)
+    static member private Alpn =
+        Gen.elements [ for name in [ "h2"; "http/1.1"; "ü"; String('x', 255) ] -> (AlpnName.tryOfText name).Value ] |> Gen.listOf |> Gen.map (List.truncate 3)
 
     static member private Credentials =
         let part = Gen.choose (0, 255) |> Gen.map byte |> Gen.nonEmptyListOf |> Gen.map (List.truncate 255 >> List.toArray)
