@@ -18,7 +18,7 @@ type TargetFailure =
 type TargetView =
     { Name: string
       Address: string
-      /// None for one that was reached when it was last tried, and for one that nobody has tried yet.
+      /// None where no attempt has failed since it was last reached.
       Failure: TargetFailure option }
 
 /// A proxy at one moment.

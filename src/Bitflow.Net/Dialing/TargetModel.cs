@@ -20,13 +20,17 @@ internal sealed class TargetModel(TargetConfig config, TargetTlsContext? tls)
     /// <summary>The address as people know it.</summary>
     public string AddressText { get; } = config.Address.ToString();
 
-    /// <summary>Null where it was reached when it was last tried.</summary>
+    /// <summary>Null where no attempt has failed since it was last reached.</summary>
     public TargetFailure? Failure => _failure;
 
     public SocketSettings Settings { get; } = new(config.KeepAlive is KeepAlive.Every every ? every.seconds : 0);
 
-    /// <summary>An attempt to reach it failed. Attempts of other loops may end at the same time: any of their accounts will do.</summary>
-    public void Failed(DialFault fault) => _failure = StateView.FailureAfter(DateTimeOffset.UtcNow, fault, OptionModule.OfObj(_failure))?.Value;
+    /// <summary>An attempt to reach it failed. What another loop's attempt came to at the same moment stands instead.</summary>
+    public void Failed(DialFault fault)
+    {
+        TargetFailure? before = _failure;
+        _ = Interlocked.CompareExchange(ref _failure, StateView.FailureAfter(DateTimeOffset.UtcNow, fault, OptionModule.OfObj(before))?.Value, before);
+    }
 
     public void Reached()
     {

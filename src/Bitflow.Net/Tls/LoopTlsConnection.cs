@@ -229,7 +229,7 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
             }
         }
 
-        NoteWhetherItIsWaitedFor(received > 0);
+        SettleHandshake(received > 0);
         if (received > 0)
             result = IoResult.Ok(received);
         else if (_receiveFault != IoFault.None)
@@ -346,12 +346,12 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
     }
 
     /// <summary>
-    /// Where nothing has come behind the peer's last words in the handshake they are acknowledged, with the tickets if these are still here. Those wait for as long as
-    /// nobody but the dial looks whether the client is there: one that has spoken, and closes without having read them, resets. And they wait for the answer to its
-    /// first words, which they go with.
+    /// What is left of the handshake at a receive. Where nothing has come behind the peer's last words they are acknowledged, with the tickets if these are still here. Those
+    /// wait for as long as nobody but the dial looks whether the client is there: one that has spoken, and closes without having read them, resets. And they wait for the answer
+    /// to its first words, which they go with.
     /// </summary>
-    /// <param name="received">Whether a receive has brought data.</param>
-    private void NoteWhetherItIsWaitedFor(bool received)
+    /// <param name="received">Whether the receive has brought data.</param>
+    private void SettleHandshake(bool received)
     {
         bool areFirstWords = received && !_hasReceived;
         _hasReceived |= received;

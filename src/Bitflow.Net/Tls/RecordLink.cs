@@ -49,8 +49,8 @@ internal sealed class RecordLink(LinuxConnection raw, ReadOnlyMemory<byte> early
     public bool MoreFollows { get; set; }
 
     /// <summary>
-    /// Whether tickets wait for what is sent next, or until the client is waited for. One that has said everything and is gone by then never gets them: its kernel would
-    /// answer with a reset, which takes what it said along where nobody has received it yet.
+    /// Whether tickets wait for what is sent next, or until the relay has nothing to receive. A client that has said everything and is gone by then never gets them: its kernel
+    /// would answer with a reset, which takes what it said along where nobody has received it yet.
     /// </summary>
     public bool HoldsTickets => _tickets is not null;
 
