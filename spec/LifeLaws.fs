@@ -316,6 +316,17 @@ let private patient =
     { Sample.proxy "p" with Targets = [ { Sample.target "a" with ConnectAttempts = 5; ConnectBackoff = Sample.milliseconds 10 }; Sample.target "b" ]; Options = { Sample.options with LoadBalancer = Policy.Failover } }
 
 [<Fact>]
+let ``a client that ends TLS without close_notify is dialled for only if it has said something`` () =
+    let proxy = { patient with Listener = { Sample.listener with Tls = Some Sample.listenerTls } }
+    Law.HoldsFor(Seq.allPairs [ true; false ] [ true; false ], fun (said, waiting) ->
+        let life = toDial (begin' proxy client) (at 0) ValueNone 0L
+        let life = if waiting then Life.advance life (at 1) (Event.AttemptFailed(DialFault.Connect IoFault.Refused)) else life
+        let life = if said then Life.advance life (at 2) Event.ClientSent else life
+        let seen = Life.advance life (at 3) (Event.SideFailed(Side.Client, IoFault.Truncated, false))
+        if said then not seen.IsOver && seen.Stage = life.Stage && seen.ClientHasEnded
+        else reason seen = "client.dial.probe" && ending seen = ValueSome Ending.Linger)
+
+[<Fact>]
 let ``the client's end after bytes does not cancel the dial`` () =
     Law.HoldsFor([ true; false ], fun waiting ->
         let life = toDial (begin' patient client) (at 0) ValueNone 0L
@@ -359,6 +370,18 @@ let ``a client that leaves while it is being read from is a probe if it never sa
 
 let private tls = { Sample.proxy "p" with Listener = { Sample.listener with Tls = Some Sample.listenerTls } }
 let private run proxy peer events = events |> List.fold (fun life event -> Life.advance life (at 1) event) (begin' proxy peer)
+
+[<Fact>]
+let ``neither a PROXY header nor a handshake is a word of the client's: one that leaves behind it is a probe`` () =
+    let tls = { patient with Listener = { Sample.listener with Tls = Some Sample.listenerTls } }
+    let named = { believing [] with Options = { Sample.options with LoadBalancer = Policy.Sni } }
+    let lives =
+        [ run named trustedPeer [ Event.Counted true; Event.HeaderRead ProxyOrigin.TheSender ], Event.ClientEnded, "client.hello.probe"
+          toDial (begin' (believing []) trustedPeer) (at 0) ValueNone 0L, Event.ClientFailed IoFault.Reset, "client.dial.probe"
+          toDial (begin' tls client) (at 0) ValueNone 0L, Event.ClientFailed IoFault.Reset, "client.dial.probe" ]
+    Law.HoldsFor(Seq.allPairs lives [ true; false ], fun ((life, event, asProbe), silent) ->
+        let life = if silent then life else Life.advance life (at 1) Event.ClientSent
+        reason (Life.advance life (at 2) event) = if silent then asProbe else asProbe.Replace("probe", (if event.IsClientEnded then "ended" else "reset")))
 
 [<Fact>]
 let ``a refusal before the relay says whose it was, in which phase and why`` () =

@@ -165,7 +165,6 @@ let equivalent: (string * string * string * string) list =
       "ProxyHeader", "| BinaryUnspecified -> 2", "", "a hash may be any number"
       "ProxyHeader", "| BinaryLocal -> 3", "", "a hash may be any number"
       "Farewell", "min (2L * drain.Pause.TotalNanoseconds)", "", "how fast the pauses grow up to their bound is free"
-      "Life", "refuse { life with ClientHasSent = true }", "", "nothing asks what a client sent once it was refused"
       "Paint", "| Tone.Quiet -> 2", "3", "which look is quiet is taste; that no two look alike is a law"
       "ServerName", "let mutable bad = -1", "", "every number below zero says that no byte is bad"
       "ClientHello", "65_536 / 64", "65537 / 64", "the quotient is the same"

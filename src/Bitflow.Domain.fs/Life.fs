@@ -31,6 +31,7 @@ type Life =
       FailedAttempts: int
       /// Whose the last of them was, and what it was for.
       LastFailure: struct (int * DialFault) voption
+      /// Whether it has said a word of its own that is not answered: a PROXY header is another's, and a hello is answered once hands are shaken.
       ClientHasSent: bool
       ClientHasEnded: bool
       Relay: RelayState
@@ -86,6 +87,10 @@ module Life =
         | RelayEvent.Vanished -> finish life Who.Client life.Phase Cause.Vanished Ending.ResetBoth
         | RelayEvent.Broken -> finish life Who.Client life.Phase Cause.Protocol Ending.ResetBoth
         | RelayEvent.Starved -> finish life Who.Bitflow life.Phase Cause.Exhausted Ending.ResetBoth
+        // What it said arrives first: the relay meets the truncation behind it.
+        | RelayEvent.Truncated when life.ClientHasSent -> { life with ClientHasEnded = true }
+        // No half-close, which close_notify would have made it: nobody is left to dial for.
+        | RelayEvent.Truncated -> clientLeft life Cause.Truncated
         | _ -> clientLeft life Cause.Reset
 
     /// The client's stream is over, and nothing of it is lost: what is reset behind its orderly end is its receiving alone.
@@ -226,7 +231,6 @@ module Life =
         | Step.Admit, Event.Counted true -> afterAdmission { life with IsCounted = true } now
         | Step.Admit, Event.Counted false -> finish life Who.Bitflow Phase.Admission Cause.Limit Ending.ResetBoth
         | Step.ReadProxyHeader, Event.HeaderRead origin ->
-            let life = { life with ClientHasSent = true }
             let authorized (life: Life) =
                 if Admission.isAuthorized life.Rules.Proxy.Listener life.Source then afterHeader life now
                 else finish life Who.Bitflow Phase.Admission Cause.Refused Ending.ResetBoth
@@ -237,7 +241,7 @@ module Life =
             | ProxyOrigin.Unstated
             | ProxyOrigin.Stated(Endpoint.Unknown, _) -> authorized life
             | ProxyOrigin.Stated(client, connectedTo) -> authorized { life with Source = client; Destination = connectedTo }
-        | Step.ReadProxyHeader, Event.HeaderMalformed -> refuse { life with ClientHasSent = true } Who.Client Cause.Protocol
+        | Step.ReadProxyHeader, Event.HeaderMalformed -> refuse life Who.Client Cause.Protocol
         | Step.ReadHello, Event.HelloRead serverName ->
             let life = { life with ServerName = serverName; ClientHasSent = true }
             let rules = life.Rules
@@ -247,10 +251,10 @@ module Life =
             if not mayBeServed then refuse life Who.Bitflow Cause.Refused
             elif rules.TerminatesTls then toStep life Step.Handshake (handshakeDeadline life)
             else chooseTarget life now
-        | Step.ReadHello, Event.HelloMalformed -> refuse { life with ClientHasSent = true } Who.Client Cause.Protocol
+        | Step.ReadHello, Event.HelloMalformed -> refuse life Who.Client Cause.Protocol
         | Step.ReadHello, Event.HelloRefused serverName ->
-            refuse { life with ServerName = serverName; ClientHasSent = true } Who.Client Cause.Refused
-        | Step.Handshake, Event.HandshakeDone -> chooseTarget life now
+            refuse { life with ServerName = serverName } Who.Client Cause.Refused
+        | Step.Handshake, Event.HandshakeDone -> chooseTarget { life with ClientHasSent = false } now
         | Step.Handshake, Event.HandshakeFailed certificate ->
             refuse life Who.Client (if certificate then Cause.Certificate else Cause.Protocol)
         | Step.DrawTicket, Event.Ticket number -> dial life now (ValueSome number)

@@ -83,6 +83,28 @@ public sealed class TlsListenerTests
         await bitflow.EndsWithAsync("client.relay.ended");
     }
 
+    /// <summary>Over TLS an end without close_notify is no half-close (RFC 8446 section 6.1): nobody is left, and a place under `connection_limit` with it.</summary>
+    [Theory]
+    [InlineData("linux")]
+    [InlineData("managed")]
+    public async Task A_client_that_says_nothing_and_leaves_without_close_notify_is_not_dialled_for(string engine)
+    {
+        using var blackhole = new Blackhole();
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(
+            $$"""
+            - name: web
+              listener: { address: '127.0.0.1:0', tls_context: { {{Certificates(Server)}} } }
+              targets: [ { name: a, address: '{{blackhole.Address}}', connect_timeout: 1h } ]
+            """,
+            engine: engine);
+        using Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint());
+        await using var wire = new NetworkStream(client);
+        await using var tls = new SslStream(wire, leaveInnerStreamOpen: true, static (_, _, _, _) => true);
+        await tls.AuthenticateAsClientAsync("server.example");
+        client.Shutdown(SocketShutdown.Send);
+        await bitflow.EndsWithAsync("client.dial.probe");
+    }
+
     [Fact]
     public async Task With_min_version_1_2_both_are_spoken_and_renegotiation_is_not()
     {

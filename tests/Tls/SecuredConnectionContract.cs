@@ -296,6 +296,7 @@ public abstract class SecuredConnectionContract : IDisposable
         Assert.Equal("half a sen"u8.ToArray(), received);
         Assert.Equal(IoFault.Truncated, ending);
         Assert.Equal(IoFault.Truncated, (await wire.Receive(new byte[1])).Fault);
+        Assert.Equal((Readiness.Failed, IoFault.Truncated), await wire.OnLoop(c => (c.Look(), c.Fault)));
     }
 
     [Theory]

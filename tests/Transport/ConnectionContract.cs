@@ -219,11 +219,11 @@ public abstract class ConnectionContract : IDisposable
     {
         using Wire wire = await Wire.ConnectedAsync(_engine, family);
         wire.PeerAborts();
-        await Settled(wire, Readiness.Reset);
+        await Settled(wire, Readiness.Failed);
         IoResult sent = await wire.Send("x"u8.ToArray());
         Assert.Equal(IoFault.Reset, sent.Fault);
         Assert.Equal(IoFault.Reset, (await wire.Receive(new byte[10])).Fault);
-        Assert.Equal(Readiness.Reset, await wire.OnLoop(c => c.Look()));
+        Assert.Equal(Readiness.Failed, await wire.OnLoop(c => c.Look()));
     }
 
     [Theory]
@@ -341,7 +341,7 @@ public abstract class ConnectionContract : IDisposable
         Assert.Equal(IoFault.Aborted, await wire.Readable());
         Assert.Equal(IoFault.Aborted, await wire.End());
         Assert.Equal(IoFault.Aborted, await wire.Connection.WaitResetAsync());
-        Assert.Equal(Readiness.Reset, await wire.OnLoop(c => c.Look()));
+        Assert.Equal(Readiness.Failed, await wire.OnLoop(c => c.Look()));
         Assert.Equal(0, await wire.OnLoop(c => c.UnsentBytes));
     }
 
@@ -549,7 +549,7 @@ public abstract class ConnectionContract : IDisposable
         await GiveUpSoonAsync(wire);
         Assert.Equal(IoFault.TimedOut, (await FillUntilPending(wire)).Fault);
         Assert.Equal(IoFault.TimedOut, await watching);
-        Assert.Equal(Readiness.Reset, await wire.OnLoop(c => c.Look()));
+        Assert.Equal(Readiness.Failed, await wire.OnLoop(c => c.Look()));
         Assert.Equal(IoFault.TimedOut, await wire.OnLoop(c => c.Fault));
         Assert.Equal(IoFault.TimedOut, (await wire.Receive(new byte[1])).Fault);
         Assert.Equal(IoFault.TimedOut, (await wire.Receive(new byte[1])).Fault);

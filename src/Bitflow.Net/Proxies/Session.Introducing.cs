@@ -126,7 +126,7 @@ internal sealed partial class Session
                 Report(Event.ClientEnded);
                 WatchReset(Side.Client);
                 break;
-            case Readiness.Reset:
+            case Readiness.Failed:
                 Report(Event.NewSideFailed(Side.Client, Client.Fault, Client.FailedBehindItsEnd));
                 break;
             default:

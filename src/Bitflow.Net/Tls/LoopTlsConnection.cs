@@ -129,11 +129,11 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
     {
         Debug.Assert(OwnLoop.IsCurrent, "a connection may only be asked on its loop");
         if (IsClosed)
-            return Readiness.Reset;
+            return Readiness.Failed;
         if (Peek())
             return Readiness.Data;
-        return _ended || _receiveFault == IoFault.Truncated ? Readiness.Ended
-            : _receiveFault != IoFault.None ? Readiness.Reset
+        return _ended ? Readiness.Ended
+            : _receiveFault != IoFault.None ? Readiness.Failed
             : Readiness.Quiet;
     }
 

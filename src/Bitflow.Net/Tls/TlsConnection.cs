@@ -122,8 +122,8 @@ internal sealed class TlsConnection(Connection raw, SslStream ssl, ConnectionStr
             if (looks)
                 TakeALook();
             found = _looked is not null ? Readiness.Data
-                : _ended || _receiveFault == IoFault.Truncated ? Readiness.Ended
-                : _receiveFault != IoFault.None ? Readiness.Reset
+                : _ended ? Readiness.Ended
+                : _receiveFault != IoFault.None ? Readiness.Failed
                 : Readiness.Quiet;
         }
 

@@ -98,7 +98,7 @@ internal abstract class Connection
     /// <summary>What a receive would find now, without consuming it.</summary>
     public abstract Readiness Look();
 
-    /// <summary>What a look found as <see cref="Readiness.Reset"/>; none before.</summary>
+    /// <summary>What a look found as <see cref="Readiness.Failed"/>; none before.</summary>
     public abstract IoFault Fault { get; }
 
     /// <summary>

@@ -20,7 +20,7 @@ internal sealed class DeadConnection(EventLoop loop) : Connection(loop)
 
     public override ValueTask<IoFault> EndAsync() => new(IoFault.Aborted);
 
-    public override Readiness Look() => Readiness.Reset;
+    public override Readiness Look() => Readiness.Failed;
 
     public override IoFault Fault => IoFault.Aborted;
 

@@ -12,6 +12,6 @@ internal enum Readiness
     /// <summary>The peer has ended its stream and no byte waits before that end.</summary>
     Ended,
 
-    /// <summary>The peer has reset the connection, the kernel has given up on it, or TLS broke; and no byte waits before that.</summary>
-    Reset,
+    /// <summary>The peer has reset the connection or truncated TLS, the kernel has given up on it, or TLS broke; and no byte waits before that.</summary>
+    Failed,
 }

@@ -240,7 +240,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
     {
         Debug.Assert(OwnLoop.IsCurrent, "a descriptor may only be asked on the loop that closes it");
         if (IsClosed)
-            return Readiness.Reset;
+            return Readiness.Failed;
 
         // Reported, not received, and nothing beside it: what the kernel would be asked for twice below.
         if (_dataReported && !_endingReported)
@@ -255,7 +255,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
             TakeError();
         _peerEnded |= answer == 0 && _isFaultOpen;
         if (_fault != IoFault.None)
-            return Readiness.Reset;
+            return Readiness.Failed;
         return answer == 0 ? Readiness.Ended : Readiness.Quiet;
     }
 

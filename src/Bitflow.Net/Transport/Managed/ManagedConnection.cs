@@ -204,12 +204,12 @@ internal sealed class ManagedConnection : Connection
 
             // Asking for the pending error takes it away; it is remembered, so that a later receive still sees it.
             if (TakePendingError() != IoFault.None)
-                return Readiness.Reset;
+                return Readiness.Failed;
             return error == SocketError.Success ? Readiness.Ended : Readiness.Quiet;
         }
         catch (ObjectDisposedException)
         {
-            return Readiness.Reset;
+            return Readiness.Failed;
         }
     }
 
