@@ -579,6 +579,23 @@ let ``a client that is reset behind its orderly end has ended, and one that fail
         outcome seen = outcome (Life.advance life (at 3) like))
 
 [<Fact>]
+let ``a target is left waiting where the client leaves during an attempt, and not where the attempt had failed, or anybody else ended it`` () =
+    let dialling = toDial (begin' patient client) (at 0) ValueNone 0L
+    let waiting = Life.advance dialling (at 1) (Event.AttemptFailed(DialFault.Connect IoFault.Refused))
+    let lives =
+        [ dialling, Event.ClientFailed IoFault.Reset, true
+          dialling, Event.ClientFailed IoFault.TimedOut, true
+          Life.advance dialling (at 1) Event.ClientEnded, Event.ClientFailed IoFault.Reset, true
+          Life.advance dialling (at 1) Event.ClientEnded, Event.AttemptFailed(DialFault.Connect IoFault.Refused), false
+          dialling, Event.ClientEnded, false
+          dialling, Event.Shutdown, false
+          dialling, Event.Connected, false
+          waiting, Event.ClientFailed IoFault.Reset, false
+          Life.advance dialling (at 1) Event.Connected, Event.Relayed(Side.Client, RelayEvent.Reset), false
+          begin' tls client, Event.ClientFailed IoFault.Reset, false ]
+    Law.HoldsFor(lives, fun (life, event, isLeft) -> Life.isLeftWaiting life (Life.advance life (at 2) event) = isLeft)
+
+[<Fact>]
 let ``a connection whose policy draws no ticket has none`` () =
     Law.Holds(fun (SmallProxy p) (ticket: uint16) ->
         let life = toDial (begin' p client) (at 0) (ValueSome(Sample.serverName "a.example")) (int64 ticket)

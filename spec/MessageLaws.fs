@@ -53,6 +53,7 @@ let ``every fault is told in words of its own`` () =
           "SOCKS5", every<SocksFault> |> List.map SocksFault.describe
           "listening", every<ListenFault> |> List.map ListenFault.describe
           "dials", every<DialFault> |> List.map DialFault.describe
+          "targets that fail", [ for fault in every<DialFault> -> TargetFault.Failed fault ] @ [ for during in every<DialWait> -> TargetFault.Left during ] |> List.map (fun fault -> TargetFailure.describe { Since = DateTimeOffset.UnixEpoch; Fault = fault })
           "waits of a dial", DialWait.SocksAnswer "x" :: DialWait.Header :: DialWait.Handshake :: [ for hop in [ Hop.Target; Hop.Proxy ] do yield! [ DialWait.Name hop; DialWait.Connection hop ] ] |> List.map DialWait.describe
           "inherited sockets", every<SystemdSocketsError> |> List.map SystemdSockets.describe
           "inherited sockets by name", every<NamedSocketError> |> List.map SystemdSockets.describeNamed

@@ -116,6 +116,7 @@ let modules =
       "SentryDiscards", [ "SentryLaws" ]
       "SentryEnvelope", [ "SentryLaws" ]
       "SentryRateLimits", [ "SentryLaws" ]
+      "TargetFailure", [ "TargetFailureLaws" ]
       "StateView", [ "StateViewLaws" ]
       "YamlTree", [ "YamlLaws"; "ConfigFileLaws" ]
       "YamlFault", [ "YamlLaws"; "MessageLaws"; "ConfigFileLaws" ]

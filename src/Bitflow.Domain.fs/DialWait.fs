@@ -22,13 +22,20 @@ type DialWait =
 
 [<RequireQualifiedAccess>]
 module DialWait =
+    let private describeIn (within: string) (isOver: string) (wait: DialWait) =
+        match wait with
+        | DialWait.Name Hop.Target -> $"was not asked: {isOver} before its name was resolved"
+        | DialWait.Name Hop.Proxy -> $"was not asked: {isOver} before the name of its SOCKS5 proxy was resolved"
+        | DialWait.Connection Hop.Target -> $"did not answer {within}"
+        | DialWait.Connection Hop.Proxy -> $"cannot be reached: its SOCKS5 proxy did not answer {within}"
+        | DialWait.SocksAnswer during -> $"cannot be reached: its SOCKS5 proxy did not answer {during} {within}"
+        | DialWait.Header -> $"did not take the PROXY header {within}"
+        | DialWait.Handshake -> $"did not complete the TLS handshake {within}"
+
     /// How it is told, behind the target's name, that `connect_timeout` was over before it came.
     let describe (wait: DialWait) =
-        match wait with
-        | DialWait.Name Hop.Target -> "was not asked: connect_timeout was over before its name was resolved"
-        | DialWait.Name Hop.Proxy -> "was not asked: connect_timeout was over before the name of its SOCKS5 proxy was resolved"
-        | DialWait.Connection Hop.Target -> "did not answer within connect_timeout"
-        | DialWait.Connection Hop.Proxy -> "cannot be reached: its SOCKS5 proxy did not answer within connect_timeout"
-        | DialWait.SocksAnswer during -> $"cannot be reached: its SOCKS5 proxy did not answer {during} within connect_timeout"
-        | DialWait.Header -> "did not take the PROXY header within connect_timeout"
-        | DialWait.Handshake -> "did not complete the TLS handshake within connect_timeout"
+        describeIn "within connect_timeout" "connect_timeout was over" wait
+
+    /// The same, of a client that left before it came.
+    let describeLeft (wait: DialWait) =
+        describeIn "before its client left" "its client left" wait

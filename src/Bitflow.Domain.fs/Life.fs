@@ -302,6 +302,13 @@ module Life =
     let failureOf (before: Life) (after: Life) : DialFault voption =
         if after.FailedAttempts = before.FailedAttempts then ValueNone else after.LastFailure |> ValueOption.map (fun (struct (_, fault)) -> fault)
 
+    /// Whether the client left while an attempt waited for its target.
+    [<CompiledName "IsLeftWaiting">]
+    let isLeftWaiting (before: Life) (after: Life) : bool =
+        match before.Step, after.Step with
+        | Step.Attempt _, Step.Ended(reason, _) -> reason.Who = Who.Client && after.FailedAttempts = before.FailedAttempts
+        | _ -> false
+
     /// The fault that ended the connection; none where something else did, whatever attempts had come to by then.
     [<CompiledName "EndingFault">]
     let endingFault (life: Life) : DialFault voption =

@@ -5,20 +5,12 @@ open System.Globalization
 open System.Linq
 open System.Text.Json
 
-/// What the attempts to reach a target have come to since it was last reached.
-[<NoComparison>]
-type TargetFailure =
-    { /// When the first of them failed.
-      Since: DateTimeOffset
-      /// What the last failed of.
-      Fault: DialFault }
-
 /// A target, as it is shown.
 [<NoComparison>]
 type TargetView =
     { Name: string
       Address: string
-      /// None where no attempt has failed since it was last reached.
+      /// None where no attempt has failed, or was left, since it was last reached.
       Failure: TargetFailure option }
 
 /// A proxy at one moment.
@@ -71,12 +63,6 @@ module StateView =
         // Linq sorts no more of them than are taken.
         all.OrderByDescending(id).Take maxConnections
 
-    /// A target's failure behind one attempt more that failed; what ran out here says nothing of the target.
-    [<CompiledName "FailureAfter">]
-    let failureAfter (now: DateTimeOffset) (fault: DialFault) (before: TargetFailure option) : TargetFailure option =
-        if (DialFault.reason fault).Who <> Who.Target then before
-        else Some { Since = (match before with Some failure -> failure.Since | None -> now); Fault = fault }
-
     let private time (at: DateTimeOffset) =
         at.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture)
 
@@ -104,7 +90,7 @@ module StateView =
                     match target.Failure with
                     | Some failure ->
                         json.WriteString("failing_since", time failure.Since)
-                        text json "fault" (DialFault.describe failure.Fault)
+                        text json "fault" (TargetFailure.describe failure)
                     | None ->
                         json.WriteNull "failing_since"
                         text json "fault" ""
@@ -150,7 +136,7 @@ module StateView =
         let bound = proxy.Bound |> List.map string |> String.concat ", "
         let target (target: TargetView) =
             match target.Failure with
-            | Some failure -> $"{target.Name} ({target.Address}; since {time failure.Since} it {DialFault.describe failure.Fault})"
+            | Some failure -> $"{target.Name} ({target.Address}; since {time failure.Since} it {TargetFailure.describe failure})"
             | None -> $"{target.Name} ({target.Address})"
         let targets = proxy.Targets |> List.map target |> String.concat ", "
         let removed = if proxy.IsConfigured then "" else ", no longer configured"

@@ -118,14 +118,48 @@ public sealed class ObservationTests
         await ExchangeAsync(bitflow);
         Assert.Equal(["", ""], await FaultsAsync());
 
-        async Task<string[]> FaultsAsync()
+        Task<string[]> FaultsAsync() => FaultsOfTargetsAsync(http);
+    }
+
+    [Theory]
+    [InlineData("linux")]
+    [InlineData("managed")]
+    public async Task A_target_that_is_silent_for_longer_than_its_clients_wait_is_shown_to_be(string engine)
+    {
+        using var blackhole = new Blackhole();
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(
+            $$"""
+            - name: web
+              listener: { address: '127.0.0.1:0' }
+              targets: [ { name: a, address: '{{blackhole.Address}}', connect_timeout: 1h } ]
+            """,
+            "  admin: { address: '127.0.0.1:0' }\n",
+            engine: engine);
+        using var http = new HttpClient { BaseAddress = new Uri($"http://{bitflow.AdminAddress()}") };
+        using (Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint()))
         {
-            using JsonDocument proxies = JsonDocument.Parse(await http.GetStringAsync("/proxies"));
-            JsonElement[] targets = [.. proxies.RootElement[0].GetProperty("targets").EnumerateArray()];
-            Assert.All(targets, static target =>
-                Assert.Equal(target.GetProperty("fault").GetString()!.Length == 0, target.GetProperty("failing_since").ValueKind == JsonValueKind.Null));
-            return [.. targets.Select(static target => target.GetProperty("fault").GetString()!)];
+            await Eventually.HoldsAsync(async () => await AgeInTheDialAsync() > 1100, () => "a second of the dial is over");
+            Assert.Equal([""], await FaultsOfTargetsAsync(http));
+            client.Reset();
         }
+
+        await bitflow.EndsWithAsync("client.dial.probe");
+        Assert.Equal(["did not answer before its client left"], await FaultsOfTargetsAsync(http));
+
+        async Task<double> AgeInTheDialAsync()
+        {
+            using JsonDocument connections = JsonDocument.Parse(await http.GetStringAsync("/connections"));
+            return connections.RootElement.EnumerateArray().Where(static one => one.GetProperty("phase").GetString() == "dial").Sum(static one => one.GetProperty("age").GetDouble());
+        }
+    }
+
+    private static async Task<string[]> FaultsOfTargetsAsync(HttpClient http)
+    {
+        using JsonDocument proxies = JsonDocument.Parse(await http.GetStringAsync("/proxies"));
+        JsonElement[] targets = [.. proxies.RootElement[0].GetProperty("targets").EnumerateArray()];
+        Assert.All(targets, static target =>
+            Assert.Equal(target.GetProperty("fault").GetString()!.Length == 0, target.GetProperty("failing_since").ValueKind == JsonValueKind.Null));
+        return [.. targets.Select(static target => target.GetProperty("fault").GetString()!)];
     }
 
     [Fact]

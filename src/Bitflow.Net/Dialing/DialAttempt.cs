@@ -25,6 +25,7 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
     private static readonly DialWait ProxyConnection = DialWait.NewConnection(Hop.Proxy);
 
     private readonly Lock _gate = new();
+    private readonly Instant _began = loop.Now;
     private Connection? _current;
     private bool _aborted;
     private bool _shareOver;
@@ -37,6 +38,8 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
 
     /// <summary>The address that was connected to last, whether or not it answered; unknown where it came, or has come, to none.</summary>
     public Endpoint Tried { get; private set; } = Endpoint.Unknown;
+
+    public Duration Age => loop.Now - _began;
 
     /// <summary>What is waited for now, or was when the attempt ended.</summary>
     public DialWait Waiting => _waiting;

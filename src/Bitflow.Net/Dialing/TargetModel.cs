@@ -20,16 +20,23 @@ internal sealed class TargetModel(TargetConfig config, TargetTlsContext? tls)
     /// <summary>The address as people know it.</summary>
     public string AddressText { get; } = config.Address.ToString();
 
-    /// <summary>Null where no attempt has failed since it was last reached.</summary>
+    /// <summary>Null where no attempt has failed, or was left, since it was last reached.</summary>
     public TargetFailure? Failure => _failure;
 
     public SocketSettings Settings { get; } = new(config.KeepAlive is KeepAlive.Every every ? every.seconds : 0);
 
-    /// <summary>An attempt to reach it failed. What another loop's attempt came to at the same moment stands instead.</summary>
+    /// <summary>An attempt to reach it failed.</summary>
     public void Failed(DialFault fault)
     {
         TargetFailure? before = _failure;
-        _ = Interlocked.CompareExchange(ref _failure, StateView.FailureAfter(DateTimeOffset.UtcNow, fault, OptionModule.OfObj(before))?.Value, before);
+        Note(TargetFailureModule.AfterFailed(DateTimeOffset.UtcNow, fault, OptionModule.OfObj(before)), before);
+    }
+
+    /// <summary>The client left while an attempt to reach it waited.</summary>
+    public void Left(Duration waited, DialWait during)
+    {
+        TargetFailure? before = _failure;
+        Note(TargetFailureModule.AfterLeft(DateTimeOffset.UtcNow, waited, during, OptionModule.OfObj(before)), before);
     }
 
     public void Reached()
@@ -38,4 +45,8 @@ internal sealed class TargetModel(TargetConfig config, TargetTlsContext? tls)
         if (_failure is not null)
             _failure = null;
     }
+
+    /// <summary>What another loop's attempt came to at the same moment stands instead.</summary>
+    private void Note(FSharpOption<TargetFailure>? after, TargetFailure? before) =>
+        _ = Interlocked.CompareExchange(ref _failure, after?.Value, before);
 }

@@ -45,6 +45,9 @@ internal abstract class LifeFollower : LoopTimer
     /// <summary>The attempt that a life was at has failed. Under the gate.</summary>
     protected abstract void OnAttemptFailed(Life at, DialFault fault, bool isLast);
 
+    /// <summary>The client left while the attempt that a life was at waited. Under the gate.</summary>
+    protected abstract void OnLeftWaiting(Life at);
+
     /// <summary>Something of Bitflow itself failed: it ends this connection alone.</summary>
     protected abstract void Fail(Exception e);
 
@@ -102,6 +105,8 @@ internal abstract class LifeFollower : LoopTimer
             OnAdmitted();
         if (LifeModule.FailureOf(Life, next) is { IsSome: true } failure)
             OnAttemptFailed(Life, failure.Value, LifeModule.EndingFault(next).IsSome);
+        else if (LifeModule.IsLeftWaiting(Life, next))
+            OnLeftWaiting(Life);
 
         // Orders belong to one value of the life, and are taken with it: the next report may come before they are carried out.
         _orders |= next.Orders;

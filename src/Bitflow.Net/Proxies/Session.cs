@@ -217,6 +217,12 @@ internal sealed partial class Session : LifeFollower
         _observer.OnAttemptFailed(this, at, fault, isLast);
     }
 
+    protected override void OnLeftWaiting(Life at)
+    {
+        if (_attempt is { } attempt)
+            Model.Targets[at.LastTarget.Value].Left(attempt.Age, attempt.Waiting);
+    }
+
     protected override void Fail(Exception e)
     {
         _failure = e.Message;

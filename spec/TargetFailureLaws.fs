@@ -1,0 +1,35 @@
+module Bitflow.Spec.TargetFailureLaws
+
+open System
+open Xunit
+open Bitflow.Domain
+
+let private at (second: int) = DateTimeOffset(2026, 1, 1, 0, 0, second, TimeSpan.Zero)
+let private target = DialWait.Connection Hop.Target
+let private refused, late = DialFault.Connect IoFault.Refused, DialFault.ConnectTimeout target
+let private ours = DialFault.Connect IoFault.NoDescriptors
+
+/// Of attempts that failed a second apart.
+let private after faults =
+    faults |> List.indexed |> List.fold (fun before (second, fault) -> TargetFailure.afterFailed (at second) fault before) None
+
+[<Fact>]
+let ``a target fails since the first of the attempts that failed in a row, of what the last did, and what ran out here is not its failure`` () =
+    Law.HoldsFor(
+        [ [], None; [ refused ], Some(0, refused); [ refused; refused; late ], Some(0, late); [ ours ], None; [ ours; late; ours ], Some(1, late) ],
+        fun (faults, failure) -> after faults = (failure |> Option.map (fun (second, fault) -> { Since = at second; Fault = TargetFault.Failed fault })))
+
+[<Fact>]
+let ``a target that is silent until its client leaves fails from a second on`` () =
+    Law.Holds(fun (milliseconds: uint16) (during: DialWait) (failing: bool) ->
+        let before = if failing then after [ refused ] else None
+        let waited = Duration.OfMilliseconds(int64 milliseconds % 2_001L)
+        let failed = Some { Since = at (if failing then 0 else 9); Fault = TargetFault.Left during }
+        TargetFailure.afterLeft (at 9) waited during before = (if waited < Duration.OfSeconds 1L then before else failed))
+
+[<Fact>]
+let ``what was waited for is told alike, whether the time was over or the client left`` () =
+    Law.Holds(fun (during: DialWait) ->
+        let describe fault = TargetFailure.describe { Since = at 0; Fault = fault }
+        let late = describe (TargetFault.Failed(DialFault.ConnectTimeout during))
+        describe (TargetFault.Left during) = late.Replace("within connect_timeout", "before its client left").Replace("connect_timeout was over", "its client left"))
