@@ -21,9 +21,9 @@ let ``a target fails since the first of the attempts that failed in a row, of wh
 
 [<Fact>]
 let ``a target that is silent until its client leaves fails from a second on`` () =
-    Law.Holds(fun (milliseconds: uint16) (during: DialWait) (failing: bool) ->
+    Law.HoldsFor(Seq.allPairs [ 0L; 1L; 999L; 1_000L; 1_001L; 3_600_000L ] (Seq.allPairs [ target; DialWait.Handshake ] [ true; false ]), fun (milliseconds, (during, failing)) ->
         let before = if failing then after [ refused ] else None
-        let waited = Duration.OfMilliseconds(int64 milliseconds % 2_001L)
+        let waited = Duration.OfMilliseconds milliseconds
         let failed = Some { Since = at (if failing then 0 else 9); Fault = TargetFault.Left during }
         TargetFailure.afterLeft (at 9) waited during before = (if waited < Duration.OfSeconds 1L then before else failed))
 
