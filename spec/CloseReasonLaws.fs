@@ -54,8 +54,8 @@ let ``a name of a reason is all of it, or ends it after a dot`` () =
         fun (words, isNamed) -> CloseReason.isNamed words "client.relay.reset" = isNamed)
 
 [<Fact>]
-let ``only an end in good order and a probe are nothing to worry about`` () =
-    Law.HoldsFor(all, fun reason -> CloseReason.isOrderly reason = (string reason |> fun text -> text.EndsWith ".ended" || text.EndsWith ".probe"))
+let ``only an end in good order and a probe are nothing to worry about, and a target that ends what was dialled is neither`` () =
+    Law.HoldsFor(all, fun reason -> CloseReason.isOrderly reason = Regex.IsMatch(string reason, @"^(?!target\.dial\.).*\.(ended|probe)$"))
 
 [<Fact>]
 let ``a refusal says by which rule`` () =
@@ -85,6 +85,8 @@ let ``the end of a connection is said as loudly as somebody should hear of it`` 
           "bitflow.hello.refused", LogLevel.Debug
           "bitflow.admission.limit", LogLevel.Warn
           "target.dial.refused", LogLevel.Warn
+          "target.dial.ended", LogLevel.Warn
+          "client.dial.probe", LogLevel.Debug
           "client.relay.reset", LogLevel.Warn
           "bitflow.relay.shutdown", LogLevel.Warn ],
         fun (text, level) -> CloseReason.level (CloseReason.tryParse text).Value = level)

@@ -21,7 +21,7 @@ let private firstCells heading = rows heading |> List.map (fun row -> row.Split(
 let ``the guide lists every metric, with its type, its names and its tags, and no other`` () =
     let row (metric: Metric) =
         let tags = metric.Tags |> List.map (fun tag -> $"`{tag.Key}`") |> String.concat " "
-        $"| `{metric.Name}` | `{Metrics.statsdType metric}` | `{Metrics.prometheusName metric}` | {tags} | {metric.Help} |"
+        $"| `{metric.Name}` | `{Statsd.typeOf metric.Kind}` | `{Metrics.prometheusName metric}` | {tags} | {metric.Help} |"
     Law.HoldsFor([ rows "## Metrics" |> List.sort, Metrics.all |> List.map row |> List.sort ], fun (listed, existing) -> listed = existing)
 
 [<Fact>]

@@ -24,14 +24,14 @@ let ``a listening socket whose address stays is never closed, whatever else chan
         let plan = plan before after
         let stays = addresses before |> List.filter (fun a -> List.contains a (addresses after))
         stays |> List.forall (fun address ->
-            plan.Sockets |> List.filter (fun s -> s.Address = address) |> List.forall (fun s -> s.Fate = SocketFate.Kept)))
+            plan.Sockets |> List.filter (fun s -> s.Address = address) |> List.forall (fun s -> s.Fate = HeldFate.Kept)))
 
 [<Fact>]
 let ``after a reload exactly the addresses of the new file are open`` () =
     Law.Holds(fun (before: ConfigSeed) (after: ConfigSeed) ->
         let plan = plan before after
         let these fate = plan.Sockets |> List.filter (fun s -> s.Fate = fate) |> List.map (fun s -> string s.Address) |> set
-        let opened, closed, kept = these SocketFate.Opened, these SocketFate.Closed, these SocketFate.Kept
+        let opened, closed, kept = these HeldFate.Opened, these HeldFate.Closed, these HeldFate.Kept
         let was, willBe = addresses before |> List.map string |> set, addresses after |> List.map string |> set
         Set.union kept opened = willBe && Set.union kept closed = was && Set.isEmpty (Set.intersect opened was) && Set.isEmpty (Set.intersect closed willBe))
 
@@ -66,8 +66,8 @@ let ``going back undoes: what one plan opens and starts, the plan back closes an
         let there, back = plan before after, plan after before
         let sockets (p: ReloadPlan) fate = p.Sockets |> List.filter (fun s -> s.Fate = fate) |> List.map (fun s -> string s.Address) |> set
         let proxies (p: ReloadPlan) fate = p.Proxies |> List.filter (fun s -> s.Fate = fate) |> List.map _.Name |> set
-        sockets there SocketFate.Opened = sockets back SocketFate.Closed
-        && sockets there SocketFate.Kept = sockets back SocketFate.Kept
+        sockets there HeldFate.Opened = sockets back HeldFate.Closed
+        && sockets there HeldFate.Kept = sockets back HeldFate.Kept
         && proxies there ProxyFate.Started = proxies back ProxyFate.Stopped
         && proxies there ProxyFate.Kept = proxies back ProxyFate.Kept
         && there.EngineNeedsRestart = back.EngineNeedsRestart
@@ -79,9 +79,9 @@ let ``plans compose: two reloads leave open what one straight to the last file l
         let carryOut (plan: ReloadPlan) (openNow: Set<string>) =
             plan.Sockets |> List.fold (fun openNow s ->
                 match s.Fate with
-                | SocketFate.Opened -> Set.add (string s.Address) openNow
-                | SocketFate.Closed -> Set.remove (string s.Address) openNow
-                | SocketFate.Kept -> openNow) openNow
+                | HeldFate.Opened -> Set.add (string s.Address) openNow
+                | HeldFate.Closed -> Set.remove (string s.Address) openNow
+                | HeldFate.Kept -> openNow) openNow
         let start = addresses first |> List.map string |> set
         let straight, twice = plan first third, start |> carryOut (plan first second) |> carryOut (plan second third)
         carryOut straight start = twice
@@ -176,9 +176,9 @@ let ``an address that goes between a proxy and the admin server, or is another o
 let ``a socket that is only written in another way is kept, a proxy's or the admin server's`` () =
     let fates before after = (plan before after).Sockets |> List.map (fun s -> string s.Address, s.Fate)
     Law.HoldsFor(
-        [ listening "127.0.0.1:1" "[::1]:2", listening "tcp4:127.0.0.1:1" "tcp6:[::1]:2", [ "tcp4:127.0.0.1:1", SocketFate.Kept; "tcp6:[::1]:2", SocketFate.Kept ]
-          listening "0.0.0.0:1" "", listening "tcp4::1" "", [ "tcp4::1", SocketFate.Kept ]
-          listening ":1" "", listening "tcp6::1" "", [ "tcp6::1", SocketFate.Opened; ":1", SocketFate.Closed ] ],
+        [ listening "127.0.0.1:1" "[::1]:2", listening "tcp4:127.0.0.1:1" "tcp6:[::1]:2", [ "tcp4:127.0.0.1:1", HeldFate.Kept; "tcp6:[::1]:2", HeldFate.Kept ]
+          listening "0.0.0.0:1" "", listening "tcp4::1" "", [ "tcp4::1", HeldFate.Kept ]
+          listening ":1" "", listening "tcp6::1" "", [ "tcp6::1", HeldFate.Opened; ":1", HeldFate.Closed ] ],
         fun (before, after, expected) -> fates before after = expected)
 
 [<Fact>]
@@ -188,18 +188,18 @@ let ``a socket that stays, stays with its proxy where that is still there, and e
         (plan (proxies before) (proxies after)).Sockets
         |> List.map (fun s -> string s.Owner, (match s.From with ValueSome from -> string from | ValueNone -> ""), s.Fate)
     Law.HoldsFor(
-        [ [ "b" ], [ "b"; "a" ], [ "proxy b", "proxy b", SocketFate.Kept; "proxy a", "", SocketFate.Opened ]
-          [ "b" ], [ "a"; "b" ], [ "proxy a", "", SocketFate.Opened; "proxy b", "proxy b", SocketFate.Kept ]
-          [ "a"; "b" ], [ "b" ], [ "proxy b", "proxy b", SocketFate.Kept; "proxy a", "proxy a", SocketFate.Closed ]
-          [ "a"; "b" ], [ "c"; "b" ], [ "proxy c", "proxy a", SocketFate.Kept; "proxy b", "proxy b", SocketFate.Kept ]
-          [ "a" ], [ "b" ], [ "proxy b", "proxy a", SocketFate.Kept ] ],
+        [ [ "b" ], [ "b"; "a" ], [ "proxy b", "proxy b", HeldFate.Kept; "proxy a", "", HeldFate.Opened ]
+          [ "b" ], [ "a"; "b" ], [ "proxy a", "", HeldFate.Opened; "proxy b", "proxy b", HeldFate.Kept ]
+          [ "a"; "b" ], [ "b" ], [ "proxy b", "proxy b", HeldFate.Kept; "proxy a", "proxy a", HeldFate.Closed ]
+          [ "a"; "b" ], [ "c"; "b" ], [ "proxy c", "proxy a", HeldFate.Kept; "proxy b", "proxy b", HeldFate.Kept ]
+          [ "a" ], [ "b" ], [ "proxy b", "proxy a", HeldFate.Kept ] ],
         fun (before, after, expected) -> told before after = expected)
     Law.Holds(fun (before: ConfigSeed) (after: ConfigSeed) ->
         let sockets = (plan before after).Sockets |> List.filter (fun s -> s.Owner <> SocketOwner.Admin)
         let from = sockets |> List.choose (fun s -> match s.From with ValueSome from -> Some(string from) | ValueNone -> None)
         List.distinct from = from
         && set from = set [ for name in names before -> $"proxy {name}" ]
-        && [ for s in sockets do if s.Fate <> SocketFate.Closed then string s.Owner ] = [ for name in names after -> $"proxy {name}" ])
+        && [ for s in sockets do if s.Fate <> HeldFate.Closed then string s.Owner ] = [ for name in names after -> $"proxy {name}" ])
 
 [<Fact>]
 let ``from reload to reload the engine that runs is the one of the start, and every file that names another is warned of`` () =
@@ -314,9 +314,9 @@ let ``one path of a connection log is one step, however many proxies write to it
     let steps before after =
         (ReloadPlan.make (withProxies before) (withProxies after)).Logs |> List.map (fun step -> step.Path, step.Fate)
     Law.HoldsFor(
-        [ [ logging "/a" "p"; logging "/a" "q" ], [ logging "/a" "p"; logging "/a" "q" ], [ "/a", SocketFate.Kept ]
-          [], [ logging "/a" "p"; logging "/a" "q" ], [ "/a", SocketFate.Opened ]
-          [ logging "/a" "p"; logging "/a" "q" ], [ logging "" "p" ], [ "/a", SocketFate.Closed ] ],
+        [ [ logging "/a" "p"; logging "/a" "q" ], [ logging "/a" "p"; logging "/a" "q" ], [ "/a", HeldFate.Kept ]
+          [], [ logging "/a" "p"; logging "/a" "q" ], [ "/a", HeldFate.Opened ]
+          [ logging "/a" "p"; logging "/a" "q" ], [ logging "" "p" ], [ "/a", HeldFate.Closed ] ],
         fun (before, after, expected) -> steps before after = expected
     )
 

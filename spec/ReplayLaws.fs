@@ -7,7 +7,7 @@ open Bitflow.Spec.DescribedClients
 /// The record of a connection that fared as it was foreseen, the target tried once.
 let private recorded (p: ProxyConfig) (client: DescribedClient) : ConnectionRecord =
     let forecast = Forecast.untilDial (Rules p) (tlsOf p) client
-    let _, life = if forecast.Life.IsOver then [], forecast.Life else Forecast.connect (fun _ -> false) forecast
+    let _, life = Forecast.connect (fun _ -> false) forecast
     let helloRead = life.Rules.ReadsHello && (match life.CloseReason with ValueSome { Phase = Phase.Admission } -> false | _ -> true)
     { ConnectionRecord.Empty with
         Name = p.Name

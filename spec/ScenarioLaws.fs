@@ -16,7 +16,7 @@ let ``a case that expects what is explained holds, and one that expects anything
     Law.Holds(fun (SmallProxy p) (n: int) ->
         let peer = pick [| "10.9.9.9"; "203.0.113.9" |] n
         let forecast = Forecast.untilDial (Rules p) (tlsOf p) (describe (DescribedClient.tryPeer peer).Value ValueNone 0 0L)
-        let _, life = if forecast.Life.IsOver then [], forecast.Life else Forecast.connect (fun _ -> false) forecast
+        let _, life = Forecast.connect (fun _ -> false) forecast
         match life.CloseReason with
         | ValueSome reason ->
             run p (caseFor p peer $"refused: {reason}") && run p (caseFor p peer "refused: true") && run p (caseFor p peer "refused: Yes")

@@ -182,28 +182,32 @@ let ``an answer that refuses the event counts it as discarded, but for a 429 (SE
 
 let private after status header retry = SentryRateLimits.afterAnswer start wall status header retry SentryRateLimits.none
 
-/// How many whole milliseconds a category is limited for.
-let private limitedFor category limits =
+/// How many whole milliseconds events are not sent for.
+let private limitedFor limits =
     let at ms = start + Duration.OfMilliseconds ms
-    Seq.initInfinite int64 |> Seq.map ((*) 100L) |> Seq.find (fun ms -> not (SentryRateLimits.isLimited (at ms) category limits))
+    Seq.initInfinite int64 |> Seq.map ((*) 100L) |> Seq.find (fun ms -> not (SentryRateLimits.mayNotSendEvents (at ms) limits))
 
 [<Fact>]
 let ``rate limits mean what Sentry says they mean (SE-15)`` () =
     Law.HoldsFor(
-        [ "60::organization", [ "error", 60_000L; "default", 60_000L; "profile", 60_000L ]
-          "60:error;transaction:key, 2700:default;security:organization", [ "error", 60_000L; "transaction", 60_000L; "default", 2_700_000L; "security", 2_700_000L; "session", 0L ]
-          "60:error:key:quota:ns1;ns2", [ "error", 60_000L; "default", 0L ]
-          "2.5:error", [ "error", 2_500L ]
-          " 60 : error ", [ "error", 60_000L; "default", 0L ]
-          "60:unheard_of:key", [ "error", 0L; "default", 0L ]
-          "60:unheard_of;error", [ "error", 60_000L ]
-          "abc:error", [ "error", 0L ]
-          "abc:error, 60:error", [ "error", 60_000L ]
-          "60", [ "error", 60_000L ]
-          "-5:error", [ "error", 0L ]
-          "0:error, 0", [ "error", 0L; "default", 0L ]
-          "", [ "error", 0L ] ],
-        fun (header, limits) -> limits |> List.forall (fun (category, ms) -> limitedFor category (after 200 header "") = ms)
+        [ "60::organization", 60_000L
+          "60:error;transaction:key, 2700:default;security:organization", 60_000L
+          "2700:transaction;error:key, 60::organization", 2_700_000L
+          "60:transaction:key, 2700:default;security:organization", 0L
+          "60:error:key:quota:ns1;ns2", 60_000L
+          "2.5:error", 2_500L
+          " 60 : error ", 60_000L
+          "60:unheard_of:key", 0L
+          "60:errors:key", 0L
+          "60:unheard_of;error", 60_000L
+          "60:;:key", 60_000L
+          "abc:error", 0L
+          "abc:error, 60:error", 60_000L
+          "60", 60_000L
+          "-5:error", 0L
+          "0:error, 0", 0L
+          "", 0L ],
+        fun (header, ms) -> limitedFor (after 200 header "") = ms
     )
 
 [<Fact>]
@@ -213,15 +217,15 @@ let ``without that header a 429 limits everything, for as long as Retry-After sa
           429, "", "Thu, 01 Jan 2026 00:00:30 GMT", 30_000L; 429, "", "Thursday, 01-Jan-26 00:00:30 GMT", 30_000L; 429, "", "Thu Jan  1 00:00:30 2026", 30_000L
           429, "", "Wed, 31 Dec 2025 00:00:00 GMT", 0L; 429, "2:error", "7", 2_000L; 429, "2:session", "7", 0L
           200, "", "7", 0L; 503, "", "7", 0L; 500, "", "", 0L ],
-        fun (status, header, retry, ms) -> limitedFor "error" (after status header retry) = ms
+        fun (status, header, retry, ms) -> limitedFor (after status header retry) = ms
     )
 
 [<Fact>]
 let ``a limit longer than any duration holds for ever`` () =
     Law.HoldsFor([ "9199999999", false; "9200000000", true; "1000000000000000000000", true ], fun (seconds, forEver) ->
         let limits = after 429 "" seconds
-        SentryRateLimits.isLimited (start + Duration.OfSeconds 9_199_999_998L) "error" limits
-        && SentryRateLimits.isLimited (start + Duration.OfSeconds 9_200_000_000L) "error" limits = forEver)
+        SentryRateLimits.mayNotSendEvents (start + Duration.OfSeconds 9_199_999_998L) limits
+        && SentryRateLimits.mayNotSendEvents (start + Duration.OfSeconds 9_200_000_000L) limits = forEver)
 
 [<Fact>]
 let ``a later end of a limit is never taken back (SE-17)`` () =
@@ -229,11 +233,11 @@ let ``a later end of a limit is never taken back (SE-17)`` () =
         let one = after 200 first ""
         let both = SentryRateLimits.afterAnswer start wall (if retry then 429 else 200) second "" one
         let at = start + Duration.OfMilliseconds(int64 ms.Get * 100L)
-        [ "error"; "default"; "transaction" ] |> List.forall (fun category -> not (SentryRateLimits.isLimited at category one) || SentryRateLimits.isLimited at category both))
+        not (SentryRateLimits.mayNotSendEvents at one) || SentryRateLimits.mayNotSendEvents at both)
 
 [<Fact>]
 let ``no header makes the reading of rate limits throw`` () =
-    Law.Holds(fun (HostileText header) (HostileText retry) -> SentryRateLimits.isLimited start "error" (after 429 header retry) || true)
+    Law.Holds(fun (HostileText header) (HostileText retry) -> SentryRateLimits.mayNotSendEvents start (after 429 header retry) || true)
 
 [<Fact>]
 let ``of what is too long the beginning is sent: 4,096 characters of a message, the 50 innermost calls`` () =

@@ -228,6 +228,6 @@ let ``names that no target answers to are named, where targets are chosen by nam
 [<Fact>]
 let ``a peer may show sixteen certificates, and with more it is told how many it came with`` () =
     Law.HoldsFor([ 0..100 ], fun count ->
-        match CertificateChecks.tooMany count with
-        | null -> count <= 16
-        | words -> count > 16 && words.Contains $" {count} ")
+        match PeerCertificate.excess count with
+        | ValueNone -> count <= 16
+        | ValueSome words -> count > 16 && words.Contains $" {count} ")

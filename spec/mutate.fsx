@@ -281,7 +281,7 @@ let byHand =
       "ConfigKeys", "(Defaults.handshakeTimeout, \"`10s`\")", "(Duration.Zero, \"`10s`\")"
       "ConfigKeys", "max 1 attempts", "attempts"
       "ConfigKeys", "(VerifyMode.Strict, \"verified, as `strict`\")", "(VerifyMode.None, \"verified, as `strict`\")"
-      "ConfigKeys", "(Kind.integer 0 Defaults.maxConnectAttempts)", "(Kind.integer 1 Defaults.maxConnectAttempts)"
+      "ConfigKeys", "(Kind.integer 0 DialPlan.mostAttempts)", "(Kind.integer 1 DialPlan.mostAttempts)"
       "ConfigKeys", "(Defaults.connectTimeout, \"`10s`\")", "(Duration.Zero, \"`10s`\")"
       "ConfigKeys", "(if header then Some version else None)", "(if header then None else Some version)"
       "ConfigKeys", "(Kind.nonEmptyList (record \"a target\" target))", "(Kind.list (record \"a target\" target))"

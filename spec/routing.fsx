@@ -43,7 +43,7 @@ let ask name source serverName ticket down =
           Ticket = ticket }
     let forecast = Forecast.untilDial (Rules(proxy name)) ValueNone client
     let isDown index = List.contains (List.item index (proxy name).Targets).Name down
-    let attempts, life = if forecast.Life.IsOver then [], forecast.Life else Forecast.connect isDown forecast
+    let attempts, life = Forecast.connect isDown forecast
     match life.CloseReason with
     | ValueSome reason -> printfn $"{name} {source} {serverName}: {reason}"
     | ValueNone -> printfn $"{name} {source} {serverName}: {(List.item life.LastTarget.Value (proxy name).Targets).Name}, attempt {attempts.Length}"

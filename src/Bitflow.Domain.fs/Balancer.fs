@@ -19,6 +19,10 @@ module Balancer =
             | ValueSome index -> [| index |]
             | ValueNone -> [||]
 
+    /// Whether any target may serve a client of that server name.
+    let mayServe (policy: Policy) (targets: NameTable) (serverName: ServerName voption) : bool =
+        policy <> Policy.Sni || (targets.BestMatch serverName).IsSome
+
     /// Whether the policy needs a ticket.
     let needsTicket policy = policy = Policy.RoundRobin
 

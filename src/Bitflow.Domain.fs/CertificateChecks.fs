@@ -98,12 +98,3 @@ module CertificateChecks =
     /// Of a certificate that is shown to a target.
     [<CompiledName "ClientWarnings">]
     let clientWarnings (now: DateTimeOffset) (facts: CertificateFacts) : string list = dates now facts @ chain facts
-
-    /// Certificates that a peer may show in a handshake. A chain has a handful, and each costs a parse, and perhaps a signature, where everybody else waits.
-    let mostShown = 16
-
-    /// Why a peer that shows so many is refused before any of them is looked at; null where it is not.
-    [<CompiledName "TooMany">]
-    let tooMany (count: int) : string =
-        if count <= mostShown then null
-        else $"it came with {count} certificates, and no more than {mostShown} are looked at"

@@ -149,7 +149,7 @@ module CloseReason =
     /// Whether words name a reason as it is written: all of it, or its end.
     let isNamed (words: string) (written: string) = written = words || written.EndsWith("." + words, System.StringComparison.Ordinal)
 
-    /// In plain words, for people: what the pager shows.
+    /// In plain words, for people: what stands in the log.
     [<CompiledName "Explain">]
     let explain (reason: CloseReason) =
         let who =
@@ -199,12 +199,12 @@ module CloseReason =
         | { Cause = Cause.Protocol; Phase = Phase.Dial | Phase.Relay } -> true
         | _ -> false
 
-    /// Ended by both sides in good order, or left without a byte: nothing to worry anyone.
+    /// Ended in good order, or left without a byte: nothing to worry anyone. A target that ends it while it is dialled serves nobody.
     [<CompiledName "IsOrderly">]
     let isOrderly (reason: CloseReason) =
-        match reason.Cause with
-        | Cause.Ended
-        | Cause.Probe -> true
+        match reason with
+        | { Who = Who.Target; Phase = Phase.Dial } -> false
+        | { Cause = Cause.Ended | Cause.Probe } -> true
         | _ -> false
 
     /// The level at which the end of a connection is logged.
@@ -212,6 +212,8 @@ module CloseReason =
     let level (reason: CloseReason) : LogLevel =
         match reason with
         | { Cause = Cause.Fault | Cause.Exhausted } -> LogLevel.Error
+        // However it was done: the client was not served.
+        | { Who = Who.Target; Phase = Phase.Dial } -> LogLevel.Warn
         | { Cause = Cause.Ended | Cause.Probe | Cause.Truncated | Cause.Lifetime } -> LogLevel.Debug
         // Whatever the Internet sends to a TLS port: refusals there are daily bread.
         | { Phase = Phase.Hello | Phase.Handshake } -> LogLevel.Debug

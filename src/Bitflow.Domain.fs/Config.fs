@@ -24,7 +24,7 @@ type CertificateFiles =
       Key: string
       Authority: string }
 
-/// TLS towards the client. At least one entry has a key and a certificate.
+/// TLS towards the client. At least one entry, and each has a key and a certificate.
 type ListenerTls =
     { VerifyMode: VerifyMode
       Certificates: CertificateFiles list
@@ -127,9 +127,11 @@ type ProxyConfig =
       Targets: TargetConfig list
       Options: ProxyOptions }
 
+    /// Whether the client's hello must be read before anything can be decided.
+    member this.ReadsHello = this.Listener.Tls.IsSome || this.Options.LoadBalancer = Policy.Sni
+
     /// Whether something may be read from a client before dialling, which is what handshake_timeout is for.
-    member this.MayReadFirst =
-        this.Listener.Tls.IsSome || not this.Listener.TrustedProxies.IsEmpty || this.Options.LoadBalancer = Policy.Sni
+    member this.MayReadFirst = this.ReadsHello || not this.Listener.TrustedProxies.IsEmpty
 
 [<RequireQualifiedAccess>]
 type LogFormat =
@@ -184,11 +186,16 @@ type Config =
     { Application: ApplicationConfig
       Proxies: ProxyConfig list }
 
+    /// The proxy of that name; of none, the only one there is.
+    member this.TryProxy(name: string) : ProxyConfig option =
+        match name, this.Proxies with
+        | "", [ only ] -> Some only
+        | _ -> this.Proxies |> List.tryFind (fun proxy -> proxy.Name = name)
+
 /// The values that stand in for omitted keys.
 [<RequireQualifiedAccess>]
 module Defaults =
     let handshakeTimeout = Duration.OfSeconds 10L
     let connectTimeout = Duration.OfSeconds 10L
     let keepAliveSeconds = 15
-    let maxConnectAttempts = 1_000
     let minVersion = TlsVersion.Tls13

@@ -141,7 +141,7 @@ module ConnectionLogLine =
                "Its port"
                "`tcp4`, `tcp6` or `unix`; empty if no address was tried"
                _.Destination (fun record value -> { record with Destination = value })
-           field "destination_transport" "`plaintext` or `tls`; empty if nothing was connected to" transport _.DestinationTransport (fun record value -> { record with DestinationTransport = value })
+           field "destination_transport" "`plaintext` or `tls`; empty if nothing was relayed to it" transport _.DestinationTransport (fun record value -> { record with DestinationTransport = value })
            field "source_sent_bytes" "Bytes received from the client inside TLS and behind its PROXY header; a hello that is read and passed through counts, one that Bitflow answers does not" JsonKind.number _.SourceSentBytes (fun record value -> { record with SourceSentBytes = value })
            field "destination_receive_bytes" "Bytes received from the target" JsonKind.number _.DestinationReceiveBytes (fun record value -> { record with DestinationReceiveBytes = value })
            field "id" "The connection's number since the start of the program, as log lines and the admin page show it" JsonKind.number _.Id (fun record value -> { record with Id = value })

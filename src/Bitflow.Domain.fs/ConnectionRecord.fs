@@ -6,7 +6,7 @@ open System.Net
 /// How bytes travel on one side.
 [<RequireQualifiedAccess>]
 type SideTransport =
-    /// The side never came to be: nothing was dialled.
+    /// Nothing was relayed to the side, whether or not it was reached.
     | Unknown
     | Plaintext
     | Tls

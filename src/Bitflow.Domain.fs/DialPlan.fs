@@ -23,6 +23,9 @@ type NextAttempt =
 
 [<RequireQualifiedAccess>]
 module DialPlan =
+    /// As many attempts as a target can be configured to have.
+    let mostAttempts = 1_000
+
     /// The first attempt at the first target.
     let start (order: int[]) : DialPlan = { Order = order; Place = 0; Attempt = 1; Begun = 1 }
 

@@ -16,13 +16,13 @@ type Duration =
     member this.IsZero = this.TotalNanoseconds = 0L
     member this.IsPositive = this.TotalNanoseconds > 0L
     member this.IsNegative = this.TotalNanoseconds < 0L
-    /// For timers of the platform, which count in 100 ns: rounded up, so that a wait never ends early.
-    member this.ToTimeSpan() =
+    /// The same, exact.
+    member this.ExactMilliseconds = decimal this.TotalNanoseconds / 1_000_000m
+    /// For timers of the platform, which count whole milliseconds and no more than 49 days of them: rounded up, so that no wait of less ends early. Nothing
+    /// where nothing is left.
+    member this.ToTimerSpan() =
         let n = this.TotalNanoseconds
-        TimeSpan.FromTicks(if n > 0L then (n - 1L) / 100L + 1L else n / 100L)
-
-    /// The same, no longer than a timer of the platform can be set to: 49 days.
-    member this.ToTimerSpan() = min (this.ToTimeSpan()) (TimeSpan.FromMilliseconds 4_294_967_294L)
+        TimeSpan.FromMilliseconds(if n > 0L then min ((n - 1L) / 1_000_000L + 1L) 4_294_967_294L else 0L)
 
     override this.Equals other =
         match other with

@@ -18,7 +18,7 @@ module Explain =
           Json: (string * Json) list }
 
     let private part title text json = { Title = title; Text = text; More = []; Json = json }
-    let private ms (d: Duration) = Json.Number(decimal d.TotalNanoseconds / 1_000_000m)
+    let private ms (d: Duration) = Json.Number d.ExactMilliseconds
     let private time (d: Duration) = if d = Duration.Max then "never" else string d
 
     let private admission (rules: Rules) (question: Question) (forecast: Forecast) =
@@ -266,7 +266,7 @@ module Explain =
     let private outcome (rules: Rules) (question: Question) (forecast: Forecast) =
         let allDown = set question.Down
         let isDown index = allDown.Contains rules.Targets[index].Name
-        let attempts, life = if forecast.Life.IsOver then [], forecast.Life else Forecast.connect isDown forecast
+        let attempts, life = Forecast.connect isDown forecast
         match life.CloseReason with
         | ValueSome reason ->
             part "result" $"{reason}: {CloseReason.explain reason}" [ "result", Json.Text "ended"; "reason", Json.Text(string reason) ]

@@ -59,7 +59,7 @@ module internal JsonKind =
     /// A duration as a number of milliseconds, exact to the nanosecond.
     let milliseconds: JsonKind<Duration> =
         { Absent = Duration.Zero
-          Write = fun json duration -> json.WriteNumberValue(decimal duration.TotalNanoseconds / 1_000_000m)
+          Write = fun json duration -> json.WriteNumberValue duration.ExactMilliseconds
           Read =
             fun element ->
                 if element.ValueKind <> JsonValueKind.Number then ValueNone

@@ -104,11 +104,12 @@ module Life =
         within life (Instant.limitFrom life.AcceptedAt life.Rules.Proxy.Listener.HandshakeTimeout)
 
     let private attempt (life: Life) (now: Instant) (plan: DialPlan) =
-        let target = life.Rules.Targets[plan.Target]
+        let deadline = within life (Instant.limitFrom now life.Rules.Targets[plan.Target].ConnectTimeout)
+        // One copy of the life, where `toStep` and what follows it would be two: a short connection is mostly steps.
         { life with
             Stage = life.Stage + 1
             Step = Step.Attempt plan
-            Deadline = within life (Instant.limitFrom now target.ConnectTimeout)
+            Deadline = deadline
             Attempts = plan.Begun
             LastTarget = ValueSome plan.Target
             Orders = RelayOrders.None }
@@ -134,10 +135,8 @@ module Life =
 
     let private afterFailure (life: Life) (now: Instant) (plan: DialPlan) (fault: DialFault) =
         let life = { life with FailedAttempts = life.FailedAttempts + 1; LastFailure = ValueSome(struct (plan.Target, fault)) }
-        let giveUp () =
-            toStep life (Step.Ended(DialFault.reason fault, Ending.Linger)) Instant.Never
         match DialPlan.afterFailure life.Rules.Targets plan fault with
-        | NextAttempt.GiveUp -> giveUp ()
+        | NextAttempt.GiveUp -> toStep life (Step.Ended(DialFault.reason fault, Ending.Linger)) Instant.Never
         | NextAttempt.After(wait, plan) when not wait.IsPositive -> attempt life now plan
         // Nobody is left to wait for: the client has gone without a word.
         | NextAttempt.After _ when life.ClientHasEnded && not life.ClientHasSent ->
@@ -245,10 +244,8 @@ module Life =
         | Step.ReadHello, Event.HelloRead serverName ->
             let life = { life with ServerName = serverName; ClientHasSent = true }
             let rules = life.Rules
-            let mayBeServed =
-                rules.Proxy.Options.LoadBalancer <> Policy.Sni || (rules.TargetNames.BestMatch serverName).IsSome
             // The refusal stands before the handshake, so that the alert can still say why.
-            if not mayBeServed then refuse life Who.Bitflow Cause.Refused
+            if not (Balancer.mayServe rules.Proxy.Options.LoadBalancer rules.TargetNames serverName) then refuse life Who.Bitflow Cause.Refused
             elif rules.TerminatesTls then toStep life Step.Handshake (handshakeDeadline life)
             else chooseTarget life now
         | Step.ReadHello, Event.HelloMalformed -> refuse life Who.Client Cause.Protocol

@@ -135,12 +135,3 @@ module Metrics =
         | MetricUnit.Bytes -> [| for power in 8..4..36 -> float (1L <<< power) |]
         | MetricUnit.Milliseconds
         | MetricUnit.Events -> [| 1.0; 2.5; 5.0; 10.0; 25.0; 50.0; 100.0; 250.0; 500.0; 1_000.0; 2_500.0; 5_000.0; 10_000.0; 60_000.0; 600_000.0; 3_600_000.0 |]
-
-    /// The type that statsd is told.
-    [<CompiledName("StatsdType")>]
-    let statsdType (metric: Metric) =
-        match metric.Kind with
-        | MetricKind.Counter -> "c"
-        | MetricKind.Gauge
-        | MetricKind.Total -> "g"
-        | MetricKind.Timing -> "ms"

@@ -23,6 +23,15 @@ module PeerCertificate =
         elif not finding.Anchored then ValueSome "its chain leads to no authority that is trusted here"
         else ValueNone
 
+    /// Certificates that a peer may show in a handshake. A chain has a handful, and each costs a parse, and perhaps a signature, where everybody else waits.
+    let mostShown = 16
+
+    /// Why a peer that shows so many is refused before any of them is looked at; none: it may go on.
+    [<CompiledName "Excess">]
+    let excess (count: int) : string voption =
+        if count <= mostShown then ValueNone
+        else ValueSome $"it came with {count} certificates, and no more than {mostShown} are looked at"
+
     /// What a client is told that should have presented one; in the connection log it tells such a client from one whose certificate will not do.
     let noneOfClient = "the client presented no certificate, and verify_mode is strict"
 

@@ -12,11 +12,10 @@ module Question =
     let private list (names: string list) = String.concat ", " names
 
     let private proxyOf (config: Config) (name: string) =
-        match config.Proxies |> List.tryFind (fun p -> p.Name = name), config.Proxies with
-        | Some proxy, _ -> Ok proxy
-        | None, [ proxy ] when name = "" -> Ok proxy
-        | None, proxies when name = "" -> Error $"say which proxy with --proxy: {list (proxies |> List.map _.Name)}"
-        | None, proxies -> Error $"there is no proxy {name}; there is {list (proxies |> List.map _.Name)}"
+        match config.TryProxy name with
+        | Some proxy -> Ok proxy
+        | None when name = "" -> Error $"say which proxy with --proxy: {list (config.Proxies |> List.map _.Name)}"
+        | None -> Error $"there is no proxy {name}; there is {list (config.Proxies |> List.map _.Name)}"
 
     let private header (text: string) =
         match text, DescribedClient.tryHeader text with

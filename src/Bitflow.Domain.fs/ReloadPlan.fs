@@ -23,10 +23,10 @@ type ProxyFate =
 
 type ProxyStep = { Name: string; Fate: ProxyFate }
 
-/// What becomes of a listening socket, known by its address.
+/// What becomes of what a running configuration holds open.
 [<RequireQualifiedAccess>]
-type SocketFate =
-    /// Never closed, not for a moment: its address is in both files.
+type HeldFate =
+    /// Never closed, not for a moment: both files name it.
     | Kept
     | Opened
     | Closed
@@ -39,6 +39,7 @@ type SocketOwner =
 
     override this.ToString() = match this with Proxy name -> $"proxy {name}" | Admin -> "the admin server"
 
+/// A listening socket, known by its address.
 [<NoComparison>]
 type SocketStep =
     { Address: Address
@@ -46,10 +47,10 @@ type SocketStep =
       Owner: SocketOwner
       /// Whom it served before; none for one that is opened.
       From: SocketOwner voption
-      Fate: SocketFate }
+      Fate: HeldFate }
 
 /// What becomes of a connection log, known by its path. One path is one writer.
-type LogStep = { Path: string; Fate: SocketFate }
+type LogStep = { Path: string; Fate: HeldFate }
 
 /// What a reload does, decided before anything is opened: everything new is opened first, and one failure leaves all as
 /// it was.
@@ -75,17 +76,17 @@ type ReloadPlan =
     /// Of an address that is to be opened: the sockets that overlap with it and are closed by the same plan. New sockets are opened before
     /// old ones close, so that a failure can leave everything as it was: together they cannot be.
     member this.InTheWayOf(address: Address) =
-        this.Sockets |> List.filter (fun s -> s.Fate = SocketFate.Closed && ListenerAddress.overlap s.Address address)
+        this.Sockets |> List.filter (fun s -> s.Fate = HeldFate.Closed && ListenerAddress.overlap s.Address address)
 
     /// Whether it is known beforehand that the reload fails.
     member this.IsObstructed =
-        this.Sockets |> List.exists (fun s -> s.Fate = SocketFate.Opened && not (this.InTheWayOf s.Address).IsEmpty)
+        this.Sockets |> List.exists (fun s -> s.Fate = HeldFate.Opened && not (this.InTheWayOf s.Address).IsEmpty)
 
     member this.ChangesNothing =
         this.Application.IsEmpty
         && not this.EngineNeedsRestart
         && this.Proxies |> List.forall (fun p -> p.Fate = ProxyFate.Kept)
-        && this.Sockets |> List.forall (fun s -> s.Fate = SocketFate.Kept)
+        && this.Sockets |> List.forall (fun s -> s.Fate = HeldFate.Kept)
 
 /// From what is served and what is to be served to what must be done: the plan that SIGHUP carries out and `bitflow
 /// diff` prints.
@@ -190,12 +191,12 @@ module ReloadPlan =
         config.Proxies |> List.choose _.Options.ConnectionLog |> List.distinct
 
     let private adminSockets (before: Address option) (after: Address option) =
-        let step fate address = { Address = address; Owner = SocketOwner.Admin; From = (if fate = SocketFate.Opened then ValueNone else ValueSome SocketOwner.Admin); Fate = fate }
+        let step fate address = { Address = address; Owner = SocketOwner.Admin; From = (if fate = HeldFate.Opened then ValueNone else ValueSome SocketOwner.Admin); Fate = fate }
         match before, after with
-        | Some was, Some willBe when ListenerAddress.isSame was willBe -> [ step SocketFate.Kept willBe ]
+        | Some was, Some willBe when ListenerAddress.isSame was willBe -> [ step HeldFate.Kept willBe ]
         | _ ->
-            [ yield! after |> Option.map (step SocketFate.Opened) |> Option.toList
-              yield! before |> Option.map (step SocketFate.Closed) |> Option.toList ]
+            [ yield! after |> Option.map (step HeldFate.Opened) |> Option.toList
+              yield! before |> Option.map (step HeldFate.Closed) |> Option.toList ]
 
     /// Whose socket each proxy goes on with, none where one is to be opened; and the proxies whose sockets nobody goes on with. A socket stays with its proxy where that
     /// is still there: several may have the same address with port 0, each a port of its own.
@@ -247,16 +248,16 @@ module ReloadPlan =
                   { Address = proxy.Listener.Address
                     Owner = SocketOwner.Proxy proxy.Name
                     From = from |> Option.map SocketOwner.Proxy |> ValueOption.ofOption
-                    Fate = (if from.IsSome then SocketFate.Kept else SocketFate.Opened) }
+                    Fate = (if from.IsSome then HeldFate.Kept else HeldFate.Opened) }
               for proxy in dropped do
                   let owner = SocketOwner.Proxy proxy.Name
-                  { Address = proxy.Listener.Address; Owner = owner; From = ValueSome owner; Fate = SocketFate.Closed }
+                  { Address = proxy.Listener.Address; Owner = owner; From = ValueSome owner; Fate = HeldFate.Closed }
               yield! adminSockets before.Config.Application.Admin after.Config.Application.Admin ]
           Logs =
             [ for path in logs after.Config do
-                  { Path = path; Fate = (if List.contains path (logs before.Config) then SocketFate.Kept else SocketFate.Opened) }
+                  { Path = path; Fate = (if List.contains path (logs before.Config) then HeldFate.Kept else HeldFate.Opened) }
               for path in logs before.Config |> List.except (logs after.Config) do
-                  { Path = path; Fate = SocketFate.Closed } ]
+                  { Path = path; Fate = HeldFate.Closed } ]
           Application = applicationDifferences before.Config.Application after.Config.Application
           EngineNeedsRestart = before.Config.Application.Engine <> after.Config.Application.Engine }
 

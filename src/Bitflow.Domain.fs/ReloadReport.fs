@@ -39,7 +39,7 @@ module ReloadReport =
     [<CompiledName "Obstacle">]
     let obstacle (plan: ReloadPlan) (address: Address) (holder: Address) : string =
         let isHolder (step: SocketStep) = ListenerAddress.isSame step.Address holder
-        let closing, others = plan.Sockets |> List.partition (fun step -> step.Fate = SocketFate.Closed)
+        let closing, others = plan.Sockets |> List.partition (fun step -> step.Fate = HeldFate.Closed)
         if List.exists isHolder closing then
             // What a name resolves to is known by now: the holder need not be one that was known to be in the way.
             wayAround (closing |> List.filter (fun step -> isHolder step || ListenerAddress.overlap step.Address address)) address
@@ -51,20 +51,20 @@ module ReloadReport =
     let private socketLine (plan: ReloadPlan) (step: SocketStep) =
         let owner = match step.Owner with SocketOwner.Proxy name -> name | SocketOwner.Admin -> string step.Owner
         match step.Fate, plan.InTheWayOf step.Address with
-        | SocketFate.Opened, (_ :: _ as closing) ->
+        | HeldFate.Opened, (_ :: _ as closing) ->
             $"listening socket {step.Address}: cannot be opened, for {owner}, by this reload: {wayAround closing step.Address}"
-        | SocketFate.Opened, [] -> $"listening socket {step.Address}: opened, for {owner}"
-        | SocketFate.Kept, _ -> $"listening socket {step.Address}: kept open, for {owner}"
-        | SocketFate.Closed, _ when isInherited step.Address ->
+        | HeldFate.Opened, [] -> $"listening socket {step.Address}: opened, for {owner}"
+        | HeldFate.Kept, _ -> $"listening socket {step.Address}: kept open, for {owner}"
+        | HeldFate.Closed, _ when isInherited step.Address ->
             $"listening socket {step.Address}: closed; it was inherited, and only a restart can bring it back: where its service manager still holds it, clients connect and wait in vain"
-        | SocketFate.Closed, _ when step.Owner = SocketOwner.Admin -> $"listening socket {step.Address}: closed; the admin server had it"
-        | SocketFate.Closed, _ -> $"listening socket {step.Address}: closed; connections accepted through it go on until they end"
+        | HeldFate.Closed, _ when step.Owner = SocketOwner.Admin -> $"listening socket {step.Address}: closed; the admin server had it"
+        | HeldFate.Closed, _ -> $"listening socket {step.Address}: closed; connections accepted through it go on until they end"
 
     let private logLine (step: LogStep) =
         match step.Fate with
-        | SocketFate.Kept -> $"connection log {step.Path}: kept open"
-        | SocketFate.Opened -> $"connection log {step.Path}: opened"
-        | SocketFate.Closed -> $"connection log {step.Path}: closed once the last connection that began with it has ended"
+        | HeldFate.Kept -> $"connection log {step.Path}: kept open"
+        | HeldFate.Opened -> $"connection log {step.Path}: opened"
+        | HeldFate.Closed -> $"connection log {step.Path}: closed once the last connection that began with it has ended"
 
     let private engineLines (plan: ReloadPlan) =
         if plan.EngineNeedsRestart then [ "application.engine: changed, in force only after a restart" ] else []
@@ -73,7 +73,7 @@ module ReloadReport =
     [<CompiledName "Warnings">]
     let warnings (plan: ReloadPlan) : IReadOnlyList<string> =
         [| for step in plan.Sockets do
-               if step.Fate = SocketFate.Closed && isInherited step.Address then socketLine plan step
+               if step.Fate = HeldFate.Closed && isInherited step.Address then socketLine plan step
            yield! engineLines plan |]
 
     /// The plan in words, a line a step: what `bitflow diff` prints and the log says at a reload.

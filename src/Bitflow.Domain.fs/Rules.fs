@@ -6,11 +6,11 @@ type Rules(proxy: ProxyConfig) =
     let targets = List.toArray proxy.Targets
     let names = NameTable(proxy.Targets |> List.map (fun t -> t.Name))
     let terminates = proxy.Listener.Tls.IsSome
+    let readsHello = proxy.ReadsHello
     member _.Proxy = proxy
     member _.Targets = targets
     /// The targets' names as server names are matched with them.
     member _.TargetNames = names
     member _.TerminatesTls = terminates
-    /// Whether the client's hello must be read before anything can be decided.
-    member _.ReadsHello = terminates || proxy.Options.LoadBalancer = Policy.Sni
+    member _.ReadsHello = readsHello
     member _.ConnectionLimit = proxy.Options.ConnectionLimit

@@ -13,11 +13,10 @@ type ScenarioResult =
 [<RequireQualifiedAccess>]
 module Scenario =
     let private proxyOf (config: Config) (case: ScenarioCase) =
-        match config.Proxies |> List.tryFind (fun p -> p.Name = case.Proxy), config.Proxies with
-        | Some proxy, _ -> Ok proxy
-        | None, [ proxy ] when case.Proxy = "" -> Ok proxy
-        | None, _ when case.Proxy = "" -> Error "the configuration has several proxies; say which with proxy"
-        | None, _ -> Error $"the configuration has no proxy {case.Proxy}"
+        match config.TryProxy case.Proxy with
+        | Some proxy -> Ok proxy
+        | None when case.Proxy = "" -> Error "the configuration has several proxies; say which with proxy"
+        | None -> Error $"the configuration has no proxy {case.Proxy}"
 
     /// What keeps a case from being tried.
     let private obstacles (proxy: ProxyConfig) (case: ScenarioCase) =
@@ -88,9 +87,7 @@ module Scenario =
                           OpenConnections = case.OpenConnections
                           Ticket = case.Ticket }
                     let forecast = Forecast.untilDial rules (ValueOption.ofObj (tls.Invoke proxy.Name)) client
-                    let attempts, life =
-                        if forecast.Life.IsOver then [], forecast.Life
-                        else Forecast.connect (fun index -> isDown rules.Targets[index].Name) forecast
+                    let attempts, life = Forecast.connect (fun index -> isDown rules.Targets[index].Name) forecast
                     compare proxy client forecast life attempts.Length case.Expect
                 | obstacles -> obstacles
         { Line = case.At.Line; Name = case.Name; Failures = failures }

@@ -52,7 +52,7 @@ module SentryDiscards =
     let internal report (at: DateTimeOffset) (SentryDiscards counts) =
         JsonText.bytes (fun json ->
             json.WriteStartObject()
-            json.WriteString("timestamp", SentryEvent.time at)
+            json.WriteString("timestamp", JsonText.time at)
             json.WriteStartArray "discarded_events"
             for KeyValue(why, quantity) in counts do
                 json.WriteStartObject()

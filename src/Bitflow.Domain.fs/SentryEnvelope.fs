@@ -22,7 +22,7 @@ module SentryEnvelope =
             JsonText.bytes (fun json ->
                 json.WriteStartObject()
                 json.WriteString("event_id", event.Id.ToString "N")
-                json.WriteString("sent_at", SentryEvent.time sentAt)
+                json.WriteString("sent_at", JsonText.time sentAt)
                 json.WriteString("dsn", string dsn)
                 json.WriteEndObject())
         let report = if discards = SentryDiscards.none then [] else item "client_report" (SentryDiscards.report sentAt discards)

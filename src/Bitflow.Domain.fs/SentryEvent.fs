@@ -56,9 +56,6 @@ module SentryEvent =
         elif Char.IsHighSurrogate text[most - 1] then text.Substring(0, most - 1)
         else text.Substring(0, most)
 
-    let internal time (at: DateTimeOffset) =
-        at.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture)
-
     /// Whether a template has no words of its own, such as `{Line}`: every problem of a configuration is logged by that one.
     let private isOneValue (template: string) =
         template.StartsWith '{' && template.IndexOf '}' = template.Length - 1
@@ -103,7 +100,7 @@ module SentryEvent =
         JsonText.bytes (fun json ->
             json.WriteStartObject()
             json.WriteString("event_id", event.Id.ToString "N")
-            json.WriteString("timestamp", time event.Timestamp)
+            json.WriteString("timestamp", JsonText.time event.Timestamp)
             json.WriteString("platform", "csharp")
             json.WriteString("level", "error")
             json.WriteString("logger", "bitflow")

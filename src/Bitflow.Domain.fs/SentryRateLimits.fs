@@ -3,27 +3,14 @@ namespace Bitflow.Domain
 open System
 open System.Globalization
 
-/// One limit out of `X-Sentry-Rate-Limits` that concerns categories we know.
-type SentryRateLimit =
-    { For: Duration
-      /// Empty: all.
-      Categories: string list }
-
-/// Until when the server wants no more (SE-17).
-type SentryRateLimits =
-    private
-        { All: Instant
-          ByCategory: Map<string, Instant> }
+/// Until when the server wants no more events (SE-17).
+type SentryRateLimits = private { Until: Instant }
 
 /// How long the server wants no more (SE-15 to SE-18).
 [<RequireQualifiedAccess>]
 module SentryRateLimits =
-    /// SE-18: what we send.
-    let private errorCategory = "error"
-
-    let private categories =
-        set [ "default"; errorCategory; "transaction"; "monitor"; "span"; "log_item"; "security"; "attachment"; "session"
-              "profile"; "profile_chunk"; "replay"; "feedback"; "trace_metric"; "internal" ]
+    /// SE-18: the category of what we send.
+    let private category = "error"
 
     let private seconds (text: string) : Duration voption =
         match Double.TryParse(text.Trim(), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture) with
@@ -31,27 +18,18 @@ module SentryRateLimits =
         | true, value when value >= 9.2e9 -> ValueSome Duration.Max
         | _ -> ValueNone
 
-    /// SE-15. What cannot be read is ignored by itself; the others count.
-    [<CompiledName "Parse">]
-    let parse (header: string) : SentryRateLimit list =
-        let header = if isNull header then "" else header
-        [ for limit in header.Split ',' do
-              let fields = limit.Split ':'
-              match seconds fields[0] with
-              | ValueNone -> ()
-              | ValueSome wait ->
-                  let named =
-                      if fields.Length < 2 then []
-                      else fields[1].Split ';' |> Array.map _.Trim() |> Array.filter ((<>) "") |> Array.toList
-                  let known = named |> List.filter categories.Contains
-                  if named.IsEmpty || not known.IsEmpty then { For = wait; Categories = known } ]
+    /// SE-15: for how long a limit holds that names no category, or ours among others. What cannot be read is ignored by itself.
+    let private ofLimit (limit: string) : Duration voption =
+        let fields = limit.Split ':'
+        let named =
+            if fields.Length < 2 then [||]
+            else fields[1].Split ';' |> Array.map _.Trim() |> Array.filter ((<>) "")
+        if named.Length = 0 || Array.contains category named then seconds fields[0] else ValueNone
 
     [<CompiledName "None">]
-    let none: SentryRateLimits =
-        { All = Instant Int64.MinValue
-          ByCategory = Map.empty }
+    let none: SentryRateLimits = { Until = Instant Int64.MinValue }
 
-    let private limitAll (until: Instant) (limits: SentryRateLimits) = { limits with All = Instant.later limits.All until }
+    let private limitedFor (now: Instant) (limits: SentryRateLimits) (wait: Duration) = { Until = Instant.later limits.Until (now + wait) }
 
     // RFC 9110 section 5.6.7 has a recipient read all three forms.
     let private httpDates = [| "r"; "dddd, dd-MMM-yy HH:mm:ss 'GMT'"; "ddd MMM d HH:mm:ss yyyy" |]
@@ -75,25 +53,12 @@ module SentryRateLimits =
     [<CompiledName "AfterAnswer">]
     let afterAnswer (now: Instant) (wall: DateTimeOffset) (status: int) (rateLimits: string) (retry: string) (limits: SentryRateLimits) : SentryRateLimits =
         if not (String.IsNullOrWhiteSpace rateLimits) then
-            (limits, parse rateLimits)
-            ||> List.fold (fun limits limit ->
-                let until = now + limit.For
-                match limit.Categories with
-                | [] -> limitAll until limits
-                | categories ->
-                    (limits, categories)
-                    ||> List.fold (fun limits category ->
-                        let known = Map.tryFind category limits.ByCategory |> Option.defaultValue until
-                        { limits with ByCategory = Map.add category (Instant.later known until) limits.ByCategory }))
+            rateLimits.Split ',' |> Array.map ofLimit |> Array.fold (ValueOption.fold (limitedFor now)) limits
         elif status = 429 then
-            limitAll (now + (retryAfter wall retry |> ValueOption.defaultValue (Duration.OfSeconds 60L))) limits
+            retryAfter wall retry |> ValueOption.defaultValue (Duration.OfSeconds 60L) |> limitedFor now limits
         else
             limits
 
-    /// Whether an item of a category must be dropped now.
-    let isLimited (now: Instant) (category: string) (limits: SentryRateLimits) =
-        limits.All > now || (match Map.tryFind category limits.ByCategory with Some until -> until > now | None -> false)
-
     /// Whether events must be dropped now.
     [<CompiledName "MayNotSendEvents">]
-    let mayNotSendEvents (now: Instant) (limits: SentryRateLimits) = isLimited now errorCategory limits
+    let mayNotSendEvents (now: Instant) (limits: SentryRateLimits) = limits.Until > now

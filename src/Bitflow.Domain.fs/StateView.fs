@@ -1,7 +1,6 @@
 namespace Bitflow.Domain
 
 open System
-open System.Globalization
 open System.Linq
 open System.Text.Json
 
@@ -63,9 +62,6 @@ module StateView =
         // Linq sorts no more of them than are taken.
         all.OrderByDescending(id).Take maxConnections
 
-    let private time (at: DateTimeOffset) =
-        at.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture)
-
     let private text (json: Utf8JsonWriter) (key: string) (value: string) = json.WriteString(key, JsonText.orEmpty value)
 
     /// A JSON array, one object a proxy.
@@ -89,7 +85,7 @@ module StateView =
                     text json "address" target.Address
                     match target.Failure with
                     | Some failure ->
-                        json.WriteString("failing_since", time failure.Since)
+                        json.WriteString("failing_since", JsonText.time failure.Since)
                         text json "fault" (TargetFailure.describe failure)
                     | None ->
                         json.WriteNull "failing_since"
@@ -120,8 +116,8 @@ module StateView =
                 text json "source" (string connection.Source)
                 text json "target" connection.Target
                 text json "sni" connection.ServerName
-                json.WriteString("timestamp", time connection.Since)
-                json.WriteNumber("age", decimal connection.Age.TotalNanoseconds / 1_000_000m)
+                json.WriteString("timestamp", JsonText.time connection.Since)
+                json.WriteNumber("age", connection.Age.ExactMilliseconds)
                 json.WriteNumber("source_sent_bytes", connection.SourceSentBytes)
                 json.WriteNumber("destination_receive_bytes", connection.DestinationReceiveBytes)
                 json.WriteEndObject()
@@ -136,7 +132,7 @@ module StateView =
         let bound = proxy.Bound |> List.map string |> String.concat ", "
         let target (target: TargetView) =
             match target.Failure with
-            | Some failure -> $"{target.Name} ({target.Address}; since {time failure.Since} it {TargetFailure.describe failure})"
+            | Some failure -> $"{target.Name} ({target.Address}; since {JsonText.time failure.Since} it {TargetFailure.describe failure})"
             | None -> $"{target.Name} ({target.Address})"
         let targets = proxy.Targets |> List.map target |> String.concat ", "
         let removed = if proxy.IsConfigured then "" else ", no longer configured"

@@ -88,31 +88,37 @@ module Statsd =
             separated ':' tags
         line.ToString()
 
+    /// The type that a server is told (ST-1).
+    let typeOf (kind: MetricKind) =
+        match kind with
+        | MetricKind.Counter -> "c"
+        | MetricKind.Gauge
+        | MetricKind.Total -> "g"
+        | MetricKind.Timing -> "ms"
+
     /// A sample as the line or lines that must travel together, without a final newline; none if its value cannot
     /// be written. A gauge below zero is two lines: with a sign alone it would be a change (ST-2).
     let format format prefix (sample: StatsdSample) : string voption =
         let fullName = name format prefix sample.Name
         match sample.Value with
         | StatsdValue.Count count ->
-            ValueSome(render format fullName sample.Tags (count.ToString CultureInfo.InvariantCulture) "c" "")
+            ValueSome(render format fullName sample.Tags (count.ToString CultureInfo.InvariantCulture) (typeOf MetricKind.Counter) "")
         | StatsdValue.Gauge value ->
             match number 6 value with
             | ValueNone -> ValueNone
             | ValueSome text ->
-                let line = render format fullName sample.Tags text "g" ""
-                if text.StartsWith '-' then
-                    ValueSome(render format fullName sample.Tags "0" "g" "" + "\n" + line)
-                else
-                    ValueSome line
+                let line text = render format fullName sample.Tags text (typeOf MetricKind.Gauge) ""
+                ValueSome(if text.StartsWith '-' then line "0" + "\n" + line text else line text)
         | StatsdValue.Timing(value, rate) ->
             if not (rate > 0.0) then
                 ValueNone
             else
+                let line text rate = render format fullName sample.Tags text (typeOf MetricKind.Timing) rate
                 match number 6 value, number 9 (min 1.0 rate) with
-                | ValueSome text, ValueSome "1" -> ValueSome(render format fullName sample.Tags text "ms" "")
+                | ValueSome text, ValueSome "1" -> ValueSome(line text "")
                 // A rate that rounds to nothing would make the server divide by zero.
                 | ValueSome _, ValueSome "0" -> ValueNone
-                | ValueSome text, ValueSome rate -> ValueSome(render format fullName sample.Tags text "ms" rate)
+                | ValueSome text, ValueSome rate -> ValueSome(line text rate)
                 | _ -> ValueNone
 
     /// Lines joined by newlines into datagrams of at most `maxDatagramBytes`, in order, each as full as it can be

@@ -295,7 +295,7 @@ module Yaml =
 
     /// The tree of a file's bytes, or why there is none. Never throws.
     let read (bytes: ReadOnlySpan<byte>) : YamlDocument =
-        if bytes.Length > YamlLimit.maxBytes then
+        if bytes.Length > FileLimit.maxBytes then
             refused Position.Start YamlFault.TooLarge
         else
             let bytes = if bytes.StartsWith(ReadOnlySpan byteOrderMark) then bytes.Slice 3 else bytes

@@ -2,11 +2,9 @@ namespace Bitflow.Domain
 
 open System
 
-/// What a file may be, so that reading it takes bounded time and memory.
+/// What a file may hold, so that reading it takes bounded time and memory.
 [<RequireQualifiedAccess>]
 module YamlLimit =
-    let maxBytes = 4 * 1024 * 1024
-
     /// Levels of lists and mappings inside each other.
     let maxNesting = 32
 
@@ -39,7 +37,7 @@ type YamlFault =
 module YamlFault =
     let describe fault =
         match fault with
-        | YamlFault.TooLarge -> $"the file has more than {YamlLimit.maxBytes} bytes (4 MiB); write a smaller one"
+        | YamlFault.TooLarge -> FileLimit.excess
         | YamlFault.NotUtf8 value -> $"the byte 0x{value:X2} is not UTF-8; save the file as UTF-8"
         | YamlFault.NulByte -> "a NUL byte stands here; a configuration is text, remove it"
         | YamlFault.TooDeep -> $"nested more than {YamlLimit.maxNesting} levels deep; no key of a configuration is"

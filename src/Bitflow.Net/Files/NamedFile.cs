@@ -14,7 +14,7 @@ internal static class NamedFile
             using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0);
             if (ReadWhole(file) is { } bytes)
                 return bytes;
-            problem = $"{Shown.Escaped(path)}: {YamlFaultModule.describe(YamlFault.TooLarge)}";
+            problem = $"{Shown.Escaped(path)}: {FileLimit.Excess}";
         }
         catch (Exception e) when (FileProblem.Is(e))
         {
@@ -28,15 +28,15 @@ internal static class NamedFile
     private static ReadOnlyMemory<byte>? ReadWhole(FileStream file)
     {
         const int UsualBytes = 64 * 1024;
-        byte[] bytes = new byte[file.CanSeek ? (int)Math.Clamp(file.Length + 1, UsualBytes, YamlLimit.maxBytes + 1) : UsualBytes];
+        byte[] bytes = new byte[file.CanSeek ? (int)Math.Clamp(file.Length + 1, UsualBytes, FileLimit.maxBytes + 1) : UsualBytes];
         int length = 0;
         for (int count; (count = file.Read(bytes, length, bytes.Length - length)) > 0;)
         {
             length += count;
-            if (length > YamlLimit.maxBytes)
+            if (length > FileLimit.maxBytes)
                 return null;
             if (length == bytes.Length)
-                Array.Resize(ref bytes, Math.Min(2 * length, YamlLimit.maxBytes + 1));
+                Array.Resize(ref bytes, Math.Min(2 * length, FileLimit.maxBytes + 1));
         }
 
         return bytes.AsMemory(0, length);

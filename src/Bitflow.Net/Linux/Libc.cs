@@ -8,7 +8,7 @@ using Microsoft.Win32.SafeHandles;
 namespace Bitflow.Net.Linux;
 
 /// <summary>
-/// Every system call of Bitflow's own. Numbers are those of Linux on x86-64 and arm64, which agree in what is used here.
+/// Every system call of Bitflow's own, and what it asks of the C library besides. Numbers are those of Linux on x86-64 and arm64, which agree in what is used here.
 /// </summary>
 /// <remarks>
 /// Calls of the data path answer as the kernel does: zero or more, or the negative errno, which is cheaper than
@@ -149,6 +149,25 @@ internal static unsafe partial class Libc
     /// process group, signal(7)) the kernel does nothing.
     /// </summary>
     public static void StopUntilContinued() => _ = Raise(SigTtou);
+
+    /// <summary>
+    /// Gives the whole free pages of the C library's heaps back to the system (malloc_trim(3)), of which it does so by itself only at their ends. Nothing where the library
+    /// is another than glibc.
+    /// </summary>
+    public static void TrimHeaps()
+    {
+        try
+        {
+            _ = MallocTrim(0);
+        }
+        catch (EntryPointNotFoundException)
+        {
+            // There is nothing to ask for.
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "malloc_trim")]
+    private static partial int MallocTrim(nuint pad);
 
     [LibraryImport("libc", EntryPoint = "getrlimit", SetLastError = true)]
     private static partial int GetRlimit(int resource, out Rlimit limit);

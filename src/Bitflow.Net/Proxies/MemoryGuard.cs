@@ -1,4 +1,5 @@
 using Bitflow.Domain;
+using Bitflow.Net.Linux;
 
 namespace Bitflow.Net.Proxies;
 
@@ -53,6 +54,10 @@ internal sealed class MemoryGuard(Func<int> open) : IDisposable
 
             // The mode that returns what it frees; the milder ones keep it for a next burst.
             GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+
+            // Handshakes leave the heap of the TLS library full of holes.
+            if (OperatingSystem.IsLinux())
+                Libc.TrimHeaps();
             return;
         }
 

@@ -91,9 +91,12 @@ internal sealed class LoopHandshake : IReadyHandler
     {
         if (_options.Judge is not { } judge)
             return true;
-        _refusal = CertificateChecks.TooMany(OpenSsl.StackCount(sent));
-        if (_refusal is not null)
+        if (PeerCertificate.Excess(OpenSsl.StackCount(sent)) is { IsSome: true } excess)
+        {
+            _refusal = excess.Value;
             return false;
+        }
+
         try
         {
             _peer = X509CertificateLoader.LoadCertificate(OpenSsl.Encode(certificate));

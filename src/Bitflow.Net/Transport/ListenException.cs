@@ -3,27 +3,10 @@ using Bitflow.Domain;
 namespace Bitflow.Net.Transport;
 
 /// <summary>A listener that cannot be had. The message is for people and stands behind the name of the proxy.</summary>
-internal sealed class ListenException : Exception
+internal sealed class ListenException(Address address, ListenFault fault, Exception? inner = null)
+    : Exception($"{address}: {ListenFaultModule.Describe(fault)}", inner)
 {
-    public ListenException()
-    {
-    }
-
-    public ListenException(string message)
-        : base(message)
-    {
-    }
-
-    public ListenException(string message, Exception inner)
-        : base(message, inner)
-    {
-    }
-
-    public ListenException(Address address, ListenFault fault, Exception? inner = null)
-        : this($"{address}: {ListenFaultModule.Describe(fault)}", inner!) => Fault = fault;
-
-    /// <summary>What was wrong, where that is not known by the message alone.</summary>
-    public ListenFault? Fault { get; }
+    public ListenFault Fault { get; } = fault;
 
     /// <summary>Where a socket of this very process is in the way: the address by which that one was asked for.</summary>
     public Address? Holder { get; init; }

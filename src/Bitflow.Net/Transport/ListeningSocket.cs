@@ -168,7 +168,7 @@ internal sealed class ListeningSocket
         }
     }
 
-    private static bool MayLackV6(ListenException e) => e.Fault is { } fault && ListenFaultModule.MayLackV6(fault);
+    private static bool MayLackV6(ListenException e) => ListenFaultModule.MayLackV6(e.Fault);
 
     private static IPAddress[] LocalAddresses(Address.Tcp tcp, CancellationToken giveUp)
     {

@@ -93,10 +93,7 @@ internal sealed class ManagedLoop : EventLoop, IDisposable
         if (next >= _alarmAt)
             return;
         _alarmAt = next;
-        long wait = next.Nanoseconds - Now.Nanoseconds;
-
-        // Rounded up: a timer that fires early would have to be armed again for nothing.
-        _alarm.Change(wait <= 0 ? 0 : Math.Min((wait + 999_999) / 1_000_000, uint.MaxValue - 2), Timeout.Infinite);
+        _alarm.Change((next - Now).ToTimerSpan(), Timeout.InfiniteTimeSpan);
     }
 
     private void RunTimers()
