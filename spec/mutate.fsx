@@ -236,7 +236,6 @@ let byHand =
       "Alpn", "| None -> AlpnChoice.Refused", "| None -> AlpnChoice.Absent"
       "CloseReason", "| Cause.Probe -> \"probe\"", "| Cause.Probe -> \"ended\""
       "CloseReason", "| Who.Bitflow -> \"bitflow\"", "| Who.Bitflow -> \"client\""
-      "CloseReason", "| { Cause = Cause.Ended | Cause.Probe } -> true", "| { Cause = Cause.Ended } -> true"
       "RelayClock", "a.LastMoved + timeout", "a.LastTaken + timeout"
       "RelayClock", "(lastMoved + (now - heldSince))", "lastMoved"
       "RelayClock", "now + timeout", "Instant.Never"
