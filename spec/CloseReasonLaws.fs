@@ -69,6 +69,12 @@ let ``a refusal says by which rule`` () =
     )
 
 [<Fact>]
+let ``every phase is told in words of its own`` () =
+    Law.HoldsFor([ Cause.Ended; Cause.Reset; Cause.Lifetime ], fun cause ->
+        let told = CloseReason.allPhases |> List.map (fun phase -> CloseReason.explain (CloseReason.make Who.Client phase cause))
+        List.distinct told = told)
+
+[<Fact>]
 let ``each side has one other side, and it is not itself`` () =
     Law.HoldsFor([ Side.Client; Side.Target ], fun side ->
         Side.other side <> side && Side.other (Side.other side) = side && (Side.who side = Who.Client) = (side = Side.Client))
