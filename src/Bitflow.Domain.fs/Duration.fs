@@ -13,11 +13,11 @@ type Duration =
     member this.TotalNanoseconds = let (Nanoseconds n) = this in n
     /// Milliseconds with a fraction, as logs and metrics show them.
     member this.TotalMilliseconds = float this.TotalNanoseconds / 1e6
+    /// The same, exact to the nanosecond.
+    member this.ExactMilliseconds = decimal this.TotalNanoseconds / 1_000_000m
     member this.IsZero = this.TotalNanoseconds = 0L
     member this.IsPositive = this.TotalNanoseconds > 0L
     member this.IsNegative = this.TotalNanoseconds < 0L
-    /// The same, exact.
-    member this.ExactMilliseconds = decimal this.TotalNanoseconds / 1_000_000m
     /// For timers of the platform, which count whole milliseconds and no more than 49 days of them: rounded up, so that no wait of less ends early. Nothing
     /// where nothing is left.
     member this.ToTimerSpan() =

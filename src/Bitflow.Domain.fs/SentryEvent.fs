@@ -1,7 +1,6 @@
 namespace Bitflow.Domain
 
 open System
-open System.Globalization
 open System.Text.Json
 
 /// One call on a stack.
