@@ -240,6 +240,16 @@ let ``a number without a unit is told to add one`` () =
     )
 
 [<Fact>]
+let ``who wants no keep-alive is not told to write zero, which means fifteen seconds`` () =
+    Law.HoldsFor(
+        [ "-5", "\"-5\" has no unit; write \"-5s\", or \"-1\", for no keep-alive"
+          "5", "\"5\" has no unit; write \"5s\" for five seconds"
+          "''", "a duration is missing; write \"15s\", or \"-1\" for no keep-alive"
+          "soon", "\"soon\" is no duration; write \"250ms\", \"1.5s\" or \"1m30s\", for example" ],
+        fun (text, message) -> onlyError (file "" $"keepalive_interval: {text}" "") = ("keepalive_interval", message)
+    )
+
+[<Fact>]
 let ``booleans are those of YAML 1.1, and no quoted word is one`` () =
     let read text = config (file "" "" $"enable_dual_stack: {text}") |> Option.map (fun config -> config.Proxies.Head.Options.DualStack)
     Law.HoldsFor([ "true"; "True"; "TRUE"; "yes"; "Yes"; "YES"; "on"; "On"; "ON"; "y"; "Y" ], fun text -> read text = Some true)

@@ -93,7 +93,7 @@ let ``a replay says of a changed verify_mode whom it lets in, and whom it may no
     let served = recorded unasked client
     let known = { served with ClientCertificateSubject = "CN=client" }
     let without = { stopped required client Phase.Handshake Cause.Certificate with Error = PeerCertificate.noneOfClient }
-    let unverified = { without with Error = "the client's certificate does not verify: expired" }
+    let unverified = { without with Error = "expired"; ClientCertificateSubject = "CN=client" }
     let old = { client with TlsOffer = { TlsOffer.usual with Tls13 = false } }
     Law.HoldsFor(
         [ required, served, "unknowable"
@@ -306,3 +306,6 @@ let ``the sum of a replay says how many fared how, and leaves out what nobody di
     Law.HoldsFor(
         [ [ 7L ], "1 line that is no connection record: line 7"; [ 7L; 9L; 11L ], "3 lines that are no connection records, the first of them line 7" ],
         fun (lines, rest) -> words (unreadable lines) = [ "1 connection"; "1 as before"; rest ])
+    Law.HoldsFor(
+        [ Replay.none, false; unreadable [ 7L ], false; Replay.addUnreadable Replay.none 1L, true ],
+        fun (summary, isOfNoLog) -> Replay.isOfNoLog summary = isOfNoLog)

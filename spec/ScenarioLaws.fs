@@ -47,6 +47,7 @@ let ``what is no file of cases is refused with a place in it`` () =
           "cases:\n  - client:\n    expect: {target: a}\n", "2:5", "a case needs client"
           "cases:\n  - client: 10.1.2.3\n    header: '::1,10.1.2.3'\n    expect: {target: a}\n", "3:13", "::1,10.1.2.3"
           "cases:\n  - client: 10.1.2.3\n    expect: {target: a, refused: true}\n", "3:13", "not both"
+          "cases:\n  - client: 10.1.2.3\n    alive: [a]\n    down: [b]\n    expect: {target: a}\n", "2:5", "write alive or down, not both"
           "cases:\n  - client: nowhere\n    expect: {target: a}\n", "2:13", "nowhere"
           "cases:\n  - client: 10.1.2.3\n    open: many\n    expect: {target: a}\n", "3:11", "many"
           "cases:\n  - client: 10.1.2.3\n    alpn: [h2, '']\n    expect: {target: a}\n", "3:11", "no protocol"

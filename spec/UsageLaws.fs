@@ -151,5 +151,14 @@ let ``an option that takes one value is shown with one, one that takes several w
     Law.HoldsFor([ page ], fun page -> Regex.IsMatch(page, @"--sni [A-Z]+ ") && Regex.IsMatch(page, @"--down [A-Z]+\.\.\. "))
 
 [<Fact>]
+let ``a word is told from others by its beginning and its end, even where it leaves the most of it out`` () =
+    let known = [ "address"; "admin"; "log"; "shutdown_timeout"; "read_timeout" ]
+    Law.HoldsFor(
+        [ "shutdwon", "shutdown_timeout"; "shutdown", "shutdown_timeout"; "timeout", "shutdown_timeout"; "read", "read_timeout"
+          "adress", "address"; "admn", "admin"; "lgo", "log"; "ad", "address" ],
+        fun (word, meant) -> Spelling.nearest word known = ValueSome meant
+    )
+
+[<Fact>]
 let ``two neighbours in the wrong order are one mistake`` () =
     Law.HoldsFor([ "tset", ValueSome "test"; "idff", ValueSome "diff"; "tets", ValueSome "test"; "ttse", ValueNone ], fun (word, meant) -> Spelling.similar word [ "test"; "diff" ] = meant)

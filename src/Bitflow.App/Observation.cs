@@ -62,8 +62,12 @@ internal sealed class Observation(ProgramLog log, ConnectionLogs.ConnectionLogs 
     public async Task ApplyAsync(Config config, IReadOnlyList<ListeningSocket> admin)
     {
         ApplicationConfig application = config.Application;
+        AdminServer? adminBefore = await SwitchAdminAsync(application.Admin?.Value, admin).ConfigureAwait(false);
         log.Apply(application);
-        await ApplyAdminAsync(application.Admin?.Value, admin).ConfigureAwait(false);
+        foreach (ListeningSocket socket in admin)
+            log.AdminListening(socket.Local);
+        if (adminBefore is not null)
+            await adminBefore.DisposeAsync().ConfigureAwait(false);
         await ApplySentryAsync(application.SentryDsn?.Value).ConfigureAwait(false);
         await ApplyStatsdAsync(application.Metrics?.Value).ConfigureAwait(false);
     }
@@ -90,20 +94,16 @@ internal sealed class Observation(ProgramLog log, ConnectionLogs.ConnectionLogs 
         _store?.Dispose();
     }
 
-    private async Task ApplyAdminAsync(Address? address, IReadOnlyList<ListeningSocket> opened)
+    /// <summary>Starts the admin server, which may fail: then the one before is still there. Answers the one whose time is over; null for none.</summary>
+    private async Task<AdminServer?> SwitchAdminAsync(Address? address, IReadOnlyList<ListeningSocket> opened)
     {
         if (address is not null && opened.Count == 0)
-            return;
-        if (_admin is not null)
-            await _admin.DisposeAsync().ConfigureAwait(false);
-        _admin = null;
-        _adminAddress = null;
+            return null;
+        AdminServer? before = _admin;
         _adminIsLoaded |= address is not null;
-        if (address is not null)
-            _admin = await StartAdminAsync(opened, State, _store ??= new MetricStore()).ConfigureAwait(false);
+        _admin = address is null ? null : await StartAdminAsync(opened, State, _store ??= new MetricStore()).ConfigureAwait(false);
         _adminAddress = address;
-        foreach (ListeningSocket socket in opened)
-            log.AdminListening(socket.Local);
+        return before;
     }
 
     /// <summary>A method of its own, so that the web server's assemblies are loaded by a program that has one configured, and by no other.</summary>

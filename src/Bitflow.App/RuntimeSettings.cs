@@ -21,7 +21,7 @@ internal static class RuntimeSettings
     }
 
     /// <summary>
-    /// To be called before the first socket is made: the portable engine's completions run on the threads that wait for the sockets, one a core,
+    /// To be called before a socket first waits for something, which is when the platform asks for these: the portable engine's completions run on the threads that wait for the sockets, one a core,
     /// which saves a hop to the thread pool and back for every one of them. This holds for every socket of the process, so where the
     /// Linux engine carries the connections it is left alone: those of metrics and reports then need nothing but the pool.
     /// </summary>

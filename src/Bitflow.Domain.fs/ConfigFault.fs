@@ -20,6 +20,9 @@ type ConfigFault =
     | Unprintable of code: int * secret: bool
     | Duration of text: string * error: DurationError
     | NegativeDuration of text: string
+    // Of a keep-alive's interval, where a negative duration means none, and zero does not
+    | KeepAliveMissing
+    | NegativeKeepAlive of number: string
     | NotBoolean of text: string
     | NotInteger of text: string * quoted: bool
     | OutOfRange of text: string * least: int * most: int
@@ -142,6 +145,8 @@ module ConfigFault =
             if secret then "the value holds a control character; remove it"
             else $"the value holds the control character U+{code:X4}; remove it"
         | ConfigFault.Duration(text, error) -> describeDuration text error
+        | ConfigFault.KeepAliveMissing -> "a duration is missing; write \"15s\", or \"-1\" for no keep-alive"
+        | ConfigFault.NegativeKeepAlive number -> $"\"-{number}\" has no unit; write \"-{number}s\", or \"-1\", for no keep-alive"
         | ConfigFault.NegativeDuration text -> $"\"{text}\" is negative; write a duration of zero (no limit) or more"
         | ConfigFault.NotBoolean text -> $"\"{text}\" is no boolean; write true or false"
         | ConfigFault.NotInteger(text, true) when text <> "" && String.forall Char.IsAsciiDigit text ->

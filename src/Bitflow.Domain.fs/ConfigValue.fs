@@ -29,6 +29,12 @@ module internal Value =
     /// The longest idle time and interval that Linux takes (MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL), in seconds.
     let maxKeepAliveSeconds = 32767
 
+    let private keepAliveFault (text: string) error =
+        match error with
+        | DurationError.Empty -> ConfigFault.KeepAliveMissing
+        | DurationError.NoUnit number when text = "-" + number -> ConfigFault.NegativeKeepAlive number
+        | error -> ConfigFault.Duration(text, error)
+
     /// A duration of which a negative one, and a bare `-1`, means off.
     let keepAlive : Kind<KeepAlive> =
         let schema =
@@ -44,7 +50,8 @@ module internal Value =
                 if seconds > int64 maxKeepAliveSeconds then site.Warn(ConfigWarning.KeepAliveHeld maxKeepAliveSeconds)
                 KeepAlive.Every(int (min seconds (int64 maxKeepAliveSeconds)))
         Kind.scalar "duration; negative (`-1`): off" "a duration" "15s" schema Duration.Zero (fun text _ ->
-            if text = "-1" then Ok(Duration.OfSeconds -1L) else durationText text)
+            if text = "-1" then Ok(Duration.OfSeconds -1L)
+            else Duration.tryParse text |> Result.mapError (keepAliveFault text))
         |> Kind.refine ofDuration whenOmitted
 
     /// Stands in for an address that cannot be read: a name, which no rule about literals, paths or descriptors meets.

@@ -15,6 +15,18 @@ type PeerFinding =
 /// Whether a peer's certificate will do.
 [<RequireQualifiedAccess>]
 module PeerCertificate =
+    /// Whether a peer is asked for its certificate, and judged by it.
+    [<CompiledName "IsJudged">]
+    let isJudged (mode: VerifyMode) = mode <> VerifyMode.None
+
+    /// Whether hands are not shaken with a client that shows none.
+    [<CompiledName "IsRequired">]
+    let isRequired (mode: VerifyMode) = mode = VerifyMode.Strict
+
+    /// Whether a listener gives tickets and takes them: a session begun at one that asks nobody must not open one that does (TLS-22).
+    [<CompiledName "MayResume">]
+    let mayResume (mode: VerifyMode) = not (isJudged mode)
+
     let private flaw (usage: string) (finding: PeerFinding) =
         let problems =
             if finding.IsForUse then finding.Problems
@@ -42,7 +54,7 @@ module PeerCertificate =
         | VerifyMode.None -> ValueNone
         | VerifyMode.Relaxed when not finding.Presented -> ValueNone
         | _ when not finding.Presented -> ValueSome noneOfClient
-        | _ -> flaw "client authentication" finding |> ValueOption.map (fun text -> $"the client's certificate does not verify: {text}")
+        | _ -> flaw "client authentication" finding
 
     /// Why a target is refused; none: it may be used.
     [<CompiledName "TargetRefusal">]

@@ -2,9 +2,19 @@ namespace Bitflow.Domain
 
 open System.Collections.Generic
 
-/// What a reload does, in words: what `bitflow diff` prints and the log says.
+/// One thing that a reload does, in words.
+type ReloadLine =
+    { Text: string
+      /// Carrying the plan out is not the end of it: the log says so in a warning.
+      IsWarning: bool }
+
+/// What a reload does: what `bitflow diff` prints and the log says.
 [<RequireQualifiedAccess>]
 module ReloadReport =
+    let private step (text: string) = { Text = text; IsWarning = false }
+
+    let private warning (text: string) = { Text = text; IsWarning = true }
+
     let private proxyLine (step: ProxyStep) =
         match step.Fate with
         | ProxyFate.Kept -> $"proxy {step.Name}: kept, nothing changed"
@@ -66,28 +76,21 @@ module ReloadReport =
         | HeldFate.Opened -> $"connection log {step.Path}: opened"
         | HeldFate.Closed -> $"connection log {step.Path}: closed once the last connection that began with it has ended"
 
-    let private engineLines (plan: ReloadPlan) =
-        if plan.EngineNeedsRestart then [ "application.engine: changed, in force only after a restart" ] else []
-
-    /// What of the plan is not done with by carrying it out, among its lines: the log says so in a warning.
-    [<CompiledName "Warnings">]
-    let warnings (plan: ReloadPlan) : IReadOnlyList<string> =
-        [| for step in plan.Sockets do
-               if step.Fate = HeldFate.Closed && isInherited step.Address then socketLine plan step
-           yield! engineLines plan |]
-
-    /// The plan in words, a line a step: what `bitflow diff` prints and the log says at a reload.
+    /// The plan in words, a line a step.
     [<CompiledName "Describe">]
-    let describe (plan: ReloadPlan) : IReadOnlyList<string> =
-        [| yield! plan.Proxies |> List.map proxyLine
-           yield! plan.Sockets |> List.map (socketLine plan)
-           yield! plan.Logs |> List.map logLine
+    let describe (plan: ReloadPlan) : IReadOnlyList<ReloadLine> =
+        [| yield! plan.Proxies |> List.map (proxyLine >> step)
+           for socket in plan.Sockets do
+               let isLost = socket.Fate = HeldFate.Closed && isInherited socket.Address
+               socketLine plan socket |> if isLost then warning else step
+           yield! plan.Logs |> List.map (logLine >> step)
            let fails = plan.IsObstructed
            for key in plan.Application do
-               if fails then $"application.{key}: changed" else $"application.{key}: changed, in force at once"
-           yield! engineLines plan
+               step (if fails then $"application.{key}: changed" else $"application.{key}: changed, in force at once")
+           if plan.EngineNeedsRestart then
+               warning "application.engine: changed, in force only after a restart"
            if fails then
-               "as it stands this reload fails, and everything stays as it is"
+               step "as it stands this reload fails, and everything stays as it is"
            if plan.ChangesNothing then
-               "nothing changes" |]
-        :> IReadOnlyList<string>
+               step "nothing changes" |]
+        :> IReadOnlyList<ReloadLine>

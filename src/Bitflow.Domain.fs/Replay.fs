@@ -199,6 +199,10 @@ module Replay =
         if willBe = "" then ""
         else Shown.line $"""{record.Timestamp.UtcDateTime.ToString "O"} {record.Name} id {record.Id} {record.Source}: was {was}, would be {willBe}"""
 
+    /// Whether what was read is something else than a connection log: an empty one is one.
+    [<CompiledName "IsOfNoLog">]
+    let isOfNoLog (s: ReplaySummary) = s.Connections = 0 && s.Unreadable > 0
+
     [<CompiledName "Describe">]
     let describe (s: ReplaySummary) : IReadOnlyList<string> =
         let count n what = if n > 0 then [ $"{n} {what}" ] else []

@@ -165,6 +165,8 @@ module ScenarioFile =
         let entries =
             reader.Entries(node, "a case", [ "name"; "proxy"; "client"; "header"; "sni"; "alpn"; "open"; "ticket"; "alive"; "down"; "expect" ])
         let name = reader.Text(entries, "name") |> Option.defaultValue $"case in line {node.At.Line}"
+        if reader.Says(entries, "alive") && reader.Says(entries, "down") then
+            reader.Wrong(node.At, "the targets that are not alive are down: write alive or down, not both")
         if not (reader.Says(entries, "client")) then reader.Wrong(node.At, "a case needs client, the address that connects")
         { At = node.At
           Name = name

@@ -18,13 +18,20 @@ module Spelling =
                     d[i, j] <- min d[i, j] (d[i - 2, j - 2] + 1)
         d[a.Length, b.Length]
 
+    /// The distance, and little more where a word is a good beginning or end of the known one (`shutdown`, `timeout`), whatever it leaves out.
+    let private unlikeness (word: string) (known: string) =
+        let partial (part: string) = 2 + distance word part
+        let whole = distance word known
+        if known.Length <= word.Length || word = "" then whole
+        else min whole (min (partial (known.Substring(0, word.Length))) (partial (known.Substring(known.Length - word.Length))))
+
     /// The known word that is written most like a word; the first of several.
     let nearest (word: string) (known: string list) : string voption =
         // Nothing known is that long, and the work grows with the length.
         let word = word.Substring(0, min word.Length 64).ToLowerInvariant().Replace('-', '_')
         match known with
         | [] -> ValueNone
-        | _ -> ValueSome(known |> List.minBy (distance word))
+        | _ -> ValueSome(known |> List.minBy (unlikeness word))
 
     /// The nearest known word, where it is near enough to be what was meant: one begins with the other, or at most every third
     /// character differs.

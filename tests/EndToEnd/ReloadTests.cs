@@ -252,6 +252,32 @@ public sealed class ReloadTests
     }
 
     [Fact]
+    public async Task A_connection_log_named_from_a_working_directory_that_has_been_removed_is_doubted_and_cannot_be_opened()
+    {
+        string folder = Directory.CreateTempSubdirectory("bitflow-removed-").FullName;
+        string config = Path.GetTempFileName();
+        try
+        {
+            await File.WriteAllTextAsync(
+                config,
+                "server:\n  proxies:\n    - { name: web, listener: { address: '127.0.0.1:0' }, targets: [ { name: a, address: '127.0.0.1:9' } ], options: { connection_log: web.jsonl } }\n");
+            foreach ((string[] command, int expected) in new[] { (new[] { "check", "--config", config }, 0), (["--config", config], 1) })
+            {
+                (int status, string output, string errors) = await ChildProcess.RunAsync(
+                    "sh", ["-c", "mkdir \"$0\"; cd \"$0\"; rmdir \"$0\"; exec \"$@\"", Path.Combine(folder, "removed"), Repository.Binary, .. command]);
+                Assert.Equal(expected, status);
+                Assert.Contains(
+                    "web.jsonl: there is no such file in the working directory, which has been removed; name the file from the root on", output + errors, StringComparison.Ordinal);
+            }
+        }
+        finally
+        {
+            File.Delete(config);
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    [Fact]
     public async Task A_hundred_reloads_lose_no_request()
     {
         using Peer echo = Peer.Echo();

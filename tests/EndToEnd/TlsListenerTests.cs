@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
 using System.Text;
+using Bitflow.Domain;
 using Bitflow.Tests.Fixtures;
 using Xunit;
 
@@ -273,8 +274,9 @@ public sealed class TlsListenerTests
     public async Task Client_certificates_are_asked_for_as_verify_mode_says_and_refused_with_the_reason_in_the_log()
     {
         using Peer target = Brief();
+        string log = Path.Combine(Directory.CreateTempSubdirectory("bitflow-subjects-").FullName, "log");
         using BitflowProcess bitflow = await BitflowProcess.StartAsync(
-            Proxy(target, "min_version: '1.2', " + Verifying("strict"), "strict") + "\n" + Proxy(target, Verifying("relaxed"), "relaxed"));
+            Proxy(target, "min_version: '1.2', " + Verifying("strict"), "strict") + "\n" + Proxy(target, Verifying("relaxed"), "relaxed") + $"\n  options: {{ connection_log: '{log}' }}");
         IssuedCertificate good = TestAuthority.Trusted.Issue("good.example", usage: ClientUsage);
         IssuedCertificate plain = TestAuthority.Trusted.Issue("plain.example");
         IssuedCertificate wrongUse = TestAuthority.Trusted.Issue("wrong-use.example", usage: ServerUsage);
@@ -300,6 +302,12 @@ public sealed class TlsListenerTests
             () => bitflow.Errors.Split('\n').Count(l => l.Contains("client.handshake.certificate", StringComparison.Ordinal)) == 8, $"eight were refused:\n{bitflow.Errors}");
         foreach (string why in new[] { "presented no certificate", "no authority that is trusted here", "expired", "does not allow client authentication" })
             Assert.Contains(why, bitflow.Errors, StringComparison.Ordinal);
+        bitflow.Signal("TERM");
+        Assert.Equal(0, await bitflow.ExitAsync());
+        List<ConnectionRecord> refused =
+            [.. (await File.ReadAllLinesAsync(log)).Select(static line => ConnectionLogLine.TryParse(line).ResultValue).Where(static r => r.CloseReason.Value.Cause.IsCertificate)];
+        Assert.Equal(["CN=expired.example", "CN=foreign.example", "CN=wrong-use.example"], refused.Select(static r => r.ClientCertificateSubject).Order(StringComparer.Ordinal));
+        Assert.DoesNotContain(refused, static r => r.ClientCertificate);
     }
 
     [Fact]

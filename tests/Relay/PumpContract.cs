@@ -173,9 +173,11 @@ public sealed class LinuxPumpContract() : PumpContract(new LinuxEngine(loops: 1)
         listening.Close();
     }
 
-    private sealed class Told(Action then) : IEventSink
+    private sealed class Told(Action then) : IListenerSink
     {
         public void OnEvents(uint events) => then();
+
+        public void OnUnwatched(IoFault fault) => then();
     }
 
     /// <summary>As with a server that answers and closes: a segment less on its way to every client.</summary>

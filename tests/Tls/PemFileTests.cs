@@ -1,7 +1,11 @@
+using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using Bitflow.Domain;
 using Bitflow.Net.Files;
 using Bitflow.Net.Tls;
 using Bitflow.Tests.Fixtures;
+using Microsoft.FSharp.Collections;
+using Microsoft.FSharp.Core;
 using Xunit;
 
 namespace Bitflow.Tests.Tls;
@@ -29,6 +33,39 @@ public sealed class PemFileTests
         string said = Assert.Throws<TlsFileException>(() => PemFile.Certificates(new NamedFiles(), path)).Message;
         Assert.StartsWith($"{path}: ", said, StringComparison.Ordinal);
         Assert.True(said.Contains("of its 2 certificates 1 can be read", StringComparison.Ordinal), $"{how}: {said}");
+    }
+
+    /// <summary>
+    /// A letter that has become another leaves the frame whole, and the platform reads what is within only when it is asked for it: the key, the curve, the names.
+    /// </summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_certificate_with_any_one_bit_wrong_is_used_or_refused_by_its_file_and_nothing_is_thrown(bool rsa)
+    {
+        IssuedCertificate issued = TestAuthority.Trusted.Issue("bits.example", rsa: rsa);
+        byte[] sound = issued.Certificate.RawData;
+        int refused = 0;
+        for (int at = 0; at < sound.Length; at++)
+        {
+            byte[] damaged = [.. sound];
+            damaged[at] ^= 1;
+            string path = TestAuthority.Trusted.Write("bit.pem", PemEncoding.WriteString("CERTIFICATE", damaged));
+            var findings = new List<TlsFinding>();
+            var loading = new TlsLoading("tls_context", new NamedFiles(), DateTimeOffset.UtcNow, FSharpOption<FSharpList<string>>.None, findings, null);
+            if (loading.Chain(new CertificateFiles(path, issued.Key, ""), "tls_context.certificates[0]") is not null)
+            {
+                Assert.Empty(findings);
+                continue;
+            }
+
+            refused++;
+            TlsFinding finding = Assert.Single(findings);
+            Assert.True(finding.IsError);
+            Assert.True(finding.Message.Contains(path, StringComparison.Ordinal) || finding.Message.StartsWith(issued.Key, StringComparison.Ordinal), $"byte {at}: {finding.Message}");
+        }
+
+        Assert.InRange(refused, 1, sound.Length);
     }
 
     [Fact]

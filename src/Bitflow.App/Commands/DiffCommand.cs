@@ -13,8 +13,8 @@ internal static class DiffCommand
         ConfigSnapshot? to = Snapshot(after);
         if (from is null || to is null)
             return ExitStatus.Unusable;
-        foreach (string line in ReloadReport.Describe(ReloadPlanModule.Make(from, to)))
-            Screen.Say(Shown.Escaped(line));
+        foreach (ReloadLine line in ReloadReport.Describe(ReloadPlanModule.Make(from, to)))
+            Screen.Say(Shown.Escaped(line.Text));
         return ExitStatus.Done;
     }
 

@@ -33,9 +33,9 @@ internal static class EchoCommand
         var acceptors = sockets.ConvertAll(socket => engine.Accept(socket, new EchoHandler()));
         foreach (ListeningSocket socket in sockets)
             Screen.Complain(Tone.Good, $"bitflow echo: listening on {socket.Local}");
-        while (!(await signals.NextAsync().ConfigureAwait(false)).IsStop)
+        while (await signals.NextAsync().ConfigureAwait(false) is { IsStop: false, IsReload: false })
         {
-            // Only the signals that end it mean something here.
+            // Only an end means something here, and that the terminal hung up is one.
         }
 
         await Task.WhenAll(acceptors.Select(static a => a.CloseAsync())).ConfigureAwait(false);

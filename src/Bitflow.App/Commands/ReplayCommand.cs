@@ -55,7 +55,10 @@ internal static class ReplayCommand
         progress.Clear();
         foreach (string line in Replay.Describe(summary))
             Screen.Say(line);
-        return ExitStatus.Done;
+        if (!Replay.IsOfNoLog(summary))
+            return ExitStatus.Done;
+        Screen.Complain(Tone.Bad, $"{Shown.Escaped(logPath)}: no line of it is a connection record; name a file that a connection_log wrote");
+        return ExitStatus.Unusable;
     }
 
     private static StreamReader? Open(string path)

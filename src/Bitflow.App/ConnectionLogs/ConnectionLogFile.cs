@@ -3,6 +3,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Runtime.InteropServices;
 using System.Threading.Channels;
 using Bitflow.Domain;
+using Bitflow.Net.Files;
 using Bitflow.Net.Linux;
 using Bitflow.Net.Observing;
 
@@ -12,7 +13,7 @@ namespace Bitflow.App.ConnectionLogs;
 /// One file that connection records are appended to, by one thread of its own: a disk that hangs holds up that thread and nothing else. What
 /// the queue cannot hold, or the file does not take, is dropped and counted.
 /// </summary>
-[SuppressMessage("Design", "CA1001", Justification = "CloseAsync disposes what is owned, once the thread is done with it.")]
+[SuppressMessage("Design", "CA1001", Justification = "The thread disposes the file when it ends; the events hold nothing of the system's.")]
 internal sealed class ConnectionLogFile
 {
     /// <summary>Records that may wait for a slow disk.</summary>
@@ -64,7 +65,16 @@ internal sealed class ConnectionLogFile
     /// <summary>Why the file could not be opened here and now, as far as that can be seen without making it; null where nothing is in the way, or it cannot be seen.</summary>
     public static string? Doubt(string path)
     {
-        string full = System.IO.Path.GetFullPath(path);
+        string full;
+        try
+        {
+            full = FileProblem.FullPath(path);
+        }
+        catch (IOException e)
+        {
+            return e.Message;
+        }
+
         if (AttributesOf(full) is { } there)
             return there.HasFlag(FileAttributes.Directory) ? $"{path} is a directory, and no log can be appended to it" : null;
         return AttributesOf(System.IO.Path.GetDirectoryName(full) ?? full) is null ? $"{path}: its directory does not exist yet, and nothing here makes it" : null;

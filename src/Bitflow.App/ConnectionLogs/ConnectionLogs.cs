@@ -1,4 +1,5 @@
 using Bitflow.Domain;
+using Bitflow.Net.Files;
 using Bitflow.Net.Observing;
 
 namespace Bitflow.App.ConnectionLogs;
@@ -14,7 +15,7 @@ internal sealed class ConnectionLogs(IConnectionLogEvents events) : IConnectionL
 
     public IConnectionLog Open(string path, string proxy)
     {
-        string full = Path.GetFullPath(path);
+        string full = FileProblem.FullPath(path);
         lock (_gate)
         {
             if (!_logs.TryGetValue(full, out OpenLog? log))

@@ -101,14 +101,13 @@ internal sealed class ProgramLog : IAsyncDisposable
 
     public void Reloaded(string path, ReloadPlan plan)
     {
-        IReadOnlyList<string> warnings = ReloadReport.Warnings(plan);
         ProgramEvents.Reloaded(_log, path);
-        foreach (string line in ReloadReport.Describe(plan))
+        foreach (ReloadLine line in ReloadReport.Describe(plan))
         {
-            if (warnings.Contains(line))
-                ProgramEvents.ReloadWarning(_log, line);
+            if (line.IsWarning)
+                ProgramEvents.ReloadWarning(_log, line.Text);
             else
-                ProgramEvents.ReloadStep(_log, line);
+                ProgramEvents.ReloadStep(_log, line.Text);
         }
     }
 

@@ -28,7 +28,6 @@ internal sealed class SentryTransport(SentryDsn dsn) : IDisposable
         })
     {
         Timeout = Timeout,
-        MaxResponseContentBufferSize = 64 * 1024,
     });
 
     /// <summary>The answer; null, and why, where the network failed or nothing answered in time.</summary>

@@ -24,6 +24,20 @@ internal static class FileProblem
         _ => $"it cannot be read: {exception.Message}",
     };
 
+    /// <summary>From the root on.</summary>
+    /// <exception cref="IOException">The working directory has been removed; the message says so.</exception>
+    public static string FullPath(string path)
+    {
+        try
+        {
+            return Path.GetFullPath(path);
+        }
+        catch (FileNotFoundException e)
+        {
+            throw new IOException(Describe(path, e), e);
+        }
+    }
+
     /// <summary>It may have been removed under the process.</summary>
     private static string WorkingDirectory()
     {

@@ -8,11 +8,11 @@ using Microsoft.Win32.SafeHandles;
 namespace Bitflow.Net.Linux;
 
 /// <summary>
-/// Every system call of Bitflow's own, and what it asks of the C library besides. Numbers are those of Linux on x86-64 and arm64, which agree in what is used here.
+/// Every system call of Bitflow's own, and what it asks of the C library besides. Numbers and layouts are those of Linux on x86-64 and arm64, both little-endian, which agree in what is used here.
 /// </summary>
 /// <remarks>
 /// Calls of the data path answer as the kernel does: zero or more, or the negative errno, which is cheaper than
-/// <see cref="Marshal.GetLastPInvokeError"/> and cannot be looked at too late. The few others answer -1 with errno there. Every caller looks.
+/// <see cref="Marshal.GetLastPInvokeError"/> and cannot be looked at too late. The few others answer -1 with errno there.
 /// </remarks>
 internal static unsafe partial class Libc
 {
@@ -409,8 +409,6 @@ internal static unsafe partial class Libc
     {
         // struct linger { int l_onoff; int l_linger; }
         long linger = isOn ? 1 : 0;
-        if (!BitConverter.IsLittleEndian)
-            linger <<= 32;
         return Answer(SetSockOptNative(descriptor, SolSocket, SoLinger, (byte*)&linger, sizeof(long)));
     }
 

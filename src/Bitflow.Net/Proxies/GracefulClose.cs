@@ -31,6 +31,8 @@ internal sealed class GracefulClose : LoopTimer
         ValueTask<IoFault> targetEnds = target.EndBeforeCloseAsync();
         if (clientEnds.IsCompletedSuccessfully && targetEnds.IsCompletedSuccessfully)
             return Task.CompletedTask;
+        client.CloseComesLater();
+        target.CloseComesLater();
 
         var ending = new GracefulClose(client, target, clientTimeout, targetTimeout, lifetimeEnd);
         client.Loop.Arm(ending, ending._end.LookAt);

@@ -126,6 +126,7 @@ internal sealed class Introduction(Preface preface, ListenerTlsContext? tls)
         }
 
         Failure = outcome.Detail;
+        Facts = Facts with { ClientCertificateSubject = outcome.RefusedSubject ?? "" };
         return Events.OfFailedHandshake(outcome.Raw, outcome.IsCertificate)?.Value;
     }
 }

@@ -31,7 +31,7 @@ internal sealed class HandshakeOptions
     /// <summary>Where a client's sessions are kept.</summary>
     public ResumableSession? Session { get; init; }
 
-    /// <summary>Whether a client offers the session that it has.</summary>
+    /// <summary>Whether a client offers the session that it has, and a server gives tickets and takes them.</summary>
     public bool Resumes { get; init; } = true;
 
     /// <summary>Sets them, before the first byte.</summary>
@@ -53,12 +53,11 @@ internal sealed class HandshakeOptions
         if (!ServerName.IsEmpty)
             _ = OpenSsl.SetSessionIdContext(ssl, ServerName.Span);
 
-        // A session begun at a listener that asks nobody must not open one that does (TLS-22).
-        if (Judge is not null)
+        if (!Resumes)
             _ = OpenSsl.AddOptions(ssl, OpenSsl.NoTicket);
 
         // One, where the library gives two: who comes back with it is given the next.
-        _ = OpenSsl.SetTicketCount(ssl, Judge is null ? 1u : 0u);
+        _ = OpenSsl.SetTicketCount(ssl, Resumes ? 1u : 0u);
     }
 
     private bool BeClient(nint ssl)

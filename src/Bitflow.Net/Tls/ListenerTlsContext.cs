@@ -21,7 +21,7 @@ internal sealed class ListenerTlsContext
         _config = config;
         _certificates = certificates;
         _authorities = authorities;
-        if (!config.VerifyMode.IsNone)
+        if (PeerCertificate.IsJudged(config.VerifyMode))
             _judge = (shown, sent) => Refusal(authorities.Examine(shown, sent, isForName: true));
         Rules = new ListenerTlsRules(config, certificates.Select(c => c.Facts.Names));
     }
@@ -70,13 +70,15 @@ internal sealed class ListenerTlsContext
         MinVersion = _config.MinVersion,
         Protocol = answer.protocol.IsSome ? answer.protocol.Value.Bytes.ToArray() : default,
         Judge = _judge,
-        RequiresCertificate = _config.VerifyMode.IsStrict,
+        RequiresCertificate = PeerCertificate.IsRequired(_config.VerifyMode),
+        Resumes = PeerCertificate.MayResume(_config.VerifyMode),
     };
 
     private async Task<TlsOutcome> AcceptByPlatformAsync(
         Connection raw, ReadOnlyMemory<byte> early, CertificateChain certificate, HelloAnswer.Serve answer)
     {
         string? refusal = null;
+        string? subject = null;
         bool asks = _judge is not null;
         var options = new SslServerAuthenticationOptions
         {
@@ -86,7 +88,7 @@ internal sealed class ListenerTlsContext
             ClientCertificateRequired = asks,
 
             // Listeners that share a certificate accept each other's tickets (TLS-22).
-            AllowTlsResume = !asks,
+            AllowTlsResume = PeerCertificate.MayResume(_config.VerifyMode),
             CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
             CertificateChainPolicy = asks ? _authorities.NewPolicy() : null,
         };
@@ -97,11 +99,13 @@ internal sealed class ListenerTlsContext
             options.RemoteCertificateValidationCallback = (_, shown, chain, _) =>
             {
                 refusal = Refusal(_authorities.Examine(shown, chain, isForName: true));
+                subject = refusal is not null && shown is X509Certificate2 refused ? CertificateNames.Subject(refused) : null;
                 return refusal is null;
             };
         }
 
-        return await TlsOutcome.OfHandshakeAsync(raw, early, ssl => ssl.AuthenticateAsServerAsync(options), () => refusal).ConfigureAwait(false);
+        TlsOutcome outcome = await TlsOutcome.OfHandshakeAsync(raw, early, ssl => ssl.AuthenticateAsServerAsync(options), () => refusal).ConfigureAwait(false);
+        return outcome with { RefusedSubject = subject };
     }
 
     /// <summary>Why a client is refused, as <see cref="PeerCertificate"/> has it.</summary>

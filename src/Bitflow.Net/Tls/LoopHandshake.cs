@@ -145,7 +145,11 @@ internal sealed class LoopHandshake : IReadyHandler
         // Whatever it was: a target may as well hang at a session as answer it with an alert.
         if (_offersSession)
             _options.Session!.Forget();
-        return TlsOutcome.Failed(beneath, isCertificate, detail) with { IsOfSession = isOfSession };
+        return TlsOutcome.Failed(beneath, isCertificate, detail) with
+        {
+            IsOfSession = isOfSession,
+            RefusedSubject = isCertificate && _peer is { } refused ? CertificateNames.Subject(refused) : null,
+        };
     }
 
     /// <summary>

@@ -125,6 +125,14 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
         return EndAsync();
     }
 
+    public override void CloseComesLater()
+    {
+        if (!OwnLoop.IsCurrent || !_closeFollows || IsClosed)
+            return;
+        _closeFollows = false;
+        _raw.SendHeld();
+    }
+
     public override Readiness Look()
     {
         Debug.Assert(OwnLoop.IsCurrent, "a connection may only be asked on its loop");

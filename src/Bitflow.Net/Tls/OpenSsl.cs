@@ -156,7 +156,7 @@ internal static unsafe partial class OpenSsl
     /// <summary>The `SSL` that a chain is being verified for.</summary>
     public static nint OfVerification(nint verification) => VerificationData(verification, VerificationIndex());
 
-    /// <summary>The certificates that the peer sent, in their order; its own is the first.</summary>
+    /// <summary>How many are in a stack (of certificates, of cipher suites); none in a null one.</summary>
     public static int StackCount(nint stack) => stack == 0 ? 0 : Count(stack);
 
     /// <summary>A certificate in DER.</summary>

@@ -91,7 +91,7 @@ internal sealed class TargetTlsContext
             CertificateChainPolicy = _authorities.NewPolicy(),
             RemoteCertificateValidationCallback = (_, certificate, chain, _) =>
             {
-                if (_config.VerifyMode.IsNone)
+                if (!PeerCertificate.IsJudged(_config.VerifyMode))
                     return true;
                 refusal = Refusal(_authorities.Examine(certificate, chain, IsForName(certificate as X509Certificate2)));
                 return refusal is null;
@@ -126,7 +126,7 @@ internal sealed class TargetTlsContext
     {
         IsServer = false,
         MinVersion = _config.MinVersion,
-        Judge = _config.VerifyMode.IsNone ? null : Judge,
+        Judge = PeerCertificate.IsJudged(_config.VerifyMode) ? Judge : null,
         Offer = _protocols is null ? default : _protocols.SelectMany(static p => p.Protocol.ToArray().Prepend((byte)p.Protocol.Length)).ToArray(),
         ServerName = Encoding.ASCII.GetBytes(TargetName.Asked(_name)),
         HasCertificate = _shown is not null,

@@ -1,3 +1,5 @@
+using System.Formats.Asn1;
+using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Bitflow.Domain;
 using Bitflow.Net.Files;
@@ -34,6 +36,12 @@ internal sealed class TlsLoading(
         catch (TlsFileException e)
         {
             findings.Add(new TlsFinding(IsError: true, entryPath, e.Message));
+            return null;
+        }
+        catch (Exception e) when (e is CryptographicException or AsnContentException)
+        {
+            // Its frame is whole, and what is in it is not.
+            Refuse(entryPath, files.Certificate, $"its first certificate is damaged ({e.Message}); it must be issued, or copied, anew");
             return null;
         }
         finally

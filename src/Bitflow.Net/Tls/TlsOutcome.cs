@@ -19,6 +19,9 @@ internal readonly record struct TlsOutcome(Connection? Connection, TlsTerms? Ter
     /// </summary>
     public bool IsOfSession { get; init; }
 
+    /// <summary>The subject of the certificate that was refused; null where none was.</summary>
+    public string? RefusedSubject { get; init; }
+
     /// <summary>Shakes hands through SslStream, as every engine can.</summary>
     /// <param name="refusal">Asked afterwards: why the peer's certificate was refused.</param>
     public static async Task<TlsOutcome> OfHandshakeAsync(

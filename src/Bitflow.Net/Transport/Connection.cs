@@ -95,6 +95,11 @@ internal abstract class Connection
     /// </summary>
     public virtual ValueTask<IoFault> EndBeforeCloseAsync() => new(IoFault.None);
 
+    /// <summary>The close that was to follow <see cref="EndBeforeCloseAsync"/> at once does not: what waits for its segment goes alone.</summary>
+    public virtual void CloseComesLater()
+    {
+    }
+
     /// <summary>What a receive would find now, without consuming it.</summary>
     public abstract Readiness Look();
 

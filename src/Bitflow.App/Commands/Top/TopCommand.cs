@@ -5,7 +5,7 @@ using Bitflow.Domain;
 namespace Bitflow.App.Commands.Top;
 
 /// <summary>
-/// `bitflow top`: a running Bitflow in a terminal, through its admin server, refreshed once a second until `q`, or until the terminal is gone. A server that
+/// `bitflow top`: a running Bitflow in a terminal, through its admin server, refreshed once a second until `q` or Escape, or until the terminal is gone. A server that
 /// goes away is waited for.
 /// Where the output is no terminal, everything once and an end: for a look from a script.
 /// </summary>
@@ -131,16 +131,7 @@ internal static class TopCommand
         {
             try
             {
-                while (Console.ReadKey(intercept: true) is { Key: not (ConsoleKey.Q or ConsoleKey.Escape) })
-                {
-                    // No other key means something.
-                }
-
-                stop.Cancel();
-            }
-            catch (IOException)
-            {
-                // The terminal is gone.
+                ReadUntilEnd();
                 stop.Cancel();
             }
             catch (Exception e) when (e is InvalidOperationException or ObjectDisposedException)
@@ -149,5 +140,20 @@ internal static class TopCommand
             }
         })
         { IsBackground = true, Name = "keys" }.Start();
+    }
+
+    private static void ReadUntilEnd()
+    {
+        try
+        {
+            while (Console.ReadKey(intercept: true) is { Key: not (ConsoleKey.Q or ConsoleKey.Escape) })
+            {
+                // No other key means something.
+            }
+        }
+        catch (IOException)
+        {
+            // The terminal is gone.
+        }
     }
 }

@@ -16,9 +16,26 @@ internal static class TopTerminal
     /// <summary>Nothing is painted over what stood there before.</summary>
     private static readonly Lock Painting = new();
 
-    public static void Enter() => AnsiConsole.Console.Write(new ControlCode(OtherScreen));
+    /// <summary>Whoever stops it behind its end gets the shell's screen back, and no other.</summary>
+    private static bool _isEntered;
 
-    public static void Leave() => AnsiConsole.Console.Write(new ControlCode(FirstScreen));
+    public static void Enter()
+    {
+        lock (Painting)
+        {
+            _isEntered = true;
+            Turn(OtherScreen);
+        }
+    }
+
+    public static void Leave()
+    {
+        lock (Painting)
+        {
+            _isEntered = false;
+            Turn(FirstScreen);
+        }
+    }
 
     /// <summary>Ctrl-Z: who stops it sees what stood there before, and `fg` brings it back.</summary>
     public static PosixSignalRegistration? LeaveWhileStopped() =>
@@ -28,9 +45,11 @@ internal static class TopTerminal
                 signal.Cancel = true;
                 lock (Painting)
                 {
-                    Leave();
+                    if (_isEntered)
+                        Turn(FirstScreen);
                     Libc.StopUntilContinued();
-                    Enter();
+                    if (_isEntered)
+                        Turn(OtherScreen);
                 }
             })
             : null;
@@ -52,4 +71,6 @@ internal static class TopTerminal
             AnsiConsole.Write(screen(width, height - 1));
         }
     }
+
+    private static void Turn(string to) => AnsiConsole.Console.Write(new ControlCode(to));
 }

@@ -168,7 +168,7 @@ internal sealed unsafe class IoRing
         byte* entry = Next();
         entry[0] = IoUring.Poll;
         *(int*)(entry + 4) = descriptor;
-        *(uint*)(entry + 28) = BitConverter.IsLittleEndian ? events : (events << 16) | (events >> 16);
+        *(uint*)(entry + 28) = events;
         *(ulong*)(entry + 32) = number | ((ulong)RingEvent.Ready << EventShift);
     }
 

@@ -119,7 +119,7 @@ internal sealed class LinuxAcceptor : Acceptor
     }
 
     /// <summary>One loop's part in accepting.</summary>
-    private sealed class LoopAcceptor(LinuxAcceptor owner, LinuxLoop loop) : LoopTimer, IEventSink
+    private sealed class LoopAcceptor(LinuxAcceptor owner, LinuxLoop loop) : LoopTimer, IListenerSink
     {
         private ulong _number;
         private bool _listens;
@@ -164,6 +164,8 @@ internal sealed class LinuxAcceptor : Acceptor
         });
 
         public void OnEvents(uint events) => _batch = Accept(_batch, draining: false) ? Math.Min(_batch * 2, PerTurn) : 1;
+
+        public void OnUnwatched(IoFault fault) => Rest(fault);
 
         public override void Fire(Instant now)
         {

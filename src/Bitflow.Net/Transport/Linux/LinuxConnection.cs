@@ -544,6 +544,13 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
             _ = Libc.SetOption(_descriptor, Libc.IpProtoTcp, Libc.TcpQuickAck, 2);
     }
 
+    /// <summary>Sends what the kernel keeps because more was said to follow (MSG_MORE): to turn delays off, even once more, pushes it out (tcp(7)).</summary>
+    internal void SendHeld()
+    {
+        if (_family != Libc.FamilyUnix && !IsClosed)
+            TurnDelaysOff();
+    }
+
     private void TurnDelaysOff()
     {
         _delays = false;

@@ -217,7 +217,7 @@ internal sealed class LinuxLoop : EventLoop
     /// Begins to report that connections wait at a socket, to one of the loops that sleep (EPOLLEXCLUSIVE). Not on the edge: what a turn leaves in the queue
     /// is told again, here or to another loop. Answers zero or more, or the negative errno.
     /// </summary>
-    internal int RegisterListener(int descriptor, IEventSink sink, out ulong number)
+    internal int RegisterListener(int descriptor, IListenerSink sink, out ulong number)
     {
         int answer = Register(descriptor, sink, Libc.EpollIn | Libc.EpollExclusive, out number);
         if (answer < 0)
@@ -449,7 +449,9 @@ internal sealed class LinuxLoop : EventLoop
         if (ready.Result < 0)
         {
             // A ring that cannot watch it leaves it to epoll.
-            _ = Libc.EpollCtl(_epoll, Libc.EpollCtlAdd, _listeners[ready.Number], Libc.EpollIn | Libc.EpollExclusive, ready.Number);
+            int answer = Libc.EpollCtl(_epoll, Libc.EpollCtlAdd, _listeners[ready.Number], Libc.EpollIn | Libc.EpollExclusive, ready.Number);
+            if (answer < 0)
+                ((IListenerSink)sink).OnUnwatched(IoFaults.OfErrno(-answer));
             return;
         }
 

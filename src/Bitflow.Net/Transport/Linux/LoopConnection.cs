@@ -34,7 +34,7 @@ internal abstract class LoopConnection(LinuxLoop loop) : Connection(loop)
     /// <summary>Whether the kernel may move its bytes unseen.</summary>
     internal virtual bool MaySplice => false;
 
-    /// <summary>Whether a receive may find something: true until one has found nothing, and again from the next event on.</summary>
+    /// <summary>Whether a receive may find something: not once one has found nothing, nor before the first event of one that was dialled or taken over; again from the next event on.</summary>
     internal abstract bool MayHaveBytes { get; }
 
     protected LinuxLoop OwnLoop { get; } = loop;
