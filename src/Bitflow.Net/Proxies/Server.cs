@@ -153,6 +153,8 @@ internal sealed class Server : IDisposable
     {
         _generation++;
         Serving = ReloadPlanModule.Served(Serving ?? preparation.Next, preparation.Next);
+        if (preparation.Models.Values.Any(static model => model.Tls.Judges))
+            SystemAuthorities.ReadAhead();
         foreach ((string name, ProxyModel model) in preparation.Models)
         {
             ProxyState state = StateOf(name, model.Meter.Tags);

@@ -21,6 +21,9 @@ internal sealed class ProxyTls
     /// <summary>One a target, in their order; null where it is dialled in plain text.</summary>
     public TargetTlsContext?[] Targets { get; }
 
+    /// <summary>Whether certificates of peers are judged.</summary>
+    public bool Judges => Listener is { Judges: true } || Targets.Any(static target => target is { Judges: true });
+
     /// <summary>Loads everything that the configuration of a proxy names. The contexts may be used if no finding is an error.</summary>
     /// <param name="index">The proxy's place in the file, for the paths of the findings.</param>
     public static ProxyTls Load(ProxyConfig proxy, int index, NamedFiles files, DateTimeOffset now, List<TlsFinding> findings, Action? onChain)

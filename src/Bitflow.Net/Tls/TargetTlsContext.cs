@@ -64,6 +64,9 @@ internal sealed class TargetTlsContext
         return new TargetTlsContext(config, TargetName.Of(target, config), shown, Tls.Authorities.OfTarget(authorities));
     }
 
+    /// <summary>Whether the target's certificate is judged.</summary>
+    public bool Judges => _options.Judge is not null;
+
     /// <summary>The lowest version that is spoken.</summary>
     public TlsVersion Least => _config.MinVersion;
 
