@@ -221,7 +221,7 @@ let ``a duration is zero, or has a unit and no sign`` () =
 let ``a keep-alive interval may be negative, or a bare -1, and is then off`` () =
     Law.HoldsFor(
         [ "0", Some(KeepAlive.Every 15); "-1", Some KeepAlive.Off; "\"-1\"", Some KeepAlive.Off; "-1s", Some KeepAlive.Off; "-5m", Some KeepAlive.Off
-          "1s", Some(KeepAlive.Every 1); "1ms", Some(KeepAlive.Every 1); "1001ms", Some(KeepAlive.Every 2); "10h", Some(KeepAlive.Every 32_767)
+          "1s", Some(KeepAlive.Every 1); "1ms", Some(KeepAlive.Every 1); "1001ms", Some(KeepAlive.Every 2); "1.000000001s", Some(KeepAlive.Every 2); "10h", Some(KeepAlive.Every 32_767)
           "-2", None; "5", None; "-1.0", None; "off", None ],
         fun (text, expected) ->
             config (file "" $"keepalive_interval: {text}" "") |> Option.map (fun config -> config.Proxies.Head.Targets.Head.KeepAlive) = expected
@@ -237,6 +237,14 @@ let ``a number without a unit is told to add one`` () =
           "300", "\"300\" has no unit; write \"300s\" for 300 seconds"
           "1m5", "\"5\" in \"1m5\" has no unit; write \"5s\", for example" ],
         fun (text, message) -> onlyError (file $"read_timeout: {text}" "" "") = ("read_timeout", message)
+    )
+
+[<Fact>]
+let ``a word that is none of those to choose from is answered with all of them, and with the nearest where one is near`` () =
+    let words = "write one of \"none\", \"relaxed\", \"strict\""
+    Law.HoldsFor(
+        [ "srict", $"\"srict\" is not known here; {words} (the nearest is \"strict\")"; "always", $"\"always\" is not known here; {words}" ],
+        fun (text, message) -> onlyError (file "" $"tls_context: {{ verify_mode: {text} }}" "") = ("verify_mode", message)
     )
 
 [<Fact>]

@@ -158,6 +158,11 @@ let ``a word is told from others by its beginning and its end, even where it lea
           "adress", "address"; "admn", "admin"; "lgo", "log"; "ad", "address" ],
         fun (word, meant) -> Spelling.nearest word known = ValueSome meant
     )
+    // A part that fits is worth two letters that do not.
+    Law.HoldsFor(
+        [ [ "tabc"; "timeouts" ], "timeouts"; [ "tibc"; "timeouts" ], "tibc" ],
+        fun (known, meant) -> Spelling.nearest "time" known = ValueSome meant
+    )
 
 [<Fact>]
 let ``two neighbours in the wrong order are one mistake`` () =

@@ -21,9 +21,8 @@ module Spelling =
     /// The distance, and little more where a word is a good beginning or end of the known one (`shutdown`, `timeout`), whatever it leaves out.
     let private unlikeness (word: string) (known: string) =
         let partial (part: string) = 2 + distance word part
-        let whole = distance word known
-        if known.Length <= word.Length || word = "" then whole
-        else min whole (min (partial (known.Substring(0, word.Length))) (partial (known.Substring(known.Length - word.Length))))
+        let length = min word.Length known.Length
+        min (distance word known) (min (partial (known.Substring(0, length))) (partial (known.Substring(known.Length - length))))
 
     /// The known word that is written most like a word; the first of several.
     let nearest (word: string) (known: string list) : string voption =
