@@ -238,6 +238,10 @@ let ``a key that does nothing beside its neighbours is doubted`` () =
         proxy (at ":1" + ", handshake_timeout: 1s") plain "connection_load_balancer: sni", []
         proxy (at ":1" + $", handshake_timeout: 1s, tls_context: {{verify_mode: strict, {certificate}}}") plain "", []
         proxy (at ":1" + $", tls_context: {{{certificate}}}") plain "", [ "listener.tls_context.certificates[0].authority" ]
+        proxy (at ":1") (plain + ", tls_context: {application_protocols: [h2, h3]}") "", []
+        proxy (at ":1") (plain + ", tls_context: {application_protocols: [h2, h3, h2, h2]}") "",
+        [ "target.tls_context.application_protocols[2]"; "target.tls_context.application_protocols[3]" ]
+        proxy (at ":1" + $", tls_context: {{application_protocols: [h2, h2], verify_mode: strict, {certificate}}}") plain "", [ "listener.tls_context.application_protocols[1]" ]
         proxy (at ":1") (plain + $", tls_context: {{verify_mode: none, {certificate}}}") "", [ "target.tls_context.certificates[0].authority" ]
         proxy (at ":1") (plain + $", tls_context: {{{certificate}}}") "", []
         proxy (at ":1") (plain + ", tls_context: {certificates: [{}]}") "", [ "target.tls_context.certificates[0]" ]

@@ -66,6 +66,17 @@ let ``a target whose versions of TLS do not meet min_version is told with the se
             said.Contains detail && said.Contains "min_version" = advised)
 
 [<Fact>]
+let ``an address that leads nowhere says why`` () =
+    Law.HoldsFor(
+        [ AddressFault.Unresolved("a.example", ResolveFault.NameServer), "a.example: the name server did not answer, or failed"
+          AddressFault.NoneOfFamily("a.example", 2, TcpFamily.V4), "a.example: none of its 2 addresses is IPv4"
+          AddressFault.NoneOfFamily("a.example", 1, TcpFamily.V6), "a.example: its one address is not IPv6"
+          AddressFault.OtherThanClients TcpFamily.V4, "its address is IPv6, and the client came over IPv4 (enable_dual_stack)"
+          AddressFault.OtherThanClients TcpFamily.V6, "its address is IPv4, and the client came over IPv6 (enable_dual_stack)" ],
+        fun (fault, words) -> (DialFault.describe (DialFault.Unresolved(Hop.Target, fault))).EndsWith words
+    )
+
+[<Fact>]
 let ``whatever a SOCKS5 proxy is at fault for is told as its own, and nothing else is`` () =
     Law.Holds(fun (fault: DialFault) ->
         let ofProxy =
@@ -110,7 +121,7 @@ let ``a dial that failed says in the log whose fault it was, and why`` () =
           DialFault.Exchange IoFault.Truncated, "target.dial.truncated"
           DialFault.ConnectTimeout DialWait.Handshake, "target.dial.connect_timeout"
           DialFault.ResolveTimeout Hop.Proxy, "target.dial.resolve_timeout"
-          DialFault.Unresolved(Hop.Target, ""), "target.dial.unresolved"
+          DialFault.Unresolved(Hop.Target, AddressFault.LeadsNowhere), "target.dial.unresolved"
           DialFault.Socks(SocksFault.Version 4uy), "target.dial.protocol"
           DialFault.Socks(SocksFault.Refused 1uy), "target.dial.refused"
           DialFault.Socks(SocksFault.Refused 2uy), "target.dial.refused"

@@ -44,7 +44,7 @@ let ``under dual stack a client with a family never gets an address of the other
             | Address.Tcp(held, _, _) -> own = TcpFamily.Either || held = own
             | _ -> true
         match DialRoute.choose target true client with
-        | Error(DialFault.Unresolved(hop, detail)) -> detail.Contains "client came over" && (hop = Hop.Target || throughProxy)
+        | Error(DialFault.Unresolved(hop, AddressFault.OtherThanClients family)) -> family = own && (hop = Hop.Target || throughProxy)
         | Error _ -> false
         | Ok route ->
             let hopIsTcp = match route.FirstHop with Address.Tcp _ -> true | _ -> false
@@ -88,7 +88,7 @@ let ``a literal stays as it is, and clients of the other family fail, whether it
 let ``a target of the other family says which is whose`` () =
     Law.HoldsFor([ "[2001:db8::1]:80", "192.0.2.1", "IPv6", "over IPv4"; "192.0.2.1:80", "2001:db8::1", "IPv4", "over IPv6" ], fun (address, client, theirs, over) ->
         match DialRoute.choose (target address "") true (Sample.ip client) with
-        | Error(DialFault.Unresolved(_, detail)) -> detail.Contains $"is {theirs}," && detail.Contains over
+        | Error(DialFault.Unresolved(_, fault)) -> let words = AddressFault.describe fault in words.Contains $"is {theirs}," && words.Contains over
         | _ -> false)
 
 [<Fact>]

@@ -52,6 +52,8 @@ let ``every fault is told in words of its own`` () =
           "PROXY headers", every<ProxyHeaderFault> |> List.map ProxyHeaderFault.describe
           "SOCKS5", every<SocksFault> |> List.map SocksFault.describe
           "listening", every<ListenFault> |> List.map ListenFault.describe
+          "lookups", every<ResolveFault> |> List.map ResolveFault.describe
+          "addresses that lead nowhere", every<AddressFault> |> List.map AddressFault.describe
           "dials", every<DialFault> |> List.map DialFault.describe
           "targets that fail", [ for fault in every<DialFault> -> TargetFault.Failed fault ] @ [ for during in every<DialWait> -> TargetFault.Left during ] |> List.map (fun fault -> TargetFailure.describe { Since = DateTimeOffset.UnixEpoch; Fault = fault })
           "waits of a dial", DialWait.SocksAnswer "x" :: DialWait.Header :: DialWait.Handshake :: [ for hop in [ Hop.Target; Hop.Proxy ] do yield! [ DialWait.Name hop; DialWait.Connection hop ] ] |> List.map DialWait.describe

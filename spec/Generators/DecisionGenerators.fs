@@ -118,7 +118,7 @@ type DecisionGenerators =
             1, Gen.map (fun fault -> DialFault.SocksExchange(fault, "the greeting")) io
             3, wait |> Gen.map DialFault.ConnectTimeout
             1, hop |> Gen.map DialFault.ResolveTimeout
-            1, hop |> Gen.map (fun hop -> DialFault.Unresolved(hop, "no such name"))
+            1, hop |> Gen.map (fun hop -> DialFault.Unresolved(hop, AddressFault.Unresolved("a.example", ResolveFault.NoSuchNameOrAddress)))
             1, Gen.constant (DialFault.Socks SocksFault.NoAcceptableMethod)
             2, Gen.constant (DialFault.Certificate "expired")
             1, Gen.constant (DialFault.Tls "no common version")

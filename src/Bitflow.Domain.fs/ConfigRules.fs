@@ -189,12 +189,21 @@ module internal ConfigRules =
             |> List.filter (fun (i, _) -> not (reachable.Contains i))
             |> List.map (fun (_, (path, target)) -> doubtful path (ConfigWarning.NeverChosen(reason target))))
 
+    /// The entries of a list of protocols that stand above already.
+    let private repeatedProtocols (tlsPath: YamlPath) (names: AlpnName list) =
+        let seen = System.Collections.Generic.HashSet<string>()
+        [ for i, name in List.indexed names do
+              if not (seen.Add(string name)) then tlsPath / "application_protocols" / i, "the same protocol stands above" ]
+
     /// The keys that were written and do nothing, each with the reason.
     let private withoutEffect =
         let listenerKeys (subject: Subject) path (proxy: ProxyConfig) =
             let listener = path / "listener"
             [ if not proxy.MayReadFirst then
                   listener / "handshake_timeout", "this listener reads nothing from a client before dialling"
+              match proxy.Listener.Tls with
+              | Some tls -> yield! repeatedProtocols (listener / "tls_context") tls.ApplicationProtocols
+              | None -> ()
               match proxy.Listener.Tls with
               | Some tls when tls.VerifyMode = VerifyMode.None ->
                   for i in 0 .. tls.Certificates.Length - 1 do
@@ -220,6 +229,9 @@ module internal ConfigRules =
               | _ -> ()
               if isUnix then
                   path / "keepalive_interval", "a Unix socket has no keep-alive"
+              match target.Tls with
+              | Some tls -> yield! repeatedProtocols (path / "tls_context") tls.ApplicationProtocols
+              | None -> ()
               match target.Tls with
               | Some tls when tls.VerifyMode = VerifyMode.None ->
                   for i in 0 .. tls.Certificates.Length - 1 do

@@ -10,7 +10,7 @@ type DialFault =
     /// `resolve_timeout` was over.
     | ResolveTimeout of hop: Hop
     /// The name has no address, or none of the family asked for.
-    | Unresolved of hop: Hop * detail: string
+    | Unresolved of hop: Hop * fault: AddressFault
     /// The SOCKS5 proxy cannot be reached.
     | SocksConnect of fault: IoFault
     /// The SOCKS5 proxy broke the protocol, or said no.
@@ -139,8 +139,8 @@ module DialFault =
         | DialFault.ConnectTimeout during -> DialWait.describe during
         | DialFault.ResolveTimeout Hop.Target -> "was not resolved within resolve_timeout"
         | DialFault.ResolveTimeout Hop.Proxy -> "cannot be reached: the name of its SOCKS5 proxy was not resolved within resolve_timeout"
-        | DialFault.Unresolved(Hop.Target, detail) -> $"has no usable address: {detail}"
-        | DialFault.Unresolved(Hop.Proxy, detail) -> $"cannot be reached: its SOCKS5 proxy has no usable address: {detail}"
+        | DialFault.Unresolved(Hop.Target, fault) -> $"has no usable address: {AddressFault.describe fault}"
+        | DialFault.Unresolved(Hop.Proxy, fault) -> $"cannot be reached: its SOCKS5 proxy has no usable address: {AddressFault.describe fault}"
         | DialFault.SocksConnect fault -> $"cannot be reached: its SOCKS5 proxy {IoFaults.describe fault}"
         | DialFault.Socks fault -> $"cannot be reached: {SocksFault.describe fault}"
         | DialFault.SocksExchange(fault, during) -> $"cannot be reached: its SOCKS5 proxy {IoFaults.describe fault} during {during}"

@@ -30,15 +30,7 @@ module DialRoute =
         | Endpoint.Ip(address, _) when dualStack -> if IpAddress.isV4 address then TcpFamily.V4 else TcpFamily.V6
         | _ -> TcpFamily.Either
 
-    let private nameOf family =
-        match family with
-        | TcpFamily.V4 -> "IPv4"
-        | TcpFamily.V6 -> "IPv6"
-        | TcpFamily.Either -> "either"
-
-    let private conflict (hop: Hop) family =
-        let theirs = if family = TcpFamily.V4 then TcpFamily.V6 else TcpFamily.V4
-        Error(DialFault.Unresolved(hop, $"its address is {nameOf theirs}, and the client came over {nameOf family} (enable_dual_stack)"))
+    let private conflict (hop: Hop) family = Error(DialFault.Unresolved(hop, AddressFault.OtherThanClients family))
 
     /// The family that an address is held to and the one that is wanted, where both can be had.
     let private narrow (hop: Hop) (address: Address) (wanted: TcpFamily) : Result<TcpFamily, DialFault> =

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Bitflow.Domain;
 using Bitflow.Net.Dialing;
 using Bitflow.Tests.Fixtures;
 using Xunit;
@@ -91,9 +92,9 @@ public sealed class ResolverTests
     {
         bool fails = true;
         using var resolver = new Resolver(_ => fails ? throw new SocketException((int)error) : [IPAddress.Loopback]);
-        Assert.Equal(words, (await resolver.ResolveAsync("a.example").Patiently()).Failure);
+        Assert.Equal(words, ResolveFaultModule.Describe((await resolver.ResolveAsync("a.example").Patiently()).Fault));
         fails = false;
-        Assert.Null((await resolver.ResolveAsync("a.example").Patiently()).Failure);
+        Assert.Null((await resolver.ResolveAsync("a.example").Patiently()).Fault);
     }
 
     [Fact]
@@ -101,8 +102,8 @@ public sealed class ResolverTests
     {
         using var resolver = new Resolver(name => name == "bad" ? throw new InvalidOperationException("out of order") : [IPAddress.Loopback]);
         for (int i = 0; i < 2 * Resolver.MaxThreads; i++)
-            Assert.Equal("out of order", (await resolver.ResolveAsync("bad").Patiently()).Failure);
-        Assert.Null((await resolver.ResolveAsync("good").Patiently()).Failure);
+            Assert.Equal(ResolveFault.NewOther("out of order"), (await resolver.ResolveAsync("bad").Patiently()).Fault);
+        Assert.Null((await resolver.ResolveAsync("good").Patiently()).Fault);
     }
 
     [Fact]
@@ -118,7 +119,7 @@ public sealed class ResolverTests
     {
         bool none = true;
         using var resolver = new Resolver(static _ => [IPAddress.Loopback], Start);
-        Assert.Contains("no thread", (await resolver.ResolveAsync("a.example").Patiently()).Failure, StringComparison.Ordinal);
+        Assert.Equal(ResolveFault.NoThread, (await resolver.ResolveAsync("a.example").Patiently()).Fault);
         none = false;
         Assert.Equal([IPAddress.Loopback], (await resolver.ResolveAsync("a.example").Patiently()).Addresses);
 

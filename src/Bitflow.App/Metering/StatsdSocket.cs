@@ -89,10 +89,10 @@ internal sealed class StatsdSocket : IDisposable
     {
         if (_lookup is { IsCompleted: true })
         {
-            Resolution found = _lookup.IsCompletedSuccessfully ? _lookup.Result : new([], "");
+            Resolution found = _lookup.IsCompletedSuccessfully ? _lookup.Result : new([], null);
             _lookup = null;
             if (found.Addresses.Count == 0 && _candidates.Length == 0)
-                Problem = string.IsNullOrEmpty(found.Failure) ? "its name does not resolve" : $"its name does not resolve ({found.Failure})";
+                Problem = found.Fault is { } fault ? $"its name does not resolve ({ResolveFaultModule.Describe(fault)})" : "its name does not resolve";
             _lookupDue = Environment.TickCount64 + (long)(found.Addresses.Count > 0 ? LookUpAgain : RetryLookup).TotalMilliseconds;
             EndPoint[] candidates = [.. found.Addresses.Select(address => new IPEndPoint(address, ((MetricsAddress.Udp)_address).port))];
             if (candidates.Length > 0 && !candidates.SequenceEqual(_candidates))

@@ -138,12 +138,12 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
                 Resolved = ResolvedModule.Then(Resolved, ListModule.OfSeq([new Resolved(name, ListModule.OfSeq(resolution.Addresses))]));
         }
 
-        if (resolution.Failure is { } failure)
-            return new Lookup([], DialFault.NewUnresolved(hop, $"{name}: {failure}"));
+        if (resolution.Fault is { } fault)
+            return new Lookup([], DialFault.NewUnresolved(hop, AddressFault.NewUnresolved(name, fault)));
         IReadOnlyList<IPAddress> usable = AddressChoice.Usable(family, resolution.Addresses);
         return usable.Count > 0
             ? new Lookup(usable, null)
-            : new Lookup([], DialFault.NewUnresolved(hop, $"{name}: none of its {resolution.Addresses.Count} addresses is {(family.IsV4 ? "IPv4" : "IPv6")}"));
+            : new Lookup([], DialFault.NewUnresolved(hop, AddressFault.NewNoneOfFamily(name, resolution.Addresses.Count, family)));
     }
 
     /// <summary>Every address that a SOCKS5 proxy is asked for, by way of every address of that proxy; or every address of the target.</summary>
@@ -210,7 +210,7 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
     private async ValueTask<DialOutcome> TryAsync(DialRoute route, EndPoint? remote, SocksDestination? destination)
     {
         if (remote is null)
-            return DialOutcome.Failed(DialFault.NewUnresolved(destination is null ? Hop.Target : Hop.Proxy, "the address names nothing to connect to"));
+            return DialOutcome.Failed(DialFault.NewUnresolved(destination is null ? Hop.Target : Hop.Proxy, AddressFault.LeadsNowhere));
 
         // While a name was waited for it may have been given up.
         lock (_gate)

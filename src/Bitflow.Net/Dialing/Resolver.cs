@@ -63,7 +63,7 @@ internal sealed class Resolver(Func<string, IPAddress[]> lookUp, Action<ThreadSt
             {
                 // A limit on tasks. Those that are there take the queue; where none is, nobody would ever answer.
                 while (_threads == 0 && _queue.TryTake(out Lookup? lookup))
-                    Answer(lookup, new Resolution([], "the system has no thread to look it up with"));
+                    Answer(lookup, new Resolution([], ResolveFault.NoThread));
             }
         }
     }
@@ -76,22 +76,22 @@ internal sealed class Resolver(Func<string, IPAddress[]> lookUp, Action<ThreadSt
             try
             {
                 IPAddress[] addresses = lookUp(lookup.Name);
-                resolution = new Resolution([.. addresses.Select(IpAddress.canonical)], addresses.Length == 0 ? "it has no address" : null);
+                resolution = new Resolution([.. addresses.Select(IpAddress.canonical)], addresses.Length == 0 ? ResolveFault.NoAddress : null);
             }
             catch (SocketException e)
             {
                 resolution = new Resolution([], e.SocketErrorCode switch
                 {
-                    SocketError.HostNotFound => "no such name, or it has no address",
-                    SocketError.NoData => "it has no address",
-                    SocketError.TryAgain => "the name server did not answer, or failed",
-                    _ => e.Message,
+                    SocketError.HostNotFound => ResolveFault.NoSuchNameOrAddress,
+                    SocketError.NoData => ResolveFault.NoAddress,
+                    SocketError.TryAgain => ResolveFault.NameServer,
+                    _ => ResolveFault.NewOther(e.Message),
                 });
             }
             catch (Exception e)
             {
                 // Whatever it was, it is this lookup's failure; a thread that died of it would be missed by every later one.
-                resolution = new Resolution([], e.Message);
+                resolution = new Resolution([], ResolveFault.NewOther(e.Message));
             }
 
             Answer(lookup, resolution);

@@ -14,6 +14,7 @@ internal static unsafe partial class OpenSsl
     public const int WantRead = 2;
     public const int WantWrite = 3;
     public const int ZeroReturn = 6;
+    public const int WantRetryVerify = 12;
 
     /// <summary>A write may say that it took one record of several, and may be repeated from another place in memory.</summary>
     public const nint PartialWrite = 1;
@@ -69,6 +70,7 @@ internal static unsafe partial class OpenSsl
     private const int CtrlTicketKeys = 59;
     private const int CtrlChainCertificate = 89;
     private const int CtrlMinVersion = 123;
+    private const int CtrlRetryVerify = 136;
 
     /// <summary>Cached for clients alone, and only in the hands of who hears of them.</summary>
     private const int ClientsCache = 0x1 | 0x300;
@@ -122,6 +124,9 @@ internal static unsafe partial class OpenSsl
     }
 
     /// <returns>1, or 0 where that failed.</returns>
+    /// <summary>In the midst of a verification, of a server's certificate alone: it is asked for again when the handshake goes on (SSL_set_retry_verify(3)).</summary>
+    public static void RetryVerify(nint ssl) => _ = Control(ssl, CtrlRetryVerify, 0, null);
+
     public static nint SetMinVersion(nint ssl, int version) => Control(ssl, CtrlMinVersion, version, null);
 
     /// <summary>The server name to ask for, without a zero at its end.</summary>

@@ -142,10 +142,18 @@ internal sealed unsafe class OpenSslContext : SafeHandleZeroOrMinusOneIsInvalid
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static int Verify(nint verification, nint argument)
     {
-        if (RecordLink.Of(OpenSsl.OfVerification(verification)).Handshake is { } handshake && handshake.Accepts(OpenSsl.GetLeaf(verification), OpenSsl.GetUntrusted(verification)))
-            return 1;
-        OpenSsl.SetVerifyError(verification, OpenSsl.CertificateRejected);
-        return 0;
+        nint ssl = OpenSsl.OfVerification(verification);
+        switch (RecordLink.Of(ssl).Handshake?.Judge(OpenSsl.GetLeaf(verification), OpenSsl.GetUntrusted(verification)))
+        {
+            case CertificateVerdict.Accepted:
+                return 1;
+            case CertificateVerdict.Pending:
+                OpenSsl.RetryVerify(ssl);
+                return 1;
+            default:
+                OpenSsl.SetVerifyError(verification, OpenSsl.CertificateRejected);
+                return 0;
+        }
     }
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]

@@ -12,9 +12,6 @@ internal sealed class LinuxAcceptor : Acceptor
     /// <summary>Accepts a turn and loop, so that a flood of clients leaves time for those that are there.</summary>
     private const int PerTurn = 16;
 
-    /// <summary>How many descriptors more than the least loaded loop one may carry, besides an eighth of its own, before it gives away.</summary>
-    private const int Tolerance = 8;
-
     private readonly LinuxLoop[] _loops;
     private readonly ListeningSocket _listening;
     private readonly int _listener;
@@ -115,7 +112,7 @@ internal sealed class LinuxAcceptor : Acceptor
                 least = loop;
         }
 
-        return here.Load - least.Load > Tolerance + here.Load / 8 ? least : here;
+        return LoopChoice.IsWorthMoving(here.Load, least.Load) ? least : here;
     }
 
     /// <summary>One loop's part in accepting.</summary>

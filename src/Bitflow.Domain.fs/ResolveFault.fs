@@ -1,0 +1,27 @@
+namespace Bitflow.Domain
+
+/// Why the resolver has no address of a name (getaddrinfo(3)).
+[<RequireQualifiedAccess>]
+type ResolveFault =
+    /// EAI_NONAME: resolvers do not tell the two apart.
+    | NoSuchNameOrAddress
+    /// The name is known, and has no address.
+    | NoAddress
+    /// EAI_AGAIN.
+    | NameServer
+    /// There is nobody to ask it: the system gives no thread.
+    | NoThread
+    /// Whatever else, in the platform's words.
+    | Other of words: string
+
+[<RequireQualifiedAccess>]
+module ResolveFault =
+    /// In plain words, to stand behind the name.
+    [<CompiledName "Describe">]
+    let describe (fault: ResolveFault) =
+        match fault with
+        | ResolveFault.NoSuchNameOrAddress -> "no such name, or it has no address"
+        | ResolveFault.NoAddress -> "it has no address"
+        | ResolveFault.NameServer -> "the name server did not answer, or failed"
+        | ResolveFault.NoThread -> "the system has no thread to look it up with"
+        | ResolveFault.Other words -> words
