@@ -151,8 +151,10 @@ public sealed partial class MannersTests : IDisposable
                 () => $"it says how far it is; it said:\n{terminal.Output}");
         }
 
-        Assert.Equal(0, await terminal.ExitAsync());
+        // What was written is no connection log.
+        Assert.Equal(2, await terminal.ExitAsync());
         Assert.Contains("connections decided again", terminal.Output, StringComparison.Ordinal);
+        Assert.Contains("log.jsonl: no line of it is a connection record; name a file that a connection_log wrote", terminal.Output, StringComparison.Ordinal);
     }
 
     [Fact]
