@@ -116,6 +116,25 @@ let ``a certificate is asked of clients as the mode says`` () =
         fun (mode, finding, accepted) -> (PeerCertificate.clientRefusal mode finding).IsNone = accepted)
 
 [<Fact>]
+let ``what OpenSSL finds wrong with a chain is no authority, or told in its words, each once`` () =
+    // X509_V_ERR_…: UNSPECIFIED, UNABLE_TO_GET_ISSUER_CERT, CERT_SIGNATURE_FAILURE, CERT_HAS_EXPIRED, DEPTH_ZERO_SELF_SIGNED_CERT, SELF_SIGNED_CERT_IN_CHAIN,
+    // UNABLE_TO_GET_ISSUER_CERT_LOCALLY, UNABLE_TO_VERIFY_LEAF_SIGNATURE, CERT_CHAIN_TOO_LONG, CERT_UNTRUSTED, INVALID_CA, and what may come.
+    let codes = [ 1, true; 2, false; 7, true; 10, true; 18, false; 19, false; 20, false; 21, false; 22, true; 27, false; 79, true; 1000, true ]
+    Law.HoldsFor(
+        seq {
+            [||], { fine with Problems = [] }
+            for (first, isProblem) in codes do
+                for (second, isAnother) in codes do
+                    let told = [ if isProblem then $"error {first}"
+                                 if isAnother && second <> first then $"error {second}" ]
+                    [| struct (first, $"error {first}"); struct (second, $"error {second}") |], { fine with Anchored = isProblem && isAnother; Problems = told }
+        },
+        fun (errors, finding) ->
+            List.allPairs [ true; false ] [ true; false ]
+            |> List.forall (fun (isForName, isForUse) ->
+                PeerFinding.ofVerification isForName isForUse errors = { finding with IsForName = isForName; IsForUse = isForUse }))
+
+[<Fact>]
 let ``a target is verified by chain and name, unless nothing is verified`` () =
     let findings = { fine with IsForName = false } :: { fine with Presented = false } :: flawed
     Law.HoldsFor(

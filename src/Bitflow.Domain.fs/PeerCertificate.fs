@@ -12,6 +12,22 @@ type PeerFinding =
       /// What else is wrong with it or its chain, in the library's words.
       Problems: string list }
 
+[<RequireQualifiedAccess>]
+module PeerFinding =
+    /// The numbers of OpenSSL's that say that a chain ends before an authority that decides: an issuer is not to be found (X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, …_LOCALLY,
+    /// X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE), or it issued itself, or is not to be trusted (X509_STORE_CTX_get_error(3)).
+    let private unanchored = set [ 2; 18; 19; 20; 21; 27 ]
+
+    /// What a verification by OpenSSL found: its errors, by their numbers (X509_V_ERR_…) and in its words.
+    [<CompiledName "OfVerification">]
+    let ofVerification (isForName: bool) (isForUse: bool) (errors: struct (int * string) array) : PeerFinding =
+        let ofChain, others = errors |> List.ofArray |> List.partition (fun struct (error, _) -> unanchored.Contains error)
+        { Presented = true
+          Anchored = ofChain.IsEmpty
+          IsForName = isForName
+          IsForUse = isForUse
+          Problems = others |> List.map (fun struct (_, words) -> words) |> List.distinct }
+
 /// Whether a peer's certificate will do.
 [<RequireQualifiedAccess>]
 module PeerCertificate =

@@ -103,6 +103,34 @@ public sealed class TlsTargetTests
         Assert.Equal("question", await AskAsync(bitflow));
     }
 
+    /// <summary>The platform looks every five seconds, at the most, whether they have changed.</summary>
+    [Theory]
+    [InlineData("linux")]
+    [InlineData("managed")]
+    public async Task The_machines_authorities_decide_as_they_are_at_the_last_reload(string engine)
+    {
+        using Peer target = Serving(TestAuthority.Other.Issue("target.example"));
+        string machine = TestAuthority.Trusted.Write($"machine-{engine}.pem", await File.ReadAllTextAsync(TestAuthority.Trusted.RootFile));
+        string folder = Directory.CreateDirectory(machine + ".d").FullName;
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(
+            To(target.Address, "server_name: target.example"),
+            environment: new Dictionary<string, string> { ["SSL_CERT_FILE"] = machine, ["SSL_CERT_DIR"] = folder },
+            engine: engine);
+        Assert.Equal("", await AskAsync(bitflow));
+        await bitflow.EndsWithAsync("target.dial.certificate", "no authority that is trusted here");
+        await File.AppendAllTextAsync(machine, await File.ReadAllTextAsync(TestAuthority.Other.RootFile));
+        string answer = "";
+        for (int reloads = 1; answer.Length == 0 && reloads <= 100; reloads++)
+        {
+            bitflow.Signal("HUP");
+            await Eventually.IsTrueAsync(() => bitflow.Errors.Split("is in force").Length > reloads, "it was reloaded");
+            await Task.Delay(100);
+            answer = await AskAsync(bitflow);
+        }
+
+        Assert.Equal("question", answer);
+    }
+
     [Fact]
     public async Task The_intermediate_alone_may_be_the_authority()
     {

@@ -48,6 +48,8 @@ internal sealed class TestAuthority
     /// <param name="subject">Instead of the name.</param>
     /// <param name="curve">The object identifier of the key's curve, where it is not P-256.</param>
     /// <param name="issuerValidFor">Has an intermediate of its own issue it, good for so long.</param>
+    /// <param name="alter">Changes the request.</param>
+    /// <param name="alterIssuer">Has an intermediate of its own issue it, whose request this changes.</param>
     public IssuedCertificate Issue(
         string name,
         bool rsa = false,
@@ -59,7 +61,9 @@ internal sealed class TestAuthority
         X500DistinguishedName? subject = null,
         int rsaBits = 2048,
         string? curve = null,
-        TimeSpan? issuerValidFor = null)
+        TimeSpan? issuerValidFor = null,
+        Action<CertificateRequest>? alter = null,
+        Action<CertificateRequest>? alterIssuer = null)
     {
         using AsymmetricAlgorithm key = rsa ? RSA.Create(rsaBits) : ECDsa.Create(curve is null ? ECCurve.NamedCurves.nistP256 : ECCurve.CreateFromValue(curve));
         subject ??= new X500DistinguishedName($"CN={name}");
@@ -80,7 +84,8 @@ internal sealed class TestAuthority
             request.CertificateExtensions.Add(new X509AuthorityInformationAccessExtension(null, [issuerUrl]));
         DateTimeOffset end = DateTimeOffset.UtcNow + (validFor ?? TimeSpan.FromDays(7));
         byte[] serial = BitConverter.GetBytes(Interlocked.Increment(ref _count) + 1000);
-        X509Certificate2 issuer = issuerValidFor is { } little ? NewIntermediate(little) : _intermediate;
+        alter?.Invoke(request);
+        X509Certificate2 issuer = issuerValidFor is null && alterIssuer is null ? _intermediate : NewIntermediate(issuerValidFor ?? TimeSpan.FromDays(8), alterIssuer);
         X509Certificate2 bare = request.Create(
             issuer.SubjectName, X509SignatureGenerator.CreateForECDsa(issuer.GetECDsaPrivateKey()!), end.AddDays(-8), end, serial);
         string keyPem = key switch
@@ -99,11 +104,12 @@ internal sealed class TestAuthority
             Write($"{file}-alone.pem", bare.ExportCertificatePem()));
     }
 
-    private X509Certificate2 NewIntermediate(TimeSpan validFor)
+    private X509Certificate2 NewIntermediate(TimeSpan validFor, Action<CertificateRequest>? alter = null)
     {
         ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var request = new CertificateRequest($"CN={_name} intermediate", key, HashAlgorithmName.SHA256);
         request.CertificateExtensions.Add(X509BasicConstraintsExtension.CreateForCertificateAuthority());
+        alter?.Invoke(request);
         byte[] serial = BitConverter.GetBytes(Interlocked.Increment(ref _count) + 1000);
         return request.Create(_root, DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow + validFor, serial).CopyWithPrivateKey(key);
     }

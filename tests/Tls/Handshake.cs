@@ -15,10 +15,11 @@ internal static class Handshake
     /// <param name="isServer">Whether our side is the server's.</param>
     /// <param name="server">What we show as a server.</param>
     /// <param name="client">What we show as a client.</param>
-    public static Task<TlsOutcome> ShakeAsync(Wire wire, bool isServer, IssuedCertificate server, IssuedCertificate client)
+    /// <param name="asks">Whether a server of ours wants to see a certificate of the trusted authority's.</param>
+    public static Task<TlsOutcome> ShakeAsync(Wire wire, bool isServer, IssuedCertificate server, IssuedCertificate client, bool asks = false)
     {
         // Made anew each time: a session that goes on has fewer flights.
-        ProxyTls contexts = Contexts(server, client);
+        ProxyTls contexts = Contexts(server, client, asks);
         return (isServer ? AcceptAsync(wire, contexts.Listener!) : contexts.Targets[0]!.ConnectAsync(wire.Connection)).WaitAsync(Wire.Patience);
     }
 
@@ -31,14 +32,17 @@ internal static class Handshake
             wire.Connection, hello.AsMemory(0, read), FSharpValueOption<ServerName>.None, (HelloAnswer.Serve)HelloAnswer.NewServe(0, FSharpValueOption<AlpnName>.None));
     }
 
-    private static ProxyTls Contexts(IssuedCertificate server, IssuedCertificate client)
+    private static ProxyTls Contexts(IssuedCertificate server, IssuedCertificate client, bool asks)
     {
+        string listener = asks
+            ? $"verify_mode: strict, certificates: [ {{ key: '{server.Key}', certificate: '{server.File}', authority: '{TestAuthority.Trusted.RootFile}' }} ]"
+            : $"certificates: [ {server.Entry} ]";
         Config config = RunningProxies.Read(
             $$"""
             server:
               proxies:
               - name: secured
-                listener: { address: '127.0.0.1:0', tls_context: { min_version: '1.2', certificates: [ {{server.Entry}} ] } }
+                listener: { address: '127.0.0.1:0', tls_context: { min_version: '1.2', {{listener}} } }
                 targets:
                 - name: a
                   address: '127.0.0.1:1'

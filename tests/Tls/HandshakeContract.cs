@@ -44,7 +44,7 @@ public sealed class LinuxHandshakeContract() : HandshakeContract(new LinuxEngine
         while (chain.Count < count - 1)
             chain.Add(server.Chain[0]);
         using OpenSslContext context = OpenSslContext.ShowingNothing();
-        var options = new HandshakeOptions { IsServer = false, MinVersion = TlsVersion.Tls12, Judge = static (_, _) => null };
+        var options = new HandshakeOptions { IsServer = false, MinVersion = TlsVersion.Tls12, Judge = static _ => null };
         using Wire wire = await Wire.ConnectedAsync(Engine, Family.Tcp4);
         using OpenSslContext shows = OpenSslContext.Showing(server.Certificate, chain);
         const int DuplicateWithCloseOnExec = 1030;
@@ -63,83 +63,6 @@ public sealed class LinuxHandshakeContract() : HandshakeContract(new LinuxEngine
         wire.Connection.Abort();
         await answering.WaitAsync(Wire.Patience);
         peer.Abort();
-    }
-
-    /// <summary>The platform may read hundreds of files to judge it.</summary>
-    [Theory]
-    [InlineData(SslProtocols.Tls12, false)]
-    [InlineData(SslProtocols.Tls13, false)]
-    [InlineData(SslProtocols.Tls13, true)]
-    public async Task While_a_servers_certificate_is_judged_its_loop_goes_on_a_resumed_one_too(SslProtocols version, bool resumed)
-    {
-        using var judging = new SemaphoreSlim(0);
-        using var mayGoOn = new ManualResetEventSlim();
-        bool waits = false;
-        using OpenSslContext context = OpenSslContext.ShowingNothing();
-        IssuedCertificate server = TestAuthority.Trusted.Issue("server.example");
-        var options = new HandshakeOptions
-        {
-            IsServer = false,
-            MinVersion = TlsVersion.Tls12,
-            Session = new ResumableSession(),
-            Judge = (_, _) =>
-            {
-                if (Volatile.Read(ref waits))
-                {
-                    judging.Release();
-                    Assert.True(mayGoOn.Wait(Wire.Patience));
-                }
-
-                return null;
-            },
-        };
-        if (resumed)
-            Assert.False(await IsResumedAsync(context, options, server, version));
-        Volatile.Write(ref waits, true);
-        Task<bool?> shaking = IsResumedAsync(context, options, server, version);
-        Assert.True(await judging.WaitAsync(Wire.Patience));
-        for (int loops = 0; loops < 4; loops++)
-        {
-            using Wire beside = await Wire.ConnectedAsync(Engine, Family.Tcp4);
-            Assert.Equal(Readiness.Quiet, await beside.OnLoop(static c => c.Look()).WaitAsync(Wire.Patience));
-        }
-
-        Assert.False(shaking.IsCompleted);
-        mayGoOn.Set();
-        Assert.Equal(resumed, await shaking);
-    }
-
-    /// <summary>connect_timeout, or a client that has left.</summary>
-    [Fact]
-    public async Task A_connection_that_is_closed_while_its_servers_certificate_is_judged_ends_as_aborted()
-    {
-        using var judging = new SemaphoreSlim(0);
-        using var mayGoOn = new ManualResetEventSlim();
-        using OpenSslContext context = OpenSslContext.ShowingNothing();
-        var shows = SslStreamCertificateContext.Create(TestAuthority.Trusted.Issue("server.example").Certificate, [], offline: true);
-        var options = new HandshakeOptions
-        {
-            IsServer = false,
-            MinVersion = TlsVersion.Tls12,
-            Judge = (_, _) =>
-            {
-                judging.Release();
-                Assert.True(mayGoOn.Wait(Wire.Patience));
-                return null;
-            },
-        };
-        using Wire wire = await Wire.ConnectedAsync(Engine, Family.Tcp4);
-        using var peer = new SslStream(new PeerStream(wire.Peer), leaveInnerStreamOpen: false);
-        Task answering = peer.AuthenticateAsServerAsync(new SslServerAuthenticationOptions { ServerCertificateContext = shows });
-        Task<TlsOutcome> shaking = LoopHandshake.RunAsync((LinuxConnection)wire.Connection, context, options, default);
-        Assert.True(await judging.WaitAsync(Wire.Patience));
-        wire.Connection.Abort();
-        Assert.Equal(IoFault.Aborted, (await shaking.WaitAsync(Wire.Patience)).Raw);
-        mayGoOn.Set();
-        await answering.WaitAsync(Wire.Patience).ContinueWith(static _ => { }, TaskScheduler.Default);
-
-        // What was judged comes back to nobody.
-        await wire.OnLoop(static _ => true).WaitAsync(Wire.Patience);
     }
 
     /// <summary>An alert of close_notify (RFC 8446 section 6.1) in place of what belongs here.</summary>
@@ -169,9 +92,9 @@ public sealed class LinuxHandshakeContract() : HandshakeContract(new LinuxEngine
             IsServer = false,
             MinVersion = TlsVersion.Tls12,
             Session = new ResumableSession(),
-            Judge = (shown, sent) =>
+            Judge = shown =>
             {
-                judged.Add($"{shown?.Subject} and {sent.Count}");
+                judged.Add($"{CertificateNames.Subject(new(Bitflow.Net.Tls.OpenSsl.EncodeSubject(shown!.Value.Leaf)))} among {Bitflow.Net.Tls.OpenSsl.StackCount(shown.Value.Sent)}");
                 return refusal;
             },
         };
@@ -182,7 +105,7 @@ public sealed class LinuxHandshakeContract() : HandshakeContract(new LinuxEngine
         Assert.Null(await IsResumedAsync());
         refusal = null;
         Assert.False(await IsResumedAsync());
-        Assert.Equal(Enumerable.Repeat("CN=server.example and 1", 4), judged);
+        Assert.Equal(Enumerable.Repeat("CN=server.example among 2", 4), judged);
         Task<bool?> IsResumedAsync() => this.IsResumedAsync(context, options, server, version);
     }
 
@@ -198,7 +121,7 @@ public sealed class LinuxHandshakeContract() : HandshakeContract(new LinuxEngine
             IsServer = false,
             MinVersion = TlsVersion.Tls12,
             Session = new ResumableSession(),
-            Judge = isJudged ? static (_, _) => null : null,
+            Judge = isJudged ? static _ => null : null,
         };
         IssuedCertificate server = TestAuthority.Trusted.Issue("server.example", validFor: TimeSpan.FromSeconds(8));
         Assert.False(await IsResumedAsync());

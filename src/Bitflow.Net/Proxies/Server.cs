@@ -153,8 +153,6 @@ internal sealed class Server : IDisposable
     {
         _generation++;
         Serving = ReloadPlanModule.Served(Serving ?? preparation.Next, preparation.Next);
-        if (preparation.Models.Values.Any(static model => model.Tls.Judges))
-            SystemAuthorities.ReadAhead();
         foreach ((string name, ProxyModel model) in preparation.Models)
         {
             ProxyState state = StateOf(name, model.Meter.Tags);
@@ -163,6 +161,9 @@ internal sealed class Server : IDisposable
             else
                 _proxies.TryAdd(name, new Proxy(model, state, _dialer, _observer));
         }
+
+        if (_proxies.Values.Any(static proxy => proxy.Model.Tls.Judges))
+            SystemAuthorities.ReadAnew();
 
         foreach ((string name, Listener listener) in preparation.Kept)
             listener.HandTo(_proxies[name]);

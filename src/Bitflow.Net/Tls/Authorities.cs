@@ -13,16 +13,19 @@ internal sealed class Authorities
 {
     private const string ServerAuthentication = "1.3.6.1.5.5.7.3.1";
     private const string ClientAuthentication = "1.3.6.1.5.5.7.3.2";
+    private const string AnyUse = "2.5.29.37.0";
 
     private readonly X509Certificate2Collection _own;
-    private readonly Oid _usage;
+    private readonly string _usage;
     private readonly bool _system;
+    private readonly TrustStore? _store;
 
     private Authorities(X509Certificate2Collection own, string usage, bool system)
     {
         _own = own;
-        _usage = new Oid(usage);
+        _usage = usage;
         _system = system;
+        _store = OpenSsl.IsAvailable ? new TrustStore(own) : null;
     }
 
     /// <summary>All authorities of a listener form one set, which alone decides over clients.</summary>
@@ -53,32 +56,34 @@ internal sealed class Authorities
         return Finding(chain, system, isForName);
     }
 
-    /// <summary>Judges a certificate by the chain that it and what was sent with it make.</summary>
-    public PeerFinding Examine(X509Certificate2? certificate, X509Certificate2Collection sent, bool isForName)
+    /// <summary>Judges what a peer showed to the TLS library itself; null: nothing. The machine's authorities must be ready where they may decide.</summary>
+    public PeerFinding Examine(ShownChain? shown, bool isForName)
     {
-        if (certificate is null)
-            return Examine(null, (X509Chain?)null, isForName);
-        using var chain = new X509Chain { ChainPolicy = NewPolicy() };
-        chain.ChainPolicy.ExtraStore.AddRange(sent);
-        chain.Build(certificate);
-        return Examine(certificate, chain, isForName);
+        if (shown is not { } chain)
+            return Examine(null, null, isForName);
+        TrustStore? machine = _system ? SystemAuthorities.Latest : null;
+        if (_own.Count == 0 && machine is not null)
+            return Verify(machine);
+        PeerFinding finding = Verify(_store!);
+        return finding.Anchored || machine is null ? finding : Verify(machine);
+
+        PeerFinding Verify(TrustStore store) => store.Verify(chain, _usage == ServerAuthentication ? OpenSsl.ServerUse : OpenSsl.ClientUse, isForName);
     }
 
     private PeerFinding Finding(X509Chain chain, bool system, bool isForName)
     {
-        bool isForUse = true;
-        var problems = new List<string>();
-        foreach (X509ChainStatus status in chain.ChainStatus)
-        {
-            // The platform's words for it ("invalid policy") name nothing that is to be found in a certificate.
-            if (status.Status == X509ChainStatusFlags.NotValidForUsage)
-                isForUse = false;
-            else if (status.Status is not (X509ChainStatusFlags.NoError or X509ChainStatusFlags.UntrustedRoot or X509ChainStatusFlags.PartialChain))
-                problems.Add(status.StatusInformation.Trim());
-        }
-
+        // The platform's own verdict on the use knows no certificates for any use.
+        IEnumerable<string> problems = chain.ChainStatus
+            .Where(static status => status.Status is not (X509ChainStatusFlags.NoError or X509ChainStatusFlags.UntrustedRoot or X509ChainStatusFlags.PartialChain
+                or X509ChainStatusFlags.NotValidForUsage))
+            .Select(static status => status.StatusInformation.Trim());
+        bool isForUse = chain.ChainElements.All(element => IsForUse(element.Certificate));
         return new PeerFinding(true, IsAnchored(chain, system), isForName, isForUse, ListModule.OfSeq(problems.Distinct()));
     }
+
+    /// <summary>By its extended key usage (RFC 5280 section 4.2.1.12), where it has one.</summary>
+    private bool IsForUse(X509Certificate2 certificate) =>
+        certificate.Extensions.OfType<X509EnhancedKeyUsageExtension>().All(usages => usages.EnhancedKeyUsages.Cast<Oid>().Any(use => use.Value == _usage || use.Value == AnyUse));
 
     private X509ChainPolicy NewPolicy(bool system)
     {
@@ -91,7 +96,6 @@ internal sealed class Authorities
             VerificationFlags = X509VerificationFlags.AllowUnknownCertificateAuthority,
             TrustMode = system ? X509ChainTrustMode.System : X509ChainTrustMode.CustomRootTrust,
         };
-        policy.ApplicationPolicy.Add(_usage);
         if (!system)
         {
             policy.CustomTrustStore.AddRange(_own);

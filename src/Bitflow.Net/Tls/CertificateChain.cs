@@ -37,7 +37,7 @@ internal sealed class CertificateChain
         X509Certificate2 leaf = PemFile.WithKey(named, all[0], files.Certificate, files.Key);
         IReadOnlyList<string>? alternative = CertificateNames.Alternative(leaf);
         var facts = new CertificateFacts(
-            names: ListModule.OfSeq(alternative ?? (CertificateNames.Common(leaf) is { Length: > 0 } common ? [common] : [])),
+            names: ListModule.OfSeq(alternative ?? (CertificateNames.Common(leaf.SubjectName) is { Length: > 0 } common ? [common] : [])),
             hasAlternativeNames: alternative is not null,
             notBefore: leaf.NotBefore.ToUniversalTime(),
             notAfter: leaf.NotAfter.ToUniversalTime(),

@@ -11,13 +11,13 @@ namespace Bitflow.Net.Tls;
 internal static class CertificateNames
 {
     /// <summary>The whole subject, as RFC 4514 writes it; empty where it cannot be read.</summary>
-    public static string Subject(X509Certificate2 certificate) => Read(certificate, static c => c.Subject) ?? "";
+    public static string Subject(X500DistinguishedName subject) => Read(subject, static s => s.Name) ?? "";
 
     /// <summary>
     /// The first common name of the subject and nothing in its stead (the platform's "simple name" falls back on organisations and addresses,
     /// which an issuer may have checked less). Empty where there is none, or one that is not text.
     /// </summary>
-    public static string Common(X509Certificate2 certificate) => Read(certificate, FirstCommonName) ?? "";
+    public static string Common(X500DistinguishedName subject) => Read(subject, FirstCommonName) ?? "";
 
     /// <summary>The alternative DNS names (RFC 5280 section 4.2.1.6); null where it has no alternative names at all, be they DNS names or not.</summary>
     public static IReadOnlyList<string>? Alternative(X509Certificate2 certificate) =>
@@ -25,10 +25,10 @@ internal static class CertificateNames
             ? Read(names, static n => (string[])[.. n.EnumerateDnsNames()]) ?? []
             : null;
 
-    private static string FirstCommonName(X509Certificate2 certificate)
+    private static string FirstCommonName(X500DistinguishedName subject)
     {
         const string commonName = "2.5.4.3";
-        foreach (X500RelativeDistinguishedName part in certificate.SubjectName.EnumerateRelativeDistinguishedNames(reversed: false))
+        foreach (X500RelativeDistinguishedName part in subject.EnumerateRelativeDistinguishedNames(reversed: false))
         {
             if (!part.HasMultipleElements && part.GetSingleElementType().Value == commonName)
                 return part.GetSingleElementValue() ?? "";

@@ -1,4 +1,3 @@
-using System.Security.Cryptography.X509Certificates;
 using Bitflow.Domain;
 
 namespace Bitflow.Net.Tls;
@@ -10,8 +9,8 @@ internal sealed class HandshakeOptions
 
     public required TlsVersion MinVersion { get; init; }
 
-    /// <summary>Why the peer's certificate is refused, its own and what it sent with it; null: it is accepted. None where nobody asks.</summary>
-    public Func<X509Certificate2?, X509Certificate2Collection, string?>? Judge { get; init; }
+    /// <summary>Why a peer is refused for what it showed (null: nothing); null: it is accepted. None where nobody asks. It must neither wait nor throw.</summary>
+    public Func<ShownChain?, string?>? Judge { get; init; }
 
     /// <summary>Whether a client must show a certificate.</summary>
     public bool RequiresCertificate { get; init; }

@@ -14,7 +14,7 @@ internal sealed class ListenerTlsContext
     private readonly ListenerTls _config;
     private readonly CertificateChain[] _certificates;
     private readonly Authorities _authorities;
-    private readonly Func<X509Certificate2?, X509Certificate2Collection, string?>? _judge;
+    private readonly Func<ShownChain?, string?>? _judge;
 
     private ListenerTlsContext(ListenerTls config, CertificateChain[] certificates, Authorities authorities)
     {
@@ -22,7 +22,7 @@ internal sealed class ListenerTlsContext
         _certificates = certificates;
         _authorities = authorities;
         if (PeerCertificate.IsJudged(config.VerifyMode))
-            _judge = (shown, sent) => Refusal(authorities.Examine(shown, sent, isForName: true));
+            _judge = shown => Refusal(authorities.Examine(shown, isForName: true));
         Rules = new ListenerTlsRules(config, certificates.Select(c => c.Facts.Names));
     }
 
@@ -102,7 +102,7 @@ internal sealed class ListenerTlsContext
             options.RemoteCertificateValidationCallback = (_, shown, chain, _) =>
             {
                 refusal = Refusal(_authorities.Examine(shown, chain, isForName: true));
-                subject = refusal is not null && shown is X509Certificate2 refused ? CertificateNames.Subject(refused) : null;
+                subject = refusal is not null && shown is X509Certificate2 refused ? CertificateNames.Subject(refused.SubjectName) : null;
                 return refusal is null;
             };
         }

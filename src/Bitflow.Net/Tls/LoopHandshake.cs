@@ -19,8 +19,7 @@ internal sealed class LoopHandshake : IReadyHandler
     private string _detail = "the connection broke off";
     private string? _refusal;
     private bool _cameWithSession;
-    private X509Certificate2? _peer;
-    private Task<string?>? _judging;
+    private X500DistinguishedName? _peer;
 
     private LoopHandshake(LinuxLoop loop, RecordLink link, nint ssl, HandshakeOptions options)
     {
@@ -85,77 +84,29 @@ internal sealed class LoopHandshake : IReadyHandler
         _loop.Defer(_waiting);
     }
 
-    /// <summary>
-    /// For the library: what becomes of the peer's certificate. A server's is judged aside, where the platform may read all the machine's authorities; of a client's the library
-    /// wants to hear at once.
-    /// </summary>
-    /// <param name="certificate">Its own.</param>
+    /// <summary>For the library, in the midst of a handshake: whether what the peer showed will do.</summary>
+    /// <param name="leaf">Its own certificate.</param>
     /// <param name="sent">All that it sent, its own among them.</param>
-    public CertificateVerdict Judge(nint certificate, nint sent)
+    public bool Accepts(nint leaf, nint sent)
     {
-        if (_options.Judge is null)
-            return CertificateVerdict.Accepted;
-        if (_judging is null)
-        {
-            if (Read(certificate, sent) is not { } others)
-                return CertificateVerdict.Refused;
-            _judging = _options.IsServer ? Task.FromResult(Refusal(others)) : JudgeAside(others);
-        }
-
-        if (!_judging.IsCompleted)
-            return CertificateVerdict.Pending;
-        _refusal = _judging.GetAwaiter().GetResult();
-        return _refusal is null ? CertificateVerdict.Accepted : CertificateVerdict.Refused;
+        if (_options.Judge is not null)
+            _refusal = Judge(leaf, sent);
+        return _refusal is null;
     }
 
-    /// <summary>Takes what the peer showed; answers what came with its own certificate, or null where it is refused for how it is.</summary>
-    private X509Certificate2Collection? Read(nint certificate, nint sent)
+    private string? Judge(nint leaf, nint sent)
     {
         if (PeerCertificate.Excess(OpenSsl.StackCount(sent)) is { IsSome: true } excess)
-        {
-            _refusal = excess.Value;
-            return null;
-        }
-
+            return excess.Value;
         try
         {
-            _peer = X509CertificateLoader.LoadCertificate(OpenSsl.Encode(certificate));
-            var others = new X509Certificate2Collection();
-            for (int i = 1; i < OpenSsl.StackCount(sent); i++)
-                others.Add(X509CertificateLoader.LoadCertificate(OpenSsl.Encode(OpenSsl.StackItem(sent, i))));
-            return others;
+            _peer = new X500DistinguishedName(OpenSsl.EncodeSubject(leaf));
+            return _options.Judge!(new ShownChain(leaf, sent));
         }
         catch (Exception e)
         {
             // A peer's certificate can make the platform throw nearly anything (TLS-21), and nothing may pass through the library.
-            _refusal = TlsOutcome.Words(e);
-            return null;
-        }
-    }
-
-    private string? Refusal(X509Certificate2Collection others)
-    {
-        try
-        {
-            return _options.Judge!(_peer, others);
-        }
-        catch (Exception e)
-        {
             return TlsOutcome.Words(e);
-        }
-    }
-
-    /// <summary>On the pool. The handshake goes on afterwards, if it is still there.</summary>
-    private Task<string?> JudgeAside(X509Certificate2Collection others)
-    {
-        Task<string?> judging = Task.Run(() => Refusal(others));
-        _ = GoOnAsync();
-        return judging;
-
-        async Task GoOnAsync()
-        {
-            await Task.WhenAny(judging).ConfigureAwait(false);
-            _loop.Post(GoOn);
         }
     }
 
@@ -174,12 +125,8 @@ internal sealed class LoopHandshake : IReadyHandler
         }
 
         _link.Handshake = null;
-        if (_isDone && !raw.IsClosed && await IsStillAcceptedAsync().ConfigureAwait(false))
-        {
-            if (!raw.IsClosed)
-                return new(new LoopTlsConnection(_link, _loop, _ssl, _options.IsServer), TlsTerms.Of(_ssl, _peer), IoFault.None, false, "");
-            waited = IoFault.Aborted;
-        }
+        if (_isDone && !raw.IsClosed && IsStillAccepted())
+            return new(new LoopTlsConnection(_link, _loop, _ssl, _options.IsServer), TlsTerms.Of(_ssl, _peer), IoFault.None, false, "");
 
         _link.Free(_ssl);
         if (_refusal is not null)
@@ -206,19 +153,11 @@ internal sealed class LoopHandshake : IReadyHandler
     /// A session that is resumed shows no certificate, and the library does not ask about it. What was shown when it began may have expired since, or its
     /// authority may have gone.
     /// </summary>
-    private async ValueTask<bool> IsStillAcceptedAsync()
+    private bool IsStillAccepted()
     {
         if (_options.Judge is null || !OpenSsl.IsResumed(_ssl))
             return true;
-        X509Certificate2Collection? others = null;
-        OpenSsl.ShowPeer(_ssl, (certificate, sent) => others = Read(certificate, sent));
-        if (others is not null)
-        {
-            string? refusal = await Task.Run(() => Refusal(others)).ConfigureAwait(false);
-            await _loop.SwitchAsync();
-            _refusal = refusal;
-        }
-
+        OpenSsl.ShowPeer(_ssl, (leaf, sent) => _refusal = Judge(leaf, sent));
         _cameWithSession = _refusal is not null;
         return !_cameWithSession;
     }
@@ -244,10 +183,10 @@ internal sealed class LoopHandshake : IReadyHandler
         _needsRoom = why == OpenSsl.WantWrite;
         if (why == OpenSsl.WantRead && _options.IsServer && _link.OwesAnswer)
             _link.AcknowledgeNow();
-        if (why is OpenSsl.WantRead or OpenSsl.WantWrite or OpenSsl.WantRetryVerify)
+        if (why is OpenSsl.WantRead or OpenSsl.WantWrite)
             return _link.ReceiveFault != IoFault.None || _link.SendFault != IoFault.None;
         if (OpenSsl.IsWantOfCertificate())
-            _refusal = _options.Judge?.Invoke(null, []);
+            _refusal = _options.Judge?.Invoke(null);
         _detail = why == OpenSsl.ZeroReturn ? "the peer ended TLS (close_notify) before hands were shaken" : OpenSsl.TakeError();
         return true;
     }

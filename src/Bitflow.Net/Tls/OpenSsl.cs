@@ -14,7 +14,6 @@ internal static unsafe partial class OpenSsl
     public const int WantRead = 2;
     public const int WantWrite = 3;
     public const int ZeroReturn = 6;
-    public const int WantRetryVerify = 12;
 
     /// <summary>A write may say that it took one record of several, and may be repeated from another place in memory.</summary>
     public const nint PartialWrite = 1;
@@ -53,6 +52,17 @@ internal static unsafe partial class OpenSsl
     public const int Chosen = 0;
     public const int NoneChosen = 3;
 
+    /// <summary>A chain may end at any authority, not only at one that issued itself (X509_V_FLAG_PARTIAL_CHAIN).</summary>
+    public const nuint PartialChain = 0x80000;
+
+    /// <summary>A verification that failed and does not say why (X509_V_ERR_UNSPECIFIED).</summary>
+    public const int UnspecifiedError = 1;
+
+    /// <summary>What a certificate's extended key usage allows (XKU_SSL_SERVER, XKU_SSL_CLIENT, XKU_ANYEKU); all of it where it has none.</summary>
+    public const uint ServerUse = 0x1;
+    public const uint ClientUse = 0x2;
+    public const uint AnyUse = 0x100;
+
     /// <summary>close_notify was sent, and it was received.</summary>
     public const int BothShutdown = 0x1 | 0x2;
 
@@ -70,7 +80,6 @@ internal static unsafe partial class OpenSsl
     private const int CtrlTicketKeys = 59;
     private const int CtrlChainCertificate = 89;
     private const int CtrlMinVersion = 123;
-    private const int CtrlRetryVerify = 136;
 
     /// <summary>Cached for clients alone, and only in the hands of who hears of them.</summary>
     private const int ClientsCache = 0x1 | 0x300;
@@ -111,22 +120,27 @@ internal static unsafe partial class OpenSsl
     /// <returns>1, or 0 where that failed.</returns>
     public static nint AddToChain(OpenSslContext context, ReadOnlySpan<byte> certificate)
     {
-        fixed (byte* bytes = certificate)
-        {
-            byte* from = bytes;
-            nint read = ReadCertificate(0, &from, certificate.Length);
-            if (read == 0)
-                return 0;
-            nint answer = ContextControl(context, CtrlChainCertificate, 1, (void*)read);
-            FreeCertificate(read);
-            return answer;
-        }
+        nint read = ReadCertificate(certificate);
+        if (read == 0)
+            return 0;
+        nint answer = ContextControl(context, CtrlChainCertificate, 1, (void*)read);
+        FreeCertificate(read);
+        return answer;
+    }
+
+    /// <summary>One more authority, in DER.</summary>
+    /// <returns>1, or 0 where that failed.</returns>
+    public static int AddToStore(TrustStore store, ReadOnlySpan<byte> certificate)
+    {
+        nint read = ReadCertificate(certificate);
+        if (read == 0)
+            return 0;
+        int answer = AddToStore(store, read);
+        FreeCertificate(read);
+        return answer;
     }
 
     /// <returns>1, or 0 where that failed.</returns>
-    /// <summary>In the midst of a verification, of a server's certificate alone: it is asked for again when the handshake goes on (SSL_set_retry_verify(3)).</summary>
-    public static void RetryVerify(nint ssl) => _ = Control(ssl, CtrlRetryVerify, 0, null);
-
     public static nint SetMinVersion(nint ssl, int version) => Control(ssl, CtrlMinVersion, version, null);
 
     /// <summary>The server name to ask for, without a zero at its end.</summary>
@@ -165,19 +179,27 @@ internal static unsafe partial class OpenSsl
     public static int StackCount(nint stack) => stack == 0 ? 0 : Count(stack);
 
     /// <summary>A certificate in DER.</summary>
-    public static byte[] Encode(nint certificate)
+    public static byte[] Encode(nint certificate) => Encode(certificate, &WriteCertificate);
+
+    /// <summary>The subject of a certificate in DER.</summary>
+    public static byte[] EncodeSubject(nint certificate) => Encode(SubjectOf(certificate), &WriteName);
+
+    private static byte[] Encode(nint what, delegate*<nint, byte**, int> write)
     {
-        int bytes = Write(certificate, null);
+        int bytes = write(what, null);
         byte[] encoded = new byte[Math.Max(bytes, 0)];
         fixed (byte* into = encoded)
         {
             byte* at = into;
             if (bytes > 0)
-                _ = Write(certificate, &at);
+                _ = write(what, &at);
         }
 
         return encoded;
     }
+
+    /// <summary>A fault of a chain, in the library's words.</summary>
+    public static string VerificationWords(int error) => Marshal.PtrToStringAnsi(ErrorWords(error)) ?? "";
 
     /// <summary>Whether hands were shaken for a session that had been before.</summary>
     public static bool IsResumed(nint ssl) => SessionReused(ssl) == 1;
@@ -334,6 +356,51 @@ internal static unsafe partial class OpenSsl
     [LibraryImport(Crypto, EntryPoint = "X509_STORE_CTX_get0_untrusted")]
     public static partial nint GetUntrusted(nint verification);
 
+    [LibraryImport(Crypto, EntryPoint = "X509_STORE_new")]
+    public static partial nint NewStore();
+
+    [LibraryImport(Crypto, EntryPoint = "X509_STORE_free")]
+    public static partial void FreeStore(nint store);
+
+    [LibraryImport(Crypto, EntryPoint = "X509_STORE_set_flags")]
+    public static partial int SetStoreFlags(TrustStore store, nuint flags);
+
+    [LibraryImport(Crypto, EntryPoint = "X509_STORE_CTX_new")]
+    public static partial nint NewVerification();
+
+    [LibraryImport(Crypto, EntryPoint = "X509_STORE_CTX_free")]
+    public static partial void FreeVerification(nint verification);
+
+    /// <summary>The store must outlive it.</summary>
+    [LibraryImport(Crypto, EntryPoint = "X509_STORE_CTX_init")]
+    public static partial int BeginVerification(nint verification, TrustStore store, nint leaf, nint sent);
+
+    /// <param name="verification">Of a chain.</param>
+    /// <param name="index">0 is whoever's began it.</param>
+    /// <param name="data">To be asked for in its callbacks.</param>
+    [LibraryImport(Crypto, EntryPoint = "X509_STORE_CTX_set_ex_data")]
+    public static partial int SetVerificationData(nint verification, int index, void* data);
+
+    [LibraryImport(Crypto, EntryPoint = "X509_STORE_CTX_get_ex_data")]
+    public static partial nint VerificationData(nint verification, int index);
+
+    [LibraryImport(Crypto, EntryPoint = "X509_STORE_CTX_set_verify_cb")]
+    public static partial void SetVerificationCallback(nint verification, delegate* unmanaged[Cdecl]<int, nint, int> note);
+
+    [LibraryImport(Crypto, EntryPoint = "X509_verify_cert")]
+    public static partial int Verify(nint verification);
+
+    [LibraryImport(Crypto, EntryPoint = "X509_STORE_CTX_get_error")]
+    public static partial int VerificationError(nint verification);
+
+    /// <summary>From the peer's own certificate to the last issuer that was found.</summary>
+    [LibraryImport(Crypto, EntryPoint = "X509_STORE_CTX_get0_chain")]
+    public static partial nint VerifiedChain(nint verification);
+
+    /// <summary>Some of <see cref="ServerUse"/>, <see cref="ClientUse"/> and <see cref="AnyUse"/>, and others.</summary>
+    [LibraryImport(Crypto, EntryPoint = "X509_get_extended_key_usage")]
+    public static partial uint ExtendedUse(nint certificate);
+
     [LibraryImport(Crypto, EntryPoint = "X509_STORE_CTX_set_error")]
     public static partial void SetVerifyError(nint verification, int error);
 
@@ -440,8 +507,11 @@ internal static unsafe partial class OpenSsl
     [LibraryImport(Ssl, EntryPoint = "SSL_get_ex_data_X509_STORE_CTX_idx")]
     private static partial int VerificationIndex();
 
-    [LibraryImport(Crypto, EntryPoint = "X509_STORE_CTX_get_ex_data")]
-    private static partial nint VerificationData(nint verification, int index);
+    [LibraryImport(Crypto, EntryPoint = "X509_verify_cert_error_string")]
+    private static partial nint ErrorWords(int error);
+
+    [LibraryImport(Crypto, EntryPoint = "X509_STORE_add_cert")]
+    private static partial int AddToStore(TrustStore store, nint certificate);
 
     [LibraryImport(Ssl, EntryPoint = "SSL_session_reused")]
     private static partial int SessionReused(nint ssl);
@@ -456,11 +526,28 @@ internal static unsafe partial class OpenSsl
     [LibraryImport(Crypto, EntryPoint = "OPENSSL_sk_num")]
     private static partial int Count(nint stack);
 
+    /// <summary>From DER; to be freed. 0 where that failed.</summary>
+    private static nint ReadCertificate(ReadOnlySpan<byte> encoded)
+    {
+        fixed (byte* bytes = encoded)
+        {
+            byte* from = bytes;
+            return ReadCertificate(0, &from, encoded.Length);
+        }
+    }
+
     [LibraryImport(Crypto, EntryPoint = "d2i_X509")]
     private static partial nint ReadCertificate(nint into, byte** from, nint bytes);
 
     [LibraryImport(Crypto, EntryPoint = "i2d_X509")]
-    private static partial int Write(nint certificate, byte** into);
+    private static partial int WriteCertificate(nint certificate, byte** into);
+
+    [LibraryImport(Crypto, EntryPoint = "i2d_X509_NAME")]
+    private static partial int WriteName(nint name, byte** into);
+
+    /// <summary>It stays the certificate's.</summary>
+    [LibraryImport(Crypto, EntryPoint = "X509_get_subject_name")]
+    private static partial nint SubjectOf(nint certificate);
 
     [LibraryImport(Crypto, EntryPoint = "X509_free")]
     private static partial void FreeCertificate(nint certificate);

@@ -142,18 +142,10 @@ internal sealed unsafe class OpenSslContext : SafeHandleZeroOrMinusOneIsInvalid
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static int Verify(nint verification, nint argument)
     {
-        nint ssl = OpenSsl.OfVerification(verification);
-        switch (RecordLink.Of(ssl).Handshake?.Judge(OpenSsl.GetLeaf(verification), OpenSsl.GetUntrusted(verification)))
-        {
-            case CertificateVerdict.Accepted:
-                return 1;
-            case CertificateVerdict.Pending:
-                OpenSsl.RetryVerify(ssl);
-                return 1;
-            default:
-                OpenSsl.SetVerifyError(verification, OpenSsl.CertificateRejected);
-                return 0;
-        }
+        if (RecordLink.Of(OpenSsl.OfVerification(verification)).Handshake?.Accepts(OpenSsl.GetLeaf(verification), OpenSsl.GetUntrusted(verification)) == true)
+            return 1;
+        OpenSsl.SetVerifyError(verification, OpenSsl.CertificateRejected);
+        return 0;
     }
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]

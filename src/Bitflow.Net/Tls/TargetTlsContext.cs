@@ -74,8 +74,20 @@ internal sealed class TargetTlsContext
     /// <param name="resumes">Whether a session that the target gave before may be resumed.</param>
     public Task<TlsOutcome> ConnectAsync(Connection raw, bool resumes = true) =>
         raw is LinuxConnection own && _library is { } library
-            ? LoopHandshake.RunAsync(own, library, resumes ? _options : _optionsAnew, default)
+            ? ConnectByLibraryAsync(own, library, resumes ? _options : _optionsAnew)
             : ConnectByPlatformAsync(raw, resumes);
+
+    private Task<TlsOutcome> ConnectByLibraryAsync(LinuxConnection raw, OpenSslContext library, HandshakeOptions options)
+    {
+        return !Judges || SystemAuthorities.ReadyAsync().IsCompleted ? LoopHandshake.RunAsync(raw, library, options, default) : OnceReadyAsync();
+
+        // For the first 0.1 s of the process.
+        async Task<TlsOutcome> OnceReadyAsync()
+        {
+            await SystemAuthorities.ReadyAsync().ConfigureAwait(false);
+            return await LoopHandshake.RunAsync(raw, library, options, default).ConfigureAwait(false);
+        }
+    }
 
     private async Task<TlsOutcome> ConnectByPlatformAsync(Connection raw, bool resumes)
     {
@@ -96,7 +108,7 @@ internal sealed class TargetTlsContext
             {
                 if (!PeerCertificate.IsJudged(_config.VerifyMode))
                     return true;
-                refusal = Refusal(_authorities.Examine(certificate, chain, IsForName(certificate as X509Certificate2)));
+                refusal = Refusal(_authorities.Examine(certificate, chain, certificate is X509Certificate2 shown && IsForName(shown)));
                 return refusal is null;
             },
         };
@@ -116,14 +128,19 @@ internal sealed class TargetTlsContext
         return verdict.IsSome ? verdict.Value : null;
     }
 
-    private string? Judge(X509Certificate2? shown, X509Certificate2Collection sent) =>
-        Refusal(_authorities.Examine(shown, sent, IsForName(shown)));
+    private string? Judge(ShownChain? shown)
+    {
+        if (shown is not { } chain)
+            return Refusal(_authorities.Examine(null, isForName: false));
+        using X509Certificate2 certificate = X509CertificateLoader.LoadCertificate(OpenSsl.Encode(chain.Leaf));
+        return Refusal(_authorities.Examine(chain, IsForName(certificate)));
+    }
 
     /// <summary>
     /// By its subject alternative names alone (RFC 9525, section 1.3). Asked on both engines: SslStream goes by a common name too, and has a reading of its own of a wildcard above
     /// a single label (`*.localhost`).
     /// </summary>
-    private bool IsForName(X509Certificate2? shown) => _name.Length > 0 && shown is not null && shown.MatchesHostname(_name, allowCommonName: false);
+    private bool IsForName(X509Certificate2 shown) => _name.Length > 0 && shown.MatchesHostname(_name, allowCommonName: false);
 
     private HandshakeOptions Options(bool resumes) => new()
     {

@@ -19,18 +19,18 @@ internal sealed record TlsTerms(TlsVersion Version, TlsCipherSuite CipherSuite, 
         ssl.SslProtocol == SslProtocols.Tls12,
         ssl.NegotiatedCipherSuite,
         ssl.NegotiatedApplicationProtocol.Protocol.Span,
-        ssl.RemoteCertificate as X509Certificate2);
+        (ssl.RemoteCertificate as X509Certificate2)?.SubjectName);
 
     /// <param name="ssl">The library's own.</param>
-    /// <param name="peer">What the peer showed, and was accepted.</param>
-    public static TlsTerms Of(nint ssl, X509Certificate2? peer) =>
+    /// <param name="peer">Whose certificate was accepted.</param>
+    public static TlsTerms Of(nint ssl, X500DistinguishedName? peer) =>
         Of(OpenSsl.GetVersion(ssl) == OpenSsl.Tls12, (TlsCipherSuite)OpenSsl.CipherSuite(ssl), OpenSsl.Protocol(ssl), peer);
 
     /// <summary>What a PROXY header tells of it. A certificate that was accepted from a client has been verified.</summary>
     public TerminatedTls Describe(string serverName) =>
         new(Version, CipherName.OpenSsl(CipherSuite.ToString()), Alpn, serverName, OptionModule.OfObj(Presented));
 
-    private static TlsTerms Of(bool isTls12, TlsCipherSuite suite, ReadOnlySpan<byte> protocol, X509Certificate2? peer) => new(
+    private static TlsTerms Of(bool isTls12, TlsCipherSuite suite, ReadOnlySpan<byte> protocol, X500DistinguishedName? peer) => new(
         isTls12 ? TlsVersion.Tls12 : TlsVersion.Tls13,
         suite,
         protocol.IsEmpty ? "" : Encoding.ASCII.GetString(protocol),

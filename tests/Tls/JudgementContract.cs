@@ -1,0 +1,145 @@
+using System.Net.Security;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Bitflow.Net.Tls;
+using Bitflow.Net.Transport.Linux;
+using Bitflow.Net.Transport.Managed;
+using Bitflow.Tests.Fixtures;
+using Bitflow.Tests.Transport;
+using Xunit;
+using Engine = Bitflow.Net.Transport.Engine;
+
+namespace Bitflow.Tests.Tls;
+
+public sealed class ManagedJudgementContract() : JudgementContract(new ManagedEngine());
+
+public sealed class LinuxJudgementContract() : JudgementContract(new LinuxEngine(loops: 2))
+{
+    /// <summary>Of a client with one SslStream says what is left in the library's record of errors.</summary>
+    [Fact]
+    public Task A_client_with_a_damaged_signature_is_refused_for_it() => IsJudgedAsync("with a damaged signature", "certificate signature failure", isServer: true);
+}
+
+/// <summary>What becomes of a peer's certificate, for the same reasons and in the same words whoever verifies the chain: the platform, or the TLS library itself.</summary>
+public abstract class JudgementContract : IDisposable
+{
+    private const string ServerUse = "1.3.6.1.5.5.7.3.1";
+    private const string ClientUse = "1.3.6.1.5.5.7.3.2";
+    private const string AnyUse = "2.5.29.37.0";
+
+    private static readonly IssuedCertificate Ours = TestAuthority.Trusted.Issue("ours.example");
+
+    private protected JudgementContract(Engine engine) => Engine = engine;
+
+    private protected Engine Engine { get; }
+
+    public void Dispose()
+    {
+        Engine.Dispose();
+        GC.SuppressFinalize(this);
+    }
+
+    public static TheoryData<string, string> Chains => new()
+    {
+        { "whole", "" },
+        { "for any use", "" },
+        { "with a common name of its own", "" },
+        { "expired", "certificate has expired" },
+        { "not valid yet", "certificate is not yet valid" },
+        { "with an issuer that has expired", "certificate has expired" },
+        { "for another use", "its extended key usage, or an issuer's, does not allow USE authentication" },
+        { "with an issuer for another use", "its extended key usage, or an issuer's, does not allow USE authentication" },
+        { "with an issuer that is no authority", "invalid CA certificate" },
+        { "with an issuer that may sign no certificates", "key usage does not include certificate signing" },
+        { "with an issuer that may speak for other names", "permitted subtree violation" },
+        { "without its issuer", "its chain leads to no authority that is trusted here" },
+        { "of a stranger", "its chain leads to no authority that is trusted here" },
+        { "that issued itself", "its chain leads to no authority that is trusted here" },
+        { "of a stranger, and expired", "certificate has expired" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Chains))]
+    public Task A_target_is_judged_by_its_chain(string chain, string refusal) => IsJudgedAsync(chain, refusal.Replace("USE", "server", StringComparison.Ordinal), isServer: false);
+
+    [Theory]
+    [MemberData(nameof(Chains))]
+    public Task A_client_is_judged_by_its_chain(string chain, string refusal) => IsJudgedAsync(chain, refusal.Replace("USE", "client", StringComparison.Ordinal), isServer: true);
+
+    [Fact]
+    public Task A_target_with_a_damaged_signature_is_refused_for_it() => IsJudgedAsync("with a damaged signature", "certificate signature failure", isServer: false);
+
+    private protected async Task IsJudgedAsync(string chain, string refusal, bool isServer)
+    {
+        IssuedCertificate shown = Issue(chain, isServer ? ServerUse : ClientUse);
+        using Wire wire = isServer ? await Wire.AcceptedAsync(Engine, Family.Tcp4) : await Wire.ConnectedAsync(Engine, Family.Tcp4);
+        using var peer = new SslStream(new PeerStream(wire.Peer), leaveInnerStreamOpen: false, static (_, _, _, _) => true);
+        var shows = SslStreamCertificateContext.Create(shown.Certificate, [.. shown.Chain], offline: true);
+        Task answering = isServer
+            ? peer.AuthenticateAsClientAsync(new SslClientAuthenticationOptions { TargetHost = "ours.example", ClientCertificateContext = shows })
+            : peer.AuthenticateAsServerAsync(new SslServerAuthenticationOptions { ServerCertificateContext = shows });
+        TlsOutcome outcome = await Handshake.ShakeAsync(wire, isServer, Ours, Ours, asks: true);
+        Assert.Contains(refusal, outcome.Detail, StringComparison.Ordinal);
+        Assert.Equal(refusal.Length > 0, outcome.IsCertificate);
+        Assert.Equal(refusal.Length == 0, outcome.Connection is not null);
+        wire.Connection.Abort();
+        await answering.WaitAsync(Wire.Patience).ContinueWith(static _ => { }, TaskScheduler.Default);
+    }
+
+    private static IssuedCertificate Issue(string chain, string otherUse)
+    {
+        static IssuedCertificate Issued(
+            string? usage = null, TimeSpan? validFor = null, TimeSpan? issuerValidFor = null, Action<CertificateRequest>? alterIssuer = null, TestAuthority? by = null, string? subject = null) =>
+            (by ?? TestAuthority.Trusted).Issue(
+                "server.example", usage: usage, validFor: validFor, issuerValidFor: issuerValidFor, alterIssuer: alterIssuer, subject: subject is null ? null : new(subject));
+
+        switch (chain)
+        {
+            case "whole":
+                return Issued();
+            case "for any use":
+                return Issued(AnyUse);
+            case "with a common name of its own":
+                return Issued(subject: "CN=another name");
+            case "expired":
+                return Issued(validFor: TimeSpan.FromHours(-1));
+            case "not valid yet":
+                return Issued(validFor: TimeSpan.FromDays(8.5));
+            case "with an issuer that has expired":
+                return Issued(issuerValidFor: TimeSpan.FromHours(-1));
+            case "for another use":
+                return Issued(otherUse);
+            case "with an issuer for another use":
+                return Issued(alterIssuer: request => request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid(otherUse)], critical: false)));
+            case "with an issuer that is no authority":
+                return Issued(alterIssuer: static request => request.CertificateExtensions.Clear());
+            case "with an issuer that may sign no certificates":
+                return Issued(alterIssuer: static request => request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.CrlSign, critical: true)));
+            case "with an issuer that may speak for other names":
+                // NameConstraints (RFC 5280 section 4.2.1.10): permitted is the DNS name "other" and what is beneath it.
+                byte[] permitted = [0x30, 11, 0xa0, 9, 0x30, 7, 0x82, 5, .. "other"u8];
+                return Issued(alterIssuer: request => request.CertificateExtensions.Add(new X509Extension("2.5.29.30", permitted, critical: true)));
+            case "with a damaged signature":
+                IssuedCertificate sound = Issued();
+                byte[] damaged = sound.Certificate.RawData;
+                damaged[^1] ^= 1;
+                using (ECDsa key = sound.Certificate.GetECDsaPrivateKey()!)
+                    return sound with { Certificate = X509CertificateLoader.LoadCertificate(damaged).CopyWithPrivateKey(key) };
+            case "without its issuer":
+                return Issued() with { Chain = [] };
+            case "of a stranger":
+                return Issued(by: TestAuthority.Other);
+            case "of a stranger, and expired":
+                return Issued(by: TestAuthority.Other, validFor: TimeSpan.FromHours(-1));
+            case "that issued itself":
+                ECDsa own = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+                var request = new CertificateRequest("CN=server.example", own, HashAlgorithmName.SHA256);
+                var names = new SubjectAlternativeNameBuilder();
+                names.AddDnsName("server.example");
+                request.CertificateExtensions.Add(names.Build());
+                return Issued() with { Certificate = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1)), Chain = [] };
+            default:
+                throw new ArgumentOutOfRangeException(nameof(chain), chain, "no such chain");
+        }
+    }
+}
