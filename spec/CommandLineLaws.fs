@@ -8,7 +8,12 @@ let private asText (result: Result<Command, string>) = $"%A{result}"
 [<Fact>]
 let ``the short way to serve decides as the parser of all the rest does`` () =
     Law.HoldsFor(
-        [ [| "--config"; "a.yaml" |], ""; [| "-c"; "a.yaml" |], "b.yaml"; [||], "b.yaml"; [||], ""; [| "--help" |], ""; [| "--version" |], "" ],
+        seq {
+            yield! [ [| "--config"; "a.yaml" |], ""; [| "-c"; "a.yaml" |], "b.yaml"; [||], "b.yaml"; [||], ""; [| "--help" |], ""; [| "--version" |], "" ]
+            // A file may have any name.
+            for name in "help" :: (Usage.commands |> List.map _.Name) do
+                yield! [ [| "--config"; name |], ""; [| "-c"; name |], "" ]
+        },
         fun (arguments, variable) -> asText (CommandLine.parse arguments variable) = asText (CommandLine.parseTheLongWay arguments variable)
     )
 

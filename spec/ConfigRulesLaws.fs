@@ -266,14 +266,20 @@ let ``a read_timeout wants a write_timeout on the opposite side`` () =
         proxy (at ":1") (plain + ", read_timeout: 1s") "", [ "target.read_timeout" ]
         proxy (at ":1" + ", write_timeout: 1s") (plain + ", read_timeout: 1s") "", []
         proxy (at ":1" + ", read_timeout: 0") (plain + ", read_timeout: 0s") "", []
+        // A target that is never chosen has no side.
+        [ proxyNamed "a" (at ":1" + ", read_timeout: 1s") [ "name: a, address: 'h:1', write_timeout: 1s"; "name: b, address: 'h:1', read_timeout: 1s" ] "" ], [ "[0].targets[1]" ]
     ]
 
 [<Fact>]
-let ``a literal target beside dual stack, host bits, and too long an interval are doubted`` () =
+let ``a literal target or SOCKS5 proxy beside dual stack, host bits, and too long an interval are doubted`` () =
     Found.Warnings [
         proxy (at ":1") (target "10.0.0.1:1") "enable_dual_stack: yes", [ "target.address" ]
         proxy (at ":1") (target "10.0.0.1:1") "", []
         proxy (at ":1") (target "h:1") "enable_dual_stack: yes", []
+        proxy (at ":1") (target "h:1" + ", proxy: '10.0.0.1:1080'") "enable_dual_stack: yes", [ "target.proxy" ]
+        proxy (at ":1") (target "10.0.0.2:1" + ", proxy: '[::1]:1080'") "enable_dual_stack: yes", [ "target.address"; "target.proxy" ]
+        proxy (at ":1") (target "h:1" + ", proxy: 'h:1080'") "enable_dual_stack: yes", []
+        proxy (at ":1") (target "h:1" + ", proxy: '10.0.0.1:1080'") "", []
         proxy (at ":1" + ", authorized_sources: [10.0.0.1/8, 10.0.0.0/8, '2001:db8::1/32']") plain "", [ "listener.authorized_sources[0]"; "listener.authorized_sources[2]" ]
         proxy (at ":1") (plain + ", keepalive_interval: 10h") "", [ "target.keepalive_interval" ]
     ]

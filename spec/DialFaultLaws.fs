@@ -97,6 +97,12 @@ let ``every fault of a dial has its own words, and a reason of the dial`` () =
         reason.Phase = Phase.Dial && DialFault.describe fault <> "" && reason.Who <> Who.Client)
 
 [<Fact>]
+let ``an address to which no way leads from here hides nothing of one that was tried, and everything else is told as it came last`` () =
+    Law.Holds(fun (before: DialFault) (fault: DialFault) ->
+        let hides = List.contains fault [ for here in [ IoFault.NoSourceAddress; IoFault.NetworkUnreachable ] do DialFault.Connect here; DialFault.SocksConnect here ]
+        DialFault.told ValueNone fault = fault && DialFault.told (ValueSome before) fault = (if hides then before else fault))
+
+[<Fact>]
 let ``a dial that failed says in the log whose fault it was, and why`` () =
     Law.HoldsFor(
         [ DialFault.Connect IoFault.Refused, "target.dial.refused"
@@ -114,6 +120,10 @@ let ``a dial that failed says in the log whose fault it was, and why`` () =
           DialFault.Connect(IoFaults.ofErrno 24), "bitflow.dial.exhausted" // EMFILE
           DialFault.Connect(IoFaults.ofErrno 23), "bitflow.dial.exhausted" // ENFILE
           DialFault.Connect IoFault.NoLocalAddress, "bitflow.dial.exhausted"
+          DialFault.ofConnect Hop.Target (IoFaults.ofErrno 99) true, "bitflow.dial.exhausted" // EADDRNOTAVAIL: no port is free,
+          DialFault.ofConnect Hop.Target (IoFaults.ofErrno 99) false, "target.dial.unreachable" // or no address leads there
+          DialFault.ofConnect Hop.Proxy (IoFaults.ofErrno 99) false, "target.dial.unreachable"
+          DialFault.ofConnect Hop.Target IoFault.Refused false, "target.dial.refused"
           DialFault.Connect(IoFaults.ofErrno 28), "bitflow.dial.exhausted" // ENOSPC: fs.epoll.max_user_watches
           DialFault.Connect IoFault.Aborted, "bitflow.dial.fault"
           DialFault.Exchange IoFault.None, "target.dial.ended"

@@ -183,6 +183,17 @@ let ``the header that is shown is the one that would be sent`` () =
     )
 
 [<Fact>]
+let ``the protocol in the header that is shown is what was agreed on, byte for byte`` () =
+    Law.HoldsFor([ "h2"; "my proto"; "a\\b"; "é" ], fun text ->
+        let name = (AlpnName.tryOfText text).Value
+        let tls = { Sample.listenerTls with ApplicationProtocols = [ name ] }
+        let p = { Sample.proxy "p" with Listener = { Sample.listener with Tls = Some tls }; Options = { Sample.options with ProxyHeader = Some ProxyHeaderVersion.V2 } }
+        let client = { describe (Sample.ip "10.9.9.9") ValueNone 0 0L with AlpnOffer = [ name ] }
+        let agreed = { Version = TlsVersion.Tls13; Cipher = "TLS_AES_256_GCM_SHA384"; Alpn = text; ServerName = ""; ClientCertificate = None }
+        let sent = OutboundHeader.choose ProxyHeaderVersion.V2 (Sample.ip "10.9.9.9") (Sample.ip "10.0.0.1") None (Some agreed) |> ProxyHeaderCodec.encode
+        (Explain.text (Rules p) (tlsOf p) (question client [])).Contains(System.Convert.ToHexStringLower sent + "\n"))
+
+[<Fact>]
 let ``the header that is shown behind a trusted proxy has the addresses of its own header, an example where they were not said`` () =
     let p = { Sample.proxy "p" with Listener = { Sample.listener with TrustedProxies = Sample.networks [ "10.9.0.0/16" ] }; Options = { Sample.options with ProxyHeader = Some ProxyHeaderVersion.V1 } }
     let p2 = { p with Options = { p.Options with ProxyHeader = Some ProxyHeaderVersion.V2 } }

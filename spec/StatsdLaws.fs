@@ -87,23 +87,24 @@ let ``of a tag too long its beginning is left, and of one that is not nothing is
         Statsd.tagValue MetricsFormat.DogStatsD key value = value.Substring(0, min value.Length (Statsd.maxNameLength - key.Length - 1)))
 
 [<Fact>]
-let ``datagrams hold every line once, in order, and none is larger than 1432 bytes (ST-5)`` () =
-    Law.Holds(fun (lengths: FsCheck.PositiveInt list) ->
-        let lines = lengths |> List.mapi (fun i length -> $"{i}:" + String('x', length.Get * 37 % 1600))
-        let struct (datagrams, leftOut) = Statsd.pack lines
-        let fitting = lines |> List.filter (fun line -> line.Length <= Statsd.maxDatagramBytes)
+let ``datagrams hold every line once, in order, and none is larger than 1432 bytes (ST-5), to a Unix socket than 8192 (ST-15)`` () =
+    Law.Holds(fun (lengths: FsCheck.PositiveInt list) (isUnix: bool) ->
+        let address, most = if isUnix then MetricsAddress.UnixDatagram "/run/statsd", 8192 else MetricsAddress.Udp("localhost", 8125), 1432
+        let lines = lengths |> List.mapi (fun i length -> $"{i}:" + String('x', length.Get * 37 % (most + 200)))
+        let struct (datagrams, leftOut) = Statsd.pack (Statsd.maxDatagramBytes address) lines
+        let fitting = lines |> List.filter (fun line -> line.Length <= most)
         (datagrams |> List.collect (fun bytes -> Encoding.ASCII.GetString(bytes).Split '\n' |> List.ofArray)) = fitting
-        && datagrams |> List.forall (fun bytes -> bytes.Length > 0 && bytes.Length <= 1432)
+        && datagrams |> List.forall (fun bytes -> bytes.Length > 0 && bytes.Length <= most)
         && leftOut = lines.Length - fitting.Length)
 
 [<Fact>]
 let ``no datagram could have taken the first line of the next`` () =
     Law.Holds(fun (lengths: FsCheck.PositiveInt list) ->
         let lines = lengths |> List.map (fun length -> String('x', 1 + length.Get * 37 % 1400))
-        let struct (datagrams, _) = Statsd.pack lines
+        let struct (datagrams, _) = Statsd.pack 1432 lines
         datagrams |> List.pairwise |> List.forall (fun (one, next) ->
             let first = match Array.IndexOf(next, byte '\n') with | -1 -> next.Length | newline -> newline
-            one.Length + 1 + first > Statsd.maxDatagramBytes))
+            one.Length + 1 + first > 1432))
 
 [<Fact>]
 let ``a flush sends what can be written and counts the rest`` () =

@@ -110,7 +110,7 @@ type DecisionGenerators =
         |> Arb.fromGen
 
     static member DialFault() : Arbitrary<DialFault> =
-        let io = Gen.elements [ IoFault.Refused; IoFault.Reset; IoFault.TimedOut; IoFault.HostUnreachable; IoFault.NoSuchPath; IoFault.NoDescriptors; IoFault.BacklogFull ]
+        let io = Gen.elements [ IoFault.Refused; IoFault.Reset; IoFault.TimedOut; IoFault.HostUnreachable; IoFault.NoSuchPath; IoFault.NoDescriptors; IoFault.BacklogFull; IoFault.NoSourceAddress; IoFault.NetworkUnreachable ]
         let wait, hop = DecisionGenerators.DialWait().Generator, DecisionGenerators.Hop
         Gen.frequency [
             6, Gen.map DialFault.Connect io

@@ -62,14 +62,28 @@ internal sealed class Observation(ProgramLog log, ConnectionLogs.ConnectionLogs 
     public async Task ApplyAsync(Config config, IReadOnlyList<ListeningSocket> admin)
     {
         ApplicationConfig application = config.Application;
-        AdminServer? adminBefore = await SwitchAdminAsync(application.Admin?.Value, admin).ConfigureAwait(false);
+        (AdminServer? Server, Address? Address) before = (_admin, _adminAddress);
+        await SwitchAdminAsync(application.Admin?.Value, admin).ConfigureAwait(false);
+        try
+        {
+            await ApplySentryAsync(application.SentryDsn?.Value).ConfigureAwait(false);
+            await ApplyStatsdAsync(application.Metrics?.Value).ConfigureAwait(false);
+        }
+        catch when (_admin != before.Server)
+        {
+            // A thread or an assembly that cannot be had. Whoever asks for the state is answered as before.
+            AdminServer? unwanted = _admin;
+            (_admin, _adminAddress) = before;
+            if (unwanted is not null)
+                await unwanted.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+
         log.Apply(application);
         foreach (ListeningSocket socket in admin)
             log.AdminListening(socket.Local);
-        if (adminBefore is not null)
-            await adminBefore.DisposeAsync().ConfigureAwait(false);
-        await ApplySentryAsync(application.SentryDsn?.Value).ConfigureAwait(false);
-        await ApplyStatsdAsync(application.Metrics?.Value).ConfigureAwait(false);
+        if (before.Server is not null && before.Server != _admin)
+            await before.Server.DisposeAsync().ConfigureAwait(false);
     }
 
     /// <inheritdoc cref="ConnectionLogs.ConnectionLogs.CloseUnusedAsync"/>
@@ -94,16 +108,14 @@ internal sealed class Observation(ProgramLog log, ConnectionLogs.ConnectionLogs 
         _store?.Dispose();
     }
 
-    /// <summary>Starts the admin server, which may fail: then the one before is still there. Answers the one whose time is over; null for none.</summary>
-    private async Task<AdminServer?> SwitchAdminAsync(Address? address, IReadOnlyList<ListeningSocket> opened)
+    /// <summary>Starts the admin server, which may fail: then the one before is still there. That one is not stopped.</summary>
+    private async Task SwitchAdminAsync(Address? address, IReadOnlyList<ListeningSocket> opened)
     {
         if (address is not null && opened.Count == 0)
-            return null;
-        AdminServer? before = _admin;
+            return;
         _adminIsLoaded |= address is not null;
         _admin = address is null ? null : await StartAdminAsync(opened, State, _store ??= new MetricStore()).ConfigureAwait(false);
         _adminAddress = address;
-        return before;
     }
 
     /// <summary>A method of its own, so that the web server's assemblies are loaded by a program that has one configured, and by no other.</summary>

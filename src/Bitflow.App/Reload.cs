@@ -18,8 +18,9 @@ internal sealed class Reload(string path, Server server, ProgramLog log, Observa
     private CancellationTokenSource _nextReload = new();
     private Task _closingLogs = Task.CompletedTask;
 
-    /// <summary>Whether the file is in force now, or the process is about to end anyway.</summary>
+    /// <summary>Whether the file is in force now.</summary>
     /// <param name="giveUp">The process is about to end: what is not switched to by then never is.</param>
+    /// <exception cref="OperationCanceledException">It was given up; everything is as it was.</exception>
     public async Task<bool> RunAsync(CancellationToken giveUp)
     {
         try
@@ -37,7 +38,7 @@ internal sealed class Reload(string path, Server server, ProgramLog log, Observa
         catch (OperationCanceledException) when (giveUp.IsCancellationRequested)
         {
             log.ReloadGivenUp(path);
-            return true;
+            throw;
         }
         catch (Exception e)
         {

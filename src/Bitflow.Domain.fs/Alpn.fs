@@ -11,6 +11,9 @@ type AlpnName =
     /// The caller must not write to it.
     member this.Bytes: ReadOnlyMemory<byte> = let (AlpnName bytes) = this in ReadOnlyMemory bytes
 
+    /// The text that `AlpnName.tryOfText` made it of.
+    member this.Text = let (AlpnName bytes) = this in Encoding.UTF8.GetString bytes
+
     /// For logs: printable ASCII as it is, every other byte as `\xHH`.
     override this.ToString() =
         let (AlpnName bytes) = this

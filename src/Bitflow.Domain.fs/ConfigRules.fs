@@ -150,11 +150,14 @@ module internal ConfigRules =
 
     let private dualStackNeedsAChoice =
         ofTargets (fun _ _ proxy path target ->
+            let literal key (address: Address) =
+                match address with
+                | Address.Tcp(_, Host.Literal _, _) -> [ doubtful (path / key) (ConfigWarning.LiteralBesideDualStack address) ]
+                | _ -> []
             match target.Address with
             | _ when not proxy.Options.DualStack -> []
-            | Address.Tcp(TcpFamily.Either, Host.Literal _, _) ->
-                [ doubtful (path / "address") (ConfigWarning.LiteralBesideDualStack target.Address) ]
-            | Address.Tcp(TcpFamily.Either, _, _) -> []
+            | Address.Tcp(TcpFamily.Either, _, _) as address ->
+                literal "address" address @ (target.Proxy |> Option.map (fun socks -> literal "proxy" socks.Address) |> Option.defaultValue [])
             | address -> [ wrong (path / "address") (ConfigFault.DualStackTarget address) ])
 
     let private socksNeedsTcp =
@@ -256,7 +259,8 @@ module internal ConfigRules =
     /// The clock of a side stands still while a write to the other side is pending: that side's own has to run then.
     let private readTimeoutsHaveAnOpposite =
         ofProxies (fun _ path proxy ->
-            let targets = targetsOf (path, proxy)
+            let reachable = Balancer.reachable proxy.Options.LoadBalancer (proxy.Targets |> List.map _.Name) |> Set.ofList
+            let targets = targetsOf (path, proxy) |> List.indexed |> List.filter (fun (i, _) -> reachable.Contains i) |> List.map snd
             [ match targets |> List.tryFind (fun (_, target) -> target.WriteTimeout.IsZero) with
               | Some(targetPath, _) when not proxy.Listener.ReadTimeout.IsZero ->
                   doubtful (path / "listener" / "read_timeout") (ConfigWarning.ReadWithoutWrite("target", targetPath / "write_timeout"))

@@ -61,7 +61,7 @@ module DescribedClient =
         | _, [| source |] -> tryPeer source |> ValueOption.map (fun source -> ProxyOrigin.Stated(source, Endpoint.Unknown))
         | _, [| source; destination |] ->
             match tryPeer source, tryPeer destination with
-            // No header holds addresses of two families.
+            // No header holds addresses of two families, but for IPv6 with one end IPv4-mapped, which is as good as never meant.
             | ValueSome source, ValueSome destination when source.Protocol = destination.Protocol -> ValueSome(ProxyOrigin.Stated(source, destination))
             | _ -> ValueNone
         | _ -> ValueNone

@@ -35,6 +35,21 @@ module DialFault =
         | DialFault.UsedUp -> false
         | _ -> true
 
+    /// What connecting to an address came to. EADDRNOTAVAIL says that no local port is free, or, where no address of this machine's leads there, that.
+    [<CompiledName "OfConnect">]
+    let ofConnect (hop: Hop) (fault: IoFault) (hasSource: bool) : DialFault =
+        let fault = if fault = IoFault.NoLocalAddress && not hasSource then IoFault.NoSourceAddress else fault
+        match hop with
+        | Hop.Target -> DialFault.Connect fault
+        | Hop.Proxy -> DialFault.SocksConnect fault
+
+    /// What is told of an attempt that has come to one fault after another: an address to which no way leads from here hides nothing of one that was tried.
+    [<CompiledName "Told">]
+    let told (before: DialFault voption) (fault: DialFault) : DialFault =
+        match before, fault with
+        | ValueSome before, (DialFault.Connect(IoFault.NoSourceAddress | IoFault.NetworkUnreachable) | DialFault.SocksConnect(IoFault.NoSourceAddress | IoFault.NetworkUnreachable)) -> before
+        | _ -> fault
+
     /// Whether another address of what is connected to, the target or its SOCKS5 proxy, may do where this one did not: nobody was reached there, or
     /// its share of the time is over, however far it had come.
     [<CompiledName "AnotherHopMayDo">]

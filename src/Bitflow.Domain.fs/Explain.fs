@@ -220,7 +220,7 @@ module Explain =
                     Some
                         { Version = TlsVersion.Tls13
                           Cipher = "TLS_AES_256_GCM_SHA384"
-                          Alpn = (match forecast.Hello with ValueSome(HelloAnswer.Serve(_, ValueSome protocol)) -> string protocol | _ -> "")
+                          Alpn = (match forecast.Hello with ValueSome(HelloAnswer.Serve(_, ValueSome protocol)) -> protocol.Text | _ -> "")
                           ServerName = (match question.Client.ServerName with ValueSome name -> name.Text | ValueNone -> "")
                           ClientCertificate = None }
             let bytes = ProxyHeaderCodec.encode (OutboundHeader.choose version life.Peer question.Client.Local inbound tls)

@@ -20,7 +20,7 @@ type IoFault =
     | NotPermitted = 8
     /// EMFILE: this process has all the descriptors that it may have. Of the platform's sockets ENFILE as well, which it does not tell apart.
     | NoDescriptors = 9
-    /// EADDRNOTAVAIL: local ports ran out, or the address is not this machine's.
+    /// EADDRNOTAVAIL: local ports ran out, or the address is not this machine's. Of a connect it is one of two, told apart by `DialFault.ofConnect`.
     | NoLocalAddress = 10
     /// ENOBUFS, ENOMEM.
     | NoMemory = 11
@@ -40,6 +40,8 @@ type IoFault =
     | NotListening = 18
     /// ENFILE: the machine's descriptors ran out.
     | NoMachineDescriptors = 19
+    /// No address of this machine leads there, as where IPv6 is turned off.
+    | NoSourceAddress = 20
     /// No other. With an errno added to it, the one that it was.
     | Other = 1_000
 
@@ -150,6 +152,7 @@ module IoFaults =
         | IoFault.NoDescriptors -> "cannot be used: this process is out of descriptors"
         | IoFault.NoMachineDescriptors -> "cannot be used: the machine is out of descriptors (fs.file-max)"
         | IoFault.NoLocalAddress -> "cannot be reached: no local port is free"
+        | IoFault.NoSourceAddress -> "is unreachable: this machine has no address to reach it from"
         | IoFault.NoMemory -> "cannot be used: the kernel is out of socket memory"
         | IoFault.NoWatches -> "cannot be used: the user's epoll watches are used up (fs.epoll.max_user_watches)"
         | IoFault.Aborted -> "was closed here"

@@ -118,6 +118,7 @@ module Life =
         let rules = life.Rules
         let order = Balancer.order rules.Proxy.Options.LoadBalancer rules.TargetNames rules.Targets.Length (ValueOption.defaultValue 0L ticket) life.ServerName
         let life = if ticket.IsNone then life else { life with Ticket = ticket }
+        // For totality: no configuration leads here, where `mayServe` has said that there is one, or all are.
         if order.Length = 0 then finish life Who.Bitflow Phase.Hello Cause.Refused Ending.Linger
         else attempt life now (DialPlan.start order)
 
@@ -137,10 +138,10 @@ module Life =
         let life = { life with FailedAttempts = life.FailedAttempts + 1; LastFailure = ValueSome(struct (plan.Target, fault)) }
         match DialPlan.afterFailure life.Rules.Targets plan fault with
         | NextAttempt.GiveUp -> toStep life (Step.Ended(DialFault.reason fault, Ending.Linger)) Instant.Never
-        | NextAttempt.After(wait, plan) when not wait.IsPositive -> attempt life now plan
-        // Nobody is left to wait for: the client has gone without a word.
+        // Nobody is left to dial for: the client has gone without a word.
         | NextAttempt.After _ when life.ClientHasEnded && not life.ClientHasSent ->
             finish life Who.Client Phase.Dial Cause.Probe Ending.Linger
+        | NextAttempt.After(wait, plan) when not wait.IsPositive -> attempt life now plan
         | NextAttempt.After(wait, plan) -> toStep life (Step.Wait plan) (within life (now + wait))
 
     let private timeUp (life: Life) (now: Instant) (during: DialWait) =
@@ -290,7 +291,7 @@ module Life =
     [<CompiledName "RecordedReason">]
     let recordedReason (reason: CloseReason) (fromClient: int64) (fromTarget: int64) : CloseReason =
         match reason with
-        | { Who = Who.Client; Phase = Phase.Relay; Cause = Cause.Ended | Cause.Reset } when fromClient = 0L && fromTarget = 0L ->
+        | { Who = Who.Client; Phase = Phase.Relay; Cause = Cause.Ended | Cause.Reset | Cause.Truncated } when fromClient = 0L && fromTarget = 0L ->
             { reason with Cause = Cause.Probe }
         | _ -> reason
 

@@ -113,7 +113,7 @@ module ProxyHeaderFault =
         | ProxyHeaderFault.Transport transport -> $"a PROXY header with transport {transport}; 0 to 2 are known"
         | ProxyHeaderFault.AddressesCut(length, needed) -> $"a PROXY header of length {length}, where its addresses alone take {needed}"
         | ProxyHeaderFault.TlvPastEnd(kind, length, left) -> $"a PROXY header whose TLV {kind:x2} has length {length} where {left} bytes are left"
-        | ProxyHeaderFault.BytesAfterTlvs left -> $"a PROXY header with {left} bytes left over after its last TLV"
+        | ProxyHeaderFault.BytesAfterTlvs left -> $"""a PROXY header with {left} {(if left = 1 then "byte" else "bytes")} left over after its last TLV"""
         | ProxyHeaderFault.ChecksumLength length -> $"a PROXY header whose CRC32C has {length} bytes instead of 4"
         | ProxyHeaderFault.ChecksumMismatch(stated, computed) -> $"a PROXY header whose CRC32C is {stated:x8}, computed {computed:x8}"
         | ProxyHeaderFault.UniqueIdTooLong length -> $"a PROXY header whose UNIQUE_ID has {length} bytes; 128 are allowed"

@@ -63,7 +63,7 @@ module RepeatLimit =
           Crowded = limit.Crowded },
         { limit with Histories = live; Crowded = 0L }
 
-    /// One more occurrence. With every place taken by a key that is still live, a new key is suppressed: a flood of
+    /// One more occurrence. With every place taken by a key that was not swept, a new key is suppressed: a flood of
     /// different failures is a flood.
     [<CompiledName("Next")>]
     let next (now: Instant) (key: 'key) (limit: RepeatLimit<'key>) : RepeatVerdict * RepeatLimit<'key> =

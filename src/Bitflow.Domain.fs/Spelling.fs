@@ -24,10 +24,12 @@ module Spelling =
         let length = min word.Length known.Length
         min (distance word known) (min (partial (known.Substring(0, length))) (partial (known.Substring(known.Length - length))))
 
+    /// Nothing known is that long, and the work grows with the length.
+    let private beginning (word: string) = word.Substring(0, min word.Length 64)
+
     /// The known word that is written most like a word; the first of several.
     let nearest (word: string) (known: string list) : string voption =
-        // Nothing known is that long, and the work grows with the length.
-        let word = word.Substring(0, min word.Length 64).ToLowerInvariant().Replace('-', '_')
+        let word = (beginning word).ToLowerInvariant().Replace('-', '_')
         match known with
         | [] -> ValueNone
         | _ -> ValueSome(known |> List.minBy (unlikeness word))
@@ -35,6 +37,7 @@ module Spelling =
     /// The nearest known word, where it is near enough to be what was meant: one begins with the other, or at most every third
     /// character differs.
     let similar (word: string) (known: string list) : string voption =
+        let word = beginning word
         match nearest word known with
         | ValueSome near when word <> "" && (near.StartsWith(word, StringComparison.OrdinalIgnoreCase) || word.StartsWith(near, StringComparison.OrdinalIgnoreCase)) ->
             ValueSome near

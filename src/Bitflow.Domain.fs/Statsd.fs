@@ -23,8 +23,11 @@ type StatsdSample =
 /// server cannot read is dropped there silently, so a value that cannot be written is not sent at all.
 [<RequireQualifiedAccess>]
 module Statsd =
-    /// ST-5: what an Ethernet carries unfragmented.
-    let maxDatagramBytes = 1432
+    /// The most that a datagram holds: what an Ethernet carries unfragmented (ST-5), and more to a Unix socket, whose queue is short (ST-15; net.unix.max_dgram_qlen).
+    let maxDatagramBytes (address: MetricsAddress) =
+        match address with
+        | MetricsAddress.Udp _ -> 1432
+        | MetricsAddress.UnixDatagram _ -> 8192
 
     /// ST-9, ST-10: the longest name, and the longest tag with its key.
     let maxNameLength = 200
@@ -121,10 +124,10 @@ module Statsd =
                 | ValueSome text, ValueSome rate -> ValueSome(line text rate)
                 | _ -> ValueNone
 
-    /// Lines joined by newlines into datagrams of at most `maxDatagramBytes`, in order, each as full as it can be
+    /// Lines joined by newlines into datagrams of at most so many bytes, in order, each as full as it can be
     /// (ST-5: a line never spans datagrams). What does not fit into a datagram by itself is left out and counted.
     [<CompiledName("Pack")>]
-    let pack (lines: string seq) : struct (byte array list * int) =
+    let pack (most: int) (lines: string seq) : struct (byte array list * int) =
         let datagrams = ResizeArray<byte array>()
         let current = StringBuilder()
         let mutable leftOut = 0
@@ -134,10 +137,10 @@ module Statsd =
                 datagrams.Add(Encoding.ASCII.GetBytes(current.ToString()))
                 current.Clear() |> ignore
         for line in lines do
-            if line.Length > maxDatagramBytes then
+            if line.Length > most then
                 leftOut <- leftOut + 1
             else
-                if current.Length + 1 + line.Length > maxDatagramBytes then close ()
+                if current.Length + 1 + line.Length > most then close ()
                 if current.Length > 0 then current.Append '\n' |> ignore
                 current.Append line |> ignore
         close ()
@@ -168,5 +171,5 @@ module Statsd =
             match format config.Format config.Prefix sample with
             | ValueSome line -> lines.Add line
             | ValueNone -> unwritable <- unwritable + 1
-        let struct (packed, tooLong) = pack lines
+        let struct (packed, tooLong) = pack (maxDatagramBytes config.Address) lines
         struct (packed, unwritable + tooLong)

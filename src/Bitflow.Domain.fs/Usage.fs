@@ -227,25 +227,31 @@ module Usage =
 
     let private allOptions = help :: serving.Options @ (commands |> List.collect _.Options)
 
-    /// Stands before a value that would pass for an option: behind an equals sign it cannot be one. No argument of a process has it within.
-    let private joinedMark = '\000'
+    /// Stands before a value that would pass for an option or a command: behind an equals sign it cannot be the one, behind an option that takes a value not the other.
+    /// No argument of a process has it within.
+    let private valueMark = '\000'
 
     /// A value that `separate` left, as it was written.
-    let bare (value: string) = value.TrimStart joinedMark
+    let bare (value: string) = value.TrimStart valueMark
+
+    let private marked (value: string) = $"{valueMark}{value}"
 
     /// `--config=FILE` is `--config FILE`, for every option that takes a value.
-    let separate (arguments: string list) : string list =
-        arguments
-        |> List.collect (fun argument ->
+    let rec separate (arguments: string list) : string list =
+        let takesOne name = allOptions |> List.exists (fun option -> isWritten name option && option.Takes.IsOne)
+        match arguments with
+        | option :: value :: rest when takesOne option && (tryCommand value).IsSome -> option :: marked value :: separate rest
+        | argument :: rest ->
             match argument.IndexOf '=' with
             | at when at > 2 && argument.StartsWith("--", StringComparison.Ordinal) ->
                 let name = argument.Substring(0, at)
                 if allOptions |> List.exists (fun option -> option.Name = name && option.Takes <> OptionTakes.Nothing) then
                     let value = argument.Substring(at + 1)
-                    [ name; (if value.StartsWith '-' then $"{joinedMark}{value}" else value) ]
+                    name :: (if value.StartsWith '-' || (tryCommand value).IsSome then marked value else value) :: separate rest
                 else
-                    [ argument ]
-            | _ -> [ argument ])
+                    argument :: separate rest
+            | _ -> argument :: separate rest
+        | [] -> []
 
     let private isOption (word: string) = word.StartsWith("--", StringComparison.Ordinal) || (allOptions |> List.exists (isWritten word))
 

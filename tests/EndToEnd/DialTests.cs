@@ -227,6 +227,39 @@ public sealed class DialTests
         }
     }
 
+    /// <summary>As in many containers. The kernel has one answer (EADDRNOTAVAIL) for that and for a machine whose ports are used up, which would be our fault.</summary>
+    [NetworkTheory]
+    [InlineData("managed", 7)]
+    [InlineData("linux", 8)]
+    public async Task Without_IPv6_an_address_of_it_is_unreachable_and_hides_nothing_of_one_that_was_tried(string engine, int number)
+    {
+        using var network = new NetworkNamespace(number);
+        using (ChildProcess turnedOff = network.Start("sh", "-c", "echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6"))
+            Assert.Equal(0, await turnedOff.ExitAsync());
+        string hosts = TestAuthority.Trusted.Write($"hosts-{number}", "127.0.0.1 both.example\n::1 both.example");
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(
+            $$"""
+            - name: literal
+              listener: { address: '{{network.There}}:7001' }
+              targets: [ { name: a, address: '[::1]:9' } ]
+            - name: both
+              listener: { address: '{{network.There}}:7002' }
+              targets: [ { name: a, address: 'both.example:9' } ]
+            """,
+            launcher: [.. network.Inside, "sh", "-c", $"mount --bind {hosts} /etc/hosts && exec \"$@\"", "sh"],
+            engine: engine);
+        foreach ((string proxy, string reason, string words) in new[]
+        {
+            ("literal", "target.dial.unreachable", "([::1]:9) is unreachable: this machine has no address to reach it from"),
+            ("both", "target.dial.refused", "refused the connection: nothing listens there"),
+        })
+        {
+            using Socket client = await SocketWords.ConnectAsync(new IPEndPoint(IPAddress.Parse(network.There), bitflow.Port(proxy)));
+            Assert.Empty(await client.ReadToEndAsync());
+            Assert.Contains(words, await bitflow.EndsWithAsync(reason, $"proxy {proxy}:"), StringComparison.Ordinal);
+        }
+    }
+
     [Theory]
     [MemberData(nameof(Engines))]
     public async Task A_target_that_accepts_and_resets_is_a_reset_to_the_client(string engine)

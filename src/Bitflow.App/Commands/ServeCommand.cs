@@ -111,11 +111,19 @@ internal static class ServeCommand
         manager.Reloading();
         using var over = new CancellationTokenSource();
         Task beside = AnswerBesideReloadAsync(signals, observation, over.Token);
-        bool isInForce = await reload.RunAsync(signals.Stopping).ConfigureAwait(false);
+        try
+        {
+            bool isInForce = await reload.RunAsync(signals.Stopping).ConfigureAwait(false);
+            Instruments.EndReload(isInForce);
+            manager.Ready(isInForce ? Status(server) : $"{Status(server)}; the last reload was refused");
+        }
+        catch (OperationCanceledException) when (signals.Stopping.IsCancellationRequested)
+        {
+            // What the last one came to is still so, and what the manager hears next is that we stop.
+        }
+
         await over.CancelAsync().ConfigureAwait(false);
         await beside.ConfigureAwait(false);
-        Instruments.EndReload(isInForce);
-        manager.Ready(isInForce ? Status(server) : $"{Status(server)}; the last reload was refused");
     }
 
     /// <summary>A file that does not come keeps nobody from the state, and no log from being rotated.</summary>

@@ -17,7 +17,8 @@ internal sealed class MetricFamily(Metric metric)
 
     public IEnumerable<MetricSeries> Series => _series.Values;
 
-    private bool IsObserved => Metric.Kind.IsGauge || Metric.Kind.IsTotal;
+    /// <summary>Whether its values are asked for, and not told.</summary>
+    public bool IsObserved => Metric.Kind.IsGauge || Metric.Kind.IsTotal;
 
     public void Record(double value, ReadOnlySpan<KeyValuePair<string, object?>> tags)
     {

@@ -31,6 +31,7 @@ internal sealed class StatsdExporter : IAsyncDisposable
         _store = store;
         _config = config;
         _socket = new StatsdSocket(config.Address);
+        Instruments.StatsdDropped.Add(0);
         _flushing = Task.Run(RunAsync);
     }
 
@@ -77,10 +78,10 @@ internal sealed class StatsdExporter : IAsyncDisposable
     private void Send()
     {
         // Until the name resolves the counts wait where they are; nothing of them is lost.
-        if (!_socket.HasAddress())
+        if (!_socket.TryBegin())
             return;
         _store.Collect();
-        IEnumerable<StatsdSample> samples = _store.Families.Where(static family => !family.Metric.Kind.IsGauge).SelectMany(Samples).Concat(Levels());
+        IEnumerable<StatsdSample> samples = _store.Families.SelectMany(Samples).Concat(Levels());
         (IEnumerable<byte[]> datagrams, int leftOut) = Statsd.Datagrams(_config, samples);
         if (leftOut > 0)
             Instruments.StatsdDropped.Add(leftOut);
@@ -93,13 +94,13 @@ internal sealed class StatsdExporter : IAsyncDisposable
         }
     }
 
-    /// <summary>Levels now; of those that were sent before and are observed no more, that nothing is left, which is the last that is said of them.</summary>
+    /// <summary>Levels and sums now; of those that were sent before and are observed no more, that nothing is left, which is the last that is said of them.</summary>
     private IEnumerable<StatsdSample> Levels()
     {
         (string Name, MetricSeries Series)[] before = _levels;
         _levels =
         [
-            .. _store.Families.Where(static family => family.Metric.Kind.IsGauge).SelectMany(static family => family.Series.Select(series => (family.Metric.Name, series))),
+            .. _store.Families.Where(static family => family.IsObserved).SelectMany(static family => family.Series.Select(series => (family.Metric.Name, series))),
         ];
         return _levels.Select(static level => Gauge(level.Name, level.Series, level.Series.Level))
             .Concat(before.Except(_levels).Select(static gone => Gauge(gone.Name, gone.Series, 0)));
@@ -120,9 +121,6 @@ internal sealed class StatsdExporter : IAsyncDisposable
                     (double[] samples, long seen) = series.TakeSamples();
                     foreach (double sample in samples)
                         yield return new(family.Metric.Name, series.Tags, StatsdValue.NewTiming(sample, (double)samples.Length / seen));
-                    break;
-                default:
-                    yield return Gauge(family.Metric.Name, series, series.Level);
                     break;
             }
         }

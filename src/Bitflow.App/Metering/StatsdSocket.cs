@@ -6,8 +6,8 @@ using Bitflow.Net.Dialing;
 namespace Bitflow.App.Metering;
 
 /// <summary>
-/// Datagrams to one receiver that may not be there, may not resolve yet, may be slow or may come back elsewhere: each is sent at once or not at
-/// all. Used by one thread at a time.
+/// Datagrams to one receiver that may not be there, may not resolve yet, may be slow or may come back elsewhere: each is sent at once, or as soon as a receiver
+/// on this machine has read some of those before it, or not at all. Used by one thread at a time.
 /// </summary>
 internal sealed class StatsdSocket : IDisposable
 {
@@ -17,6 +17,9 @@ internal sealed class StatsdSocket : IDisposable
     /// <summary>After a lookup that found nothing.</summary>
     private static readonly TimeSpan RetryLookup = TimeSpan.FromSeconds(2);
 
+    /// <summary>How long a flush waits, in all, for a receiver that reads: the queue of a Unix socket takes some ten datagrams (net.unix.max_dgram_qlen).</summary>
+    private static readonly TimeSpan RoomPatience = TimeSpan.FromMilliseconds(200);
+
     private readonly MetricsAddress _address;
     private readonly Resolver _resolver = new();
     private EndPoint[] _candidates = [];
@@ -24,8 +27,9 @@ internal sealed class StatsdSocket : IDisposable
     private Task<Resolution>? _lookup;
     private long _lookupDue;
     private Socket? _socket;
+    private long _roomDue;
 
-    /// <summary>Why nothing arrives now, as far as it shows here; null where nothing speaks against it.</summary>
+    /// <summary>Why not all of a flush arrives, as far as it shows here; null where nothing speaks against it.</summary>
     public string? Problem { get; private set; }
 
     public StatsdSocket(MetricsAddress address)
@@ -39,19 +43,24 @@ internal sealed class StatsdSocket : IDisposable
             _lookupDue = long.MaxValue;
     }
 
-    /// <summary>Whether an address is known; looks the name up from time to time, without waiting for the answer.</summary>
-    public bool HasAddress()
+    /// <summary>Begins a flush, if an address is known; looks the name up from time to time, without waiting for the answer.</summary>
+    public bool TryBegin()
     {
         LookUp();
-        return _candidates.Length > 0;
+        if (_candidates.Length == 0)
+            return false;
+        Problem = null;
+        _roomDue = Environment.TickCount64 + (long)RoomPatience.TotalMilliseconds;
+        return true;
     }
 
-    /// <summary>Sends, or says that it was not possible now. Never waits.</summary>
+    /// <summary>Sends, or says that it was not possible now.</summary>
     /// <param name="datagram">What is sent, in one piece.</param>
     /// <param name="lostBefore">How many that had been sent are known to be lost now.</param>
     public bool TrySend(ReadOnlySpan<byte> datagram, out int lostBefore)
     {
         lostBefore = 0;
+        string? before = Problem;
 
         // One more try than there are addresses: a UDP socket tells of the datagram before, when nobody listened for it.
         for (int attempt = 0; attempt <= _candidates.Length; attempt++)
@@ -60,14 +69,17 @@ internal sealed class StatsdSocket : IDisposable
             if (_socket is null)
                 continue;
             _socket.Send(datagram, SocketFlags.None, out SocketError error);
+            if (error == SocketError.WouldBlock && WaitForRoom(_socket))
+                _socket.Send(datagram, SocketFlags.None, out error);
             if (error == SocketError.Success)
             {
+                // Where another address took it nothing is lost. A refusal stays: it is of what was sent in the flush before, and is told once, to the first send after it.
                 if (lostBefore == 0)
-                    Problem = null;
+                    Problem = before;
                 return true;
             }
 
-            Problem = new SocketException((int)error).Message;
+            Problem = error == SocketError.WouldBlock ? "it does not read them as fast as they come" : new SocketException((int)error).Message;
             // A full buffer empties by itself; anything else may be better at another address, or on a new socket.
             if (error is SocketError.WouldBlock or SocketError.NoBufferSpaceAvailable)
                 return false;
@@ -83,6 +95,12 @@ internal sealed class StatsdSocket : IDisposable
     {
         _socket?.Dispose();
         _resolver.Dispose();
+    }
+
+    private bool WaitForRoom(Socket socket)
+    {
+        long left = _roomDue - Environment.TickCount64;
+        return left > 0 && socket.Poll(TimeSpan.FromMilliseconds(left), SelectMode.SelectWrite);
     }
 
     private void LookUp()
@@ -121,7 +139,8 @@ internal sealed class StatsdSocket : IDisposable
         }
         catch (SocketException e)
         {
-            Problem = e.Message;
+            // The platform's word for ENOENT of a path.
+            Problem = e.SocketErrorCode == SocketError.AddressNotAvailable && !_address.IsUdp ? "there is no such socket" : e.Message;
             socket?.Dispose();
             _candidate = (_candidate + 1) % _candidates.Length;
             return null;

@@ -39,6 +39,7 @@ internal sealed class SentryReporter : IAsyncDisposable
     {
         _transport = new SentryTransport(dsn);
         _events = events;
+        Instruments.SentryDropped.Add(0);
         _sending = Task.Run(SendAllAsync);
     }
 
@@ -78,7 +79,6 @@ internal sealed class SentryReporter : IAsyncDisposable
         _transport.Dispose();
         _abandon.Dispose();
     }
-
 
     private async Task SendAllAsync()
     {

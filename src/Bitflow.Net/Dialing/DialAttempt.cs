@@ -159,12 +159,24 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
 
     private async ValueTask<DialOutcome> TryInSharesAsync(DialRoute route, Lookup hop, SocksDestination?[] destinations, DialWay way)
     {
+        FSharpValueOption<DialFault> told = default;
+        Endpoint toldOf = Tried;
         while (true)
         {
             BeginShare(way);
             DialOutcome outcome = EndShare(await TryAsync(route, HopAt(route, hop, way.Hop), destinations[way.Destination]).ConfigureAwait(false));
-            if (outcome.Fault is not { } fault || DialWayModule.Next(way, fault) is not { IsSome: true } next)
+            if (outcome.Fault is not { } fault)
                 return outcome;
+            DialFault before = DialFaultModule.Told(told, fault);
+            if (before == fault)
+                toldOf = Tried;
+            told = FSharpValueOption<DialFault>.Some(before);
+            if (DialWayModule.Next(way, fault) is not { IsSome: true } next)
+            {
+                Tried = toldOf;
+                return outcome with { Fault = before };
+            }
+
             way = next.Value;
         }
     }
@@ -239,7 +251,11 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
         }
 
         if (fault != IoFault.None)
-            return DialOutcome.Failed(destination is null ? DialFault.NewConnect(fault) : DialFault.NewSocksConnect(fault));
+        {
+            bool hasSource = fault != IoFault.NoLocalAddress || remote is not IPEndPoint there || SourceAddress.IsThereFor(there);
+            return DialOutcome.Failed(DialFaultModule.OfConnect(destination is null ? Hop.Target : Hop.Proxy, fault, hasSource));
+        }
+
         DialOutcome outcome = Ready(connection);
         if (destination is not null
             && outcome.Connection is not null

@@ -24,6 +24,24 @@ internal sealed class ProxyMeter
     /// <summary>The tags that every metric of the proxy carries.</summary>
     public KeyValuePair<string, object?>[] Tags => _proxied;
 
+    /// <summary>
+    /// The proxy is in force: what may be counted is there with nothing yet, so that whoever watches for an increase sees the first. Of close reasons there are too many.
+    /// </summary>
+    public void Begin()
+    {
+        ReadOnlySpan<Counter<long>> ofProxy =
+            [Instruments.AcceptSuccess, Instruments.AcceptReject, Instruments.AcceptUnauthorized, Instruments.AcceptError, Instruments.AcceptShutdown, Instruments.ProtocolError, Instruments.HandshakeError];
+        ReadOnlySpan<Counter<long>> ofTarget = [Instruments.DialSuccess, Instruments.DialError, Instruments.AttemptError, Instruments.PipeSuccess, Instruments.PipeError];
+        foreach (Counter<long> counter in ofProxy)
+            counter.Add(0, _proxied);
+        Instruments.LogDropped.Add(0, _proxied[0]);
+        foreach (KeyValuePair<string, object?>[] tags in _targeted)
+        {
+            foreach (Counter<long> counter in ofTarget)
+                counter.Add(0, tags);
+        }
+    }
+
     /// <summary>A call to accept failed.</summary>
     public void AcceptFailed() => Instruments.AcceptError.Add(1, _proxied);
 

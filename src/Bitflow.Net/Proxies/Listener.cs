@@ -1,4 +1,5 @@
 using Bitflow.Domain;
+using Bitflow.Net.Observing;
 using Bitflow.Net.Transport;
 
 namespace Bitflow.Net.Proxies;
@@ -11,12 +12,16 @@ internal sealed class Listener : IAcceptHandler
     private readonly IServerLog _log;
     private volatile Proxy _proxy;
 
+    /// <summary>Of the configuration by which it listens: when it is closed the proxy may have another, with another address.</summary>
+    private volatile ProxyMeter _meter;
+
     public Listener(Engine engine, ListeningSocket socket, Proxy proxy, DescriptorGuard guard, MemoryGuard memory, IServerLog log)
     {
         _guard = guard;
         _memory = memory;
         _log = log;
         _proxy = proxy;
+        _meter = proxy.Model.Meter;
         Socket = socket;
         Acceptor = engine.Accept(socket, this);
         guard.Watch(Acceptor);
@@ -29,7 +34,11 @@ internal sealed class Listener : IAcceptHandler
     public Proxy Proxy => _proxy;
 
     /// <summary>A reload may give a socket that stays to another proxy.</summary>
-    public void HandTo(Proxy proxy) => _proxy = proxy;
+    public void HandTo(Proxy proxy)
+    {
+        _proxy = proxy;
+        _meter = proxy.Model.Meter;
+    }
 
     public void OnAccepted(Connection connection)
     {
@@ -42,16 +51,15 @@ internal sealed class Listener : IAcceptHandler
     public void OnLost(Endpoint client, IoFault fault)
     {
         _guard.OnLost();
-        _proxy.Model.Meter.AcceptFailed();
+        _meter.AcceptFailed();
         _log.ClientLost(_proxy.Model.Name, Socket.Local, client, fault);
     }
 
     public void OnAcceptFault(IoFault fault)
     {
-        // The machine's are not counted: the acceptor rests, and tries again.
         if (fault == IoFault.NoDescriptors)
             _guard.Pause();
-        _proxy.Model.Meter.AcceptFailed();
+        _meter.AcceptFailed();
         _log.AcceptFailed(_proxy.Model.Name, Socket.Local, fault);
     }
 
@@ -60,6 +68,6 @@ internal sealed class Listener : IAcceptHandler
     {
         await Acceptor.CloseAsync().ConfigureAwait(false);
         _guard.Forget(Acceptor);
-        _proxy.Model.Meter.ListenerClosed();
+        _meter.ListenerClosed();
     }
 }

@@ -162,6 +162,9 @@ internal sealed class Server : IDisposable
                 _proxies.TryAdd(name, new Proxy(model, state, _dialer, _observer));
         }
 
+        // Of those that stay too: whoever counts may be new.
+        foreach (Proxy proxy in _proxies.Values)
+            proxy.Model.Meter.Begin();
         if (_proxies.Values.Any(static proxy => proxy.Model.Tls.Judges))
             SystemAuthorities.ReadAnew();
 

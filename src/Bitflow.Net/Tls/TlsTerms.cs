@@ -33,7 +33,7 @@ internal sealed record TlsTerms(TlsVersion Version, TlsCipherSuite CipherSuite, 
     private static TlsTerms Of(bool isTls12, TlsCipherSuite suite, ReadOnlySpan<byte> protocol, X500DistinguishedName? peer) => new(
         isTls12 ? TlsVersion.Tls12 : TlsVersion.Tls13,
         suite,
-        protocol.IsEmpty ? "" : Encoding.ASCII.GetString(protocol),
+        protocol.IsEmpty ? "" : Encoding.UTF8.GetString(protocol),
         peer is null ? "" : CertificateNames.Subject(peer),
         peer is null ? null : new PresentedCertificate(CertificateNames.Common(peer), verified: true));
 }

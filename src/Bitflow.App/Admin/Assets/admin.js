@@ -3,6 +3,7 @@
 "use strict";
 
 const intervalMs = 2000;
+const patienceMs = 5000;
 const mostConnections = 1000;
 const byId = id => document.getElementById(id);
 const columns = id => [...byId(id).closest("table").tHead.rows[0].cells].map(cell => cell.textContent);
@@ -84,9 +85,9 @@ function showProxies() {
 }
 
 function showConnections() {
-  const shown = connections.filter(c => wanted(c.name, c.source, c.target, c.sni));
+  const shown = connections.filter(c => wanted(String(c.id), c.name, c.source, c.target, c.sni));
   show("connections", shown.map(c => [
-    [whole(c.id), "number"], [c.name, "long"], [c.source, "long address"], [c.target || "–", "long"], [c.phase.replaceAll("_", " ")], [c.sni || "–", "long"],
+    [String(c.id), "number"], [c.name, "long"], [c.source, "long address"], [c.target || "–", "long"], [c.phase.replaceAll("_", " ")], [c.sni || "–", "long"],
     [age(c.age), "number"], [bytes(c.source_sent_bytes), "number"], [bytes(c.destination_receive_bytes), "number"],
   ]));
   const none = byId("none");
@@ -124,31 +125,37 @@ function measure(next, now) {
 }
 
 function say(text, kind) {
-  const state = byId("state");
-  state.className = kind;
+  const shown = byId("state");
+  shown.className = kind;
   // Said again only when it changes: a screen reader would read it every time.
-  if (state.textContent !== text) state.textContent = text;
+  if (shown.textContent !== text) shown.textContent = text;
 }
 
+// A program that is stopped, or a machine that is gone, answers nothing at all.
+const ask = path => fetch(path, { signal: AbortSignal.timeout(patienceMs) });
+
 async function read(path) {
-  const answer = await fetch(path);
+  const answer = await ask(path);
   if (!answer.ok) throw new Error(path);
   return answer.json();
 }
 
+// Of the server; what was asked before it was paused may be answered behind that.
+const state = (text, kind) => paused ? say("paused", "") : say(text, kind);
+
 async function refresh() {
   if (!paused) {
     try {
-      const [ready, next, open] = await Promise.all([fetch("readyz"), read("proxies"), read("connections")]);
+      const [ready, next, open] = await Promise.all([ask("readyz"), read("proxies"), read("connections")]);
       measure(next, performance.now());
       connections = open;
       showProxies();
       showConnections();
       showSums();
-      say(ready.ok ? "serving" : "starting or draining", ready.ok ? "good" : "bad");
+      state(ready.ok ? "serving" : "starting or draining", ready.ok ? "good" : "bad");
       byId("main").classList.remove("stale");
     } catch {
-      say("does not answer", "bad");
+      state("does not answer", "bad");
       byId("main").classList.add("stale");
     }
   }

@@ -84,13 +84,17 @@ internal sealed class TopClient : IDisposable
 
     private static async ValueTask<Stream> ConnectAsync(string path, CancellationToken token)
     {
-        if (path[0] != '\0' && !File.Exists(path))
-            throw new TopException("there is no such socket");
         var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try
         {
             await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), token).ConfigureAwait(false);
             return new NetworkStream(socket, ownsSocket: true);
+        }
+        catch (SocketException e) when (e.SocketErrorCode == SocketError.AddressNotAvailable)
+        {
+            // The platform's word for ENOENT of a path.
+            socket.Dispose();
+            throw new TopException("there is no such socket");
         }
         catch
         {
