@@ -37,9 +37,9 @@ public sealed class ObservationTests
     public async Task The_admin_server_answers_on_a_Unix_socket_that_a_reload_adds(string kind)
     {
         string name = Guid.NewGuid().ToString("N");
-        string path = Path.Combine(Path.GetTempPath(), name);
         using Peer target = Peer.Echo();
         using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(target));
+        string path = Path.Combine(bitflow.Folder, name);
         bitflow.Rewrite(Proxy(target), $"  admin: {{ address: 'unix:{(kind == "path" ? path : "@" + name)}' }}\n");
         bitflow.Signal("HUP");
         await bitflow.SaysAsync("is in force");
@@ -160,6 +160,90 @@ public sealed class ObservationTests
         Assert.All(targets, static target =>
             Assert.Equal(target.GetProperty("fault").GetString()!.Length == 0, target.GetProperty("failing_since").ValueKind == JsonValueKind.Null));
         return [.. targets.Select(static target => target.GetProperty("fault").GetString()!)];
+    }
+
+    /// <summary>Whoever watches for an increase would miss the first, had it no 0 before it.</summary>
+    [Fact]
+    public async Task Counters_are_there_before_anything_is_counted_also_where_the_admin_server_comes_later()
+    {
+        using Peer target = Peer.Echo();
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(target));
+        bitflow.Rewrite(Proxy(target), "  admin: { address: '127.0.0.1:0' }\n");
+        bitflow.Signal("HUP");
+        await bitflow.SaysAsync("is in force");
+        using var http = new HttpClient { BaseAddress = new Uri($"http://{bitflow.AdminAddress()}") };
+        string metrics = await http.GetStringAsync("/metrics");
+        foreach (string name in new[] { "proxy_serve_accept_error", "proxy_serve_accept_reject", "proxy_tls_handshake_error" })
+            Assert.Contains($"bitflow_{name}_total{{proxy=\"web\",listener=\"127.0.0.1:0\"}} 0\n", metrics, StringComparison.Ordinal);
+        foreach (string name in new[] { "proxy_serve_dial_error", "proxy_serve_dial_attempt_error", "proxy_pipe_error" })
+            Assert.Contains($"bitflow_{name}_total{{proxy=\"web\",listener=\"127.0.0.1:0\",target=\"a\"}} 0\n", metrics, StringComparison.Ordinal);
+    }
+
+    /// <summary>The queue of a Unix socket takes ten datagrams (net.unix.max_dgram_qlen).</summary>
+    [Fact]
+    public async Task A_receiver_of_statsd_at_a_Unix_socket_that_reads_is_sent_every_count_of_many_proxies()
+    {
+        const int Proxies = 150;
+        string folder = Directory.CreateTempSubdirectory("bitflow-statsd-").FullName;
+        try
+        {
+            string path = Path.Combine(folder, "socket");
+            using var receiver = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
+            receiver.Bind(new UnixDomainSocketEndPoint(path));
+            using Peer target = Peer.Echo();
+            string proxies = string.Concat(Enumerable.Range(0, Proxies).Select(i =>
+                $"- name: a-proxy-with-a-long-name-{i}\n  listener: {{ address: '127.0.0.1:0' }}\n  targets: [ {{ name: a-target-with-a-long-name, address: '{target.Address}' }} ]\n"));
+            using BitflowProcess bitflow = await BitflowProcess.StartAsync(proxies, $"  metrics: {{ address: 'unix://{path}' }}\n");
+            for (int i = 0; i < Proxies; i++)
+                await ExchangeAsync(bitflow.EndPoint($"a-proxy-with-a-long-name-{i}"));
+            var told = new List<string>();
+            byte[] datagram = new byte[65536];
+            while (told.Where(static line => line.StartsWith("proxy.close:", StringComparison.Ordinal)).Sum(Count) < Proxies)
+            {
+                int bytes = await receiver.ReceiveAsync(datagram.AsMemory()).AsTask().WaitAsync(Eventually.Patience);
+                told.AddRange(Encoding.ASCII.GetString(datagram, 0, bytes).Split('\n'));
+            }
+
+            Assert.DoesNotContain(told, static line => line.StartsWith("statsd.dropped", StringComparison.Ordinal));
+            Assert.Equal(Proxies, told.Where(static line => line.StartsWith("proxy.pipe.success:", StringComparison.Ordinal)).Sum(Count));
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+
+        static int Count(string line) => int.Parse(line.Split(':', '|')[1], System.Globalization.CultureInfo.InvariantCulture);
+    }
+
+    /// <summary>The sums go on under the address that there is now: a receiver that keeps what it was told last would have them twice.</summary>
+    [Fact]
+    public async Task A_listener_that_a_reload_moves_is_counted_as_closed_and_its_sums_go_on_under_the_new_address_alone()
+    {
+        int[] ports = [Ports.Next(), Ports.Next()];
+        using var receiver = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
+        receiver.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        string application = $"  metrics: {{ address: '{receiver.LocalEndPoint}' }}\n";
+        using Peer target = Peer.Echo();
+        string[] proxies = [.. ports.Select(port => Proxy(target).Replace("127.0.0.1:0", $"127.0.0.1:{port}", StringComparison.Ordinal))];
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(proxies[0], application);
+        await ExchangeAsync(bitflow);
+        var told = new List<string>();
+        await ReceiveUntilAsync($"proxy.serve.total:1|g|#proxy:web,listener:127.0.0.1:{ports[0]}");
+        bitflow.Rewrite(proxies[1], application);
+        bitflow.Signal("HUP");
+        await ReceiveUntilAsync($"proxy.serve.accept.shutdown:1|c|#proxy:web,listener:127.0.0.1:{ports[0]}");
+        await ReceiveUntilAsync($"proxy.serve.total:1|g|#proxy:web,listener:127.0.0.1:{ports[1]}");
+        await ReceiveUntilAsync($"proxy.serve.total:0|g|#proxy:web,listener:127.0.0.1:{ports[0]}");
+
+        async Task ReceiveUntilAsync(string line)
+        {
+            byte[] datagram = new byte[65536];
+            while (!told.Contains(line))
+            {
+                int bytes = await receiver.ReceiveAsync(datagram.AsMemory()).AsTask().WaitAsync(Eventually.Patience);
+                told.AddRange(Encoding.ASCII.GetString(datagram, 0, bytes).Split('\n'));
+            }
+        }
     }
 
     [Fact]
