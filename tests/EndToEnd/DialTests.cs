@@ -31,7 +31,7 @@ public sealed class DialTests
     [MemberData(nameof(Engines))]
     public async Task A_target_that_is_down_closes_the_client_and_the_log_names_target_error_and_attempts(string engine)
     {
-        int port = FreePort();
+        int port = Ports.Next();
         using BitflowProcess bitflow = await StartAsync(engine, $"[ {{ name: ledger, address: '127.0.0.1:{port}', connect_attempts: 3, connect_backoff: 50ms }} ]");
         long began = Stopwatch.GetTimestamp();
         using Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint());
@@ -181,7 +181,7 @@ public sealed class DialTests
     [MemberData(nameof(Engines))]
     public async Task Bytes_and_an_end_that_came_during_the_dial_are_delivered_when_the_target_is_there(string engine)
     {
-        int port = FreePort();
+        int port = Ports.Next();
         using BitflowProcess bitflow = await StartAsync(
             engine, $"[ {{ name: a, address: '127.0.0.1:{port}', connect_attempts: 20, connect_backoff: 100ms }} ]");
         using Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint());
@@ -306,7 +306,7 @@ public sealed class DialTests
     [MemberData(nameof(Engines))]
     public async Task What_a_client_sent_during_the_dial_arrives_before_the_reset_that_followed_it(string engine)
     {
-        int port = FreePort();
+        int port = Ports.Next();
         using BitflowProcess bitflow = await StartAsync(
             engine, $"[ {{ name: a, address: '127.0.0.1:{port}', connect_attempts: 20, connect_backoff: 100ms }} ]");
         Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint());
@@ -342,11 +342,5 @@ public sealed class DialTests
     {
         using Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint());
         return Encoding.ASCII.GetString(await client.ReadToEndAsync());
-    }
-
-    private static int FreePort()
-    {
-        using var peer = new Peer();
-        return peer.Port;
     }
 }

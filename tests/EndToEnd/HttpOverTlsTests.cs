@@ -34,7 +34,8 @@ public sealed class HttpOverTlsTests
     [Fact]
     public async Task Curl_speaks_the_HTTP_that_ALPN_chose_with_TLS_ended_here_begun_anew_and_passed_through()
     {
-        string folder = Directory.CreateTempSubdirectory("bitflow-http-").FullName;
+        using var temporary = new TemporaryFolder();
+        string folder = temporary.Path;
         string either = $"{folder}/either", plain2 = $"{folder}/plain2", tls = $"{folder}/tls";
         await File.WriteAllTextAsync(
             $"{folder}/haproxy.cfg",

@@ -13,7 +13,8 @@ public sealed class PodTests
     [Fact]
     public async Task A_change_of_the_Pods_configuration_reaches_its_server_and_nothing_else()
     {
-        string folder = Directory.CreateTempSubdirectory("bitflow-pod-").FullName;
+        using var temporary = new TemporaryFolder();
+        string folder = temporary.Path;
         string commands = Regex.Match(await File.ReadAllTextAsync(Path.Combine(Repository.Root, "deploy/kubernetes/bitflow.yaml")), @"- -c\n +- \|\n(?<script>(?: {14}.*\n)+)").Groups["script"].Value
             .Replace("/etc/bitflow", folder, StringComparison.Ordinal)
             .Replace("sleep 5", "sleep 0.1", StringComparison.Ordinal);

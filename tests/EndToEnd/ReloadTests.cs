@@ -99,9 +99,7 @@ public sealed class ReloadTests
     public async Task An_address_that_overlaps_with_one_that_closes_is_refused_with_the_way_out()
     {
         using Peer one = Saying("one");
-        int port;
-        using (var free = new Peer())
-            port = free.Port;
+        int port = Ports.Next();
         using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(one.Address, listener: $"127.0.0.1:{port}"));
         bitflow.Rewrite(Proxy(one.Address, listener: $":{port}"));
         bitflow.Signal("HUP");

@@ -31,7 +31,7 @@ public sealed class ReloadUnderLoadTests(ITestOutputHelper output)
         string redisPath = Path.Combine(folder, "redis.sock");
         string log = Path.Combine(folder, "connections.json");
         using var redis = new ChildProcess("redis-server", ["--port", "0", "--unixsocket", redisPath, "--save", "", "--appendonly", "no"]);
-        int iperfPort = FreePort();
+        int iperfPort = Ports.Next();
         using var iperf = new ChildProcess("iperf3", ["-s", "-p", $"{iperfPort}", "-B", "127.0.0.1", "--forceflush"]);
         using Peer echo = Peer.Echo();
         IssuedCertificate[] certificates = [.. Enumerable.Range(0, 2).Select(_ => TestAuthority.Trusted.Issue("redis.test"))];
@@ -196,11 +196,5 @@ public sealed class ReloadUnderLoadTests(ITestOutputHelper output)
             }).WaitAsync(Eventually.Patience);
             return ((System.Security.Cryptography.X509Certificates.X509Certificate2)tls.RemoteCertificate!).SerialNumber;
         }
-    }
-
-    private static int FreePort()
-    {
-        using var peer = new Peer();
-        return peer.Port;
     }
 }

@@ -14,12 +14,24 @@ public sealed class SignalTests : IDisposable
     public async Task A_stop_does_not_wait_for_a_reload_whose_file_does_not_come()
     {
         using Peer echo = Peer.Echo();
-        using BitflowProcess bitflow = await BitflowProcess.StartAsync(PlainProxy.To(echo.Address));
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(PlainProxy.To(echo.Address), "  admin: { address: '127.0.0.1:0' }\n");
+        using System.Net.Sockets.Socket open = await SocketWords.ConnectAsync(bitflow.EndPoint());
+        await open.SendAllAsync("hello");
+        Assert.Equal("hello", await open.ReadTextAsync(5));
+        await File.WriteAllTextAsync(bitflow.ConfigPath, "server: { nothing: 1 }\n");
+        bitflow.Signal("HUP");
+        await bitflow.SaysAsync("everything is as it was");
         await NamedPipe.ReplaceAsync(bitflow.ConfigPath);
         bitflow.Signal("HUP");
         await using FileStream silent = await NamedPipe.OpenToWriteAsync(bitflow.ConfigPath);
         await bitflow.SaysAsync("still reading it");
         bitflow.Signal("TERM");
+        await bitflow.SaysAsync("draining");
+
+        // The last that was read was refused, and still is.
+        using (var http = new HttpClient { BaseAddress = new Uri($"http://{bitflow.AdminAddress()}") })
+            Assert.Contains("bitflow_config_last_reload_successful 0\n", await http.GetStringAsync("/metrics"), StringComparison.Ordinal);
+        open.Dispose();
         Assert.Equal(0, await bitflow.ExitAsync());
         Assert.Contains("was not taken on: Bitflow is about to end", bitflow.Errors, StringComparison.Ordinal);
         Assert.Contains("drained", bitflow.Errors, StringComparison.Ordinal);

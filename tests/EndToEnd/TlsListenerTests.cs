@@ -274,7 +274,8 @@ public sealed class TlsListenerTests
     public async Task Client_certificates_are_asked_for_as_verify_mode_says_and_refused_with_the_reason_in_the_log()
     {
         using Peer target = Brief();
-        string log = Path.Combine(Directory.CreateTempSubdirectory("bitflow-subjects-").FullName, "log");
+        using var folder = new TemporaryFolder();
+        string log = Path.Combine(folder.Path, "log");
         using BitflowProcess bitflow = await BitflowProcess.StartAsync(
             Proxy(target, "min_version: '1.2', " + Verifying("strict"), "strict") + "\n" + Proxy(target, Verifying("relaxed"), "relaxed") + $"\n  options: {{ connection_log: '{log}' }}");
         IssuedCertificate good = TestAuthority.Trusted.Issue("good.example", usage: ClientUsage);

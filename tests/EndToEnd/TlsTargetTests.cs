@@ -213,7 +213,8 @@ public sealed class TlsTargetTests
     public async Task Nginx_and_haproxy_are_targets_and_clients()
     {
         IssuedCertificate edge = TestAuthority.Trusted.Issue("edge.example");
-        string folder = Directory.CreateTempSubdirectory("bitflow-peers-").FullName;
+        using var temporary = new TemporaryFolder();
+        string folder = temporary.Path;
         string both = TestAuthority.Trusted.Write("both.pem", File.ReadAllText(Good.File) + File.ReadAllText(Good.Key));
         string nginxTarget = Path.Combine(folder, "nginx-target"), haproxyTarget = Path.Combine(folder, "haproxy-target");
         using Peer answers = Peer.Serving(async socket =>

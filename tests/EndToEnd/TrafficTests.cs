@@ -111,7 +111,7 @@ public sealed class TrafficTests
     public async Task A_listener_inherited_through_a_descriptor_serves_what_was_queued_before_the_start(string engine)
     {
         using Peer echo = Peer.Echo();
-        int port = FreePort();
+        int port = Ports.Next();
         using BitflowProcess bitflow = await BitflowProcess.StartAsync(
             $$"""
             - name: web
@@ -241,12 +241,6 @@ public sealed class TrafficTests
     private static string RedisPath(string engine) => Path.Combine(Path.GetTempPath(), $"bitflow-redis-{Environment.ProcessId}-{engine}.sock");
 
     private static long DescriptorLimit() => Bitflow.Net.Linux.Libc.DescriptorLimit();
-
-    private static int FreePort()
-    {
-        using var peer = new Peer();
-        return peer.Port;
-    }
 
     /// <summary>A parent that prepares descriptors and becomes the program.</summary>
     private static string[] Inheriting(string preparation) =>

@@ -14,7 +14,8 @@ internal sealed partial class BitflowProcess : ChildProcess
         : base(
             launcher is null ? Repository.Binary : launcher[0],
             launcher is null ? ["--config", configPath] : [.. launcher.Skip(1), Repository.Binary, "--config", configPath],
-            environment)
+            // What the runtime leaves there when it is killed goes with the folder.
+            new Dictionary<string, string>(environment ?? new Dictionary<string, string>()) { ["TMPDIR"] = folder })
     {
         Folder = folder;
         ConfigPath = configPath;

@@ -30,9 +30,7 @@ internal sealed class Nginx : IDisposable
         string folder = Directory.CreateTempSubdirectory("bitflow-nginx-").FullName;
         byte[] file = SocketWords.Noise(5_000_000);
         await File.WriteAllBytesAsync(Path.Combine(folder, "file"), file);
-        int port;
-        using (var peer = new Peer())
-            port = peer.Port;
+        int port = Ports.Next();
         await File.WriteAllTextAsync(
             Path.Combine(folder, "nginx.conf"),
             $$"""

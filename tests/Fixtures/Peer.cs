@@ -7,6 +7,7 @@ namespace Bitflow.Tests.Fixtures;
 internal sealed class Peer : IDisposable
 {
     private readonly Socket _listener;
+    private volatile Xunit.Sdk.XunitException? _failed;
 
     public Peer(EndPoint? at = null)
     {
@@ -74,6 +75,11 @@ internal sealed class Peer : IDisposable
             {
                 socket.Dispose();
             }
+            catch (Xunit.Sdk.XunitException e)
+            {
+                peer._failed = e;
+                socket.Dispose();
+            }
         }
     }
 
@@ -106,5 +112,11 @@ internal sealed class Peer : IDisposable
         }
     }
 
-    public void Dispose() => _listener.Dispose();
+    /// <exception cref="Xunit.Sdk.XunitException">What it was to find with a client it did not.</exception>
+    public void Dispose()
+    {
+        _listener.Dispose();
+        if (_failed is { } failed)
+            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failed);
+    }
 }

@@ -13,6 +13,9 @@ internal static class TopTerminal
     private const string Home = "\e[H";
     private const string ClearBelow = "\e[J";
 
+    private const int LeastLines = 3;
+    private const int LeastColumns = 20;
+
     /// <summary>Nothing is painted over what stood there before.</summary>
     private static readonly Lock Painting = new();
 
@@ -58,14 +61,17 @@ internal static class TopTerminal
     /// <param name="screen">Makes what is to be seen in so many columns and lines.</param>
     public static void Show(Func<int, int, IRenderable> screen)
     {
-        // A window may have become another size.
-        int height = Math.Max(Console.WindowHeight, 3);
-        int width = Math.Max(Console.WindowWidth, 20);
-        AnsiConsole.Profile.Width = width;
-        AnsiConsole.Profile.Height = height;
+        // A window may have become another size. Where it is too small for anything that could be read it stays empty: what wraps would scroll the rest away.
+        int height = Console.WindowHeight;
+        int width = Console.WindowWidth;
+        bool isTooSmall = height < LeastLines || width < LeastColumns;
+        AnsiConsole.Profile.Width = Math.Max(width, LeastColumns);
+        AnsiConsole.Profile.Height = Math.Max(height, LeastLines);
         lock (Painting)
         {
             AnsiConsole.Console.Write(new ControlCode(Home + ClearBelow));
+            if (isTooSmall)
+                return;
 
             // The last line stays free: a line break there would scroll.
             AnsiConsole.Write(screen(width, height - 1));
