@@ -1,4 +1,5 @@
 using System.Globalization;
+using Bitflow.App.Reporting;
 using Bitflow.App.Terminal;
 using Bitflow.Domain;
 using Bitflow.Net.Files;
@@ -66,7 +67,7 @@ internal sealed class LoadedConfiguration
         IEnumerable<string> doubts = tls.Findings.Select(f => reading.Line(f.Path, f.Message));
         if (DescriptorBudget.ConnectionShortage(Libc.DescriptorLimit(), Environment.ProcessorCount, reading.Config) is { } shortage)
             doubts = doubts.Append(reading.Line("server.proxies", shortage));
-        if (reading.Config.Application.SentryDsn is { Value.IsSecure: true } && !PlatformTls.IsThere)
+        if (reading.Config.Application.SentryDsn is { Value: { } dsn } && !SentryReporter.CanSpeakTo(dsn))
             doubts = doubts.Append(reading.Line("application.sentry_dsn", $"nothing will be reported: {PlatformTls.Missing}"));
         return new LoadedConfiguration(SnapshotOf(reading.Config, files), tls, [.. reading.Warnings, .. doubts]) { LogDoubts = DoubtsOfLogs(reading) };
     }

@@ -129,7 +129,7 @@ internal sealed class Observation(ProgramLog log, ConnectionLogs.ConnectionLogs 
             return;
         SentryReporter? before = _sentry;
         // One that cannot be spoken to here LoadedConfiguration warns of.
-        _sentry = dsn is null || (dsn.IsSecure && !PlatformTls.IsThere) ? null : new SentryReporter(dsn, log.Reporting);
+        _sentry = dsn is null || !SentryReporter.CanSpeakTo(dsn) ? null : new SentryReporter(dsn, log.Reporting);
         _sentryDsn = dsn;
         log.ReportErrorsTo(_sentry);
         if (before is not null)

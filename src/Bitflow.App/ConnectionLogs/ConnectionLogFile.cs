@@ -211,7 +211,7 @@ internal sealed class ConnectionLogFile
         if (written > 0)
             _endsInsideLine = _batch.WrittenSpan[written - 1] != (byte)'\n';
         if (dropped > 0 && !_isFailing)
-            _events.Unwritable(Path, error == 0 ? "it cannot be written" : Marshal.GetPInvokeErrorMessage(error));
+            _events.Unwritable(Path, Marshal.GetPInvokeErrorMessage(error));
         else if (dropped == 0 && _isFailing)
             _events.WritableAgain(Path);
         _isFailing = dropped > 0;

@@ -1,7 +1,8 @@
 using System.Threading.Channels;
 using Bitflow.Domain;
-using Bitflow.Net.Transport;
+using Bitflow.Net.Linux;
 using Bitflow.Net.Observing;
+using Bitflow.Net.Transport;
 
 namespace Bitflow.App.Reporting;
 
@@ -42,6 +43,9 @@ internal sealed class SentryReporter : IAsyncDisposable
         Instruments.SentryDropped.Add(0);
         _sending = Task.Run(SendAllAsync);
     }
+
+    /// <summary>Whether the machine has what it takes.</summary>
+    public static bool CanSpeakTo(SentryDsn dsn) => !dsn.IsSecure || PlatformTls.IsThere;
 
     /// <summary>
     /// Whether an event of a kind would only be dropped now; it is then counted as dropped. Costs little, where what an event is made of costs much:
