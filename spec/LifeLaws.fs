@@ -690,8 +690,13 @@ let ``an attempt whose time is over says what it waited for, and counts as a tim
         | _ -> true)
 
 /// The reason of a life that ends by what the shell saw; none where that is nothing to it.
-let private endsBy (life: Life) (seen: Event option) =
-    seen |> Option.map (fun event -> string (Life.advance life (at 1) event).CloseReason.Value)
+let private endsBehind (received: int) (life: Life) (seen: Event option) =
+    seen
+    |> Option.map (fun event ->
+        let life = if Events.hasSpokenBefore event received then Life.advance life (at 1) Event.ClientSent else life
+        string (Life.advance life (at 1) event).CloseReason.Value)
+
+let private endsBy life seen = endsBehind 0 life seen
 
 [<Fact>]
 let ``a stream that is over inside a PROXY header is a broken header, before it the client's end, and of our own closing nothing`` () =
@@ -700,10 +705,24 @@ let ``a stream that is over inside a PROXY header is a broken header, before it 
         [ IoFault.None, 0, Some "client.proxy_header.probe"
           IoFault.None, 1, Some "client.proxy_header.protocol"
           IoFault.Reset, 0, Some "client.proxy_header.probe"
+          IoFault.Reset, 7, Some "client.proxy_header.reset"
           IoFault.TimedOut, 7, Some "client.proxy_header.vanished"
           IoFault.Aborted, 0, None
           IoFault.Aborted, 7, None ],
-        fun (fault, received, reason) -> endsBy reading (Events.ofEarlyEndOfHeader fault received) = reason)
+        fun (fault, received, reason) -> endsBehind received reading (Events.ofEarlyEndOfHeader fault received) = reason)
+
+[<Fact>]
+let ``a client that leaves in the midst of its hello is none that said nothing, whatever else is told of it`` () =
+    let reading = run tls client [ Event.Counted true ]
+    Law.HoldsFor(
+        [ IoFault.None, 0, Some "client.hello.probe"; IoFault.None, 1, Some "client.hello.ended"
+          IoFault.Reset, 0, Some "client.hello.probe"; IoFault.Reset, 1, Some "client.hello.reset" ],
+        fun (fault, received, reason) -> endsBehind received reading (Events.ofEarlyEnd fault) = reason)
+
+[<Fact>]
+let ``only an end and a failure of the client may be behind bytes that came to nothing`` () =
+    Law.Holds(fun (event: Event) (received: uint8) ->
+        Events.hasSpokenBefore event (int received) = (received > 0uy && (match event with Event.ClientEnded | Event.ClientFailed _ -> true | _ -> false)))
 
 [<Fact>]
 let ``a handshake fails for the client's certificate, for its words, or for what became of its connection`` () =

@@ -98,6 +98,12 @@ let ``datagrams hold every line once, in order, and none is larger than 1432 byt
         && leftOut = lines.Length - fitting.Length)
 
 [<Fact>]
+let ``lines that fill a datagram to its last byte share it, and a byte more takes another`` () =
+    Law.HoldsFor([ 0, 1; 1, 2 ], fun (more, count) ->
+        let struct (datagrams, leftOut) = Statsd.pack 1432 [ String('x', 700); String('y', 731 + more) ]
+        datagrams.Length = count && leftOut = 0)
+
+[<Fact>]
 let ``no datagram could have taken the first line of the next`` () =
     Law.Holds(fun (lengths: FsCheck.PositiveInt list) ->
         let lines = lengths |> List.map (fun length -> String('x', 1 + length.Get * 37 % 1400))

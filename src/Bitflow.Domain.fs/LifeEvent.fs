@@ -24,7 +24,7 @@ type Event =
     /// Answers `Attempt`.
     | Connected
     | AttemptFailed of fault: DialFault
-    /// Bytes of the client wait while nobody reads them (before the relay).
+    /// Bytes of the client wait while nobody reads them (before the relay), or were read and came to nothing.
     | ClientSent
     /// The client ended its stream before the relay.
     | ClientEnded
@@ -60,6 +60,14 @@ module Events =
     [<CompiledName "OfEarlyEndOfHeader">]
     let ofEarlyEndOfHeader (fault: IoFault) (received: int) : Event option =
         if fault = IoFault.None && received > 0 then Some Event.HeaderMalformed else ofEarlyEnd fault
+
+    /// Whether that is preceded by `ClientSent`: of a client that leaves behind bytes which were read, and came to nothing whole, it is not so that it said nothing.
+    [<CompiledName "HasSpokenBefore">]
+    let hasSpokenBefore (event: Event) (received: int) : bool =
+        match event with
+        | Event.ClientEnded
+        | Event.ClientFailed _ -> received > 0
+        | _ -> false
 
     /// What it is that the handshake with a client failed: for its words, with `IoFault.None`, or for what the connection beneath said.
     [<CompiledName "OfFailedHandshake">]

@@ -25,6 +25,35 @@ public abstract class LinuxEngineRules : EngineContract
     {
     }
 
+    /// <summary>That of the portable engine runs on the thread pool, which keeps no order.</summary>
+    [Fact]
+    public async Task Work_posted_from_many_threads_all_runs_and_each_threads_in_its_order()
+    {
+        const int threads = 8;
+        const int each = 5_000;
+        EventLoop loop = Engine.Loops[0];
+        int[] next = new int[threads];
+        int ran = 0;
+        bool inOrder = true;
+        bool onLoop = true;
+        await Task.WhenAll(Enumerable.Range(0, threads).Select(t => Task.Run(() =>
+        {
+            for (int i = 0; i < each; i++)
+            {
+                int number = i;
+                loop.Post(() =>
+                {
+                    inOrder &= next[t]++ == number;
+                    onLoop &= loop.IsCurrent;
+                    Interlocked.Increment(ref ran);
+                });
+            }
+        })));
+        await Wire.Eventually(() => Task.FromResult(Volatile.Read(ref ran) == threads * each), "all posted work runs");
+        Assert.True(inOrder);
+        Assert.True(onLoop);
+    }
+
     /// <summary>Nothing of the kernel's holds it open.</summary>
     [Fact]
     public async Task A_socket_that_is_no_longer_accepted_from_and_closed_is_gone()
@@ -177,36 +206,6 @@ public abstract class EngineContract : IDisposable
         await after.Task.WaitAsync(Wire.Patience);
         Assert.Equal(1, Volatile.Read(ref moved));
         Assert.Equal(0, Volatile.Read(ref disarmed));
-    }
-
-    [Fact]
-    public async Task Work_posted_from_many_threads_all_runs_and_each_threads_in_its_order()
-    {
-        if (Engine is ManagedEngine)
-            return; // Its work runs on the thread pool, which keeps no order; that it runs, every other test shows.
-        const int threads = 8;
-        const int each = 5_000;
-        EventLoop loop = Engine.Loops[0];
-        int[] next = new int[threads];
-        int ran = 0;
-        bool inOrder = true;
-        bool onLoop = true;
-        await Task.WhenAll(Enumerable.Range(0, threads).Select(t => Task.Run(() =>
-        {
-            for (int i = 0; i < each; i++)
-            {
-                int number = i;
-                loop.Post(() =>
-                {
-                    inOrder &= next[t]++ == number;
-                    onLoop &= loop.IsCurrent;
-                    Interlocked.Increment(ref ran);
-                });
-            }
-        })));
-        await Wire.Eventually(() => Task.FromResult(Volatile.Read(ref ran) == threads * each), "all posted work runs");
-        Assert.True(inOrder);
-        Assert.True(onLoop);
     }
 
     [Fact]

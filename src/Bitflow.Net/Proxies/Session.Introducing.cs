@@ -24,11 +24,12 @@ internal sealed partial class Session
             SayThatNobodyReceives();
             if (IsAt(life))
             {
-                // An end or a reset behind bytes that nobody has taken is none of a client that said nothing.
-                if (answer is { IsClientEnded: true } or { IsClientFailed: true } && !_preface.IsEmpty)
-                    Report(Event.ClientSent);
                 if (answer is not null)
+                {
+                    if (Events.HasSpokenBefore(answer, _preface.Unread.Length))
+                        Report(Event.ClientSent);
                     Answer(life, answer);
+                }
             }
             else
             {
