@@ -135,6 +135,30 @@ let ``what OpenSSL finds wrong with a chain is no authority, or told in its word
                 PeerFinding.ofVerification isForName isForUse errors = { finding with IsForName = isForName; IsForUse = isForUse }))
 
 [<Fact>]
+let ``a verification ends where no authority is reached or a signature is not the issuer's, and nowhere else`` () =
+    Law.HoldsFor([ 0 .. 100 ], fun error ->
+        PeerFinding.endsVerification error = List.contains error [ 2; 7; 18; 19; 20; 21; 27 ])
+
+[<Fact>]
+let ``the machine's authorities are asked where a target's own do not accept it, and add to them`` () =
+    let name = { fine with IsForName = false }
+    Law.HoldsFor(
+        [ for own in fine :: name :: flawed do
+              for machine in fine :: name :: flawed do
+                  own, machine ],
+        fun (own, machine) ->
+            let accepts (finding: PeerFinding) = (PeerCertificate.targetRefusal VerifyMode.Strict "a" { finding with IsForName = true }).IsNone
+            PeerFinding.mayBeBettered own = not (accepts own)
+            // What is told where neither accepts it is what is wrong with the chain that led somewhere.
+            && PeerFinding.better own machine = (if accepts machine || not own.Anchored then machine else own))
+
+[<Fact>]
+let ``of a chain that leads to no authority nothing else is told, for nobody vouches for the rest`` () =
+    Law.HoldsFor(flawed, fun finding ->
+        let told = (PeerCertificate.clientRefusal VerifyMode.Strict { finding with Anchored = false }).Value
+        told = "its chain leads to no authority that is trusted here")
+
+[<Fact>]
 let ``a target is verified by chain and name, unless nothing is verified`` () =
     let findings = { fine with IsForName = false } :: { fine with Presented = false } :: flawed
     Law.HoldsFor(

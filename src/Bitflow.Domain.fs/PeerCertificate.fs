@@ -14,9 +14,27 @@ type PeerFinding =
 
 [<RequireQualifiedAccess>]
 module PeerFinding =
+    /// Whether nothing is wrong with its chain. Whom it is for is another matter.
+    let private isSound (finding: PeerFinding) = finding.Anchored && finding.IsForUse && finding.Problems.IsEmpty
+
+    /// Whether others may decide besides: the machine's authorities add to a target's own, and what leads to one of those in vain, an expired one for example, may lead to theirs.
+    [<CompiledName "MayBeBettered">]
+    let mayBeBettered (finding: PeerFinding) = not (isSound finding)
+
+    /// What counts of a finding by a target's own authorities that could be bettered, and of one by the machine's.
+    [<CompiledName "Better">]
+    let better (own: PeerFinding) (machine: PeerFinding) = if own.Anchored && not (isSound machine) then own else machine
+
+    /// OpenSSL's number for a signature that is none of the issuer's (X509_V_ERR_CERT_SIGNATURE_FAILURE).
+    let private signatureFailure = 7
+
     /// The numbers of OpenSSL's that say that a chain ends before an authority that decides: an issuer is not to be found (X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, …_LOCALLY,
     /// X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE), or it issued itself, or is not to be trusted (X509_STORE_CTX_get_error(3)).
     let private unanchored = set [ 2; 18; 19; 20; 21; 27 ]
+
+    /// Whether a verification ends at an error: nothing behind it is vouched for, and every signature in it, of keys as large as it likes, costs everybody on the loop.
+    [<CompiledName "EndsVerification">]
+    let endsVerification (error: int) = error = signatureFailure || unanchored.Contains error
 
     /// What a verification by OpenSSL found: its errors, by their numbers (X509_V_ERR_…) and in its words.
     [<CompiledName "OfVerification">]
@@ -47,8 +65,8 @@ module PeerCertificate =
         let problems =
             if finding.IsForUse then finding.Problems
             else $"its extended key usage, or an issuer's, does not allow {usage}" :: finding.Problems
-        if not problems.IsEmpty then ValueSome(String.concat "; " problems)
-        elif not finding.Anchored then ValueSome "its chain leads to no authority that is trusted here"
+        if not finding.Anchored then ValueSome "its chain leads to no authority that is trusted here"
+        elif not problems.IsEmpty then ValueSome(String.concat "; " problems)
         else ValueNone
 
     /// Certificates that a peer may show in a handshake. A chain has a handful, and each costs a parse, and perhaps a signature, where everybody else waits.

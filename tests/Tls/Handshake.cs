@@ -15,11 +15,11 @@ internal static class Handshake
     /// <param name="isServer">Whether our side is the server's.</param>
     /// <param name="server">What we show as a server.</param>
     /// <param name="client">What we show as a client.</param>
-    /// <param name="asks">Whether a server of ours wants to see a certificate of the trusted authority's.</param>
-    public static Task<TlsOutcome> ShakeAsync(Wire wire, bool isServer, IssuedCertificate server, IssuedCertificate client, bool asks = false)
+    /// <param name="authority">Who decides over the peer: over a server's, the trusted root where that is null; a client's is not asked for then.</param>
+    public static Task<TlsOutcome> ShakeAsync(Wire wire, bool isServer, IssuedCertificate server, IssuedCertificate client, string? authority = null)
     {
         // Made anew each time: a session that goes on has fewer flights.
-        ProxyTls contexts = Contexts(server, client, asks);
+        ProxyTls contexts = Contexts(server, client, authority);
         return (isServer ? AcceptAsync(wire, contexts.Listener!) : contexts.Targets[0]!.ConnectAsync(wire.Connection)).WaitAsync(Wire.Patience);
     }
 
@@ -32,10 +32,10 @@ internal static class Handshake
             wire.Connection, hello.AsMemory(0, read), FSharpValueOption<ServerName>.None, (HelloAnswer.Serve)HelloAnswer.NewServe(0, FSharpValueOption<AlpnName>.None));
     }
 
-    private static ProxyTls Contexts(IssuedCertificate server, IssuedCertificate client, bool asks)
+    private static ProxyTls Contexts(IssuedCertificate server, IssuedCertificate client, string? authority)
     {
-        string listener = asks
-            ? $"verify_mode: strict, certificates: [ {{ key: '{server.Key}', certificate: '{server.File}', authority: '{TestAuthority.Trusted.RootFile}' }} ]"
+        string listener = authority is not null
+            ? $"verify_mode: strict, certificates: [ {{ key: '{server.Key}', certificate: '{server.File}', authority: '{authority}' }} ]"
             : $"certificates: [ {server.Entry} ]";
         Config config = RunningProxies.Read(
             $$"""
@@ -49,7 +49,7 @@ internal static class Handshake
                   tls_context:
                     min_version: '1.2'
                     server_name: server.example
-                    certificates: [ {{client.Entry}}, { authority: '{{TestAuthority.Trusted.RootFile}}' } ]
+                    certificates: [ {{client.Entry}}, { authority: '{{authority ?? TestAuthority.Trusted.RootFile}}' } ]
             """);
         var loaded = LoadedTls.Load(config, new NamedFiles(), TimeProvider.System);
         Assert.Empty(loaded.Findings);

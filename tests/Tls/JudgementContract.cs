@@ -1,6 +1,7 @@
 using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using Bitflow.Domain;
 using Bitflow.Net.Tls;
 using Bitflow.Net.Transport.Linux;
 using Bitflow.Net.Transport.Managed;
@@ -15,6 +16,21 @@ public sealed class ManagedJudgementContract() : JudgementContract(new ManagedEn
 
 public sealed class LinuxJudgementContract() : JudgementContract(new LinuxEngine(loops: 2))
 {
+    /// <summary>By the machine's security level (openssl.cnf), which in Debian wants RSA of 2048 bits.</summary>
+    [Theory]
+    [InlineData(1024, "EE certificate key too weak")]
+    [InlineData(2048, "")]
+    public void A_weak_key_is_refused_as_the_machine_has_it(int bits, string refusal)
+    {
+        IssuedCertificate shown = TestAuthority.Trusted.Issue("server.example", rsa: true, rsaBits: bits);
+        using var store = new TrustStore(shown.Chain);
+        Assert.Equal(2, OpenSslContext.SecurityLevel);
+        PeerFinding finding = store.Verify(new ShownChain(shown.Certificate.Handle, 0), Bitflow.Net.Tls.OpenSsl.ClientUse, isForName: true);
+        Assert.True(finding.Anchored);
+        Assert.Equal(refusal, string.Join("; ", finding.Problems));
+        GC.KeepAlive(shown);
+    }
+
     /// <summary>Of a client with one SslStream says what is left in the library's record of errors.</summary>
     [Fact]
     public Task A_client_with_a_damaged_signature_is_refused_for_it() => IsJudgedAsync("with a damaged signature", "certificate signature failure", isServer: true);
@@ -55,7 +71,7 @@ public abstract class JudgementContract : IDisposable
         { "without its issuer", "its chain leads to no authority that is trusted here" },
         { "of a stranger", "its chain leads to no authority that is trusted here" },
         { "that issued itself", "its chain leads to no authority that is trusted here" },
-        { "of a stranger, and expired", "certificate has expired" },
+        { "of a stranger, and expired", "its chain leads to no authority that is trusted here" },
     };
 
     [Theory]
@@ -69,16 +85,30 @@ public abstract class JudgementContract : IDisposable
     [Fact]
     public Task A_target_with_a_damaged_signature_is_refused_for_it() => IsJudgedAsync("with a damaged signature", "certificate signature failure", isServer: false);
 
-    private protected async Task IsJudgedAsync(string chain, string refusal, bool isServer)
+    /// <summary>An intermediate that a configuration names is an authority of its own, as long as it is valid.</summary>
+    [Theory]
+    [InlineData(8 * 24, "")]
+    [InlineData(-1, "certificate has expired")]
+    public async Task An_intermediate_that_is_an_authority_of_its_own_decides_as_long_as_it_is_valid(int hours, string refusal)
     {
-        IssuedCertificate shown = Issue(chain, isServer ? ServerUse : ClientUse);
+        IssuedCertificate shown = TestAuthority.Trusted.Issue("server.example", issuerValidFor: TimeSpan.FromHours(hours));
+        string authority = TestAuthority.Trusted.Write($"pinned-{Guid.NewGuid():N}.pem", shown.Chain[0].ExportCertificatePem());
+        await IsJudgedAsync(shown with { Chain = [] }, refusal, isServer: false, authority);
+        await IsJudgedAsync(shown with { Chain = [] }, refusal, isServer: true, authority);
+    }
+
+    private protected Task IsJudgedAsync(string chain, string refusal, bool isServer) =>
+        IsJudgedAsync(Issue(chain, isServer ? ServerUse : ClientUse), refusal, isServer, TestAuthority.Trusted.RootFile);
+
+    private protected async Task IsJudgedAsync(IssuedCertificate shown, string refusal, bool isServer, string authority)
+    {
         using Wire wire = isServer ? await Wire.AcceptedAsync(Engine, Family.Tcp4) : await Wire.ConnectedAsync(Engine, Family.Tcp4);
         using var peer = new SslStream(new PeerStream(wire.Peer), leaveInnerStreamOpen: false, static (_, _, _, _) => true);
         var shows = SslStreamCertificateContext.Create(shown.Certificate, [.. shown.Chain], offline: true);
         Task answering = isServer
             ? peer.AuthenticateAsClientAsync(new SslClientAuthenticationOptions { TargetHost = "ours.example", ClientCertificateContext = shows })
             : peer.AuthenticateAsServerAsync(new SslServerAuthenticationOptions { ServerCertificateContext = shows });
-        TlsOutcome outcome = await Handshake.ShakeAsync(wire, isServer, Ours, Ours, asks: true);
+        TlsOutcome outcome = await Handshake.ShakeAsync(wire, isServer, Ours, Ours, authority);
         Assert.Contains(refusal, outcome.Detail, StringComparison.Ordinal);
         Assert.Equal(refusal.Length > 0, outcome.IsCertificate);
         Assert.Equal(refusal.Length == 0, outcome.Connection is not null);

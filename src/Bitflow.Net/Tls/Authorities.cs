@@ -43,17 +43,15 @@ internal sealed class Authorities
         if (certificate is null || chain is null)
             return new PeerFinding(false, false, isForName, isForUse: true, FSharpList<string>.Empty);
         bool system = _own.Count == 0 && _system;
-        if (!IsAnchored(chain, system) && _system && !system)
-        {
-            using var second = new X509Chain { ChainPolicy = NewPolicy(system: true) };
-            foreach (X509ChainElement element in chain.ChainElements)
-                second.ChainPolicy.ExtraStore.Add(element.Certificate);
-            second.ChainPolicy.ExtraStore.AddRange(chain.ChainPolicy.ExtraStore);
-            second.Build(chain.ChainElements[0].Certificate);
-            return Finding(second, system: true, isForName);
-        }
-
-        return Finding(chain, system, isForName);
+        PeerFinding finding = Finding(chain, system, isForName);
+        if (system || !_system || !PeerFindingModule.MayBeBettered(finding))
+            return finding;
+        using var second = new X509Chain { ChainPolicy = NewPolicy(system: true) };
+        foreach (X509ChainElement element in chain.ChainElements)
+            second.ChainPolicy.ExtraStore.Add(element.Certificate);
+        second.ChainPolicy.ExtraStore.AddRange(chain.ChainPolicy.ExtraStore);
+        second.Build(chain.ChainElements[0].Certificate);
+        return PeerFindingModule.Better(finding, Finding(second, system: true, isForName));
     }
 
     /// <summary>Judges what a peer showed to the TLS library itself; null: nothing. The machine's authorities must be ready where they may decide.</summary>
@@ -65,7 +63,7 @@ internal sealed class Authorities
         if (_own.Count == 0 && machine is not null)
             return Verify(machine);
         PeerFinding finding = Verify(_store!);
-        return finding.Anchored || machine is null ? finding : Verify(machine);
+        return machine is not null && PeerFindingModule.MayBeBettered(finding) ? PeerFindingModule.Better(finding, Verify(machine)) : finding;
 
         PeerFinding Verify(TrustStore store) => store.Verify(chain, _usage == ServerAuthentication ? OpenSsl.ServerUse : OpenSsl.ClientUse, isForName);
     }
@@ -78,7 +76,15 @@ internal sealed class Authorities
                 or X509ChainStatusFlags.NotValidForUsage))
             .Select(static status => status.StatusInformation.Trim());
         bool isForUse = chain.ChainElements.All(element => IsForUse(element.Certificate));
-        return new PeerFinding(true, IsAnchored(chain, system), isForName, isForUse, ListModule.OfSeq(problems.Distinct()));
+        X509Certificate2? anchor = system ? null : Anchor(chain);
+
+        // Of the last of a chain that did not issue itself the platform does not ask whether it is valid now.
+        if (anchor is not null && anchor.NotAfter < DateTime.Now)
+            problems = problems.Append("certificate has expired");
+        if (anchor is not null && anchor.NotBefore > DateTime.Now)
+            problems = problems.Append("certificate is not yet valid");
+        bool isAnchored = system ? !chain.ChainStatus.Any(static s => s.Status is X509ChainStatusFlags.UntrustedRoot or X509ChainStatusFlags.PartialChain) : anchor is not null;
+        return new PeerFinding(true, isAnchored, isForName, isForUse, ListModule.OfSeq(problems.Distinct()));
     }
 
     /// <summary>By its extended key usage (RFC 5280 section 4.2.1.12), where it has one.</summary>
@@ -105,20 +111,8 @@ internal sealed class Authorities
         return policy;
     }
 
-    /// <summary>Whether the chain reaches an authority: one of the system's, or any of ours wherever it stands.</summary>
-    private bool IsAnchored(X509Chain chain, bool system)
-    {
-        if (system)
-            return !chain.ChainStatus.Any(s => s.Status is X509ChainStatusFlags.UntrustedRoot or X509ChainStatusFlags.PartialChain);
-        foreach (X509ChainElement element in chain.ChainElements)
-        {
-            foreach (X509Certificate2 authority in _own)
-            {
-                if (element.Certificate.RawDataMemory.Span.SequenceEqual(authority.RawDataMemory.Span))
-                    return true;
-            }
-        }
-
-        return false;
-    }
+    /// <summary>The first of the chain that is an authority of ours, wherever it stands; null where none is.</summary>
+    private X509Certificate2? Anchor(X509Chain chain) =>
+        chain.ChainElements.Select(static element => element.Certificate)
+            .FirstOrDefault(shown => _own.Any(authority => shown.RawDataMemory.Span.SequenceEqual(authority.RawDataMemory.Span)));
 }

@@ -96,11 +96,11 @@ internal sealed class LoopHandshake : IReadyHandler
 
     private string? Judge(nint leaf, nint sent)
     {
-        if (PeerCertificate.Excess(OpenSsl.StackCount(sent)) is { IsSome: true } excess)
-            return excess.Value;
         try
         {
             _peer = new X500DistinguishedName(OpenSsl.EncodeSubject(leaf));
+            if (PeerCertificate.Excess(OpenSsl.StackCount(sent)) is { IsSome: true } excess)
+                return excess.Value;
             return _options.Judge!(new ShownChain(leaf, sent));
         }
         catch (Exception e)

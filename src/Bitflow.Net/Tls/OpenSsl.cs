@@ -58,6 +58,10 @@ internal static unsafe partial class OpenSsl
     /// <summary>A verification that failed and does not say why (X509_V_ERR_UNSPECIFIED).</summary>
     public const int UnspecifiedError = 1;
 
+    /// <summary>An extension of a certificate that cannot be read (X509_V_ERR_INVALID_EXTENSION; EXFLAG_INVALID).</summary>
+    public const int InvalidExtension = 41;
+    public const uint ExtensionsInvalid = 0x80;
+
     /// <summary>What a certificate's extended key usage allows (XKU_SSL_SERVER, XKU_SSL_CLIENT, XKU_ANYEKU); all of it where it has none.</summary>
     public const uint ServerUse = 0x1;
     public const uint ClientUse = 0x2;
@@ -197,6 +201,11 @@ internal static unsafe partial class OpenSsl
 
         return encoded;
     }
+
+    /// <summary>Where the machine's authorities are, unless its environment says otherwise: all in one file, and each in one of its own.</summary>
+    public static string DefaultAuthorityFile => Marshal.PtrToStringUTF8(AuthorityFile()) ?? "";
+
+    public static string DefaultAuthorityFolder => Marshal.PtrToStringUTF8(AuthorityFolder()) ?? "";
 
     /// <summary>A fault of a chain, in the library's words.</summary>
     public static string VerificationWords(int error) => Marshal.PtrToStringAnsi(ErrorWords(error)) ?? "";
@@ -393,6 +402,20 @@ internal static unsafe partial class OpenSsl
     [LibraryImport(Crypto, EntryPoint = "X509_STORE_CTX_get_error")]
     public static partial int VerificationError(nint verification);
 
+    /// <summary>They stay the verification's.</summary>
+    [LibraryImport(Crypto, EntryPoint = "X509_STORE_CTX_get0_param")]
+    public static partial nint VerificationParameters(nint verification);
+
+    /// <summary>How weak the keys and digests of a chain may be (SSL_CTX_set_security_level(3)).</summary>
+    [LibraryImport(Crypto, EntryPoint = "X509_VERIFY_PARAM_set_auth_level")]
+    public static partial void SetSecurityLevel(nint parameters, int level);
+
+    [LibraryImport(Ssl, EntryPoint = "SSL_CTX_get_security_level")]
+    public static partial int GetSecurityLevel(OpenSslContext context);
+
+    [LibraryImport(Crypto, EntryPoint = "X509_get_extension_flags")]
+    public static partial uint ExtensionFlags(nint certificate);
+
     /// <summary>From the peer's own certificate to the last issuer that was found.</summary>
     [LibraryImport(Crypto, EntryPoint = "X509_STORE_CTX_get0_chain")]
     public static partial nint VerifiedChain(nint verification);
@@ -506,6 +529,12 @@ internal static unsafe partial class OpenSsl
 
     [LibraryImport(Ssl, EntryPoint = "SSL_get_ex_data_X509_STORE_CTX_idx")]
     private static partial int VerificationIndex();
+
+    [LibraryImport(Crypto, EntryPoint = "X509_get_default_cert_file")]
+    private static partial nint AuthorityFile();
+
+    [LibraryImport(Crypto, EntryPoint = "X509_get_default_cert_dir")]
+    private static partial nint AuthorityFolder();
 
     [LibraryImport(Crypto, EntryPoint = "X509_verify_cert_error_string")]
     private static partial nint ErrorWords(int error);

@@ -31,6 +31,9 @@ internal sealed unsafe class OpenSslContext : SafeHandleZeroOrMinusOneIsInvalid
 
     private static readonly bool MachineHasSuites = LookForSuites();
 
+    /// <summary>The machine's, for handshakes and for the chains that are verified in them: 2 with Debian (112 bits of security), 1 as the library is made.</summary>
+    public static int SecurityLevel { get; } = LookForSecurityLevel();
+
     /// <exception cref="CryptographicException">There is no memory.</exception>
     public OpenSslContext()
         : base(ownsHandle: true)
@@ -103,6 +106,12 @@ internal sealed unsafe class OpenSslContext : SafeHandleZeroOrMinusOneIsInvalid
         List<nint> before = Suites(context);
         Demand(OpenSsl.SetSuites(context, "DEFAULT"), "its own cipher suites");
         return !before.SequenceEqual(Suites(context));
+    }
+
+    private static int LookForSecurityLevel()
+    {
+        using var context = new OpenSslContext();
+        return OpenSsl.GetSecurityLevel(context);
     }
 
     private static List<nint> Suites(OpenSslContext context)

@@ -1,34 +1,52 @@
+using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 
 namespace Bitflow.Net.Tls;
 
 /// <summary>
 /// The machine's authorities, some hundred files: they are read aside, once a configuration is taken on that has certificates judged, and again with each that follows.
-/// The platform, which judges for SslStream, keeps what was read for itself too.
+/// For the TLS library alone: the platform, which judges for SslStream, reads them by itself.
 /// </summary>
 internal static class SystemAuthorities
 {
-    private static readonly Lazy<Task> First = new(ReadAsync);
+    private static readonly Lock Gate = new();
+    private static Task? _first;
+    private static Task? _last;
 
-    /// <summary>What was read last; a reading that is under way replaces it when it is over. Null before <see cref="ReadyAsync"/>, and where the TLS library is not there.</summary>
+    /// <summary>What was read last; a reading that is under way replaces it when it is over. Null before <see cref="ReadyAsync"/>.</summary>
     public static TrustStore? Latest { get; private set; }
 
     /// <summary>Over once they have been read for the first time. Never fails.</summary>
-    public static Task ReadyAsync() => First.Value;
+    public static Task ReadyAsync()
+    {
+        if (Latest is not null)
+            return Task.CompletedTask;
+        lock (Gate)
+            return _first ??= _last = Task.Run(Read);
+    }
 
-    /// <summary>Reads them as they are now.</summary>
-    public static void ReadAnew() => _ = First.IsValueCreated ? ReadAsync() : First.Value;
+    /// <summary>Reads them as they are now. One reading follows another: the later is the one that counts.</summary>
+    public static void ReadAnew()
+    {
+        if (!OpenSsl.IsAvailable)
+            return;
+        lock (Gate)
+        {
+            if (_first is null)
+                _first = _last = Task.Run(Read);
+            else
+                _last = _last!.ContinueWith(static _ => Read(), TaskScheduler.Default);
+        }
+    }
 
-    private static Task ReadAsync() => Task.Run(static () =>
+    private static void Read()
     {
         try
         {
-            using var store = new X509Store(StoreName.Root, StoreLocation.LocalMachine, OpenFlags.ReadOnly);
-            X509Certificate2Collection read = store.Certificates;
+            X509Certificate2Collection read = ReadFiles();
 
             // One that is replaced may still be in somebody's hands: the finalizer has it.
-            if (OpenSsl.IsAvailable)
-                Latest = new TrustStore(read);
+            Latest = new TrustStore(read.Where(static certificate => certificate.SubjectName.RawData.AsSpan().SequenceEqual(certificate.IssuerName.RawData)));
             foreach (X509Certificate2 certificate in read)
                 certificate.Dispose();
         }
@@ -36,5 +54,50 @@ internal static class SystemAuthorities
         {
             // What cannot be read decides over nobody: whoever is judged by it hears that no authority is trusted.
         }
-    });
+    }
+
+    private static X509Certificate2Collection ReadFiles()
+    {
+        var read = new X509Certificate2Collection();
+        foreach (string path in Paths())
+        {
+            try
+            {
+                ReadInto(read, File.ReadAllText(path));
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // Not everything beside certificates is for us to read.
+            }
+        }
+
+        return read;
+    }
+
+    /// <summary>All that can be read of a file in PEM: of a hundred authorities that are not ours to mend one may be damaged.</summary>
+    private static void ReadInto(X509Certificate2Collection read, ReadOnlySpan<char> text)
+    {
+        while (PemEncoding.TryFind(text, out PemFields block))
+        {
+            try
+            {
+                if (text[block.Label] is "CERTIFICATE")
+                    read.Add(X509CertificateLoader.LoadCertificate(Convert.FromBase64String(text[block.Base64Data].ToString())));
+            }
+            catch (CryptographicException)
+            {
+                // The others count.
+            }
+
+            text = text[block.Location.End..];
+        }
+    }
+
+    /// <summary>Where the library would look (SSL_CTX_set_default_verify_paths(3)), whatever the files of a folder are called.</summary>
+    private static IEnumerable<string> Paths()
+    {
+        string file = Environment.GetEnvironmentVariable("SSL_CERT_FILE") ?? OpenSsl.DefaultAuthorityFile;
+        string folders = Environment.GetEnvironmentVariable("SSL_CERT_DIR") ?? OpenSsl.DefaultAuthorityFolder;
+        return folders.Split(':', StringSplitOptions.RemoveEmptyEntries).Where(Directory.Exists).SelectMany(Directory.EnumerateFiles).Prepend(file).Where(File.Exists);
+    }
 }

@@ -38,9 +38,10 @@ internal sealed unsafe class TrustStore : SafeHandleZeroOrMinusOneIsInvalid
         if (verification != 0 && OpenSsl.BeginVerification(verification, this, shown.Leaf, shown.Sent) == 1 && OpenSsl.SetVerificationData(verification, 0, &noted) == 1)
         {
             OpenSsl.SetVerificationCallback(verification, &Note);
+            OpenSsl.SetSecurityLevel(OpenSsl.VerificationParameters(verification), OpenSslContext.SecurityLevel);
             if (OpenSsl.Verify(verification) != 1)
                 noted.Add(OpenSsl.VerificationError(verification));
-            isForUse = IsForUse(OpenSsl.VerifiedChain(verification), usage);
+            isForUse = IsForUse(OpenSsl.VerifiedChain(verification), usage, ref noted);
         }
         else
         {
@@ -62,24 +63,32 @@ internal sealed unsafe class TrustStore : SafeHandleZeroOrMinusOneIsInvalid
     }
 
     /// <summary>By its extended key usage and those of its issuers (RFC 5280 section 4.2.1.12), where they have one.</summary>
-    private static bool IsForUse(nint chain, uint usage)
+    private static bool IsForUse(nint chain, uint usage, ref Noted noted)
     {
+        bool isForUse = true;
         for (int i = 0; i < OpenSsl.StackCount(chain); i++)
         {
-            if ((OpenSsl.ExtendedUse(OpenSsl.StackItem(chain, i)) & (usage | OpenSsl.AnyUse)) == 0)
-                return false;
+            nint certificate = OpenSsl.StackItem(chain, i);
+
+            // Of one with an extension that cannot be read nobody knows what it may be used for.
+            if ((OpenSsl.ExtensionFlags(certificate) & OpenSsl.ExtensionsInvalid) != 0)
+                noted.Add(OpenSsl.InvalidExtension);
+            else
+                isForUse &= (OpenSsl.ExtendedUse(certificate) & (usage | OpenSsl.AnyUse)) != 0;
         }
 
-        return true;
+        return isForUse;
     }
 
-    /// <summary>For the library: it finds a fault, and goes on as if it had found none, so that all are told.</summary>
+    /// <summary>For the library: it finds a fault, and mostly goes on as if it had found none, so that all are told.</summary>
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static int Note(int isFine, nint verification)
     {
-        if (isFine == 0)
-            ((Noted*)OpenSsl.VerificationData(verification, 0))->Add(OpenSsl.VerificationError(verification));
-        return 1;
+        if (isFine != 0)
+            return 1;
+        int error = OpenSsl.VerificationError(verification);
+        ((Noted*)OpenSsl.VerificationData(verification, 0))->Add(error);
+        return PeerFindingModule.EndsVerification(error) ? 0 : 1;
     }
 
     /// <summary>The first faults of a verification, each once. One is enough to be refused.</summary>
