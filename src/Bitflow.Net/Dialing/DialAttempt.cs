@@ -167,14 +167,13 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
             DialOutcome outcome = EndShare(await TryAsync(route, HopAt(route, hop, way.Hop), destinations[way.Destination]).ConfigureAwait(false));
             if (outcome.Fault is not { } fault)
                 return outcome;
-            DialFault before = DialFaultModule.Told(told, fault);
-            if (before == fault)
+            told = FSharpValueOption<DialFault>.Some(DialFaultModule.Told(told, fault));
+            if (ReferenceEquals(told.Value, fault))
                 toldOf = Tried;
-            told = FSharpValueOption<DialFault>.Some(before);
             if (DialWayModule.Next(way, fault) is not { IsSome: true } next)
             {
                 Tried = toldOf;
-                return outcome with { Fault = before };
+                return outcome with { Fault = told.Value };
             }
 
             way = next.Value;

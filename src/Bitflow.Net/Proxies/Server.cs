@@ -4,6 +4,7 @@ using Bitflow.Net.Dialing;
 using Bitflow.Net.Observing;
 using Bitflow.Net.Tls;
 using Bitflow.Net.Transport;
+using Bitflow.Net.Transport.Linux;
 
 namespace Bitflow.Net.Proxies;
 
@@ -165,7 +166,7 @@ internal sealed class Server : IDisposable
         // Of those that stay too: whoever counts may be new.
         foreach (Proxy proxy in _proxies.Values)
             proxy.Model.Meter.Begin();
-        if (_proxies.Values.Any(static proxy => proxy.Model.Tls.Judges))
+        if (_engine is LinuxEngine && _proxies.Values.Any(static proxy => proxy.Model.Tls.VerifiesTargets))
             SystemAuthorities.ReadAnew();
 
         foreach ((string name, Listener listener) in preparation.Kept)

@@ -28,9 +28,6 @@ internal sealed class ListenerTlsContext
 
     public ListenerTlsRules Rules { get; }
 
-    /// <summary>Whether clients are asked for a certificate.</summary>
-    public bool Judges => _judge is not null;
-
     /// <summary>What its certificates say, in their order.</summary>
     public IEnumerable<CertificateFacts> Certificates => _certificates.Select(static c => c.Facts);
 

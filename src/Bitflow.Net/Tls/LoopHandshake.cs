@@ -127,7 +127,6 @@ internal sealed class LoopHandshake : IReadyHandler
         _link.Handshake = null;
         if (_isDone && !raw.IsClosed && IsStillAccepted())
             return new(new LoopTlsConnection(_link, _loop, _ssl, _options.IsServer), TlsTerms.Of(_ssl, _peer), IoFault.None, false, "");
-
         _link.Free(_ssl);
         if (_refusal is not null)
             return Failed(IoFault.None, _refusal);

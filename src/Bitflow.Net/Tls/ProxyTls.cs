@@ -21,8 +21,8 @@ internal sealed class ProxyTls
     /// <summary>One a target, in their order; null where it is dialled in plain text.</summary>
     public TargetTlsContext?[] Targets { get; }
 
-    /// <summary>Whether certificates of peers are judged.</summary>
-    public bool Judges => Listener is { Judges: true } || Targets.Any(static target => target is { Judges: true });
+    /// <summary>Whether certificates of targets are judged, by the machine's authorities too.</summary>
+    public bool VerifiesTargets => Targets.Any(static target => target is { Judges: true });
 
     /// <summary>Loads everything that the configuration of a proxy names. The contexts may be used if no finding is an error.</summary>
     /// <param name="index">The proxy's place in the file, for the paths of the findings.</param>

@@ -4,7 +4,7 @@ using System.Security.Cryptography.X509Certificates;
 namespace Bitflow.Net.Tls;
 
 /// <summary>
-/// The machine's authorities, some hundred files: they are read aside, once a configuration is taken on that has certificates judged, and again with each that follows.
+/// The machine's authorities, some hundred files: they are read aside, once a configuration is taken on that has targets verified, and again with each that follows.
 /// For the TLS library alone: the platform, which judges for SslStream, reads them by itself.
 /// </summary>
 internal static class SystemAuthorities
@@ -59,11 +59,14 @@ internal static class SystemAuthorities
     private static X509Certificate2Collection ReadFiles()
     {
         var read = new X509Certificate2Collection();
+
+        // Debian has each four times: in its file, by a link that is called after its subject, and in one file with all the others, which is linked to from beside them.
+        var seen = new HashSet<string>(StringComparer.Ordinal);
         foreach (string path in Paths())
         {
             try
             {
-                ReadInto(read, File.ReadAllText(path));
+                ReadInto(read, seen, File.ReadAllText(path));
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
@@ -75,14 +78,14 @@ internal static class SystemAuthorities
     }
 
     /// <summary>All that can be read of a file in PEM: of a hundred authorities that are not ours to mend one may be damaged.</summary>
-    private static void ReadInto(X509Certificate2Collection read, ReadOnlySpan<char> text)
+    private static void ReadInto(X509Certificate2Collection read, HashSet<string> seen, ReadOnlySpan<char> text)
     {
         while (PemEncoding.TryFind(text, out PemFields block))
         {
             try
             {
-                if (text[block.Label] is "CERTIFICATE")
-                    read.Add(X509CertificateLoader.LoadCertificate(Convert.FromBase64String(text[block.Base64Data].ToString())));
+                if (text[block.Label] is "CERTIFICATE" && text[block.Base64Data].ToString() is var encoded && seen.Add(encoded))
+                    read.Add(X509CertificateLoader.LoadCertificate(Convert.FromBase64String(encoded)));
             }
             catch (CryptographicException)
             {

@@ -81,7 +81,7 @@ internal sealed class TargetTlsContext
     {
         return !Judges || SystemAuthorities.ReadyAsync().IsCompleted ? LoopHandshake.RunAsync(raw, library, options, default) : OnceReadyAsync();
 
-        // For the first 0.1 s of the process.
+        // In the first moments of the process.
         async Task<TlsOutcome> OnceReadyAsync()
         {
             await SystemAuthorities.ReadyAsync().ConfigureAwait(false);
