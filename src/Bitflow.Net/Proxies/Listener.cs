@@ -23,6 +23,7 @@ internal sealed class Listener : IAcceptHandler
         _proxy = proxy;
         _meter = proxy.Model.Meter;
         Socket = socket;
+        Socket.AwaitFirstBytes(proxy.Model.Rules.ReadsHello);
         Acceptor = engine.Accept(socket, this);
         guard.Watch(Acceptor);
     }
@@ -38,6 +39,7 @@ internal sealed class Listener : IAcceptHandler
     {
         _proxy = proxy;
         _meter = proxy.Model.Meter;
+        Socket.AwaitFirstBytes(proxy.Model.Rules.ReadsHello);
     }
 
     public void OnAccepted(Connection connection)
