@@ -17,11 +17,18 @@ let private peers = [| Sample.ip "10.9.9.9"; Sample.ip "10.1.2.3"; Sample.ip "20
 let private names = [| ValueNone; ValueSome(Sample.serverName "a.example"); ValueSome(Sample.serverName "x.example"); ValueSome(Sample.serverName "other.org") |]
 let pick (choices: 'a[]) n = choices[abs (n % choices.Length)]
 
-/// Where it is a trusted proxy it sends a header, one that names nobody.
+let private origins =
+    [| ProxyOrigin.Unstated
+       ProxyOrigin.TheSender
+       ProxyOrigin.Stated(Sample.ip "10.9.9.9", Sample.ip "192.0.2.1")
+       ProxyOrigin.Stated(Sample.ip "203.0.113.9", Sample.ip "192.0.2.1")
+       ProxyOrigin.Stated(Sample.ip "2001:db8::9", Sample.ip "2001:db8::1") |]
+
+/// Where it is a trusted proxy it sends a header, of whichever kind.
 let client (p: ProxyConfig) n m openNow (ticket: uint16) =
     let peer = pick peers n
     { describe peer (pick names m) (abs (openNow % 4)) (int64 ticket) with
-        Header = (if Admission.isTrustedProxy p.Listener peer then ValueSome ProxyOrigin.Unstated else ValueNone) }
+        Header = (if Admission.isTrustedProxy p.Listener peer then ValueSome(pick origins (n / 4 + m + int ticket)) else ValueNone) }
 
 let tlsOf (p: ProxyConfig) = p.Listener.Tls |> Option.map (fun tls -> ListenerTlsRules(tls, [ [ "a.example" ] ])) |> ValueOption.ofOption
 let question client down : Question = { Client = client; Down = down }

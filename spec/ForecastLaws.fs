@@ -9,8 +9,13 @@ let ``what is foreseen to be refused is what admission refuses, and what no targ
     Law.Holds(fun (SmallProxy p) (n: int) (m: int) (openNow: int) (ticket: uint16) ->
         let client = client p n m openNow ticket
         let forecast = Forecast.untilDial (Rules p) (tlsOf p) client
+        let isAuthorized =
+            match client.Header with
+            | ValueSome ProxyOrigin.TheSender -> true
+            | ValueSome(ProxyOrigin.Stated(source, _)) -> Admission.isAuthorized p.Listener source
+            | _ -> Admission.isAuthorized p.Listener client.Peer
         let admitted =
-            Admission.isAuthorized p.Listener client.Peer && Admission.isBelowLimit p.Options.ConnectionLimit client.OpenConnections
+            isAuthorized && Admission.isBelowLimit p.Options.ConnectionLimit client.OpenConnections
         let answered =
             p.Options.LoadBalancer <> Policy.Sni || (NameTable(p.Targets |> List.map _.Name).BestMatch client.ServerName).IsSome
         forecast.Life.IsOver = not (admitted && answered))

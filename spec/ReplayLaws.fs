@@ -16,7 +16,7 @@ let private recorded (p: ProxyConfig) (client: DescribedClient) : ConnectionReco
         Local = client.Local
         SourceTransport = (if p.Listener.Tls.IsSome then SideTransport.Tls else SideTransport.Plaintext)
         ServerName = (match client.ServerName with ValueSome name when life.Rules.ReadsHello -> name.Text | _ -> "")
-        Header = (if life.FromTrustedProxy then ValueSome ProxyOrigin.Unstated else ValueNone)
+        Header = (match life.CloseReason with ValueSome { Cause = Cause.Limit } -> ValueNone | _ -> client.Header)
         OpenConnections = int64 client.OpenConnections
         RoundRobinTicket = life.Ticket
         HelloRead = helloRead

@@ -87,6 +87,8 @@ type Outcome =
     { Number: int
       /// Which of the world's configurations it began with.
       Generation: int
+      /// The proxy by whose settings it ended.
+      Config: ProxyConfig
       AcceptedAt: Instant
       EndedAt: Instant
       Reason: CloseReason
@@ -98,6 +100,8 @@ type Outcome =
       FirstTarget: int
       LastTarget: int voption
       Attempts: int
+      /// Attempts that began once it was relayed.
+      LateAttempts: int
       DialledAt: Instant
       RelayedAt: Instant
       FromClient: int64
@@ -168,6 +172,7 @@ module Simulator =
         member val TimerAt = never with get, set
         member val OpenBefore = 0 with get, set
         member val FirstTarget = -1 with get, set
+        member val LateAttempts = 0 with get, set
         member val DialledAt = never with get, set
         member val RelayedAt = never with get, set
         member val IsEnded = false with get, set
@@ -226,6 +231,7 @@ module Simulator =
                 outcomes.Add
                     { Number = c.Number
                       Generation = c.Generation
+                      Config = life.Rules.Proxy
                       AcceptedAt = life.AcceptedAt
                       EndedAt = Instant now
                       Reason = Life.recordedReason reason fromClient fromTarget
@@ -236,6 +242,7 @@ module Simulator =
                       FirstTarget = c.FirstTarget
                       LastTarget = life.LastTarget
                       Attempts = life.Attempts
+                      LateAttempts = c.LateAttempts
                       DialledAt = Instant c.DialledAt
                       RelayedAt = Instant c.RelayedAt
                       FromClient = fromClient
@@ -244,6 +251,7 @@ module Simulator =
                       ToClient = bytes c.Client _.BytesTo }
 
         let attempt (c: Open) (plan: DialPlan) =
+            if c.RelayedAt <> never then c.LateAttempts <- c.LateAttempts + 1
             if c.FirstTarget < 0 then
                 c.FirstTarget <- plan.Target
                 c.DialledAt <- now
@@ -365,10 +373,11 @@ module Simulator =
                         schedule (now + int64 gap * 1_000L) c Arrives
                     elif world.DrainAtMs < 0 then
                         schedule now c Drains
-            | Answers(stage, event) -> if not c.IsEnded then settle c (Life.answer c.Life stage (Instant now) event)
-            | Tells event -> if not c.IsEnded then advance c event
+            // What comes behind an end is told as well: that it changes nothing is for the life to see to.
+            | Answers(stage, event) -> settle c (Life.answer c.Life stage (Instant now) event)
+            | Tells event -> advance c event
             | Leaves ->
-                if not c.IsEnded && not c.Life.IsRelaying then
+                if not c.Life.IsRelaying then
                     advance c (if c.Script.LeavesWithReset then Event.ClientFailed IoFault.Reset else Event.ClientEnded)
             | TimerFires token ->
                 if token = c.Token && not c.IsEnded then

@@ -115,9 +115,11 @@ let ``over any window of tickets round robin begins with each target equally oft
 let ``a connection keeps the settings that it began with, whatever is reloaded`` () =
     Law.Holds(check (fun world run ->
         run.Outcomes |> Array.forall (fun o ->
-            let config = snd world.Configs[o.Generation]
-            let began = fst world.Configs[o.Generation]
-            (o.AcceptedAt - Instant 0L) >= Sample.milliseconds began
+            let began, config = world.Configs[o.Generation]
+            let isOver = world.Configs |> List.exists (fun (from, _) -> from > began && (o.AcceptedAt - Instant 0L) >= Sample.milliseconds from)
+            obj.ReferenceEquals(o.Config, config)
+            && (o.AcceptedAt - Instant 0L) >= Sample.milliseconds began
+            && not isOver
             && o.LastTarget |> ValueOption.forall (fun target -> target < config.Targets.Length)
             && o.Attempts <= (config.Targets |> List.sumBy _.ConnectAttempts))))
 
@@ -129,7 +131,7 @@ let ``a dial takes no longer than the longest time to give up, and no attempt is
             let targets = List.toArray config.Targets
             let longest = DialPlan.longest targets [| 0 .. targets.Length - 1 |]
             let dialled = if o.RelayedAt.IsNever then o.EndedAt else o.RelayedAt
-            o.DialledAt.IsNever || (dialled - o.DialledAt) <= longest)))
+            o.LateAttempts = 0 && (o.DialledAt.IsNever || (dialled - o.DialledAt) <= longest))))
 
 [<Fact>]
 let ``a target that is always down relays nothing, and is never the reason for a clean end`` () =

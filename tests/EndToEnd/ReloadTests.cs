@@ -53,10 +53,11 @@ public sealed class ReloadTests
     {
         using Peer one = Saying("one");
         using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(one.Address));
-        await File.WriteAllTextAsync(bitflow.ConfigPath, "server:\n  proxies:\n    - nmae: web\n");
+        await File.WriteAllTextAsync(bitflow.ConfigPath, "application: { log: { levle: info } }\nserver:\n  proxies:\n    - nmae: web\n      options: { connection_limit: many }\n");
         bitflow.Signal("HUP");
         await bitflow.SaysAsync("everything is as it was");
-        Assert.Contains("nmae", bitflow.Errors, StringComparison.Ordinal);
+        foreach (string fault in new[] { "levle", "nmae", "many" })
+            Assert.Contains(fault, bitflow.Errors, StringComparison.Ordinal);
         using Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint());
         Assert.Equal("one", await HearAsync(client));
     }

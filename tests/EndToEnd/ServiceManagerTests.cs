@@ -52,7 +52,7 @@ public sealed class ServiceManagerTests
     }
 
     [Fact]
-    public async Task Its_watchdog_hears_of_us_at_half_its_patience()
+    public async Task Its_watchdog_hears_of_us_again_and_again()
     {
         string path = "@" + Guid.NewGuid().ToString("N");
         using Socket manager = Listen(path);
