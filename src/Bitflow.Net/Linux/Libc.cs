@@ -51,7 +51,6 @@ internal static unsafe partial class Libc
     public const int TcpNoDelay = 1;
     public const int TcpKeepIdle = 4;
     public const int TcpKeepInterval = 5;
-    public const int TcpDeferAccept = 9;
 
     public const int FGetFl = 3;
     public const int FSetFl = 4;

@@ -23,7 +23,6 @@ internal sealed class Listener : IAcceptHandler
         _proxy = proxy;
         _meter = proxy.Model.Meter;
         Socket = socket;
-        Socket.AwaitFirstBytes(proxy.Model.Rules.ReadsHello);
         Acceptor = engine.Accept(socket, this);
         guard.Watch(Acceptor);
     }
@@ -39,7 +38,6 @@ internal sealed class Listener : IAcceptHandler
     {
         _proxy = proxy;
         _meter = proxy.Model.Meter;
-        Socket.AwaitFirstBytes(proxy.Model.Rules.ReadsHello);
     }
 
     public void OnAccepted(Connection connection)

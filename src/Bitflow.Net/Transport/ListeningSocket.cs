@@ -15,9 +15,6 @@ internal sealed class ListeningSocket
     /// <summary>Connections that may wait to be accepted; the kernel lowers it to net.core.somaxconn.</summary>
     public const int Backlog = 4096;
 
-    /// <summary>How long the kernel waits for a client's first byte before it hands the client over without: its least, 1 s.</summary>
-    private const int FirstBytesSeconds = 1;
-
     /// <summary>Those of this process that are open: who cannot have an address is told when it is one of these that has it.</summary>
     private static readonly ConcurrentDictionary<ListeningSocket, Address> Ours = [];
 
@@ -81,17 +78,6 @@ internal sealed class ListeningSocket
 
     /// <summary>How many connections may wait to be accepted now: where the system does not say, as many as can.</summary>
     public int MostWaiting => OperatingSystem.IsLinux() && Libc.Waiting(Descriptor) is >= 0 and int waiting ? waiting : Backlog;
-
-    /// <summary>
-    /// Whether the kernel keeps clients to itself until their first byte is there, or a second is over (TCP_DEFER_ACCEPT): they are accepted and
-    /// read in one go. For those alone that must speak first. Elsewhere than on Linux, and for sockets whose options are another's, nothing changes.
-    /// </summary>
-    public void AwaitFirstBytes(bool wanted)
-    {
-        // Where the kernel refuses, they are accepted as they come.
-        if (IsTcp && !_inherited && OperatingSystem.IsLinux())
-            _ = Libc.SetOption(Descriptor, Libc.IpProtoTcp, Libc.TcpDeferAccept, wanted ? FirstBytesSeconds : 0);
-    }
 
     /// <summary>Closes the socket, and removes the file of a Unix socket if it is still the one that was bound.</summary>
     public void Close()
