@@ -75,6 +75,17 @@ let ``every phase is told in words of its own`` () =
         List.distinct told = told)
 
 [<Fact>]
+let ``who gives TLS up by an alert has broken nothing, and a target that wants a client's certificate is told with what gives it one`` () =
+    let required = "error:0A00045C:SSL routines::tlsv13 alert certificate required"
+    Law.HoldsFor(
+        [ Who.Target, Phase.Relay, required, $"the target gave TLS up by an alert during the relay: {required}; give its tls_context a certificate and key to show"
+          Who.Client, Phase.Relay, required, $"the client gave TLS up by an alert during the relay: {required}"
+          Who.Client, Phase.Dial, "tlsv1 alert unknown ca", "the client gave TLS up by an alert while the target was dialled: tlsv1 alert unknown ca"
+          Who.Target, Phase.Relay, "bad record mac", "the target broke the protocol during the relay: bad record mac"
+          Who.Client, Phase.Handshake, "tlsv1 alert unknown ca", "the client broke the protocol during the TLS handshake: tlsv1 alert unknown ca" ],
+        fun (who, phase, detail, told) -> CloseReason.explainWith (CloseReason.make who phase Cause.Protocol) detail = told)
+
+[<Fact>]
 let ``each side has one other side, and it is not itself`` () =
     Law.HoldsFor([ Side.Client; Side.Target ], fun side ->
         Side.other side <> side && Side.other (Side.other side) = side && (Side.who side = Who.Client) = (side = Side.Client))

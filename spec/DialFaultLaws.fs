@@ -66,6 +66,17 @@ let ``a target whose versions of TLS do not meet min_version is told with the se
             said.Contains detail && said.Contains "min_version" = advised)
 
 [<Fact>]
+let ``what answers without TLS is told with what to look at, in either library's words, and no other handshake is`` () =
+    Law.HoldsFor(
+        [ "error:0A00010B:SSL routines::wrong version number", true
+          "Cannot determine the frame size or a corrupted frame was received.", true
+          "error:0A00042E:SSL routines::tlsv1 alert protocol version", false
+          "error:0A000410:SSL routines::sslv3 alert handshake failure", false ],
+        fun (detail, advised) ->
+            let said = DialFault.describe (DialFault.ofHandshake TlsVersion.Tls13 IoFault.None false detail)
+            said.Contains detail && said.Contains "mind the port, or leave tls_context out" = advised)
+
+[<Fact>]
 let ``an address that leads nowhere says why`` () =
     Law.HoldsFor(
         [ AddressFault.Unresolved("a.example", ResolveFault.NameServer), "a.example: the name server did not answer, or failed"

@@ -149,22 +149,25 @@ module CloseReason =
     /// Whether words name a reason as it is written: all of it, or its end.
     let isNamed (words: string) (written: string) = written = words || written.EndsWith("." + words, System.StringComparison.Ordinal)
 
+    let private whoInWords (who: Who) =
+        match who with
+        | Who.Client -> "the client"
+        | Who.Target -> "the target"
+        | Who.Bitflow -> "Bitflow"
+
+    let private duringInWords (phase: Phase) =
+        match phase with
+        | Phase.Admission -> "at admission"
+        | Phase.ProxyHeader -> "before its PROXY header was read"
+        | Phase.Hello -> "before its TLS hello was read"
+        | Phase.Handshake -> "during the TLS handshake"
+        | Phase.Dial -> "while the target was dialled"
+        | Phase.Relay -> "during the relay"
+
     /// In plain words, for people: what stands in the log.
     [<CompiledName "Explain">]
     let explain (reason: CloseReason) =
-        let who =
-            match reason.Who with
-            | Who.Client -> "the client"
-            | Who.Target -> "the target"
-            | Who.Bitflow -> "Bitflow"
-        let during =
-            match reason.Phase with
-            | Phase.Admission -> "at admission"
-            | Phase.ProxyHeader -> "before its PROXY header was read"
-            | Phase.Hello -> "before its TLS hello was read"
-            | Phase.Handshake -> "during the TLS handshake"
-            | Phase.Dial -> "while the target was dialled"
-            | Phase.Relay -> "during the relay"
+        let who, during = whoInWords reason.Who, duringInWords reason.Phase
         match reason.Cause with
         | Cause.Ended -> $"{who} ended the connection {during}"
         | Cause.Reset -> $"{who} reset the connection {during}"
@@ -198,6 +201,18 @@ module CloseReason =
         match reason with
         | { Cause = Cause.Protocol; Phase = Phase.Dial | Phase.Relay } -> true
         | _ -> false
+
+    /// The same, and what is known beside it. Who gives TLS up by an alert has broken nothing (RFC 8446 section 6.2); a target that wants a client's
+    /// certificate says so only then, once hands are shaken (section 4.4.2.4).
+    [<CompiledName "ExplainWith">]
+    let explainWith (reason: CloseReason) (detail: string) =
+        if isOfBrokenTls reason && detail.Contains " alert " then
+            let next =
+                if reason.Who = Who.Target && detail.Contains "certificate required" then "; give its tls_context a certificate and key to show"
+                else ""
+            $"{whoInWords reason.Who} gave TLS up by an alert {duringInWords reason.Phase}: {detail}{next}"
+        else
+            $"{explain reason}: {detail}"
 
     /// Ended in good order, or left without a byte: nothing to worry anyone. A target that ends it while it is dialled serves nobody.
     [<CompiledName "IsOrderly">]

@@ -84,13 +84,18 @@ module DialFault =
         | TlsVersion.Tls13 when isAboutVersions -> "; if it speaks TLS 1.2 alone, set min_version: \"1.2\""
         | _ -> ""
 
+    /// The next step where what answered was no record of TLS: each library has its own words for that.
+    let private portAdvice (detail: string) =
+        let isNoTls = [ "wrong version number"; "Cannot determine the frame size" ] |> List.exists detail.Contains
+        if isNoTls then "; if it speaks no TLS there, mind the port, or leave tls_context out" else ""
+
     /// What a failed handshake with a target, of at least that version, is: its certificate, its words, or what the connection beneath said, where
     /// `IoFault.None` stands for nothing.
     [<CompiledName "OfHandshake">]
     let ofHandshake (least: TlsVersion) (fault: IoFault) (isCertificate: bool) (detail: string) =
         match fault with
         | _ when isCertificate -> DialFault.Certificate detail
-        | IoFault.None -> DialFault.Tls(detail + versionAdvice least detail)
+        | IoFault.None -> DialFault.Tls(detail + versionAdvice least detail + portAdvice detail)
         // It left without a word of TLS, which is an end like any other here.
         | IoFault.Truncated -> DialFault.Exchange IoFault.None
         | fault -> DialFault.Exchange fault

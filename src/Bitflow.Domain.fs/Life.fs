@@ -327,7 +327,7 @@ module Life =
         let attempts = if life.Attempts = 1 then "1 attempt" else $"{life.Attempts} attempts"
         match life.LastFailure with
         | ValueSome failure when (endingFault life).IsSome -> $"{attempt failure}, after {attempts}"
-        | _ when detail <> "" -> $"{CloseReason.explain reason}: {detail}"
+        | _ when detail <> "" -> CloseReason.explainWith reason detail
         | ValueSome failure when reason.Phase = Phase.Dial && isBetweenAttempts life ->
             $"{CloseReason.explain reason}, before attempt {life.Attempts + 1}; at the last, {attempt failure}"
         | ValueSome failure when reason.Phase = Phase.Dial -> $"{CloseReason.explain reason}, at attempt {life.Attempts}; before it, {attempt failure}"

@@ -85,6 +85,18 @@ public abstract class JudgementContract : IDisposable
     [Fact]
     public Task A_target_with_a_damaged_signature_is_refused_for_it() => IsJudgedAsync("with a damaged signature", "certificate signature failure", isServer: false);
 
+    /// <summary>The platform throws at a name that is none, here an address of three bytes: the certificate is at fault, and is not asked for again.</summary>
+    [Fact]
+    public Task A_target_with_a_name_that_cannot_be_read_beside_its_own_has_a_certificate_that_does_not_verify() => IsJudgedAsync(
+        TestAuthority.Trusted.Issue("server.example", alter: static request =>
+        {
+            request.CertificateExtensions.RemoveAt(0);
+            request.CertificateExtensions.Add(new X509Extension("2.5.29.17", [0x30, 0x15, 0x82, 0x0E, .. "server.example"u8, 0x87, 0x03, 1, 2, 3], critical: false));
+        }),
+        "ipAddress entry that is not a recognized size",
+        isServer: false,
+        TestAuthority.Trusted.RootFile);
+
     /// <summary>An intermediate that a configuration names is an authority of its own, as long as it is valid.</summary>
     [Theory]
     [InlineData(8 * 24, "")]

@@ -98,7 +98,7 @@ internal sealed class ListenerTlsContext
         {
             options.RemoteCertificateValidationCallback = (_, shown, chain, _) =>
             {
-                refusal = Refusal(_authorities.Examine(shown, chain, isForName: true));
+                refusal = TlsOutcome.Judged(() => Refusal(_authorities.Examine(shown, chain, isForName: true)));
                 subject = refusal is not null && shown is X509Certificate2 refused ? CertificateNames.Subject(refused.SubjectName) : null;
                 return refusal is null;
             };

@@ -96,18 +96,12 @@ internal sealed class LoopHandshake : IReadyHandler
 
     private string? Judge(nint leaf, nint sent)
     {
-        try
+        // Nothing that is thrown may pass through the library.
+        return TlsOutcome.Judged(() =>
         {
             _peer = new X500DistinguishedName(OpenSsl.EncodeSubject(leaf));
-            if (PeerCertificate.Excess(OpenSsl.StackCount(sent)) is { IsSome: true } excess)
-                return excess.Value;
-            return _options.Judge!(new ShownChain(leaf, sent));
-        }
-        catch (Exception e)
-        {
-            // A peer's certificate can make the platform throw nearly anything (TLS-21), and nothing may pass through the library.
-            return TlsOutcome.Words(e);
-        }
+            return PeerCertificate.Excess(OpenSsl.StackCount(sent)) is { IsSome: true } excess ? excess.Value : _options.Judge!(new ShownChain(leaf, sent));
+        });
     }
 
     private async Task<TlsOutcome> RunAsync()

@@ -108,7 +108,7 @@ internal sealed class TargetTlsContext
             {
                 if (!PeerCertificate.IsJudged(_config.VerifyMode))
                     return true;
-                refusal = Refusal(_authorities.Examine(certificate, chain, certificate is X509Certificate2 shown && IsForName(shown)));
+                refusal = TlsOutcome.Judged(() => Refusal(_authorities.Examine(certificate, chain, certificate is X509Certificate2 shown && IsForName(shown))));
                 return refusal is null;
             },
         };

@@ -54,6 +54,19 @@ internal readonly record struct TlsOutcome(Connection? Connection, TlsTerms? Ter
 
     public static TlsOutcome Failed(IoFault raw, bool isCertificate, string detail) => new(null, null, raw, isCertificate, detail);
 
+    /// <summary>A verdict on a peer's certificate, which can make the platform throw nearly anything (TLS-21): that it does is a verdict too.</summary>
+    public static string? Judged(Func<string?> refusal)
+    {
+        try
+        {
+            return refusal();
+        }
+        catch (Exception e)
+        {
+            return Words(e);
+        }
+    }
+
     /// <summary>The innermost message says most: the library's own error.</summary>
     public static string Words(Exception e)
     {
