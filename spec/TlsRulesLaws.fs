@@ -210,6 +210,13 @@ let ``a target is asked for by the configured name, else by the host of its addr
 let ``a hello names what is a name, and never an address`` () =
     Law.HoldsFor([ "a.example", "a.example"; "", ""; "10.0.0.1", ""; "::1", ""; "0x10", "0x10"; "10.1", "10.1" ], fun (name, asked) -> TargetName.asked name = asked)
 
+[<Fact>]
+let ``a name is named by itself, in whatever case, and by a wildcard for its first label alone`` () =
+    Law.HoldsFor(
+        [ "_x.a.example", "_x.a.example", true; "_X.A.example", "_x.a.Example", true; "*.a.example", "_x.a.example", true; "*.example", "_x.a.example", false
+          "*.a.example", "a.example", false; "a.example", "_x.a.example", false; "_*.a.example", "_x.a.example", false; "*", "_x", false; "*.a", "_x", false ],
+        fun (shown, name, isNamed) -> TargetName.isNamedBy shown name = isNamed)
+
 // What `check` says of files.
 
 let private facts =

@@ -15,6 +15,14 @@ module TargetName =
         | None, Address.Tcp(_, Host.Literal address, _) -> string address
         | None, _ -> ""
 
+    /// Whether a DNS name that a certificate shows is this one: but for case the same, or with a wildcard for its first label (RFC 9525 section 6.3). For
+    /// names whose labels begin with a hyphen or an underscore, which the platform compares with nothing.
+    [<CompiledName "IsNamedBy">]
+    let isNamedBy (shown: string) (name: string) =
+        let same (a: string) (b: string) = System.String.Equals(a, b, System.StringComparison.OrdinalIgnoreCase)
+        let dot = name.IndexOf '.'
+        same shown name || (dot > 0 && shown.StartsWith "*." && same (shown.Substring 1) (name.Substring dot))
+
     /// What a hello asks for with such a name; empty where it is an address literal, which is no server name (RFC 6066 section 3).
     [<CompiledName "Asked">]
     let asked (name: string) : string = if (IpAddress.tryParse name).IsSome then "" else name

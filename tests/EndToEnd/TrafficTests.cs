@@ -134,6 +134,7 @@ public sealed class TrafficTests
         Assert.Contains($"127.0.0.1:{port}", bitflow.Errors, StringComparison.Ordinal);
         await bitflow.SaysAsync(" serves ");
         await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => EchoesAsync(new IPEndPoint(IPAddress.Loopback, port))));
+        await Eventually.IsTrueAsync(() => bitflow.Errors.Split("client.relay.ended").Length == 21, () => $"all twenty have ended: {bitflow.Errors}");
         bitflow.Signal("TERM");
 
         // The connection from before the start is still open: its other end is held by the process itself.

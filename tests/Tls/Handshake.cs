@@ -16,10 +16,10 @@ internal static class Handshake
     /// <param name="server">What we show as a server.</param>
     /// <param name="client">What we show as a client.</param>
     /// <param name="authority">Who decides over the peer: over a server's, the trusted root where that is null; a client's is not asked for then.</param>
-    public static Task<TlsOutcome> ShakeAsync(Wire wire, bool isServer, IssuedCertificate server, IssuedCertificate client, string? authority = null)
+    public static Task<TlsOutcome> ShakeAsync(Wire wire, bool isServer, IssuedCertificate server, IssuedCertificate client, string? authority = null, string name = "server.example")
     {
         // Made anew each time: a session that goes on has fewer flights.
-        ProxyTls contexts = Contexts(server, client, authority);
+        ProxyTls contexts = Contexts(server, client, authority, name);
         return (isServer ? AcceptAsync(wire, contexts.Listener!) : contexts.Targets[0]!.ConnectAsync(wire.Connection)).WaitAsync(Wire.Patience);
     }
 
@@ -32,7 +32,7 @@ internal static class Handshake
             wire.Connection, hello.AsMemory(0, read), FSharpValueOption<ServerName>.None, (HelloAnswer.Serve)HelloAnswer.NewServe(0, FSharpValueOption<AlpnName>.None));
     }
 
-    private static ProxyTls Contexts(IssuedCertificate server, IssuedCertificate client, string? authority)
+    private static ProxyTls Contexts(IssuedCertificate server, IssuedCertificate client, string? authority, string name)
     {
         string listener = authority is not null
             ? $"verify_mode: strict, certificates: [ {{ key: '{server.Key}', certificate: '{server.File}', authority: '{authority}' }} ]"
@@ -48,7 +48,7 @@ internal static class Handshake
                   address: '127.0.0.1:1'
                   tls_context:
                     min_version: '1.2'
-                    server_name: server.example
+                    server_name: {{name}}
                     certificates: [ {{client.Entry}}, { authority: '{{authority ?? TestAuthority.Trusted.RootFile}}' } ]
             """);
         var loaded = LoadedTls.Load(config, new NamedFiles(), TimeProvider.System);

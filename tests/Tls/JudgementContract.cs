@@ -97,6 +97,14 @@ public abstract class JudgementContract : IDisposable
         isServer: false,
         TestAuthority.Trusted.RootFile);
 
+    /// <summary>The platform compares such names with nothing.</summary>
+    [Theory]
+    [InlineData("_x.server.example", "")]
+    [InlineData("*.server.example", "")]
+    [InlineData("-x.server.example", "it is not for the name _X.server.example")]
+    public Task A_target_whose_name_begins_with_an_underscore_is_judged_as_any_other(string shown, string refusal) =>
+        IsJudgedAsync(TestAuthority.Trusted.Issue(shown), refusal, isServer: false, TestAuthority.Trusted.RootFile, "_X.server.example");
+
     /// <summary>An intermediate that a configuration names is an authority of its own, as long as it is valid.</summary>
     [Theory]
     [InlineData(8 * 24, "")]
@@ -112,7 +120,7 @@ public abstract class JudgementContract : IDisposable
     private protected Task IsJudgedAsync(string chain, string refusal, bool isServer) =>
         IsJudgedAsync(Issue(chain, isServer ? ServerUse : ClientUse), refusal, isServer, TestAuthority.Trusted.RootFile);
 
-    private protected async Task IsJudgedAsync(IssuedCertificate shown, string refusal, bool isServer, string authority)
+    private protected async Task IsJudgedAsync(IssuedCertificate shown, string refusal, bool isServer, string authority, string name = "server.example")
     {
         using Wire wire = isServer ? await Wire.AcceptedAsync(Engine, Family.Tcp4) : await Wire.ConnectedAsync(Engine, Family.Tcp4);
         using var peer = new SslStream(new PeerStream(wire.Peer), leaveInnerStreamOpen: false, static (_, _, _, _) => true);
@@ -122,7 +130,7 @@ public abstract class JudgementContract : IDisposable
         Task answering = isServer
             ? peer.AuthenticateAsClientAsync(new SslClientAuthenticationOptions { TargetHost = "ours.example", ClientCertificateContext = shows, AllowTlsResume = false })
             : peer.AuthenticateAsServerAsync(new SslServerAuthenticationOptions { ServerCertificateContext = shows, AllowTlsResume = false });
-        TlsOutcome outcome = await Handshake.ShakeAsync(wire, isServer, Ours, Ours, authority);
+        TlsOutcome outcome = await Handshake.ShakeAsync(wire, isServer, Ours, Ours, authority, name);
         Assert.Contains(refusal, outcome.Detail, StringComparison.Ordinal);
         Assert.Equal(refusal.Length > 0, outcome.IsCertificate);
         Assert.Equal(refusal.Length == 0, outcome.Connection is not null);

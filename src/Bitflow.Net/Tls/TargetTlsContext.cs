@@ -140,7 +140,10 @@ internal sealed class TargetTlsContext
     /// By its subject alternative names alone (RFC 9525, section 1.3). Asked on both engines: SslStream goes by a common name too, and has a reading of its own of a wildcard above
     /// a single label (`*.localhost`).
     /// </summary>
-    private bool IsForName(X509Certificate2 shown) => _name.Length > 0 && shown.MatchesHostname(_name, allowCommonName: false);
+    private bool IsForName(X509Certificate2 shown) => _name.Length > 0
+        && (Uri.CheckHostName(_name) == UriHostNameType.Unknown
+            ? shown.Extensions.OfType<X509SubjectAlternativeNameExtension>().SelectMany(static names => names.EnumerateDnsNames()).Any(dns => TargetName.IsNamedBy(dns, _name))
+            : shown.MatchesHostname(_name, allowCommonName: false));
 
     private HandshakeOptions Options(bool resumes) => new()
     {
