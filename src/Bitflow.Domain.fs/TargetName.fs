@@ -21,7 +21,7 @@ module TargetName =
     let isNamedBy (shown: string) (name: string) =
         let same (a: string) (b: string) = System.String.Equals(a, b, System.StringComparison.OrdinalIgnoreCase)
         let dot = name.IndexOf '.'
-        same shown name || (dot > 0 && shown.StartsWith "*." && same (shown.Substring 1) (name.Substring dot))
+        same shown name || (dot > 0 && shown.StartsWith("*.", System.StringComparison.Ordinal) && same (shown.Substring 1) (name.Substring dot))
 
     /// What a hello asks for with such a name; empty where it is an address literal, which is no server name (RFC 6066 section 3).
     [<CompiledName "Asked">]
