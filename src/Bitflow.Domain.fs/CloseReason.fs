@@ -202,7 +202,7 @@ module CloseReason =
         | { Cause = Cause.Protocol; Phase = Phase.Dial | Phase.Relay } -> true
         | _ -> false
 
-    /// The same, and what is known beside it. Who gives TLS up by an alert has broken nothing (RFC 8446 section 6.2); a target that wants a client's
+    /// The reason in plain words, and what is known beside it. Who gives TLS up by an alert has broken nothing (RFC 8446 section 6.2); a target that wants a client's
     /// certificate says so only then, once hands are shaken (section 4.4.2.4).
     [<CompiledName "ExplainWith">]
     let explainWith (reason: CloseReason) (detail: string) =
