@@ -214,7 +214,9 @@ let ``a hello names what is a name, and never an address`` () =
 let ``a name is named by itself, in whatever case, and by a wildcard for its first label alone`` () =
     Law.HoldsFor(
         [ "_x.a.example", "_x.a.example", true; "_X.A.example", "_x.a.Example", true; "*.a.example", "_x.a.example", true; "*.example", "_x.a.example", false
-          "*.a.example", "a.example", false; "a.example", "_x.a.example", false; "_*.a.example", "_x.a.example", false; "*", "_x", false; "*.a", "_x", false ],
+          "*.a.example", "a.example", false; "a.example", "_x.a.example", false; "*.a.example", "b.c.a.example", false; "*.example", "a.example", true
+          "a.example.", "a.example", false; "*.a.example.", "b.a.example", false; "b*.a.example", "bc.a.example", false; "*.*.example", "b.a.example", false
+          "_*.a.example", "_x.a.example", false; "*", "_x", false; "*.a", "_x", false ],
         fun (shown, name, isNamed) -> TargetName.isNamedBy shown name = isNamed)
 
 // What `check` says of files.

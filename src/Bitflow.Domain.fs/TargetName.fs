@@ -15,8 +15,8 @@ module TargetName =
         | None, Address.Tcp(_, Host.Literal address, _) -> string address
         | None, _ -> ""
 
-    /// Whether a DNS name that a certificate shows is this one: but for case the same, or with a wildcard for its first label (RFC 9525 section 6.3). For
-    /// names whose labels begin with a hyphen or an underscore, which the platform compares with nothing.
+    /// Whether a DNS name that a certificate shows is this one: but for case the same, or with a wildcard for its first label (RFC 9525 section 6.3). The platform
+    /// has a comparison too, which throws at labels that begin with a hyphen or an underscore, and is content with a dot at the end of a shown name.
     [<CompiledName "IsNamedBy">]
     let isNamedBy (shown: string) (name: string) =
         let same (a: string) (b: string) = System.String.Equals(a, b, System.StringComparison.OrdinalIgnoreCase)

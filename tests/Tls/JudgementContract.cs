@@ -97,13 +97,17 @@ public abstract class JudgementContract : IDisposable
         isServer: false,
         TestAuthority.Trusted.RootFile);
 
-    /// <summary>The platform compares such names with nothing.</summary>
     [Theory]
-    [InlineData("_x.server.example", "")]
-    [InlineData("*.server.example", "")]
-    [InlineData("-x.server.example", "it is not for the name _X.server.example")]
-    public Task A_target_whose_name_begins_with_an_underscore_is_judged_as_any_other(string shown, string refusal) =>
-        IsJudgedAsync(TestAuthority.Trusted.Issue(shown), refusal, isServer: false, TestAuthority.Trusted.RootFile, "_X.server.example");
+    [InlineData("_x.server.example", "_X.server.example", "")]
+    [InlineData("*.server.example", "_X.server.example", "")]
+    [InlineData("-x.server.example", "_X.server.example", "it is not for the name _X.server.example")]
+    [InlineData("server.example.", "server.example", "it is not for the name server.example")]
+    [InlineData("127.0.0.1", "server.example", "it is not for the name server.example")]
+    [InlineData("127.0.0.1", "127.0.0.1", "")]
+    [InlineData("127.0.0.1", "127.0.0.2", "it is not for the name 127.0.0.2")]
+    [InlineData("*", "127.0.0.1", "it is not for the name 127.0.0.1")]
+    public Task A_target_is_judged_by_its_name(string shown, string name, string refusal) =>
+        IsJudgedAsync(TestAuthority.Trusted.Issue(shown), refusal, isServer: false, TestAuthority.Trusted.RootFile, name);
 
     /// <summary>An intermediate that a configuration names is an authority of its own, as long as it is valid.</summary>
     [Theory]

@@ -137,11 +137,10 @@ internal sealed class TargetTlsContext
     }
 
     /// <summary>
-    /// By its subject alternative names alone (RFC 9525, section 1.3). Asked on both engines: SslStream goes by a common name too, and has a reading of its own of a wildcard above
-    /// a single label (`*.localhost`).
+    /// By its subject alternative names alone (RFC 9525, section 1.3), on both engines; an address literal by the addresses among them (RFC 9525, section 6.5).
     /// </summary>
     private bool IsForName(X509Certificate2 shown) => _name.Length > 0
-        && (Uri.CheckHostName(_name) == UriHostNameType.Unknown
+        && (TargetName.Asked(_name).Length > 0
             ? shown.Extensions.OfType<X509SubjectAlternativeNameExtension>().SelectMany(static names => names.EnumerateDnsNames()).Any(dns => TargetName.IsNamedBy(dns, _name))
             : shown.MatchesHostname(_name, allowCommonName: false));
 
