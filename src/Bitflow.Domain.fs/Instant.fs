@@ -52,6 +52,7 @@ type Instant =
 [<RequireQualifiedAccess>]
 module Instant =
     let earlier (a: Instant) (b: Instant) = if a.Nanoseconds <= b.Nanoseconds then a else b
+    [<CompiledName "Later">]
     let later (a: Instant) (b: Instant) = if a.Nanoseconds >= b.Nanoseconds then a else b
 
     /// The end of a limit that begins at an instant; a zero limit is no limit.

@@ -113,7 +113,7 @@ public sealed class LinuxPumpContract() : PumpContract(new LinuxEngine(loops: 1)
                 at += pumping.Client.Peer.Send(sent.AsSpan(at, Math.Min(500, sent.Length - at)));
             return true;
         });
-        await Wire.Eventually(() => Task.FromResult(Volatile.Read(ref pumping.ClientStamps.Held)), "the client is held");
+        await Wire.Eventually(() => Task.FromResult(pumping.ClientStamps.IsHeld), "the client is held");
         Assert.True((await pumping.Target.PeerReceive(sent.Length)).AsSpan().SequenceEqual(sent));
     }
 
@@ -243,8 +243,8 @@ public abstract class PumpContract : IDisposable
         Assert.True(received.AsSpan(early).SequenceEqual(sent));
         Assert.Equal(early + length, pumping.ClientStamps.BytesFrom);
         Assert.Equal(early + length, pumping.TargetStamps.BytesTo);
-        Assert.False(pumping.ClientStamps.Held);
-        Assert.False(pumping.TargetStamps.WritePending);
+        Assert.False(pumping.ClientStamps.IsHeld);
+        Assert.False(pumping.TargetStamps.IsWritePending);
         Assert.True(pumping.Told.IsEmpty);
     }
 
@@ -362,7 +362,7 @@ public abstract class PumpContract : IDisposable
         {
             await SendAll(pumping.Client.Peer, bulk);
             if (comesLater)
-                await Wire.Eventually(() => Task.FromResult(Volatile.Read(ref pumping.TargetStamps.BytesTo) == bulk.Length), "the bulk is through");
+                await Wire.Eventually(() => Task.FromResult(pumping.TargetStamps.BytesTo == bulk.Length), "the bulk is through");
             pumping.Client.Peer.Send("!"u8, SocketFlags.OutOfBand);
             await SendAll(pumping.Client.Peer, tail);
             if (ends)
@@ -379,26 +379,26 @@ public abstract class PumpContract : IDisposable
         int before = chatty ? await pumping.ChatAsync() : 0;
         byte[] sent = Wire.Pattern(50_000_000, 3);
         Task sending = Send();
-        await Wire.Eventually(() => Task.FromResult(Volatile.Read(ref pumping.ClientStamps.Held)), "the client is held");
+        await Wire.Eventually(() => Task.FromResult(pumping.ClientStamps.IsHeld), "the client is held");
         long taken = -1;
         await Wire.Eventually(
             async () =>
             {
-                long now = Volatile.Read(ref pumping.TargetStamps.BytesTo);
+                long now = pumping.TargetStamps.BytesTo;
                 await Task.Delay(100);
                 (bool still, taken) = (now == taken, now);
                 return still;
             },
             "nothing moves");
-        Assert.True(pumping.TargetStamps.WritePending);
+        Assert.True(pumping.TargetStamps.IsWritePending);
         Assert.True(pumping.Told.IsEmpty);
         Assert.False(sending.IsCompleted);
         (byte[] received, _) = await Receive();
         await sending.WaitAsync(Wire.Patience);
         Assert.True(received.AsSpan().SequenceEqual(sent));
         Assert.Equal((Side.Client, RelayEvent.Ended), await pumping.Told.NextAsync());
-        Assert.False(pumping.ClientStamps.Held);
-        Assert.False(pumping.TargetStamps.WritePending);
+        Assert.False(pumping.ClientStamps.IsHeld);
+        Assert.False(pumping.TargetStamps.IsWritePending);
 
         async Task Send()
         {
@@ -411,7 +411,7 @@ public abstract class PumpContract : IDisposable
         async Task<(byte[] Bytes, SocketError Ending)> Receive()
         {
             Task<(byte[] Bytes, SocketError Ending)> all = pumping.Target.PeerReceiveAll();
-            await Wire.Eventually(() => Task.FromResult(Volatile.Read(ref pumping.TargetStamps.BytesTo) == before + sent.Length), "everything is taken");
+            await Wire.Eventually(() => Task.FromResult(pumping.TargetStamps.BytesTo == before + sent.Length), "everything is taken");
             await pumping.Target.End();
             return await all.WaitAsync(Wire.Patience);
         }
@@ -425,7 +425,7 @@ public abstract class PumpContract : IDisposable
         using var pumping = await Pumping.BeginAsync(_engine, Family.Tcp4, []);
         int before = chatty ? await pumping.ChatAsync() : 0;
         pumping.Client.Peer.Send("last words"u8);
-        await Wire.Eventually(() => Task.FromResult(Volatile.Read(ref pumping.TargetStamps.BytesTo) == before + 10), "they are handed on");
+        await Wire.Eventually(() => Task.FromResult(pumping.TargetStamps.BytesTo == before + 10), "they are handed on");
         pumping.Client.PeerAborts();
         Assert.Equal((Side.Client, RelayEvent.Reset), await pumping.Told.NextAsync());
         Assert.True(pumping.Told.IsEmpty);
@@ -483,14 +483,14 @@ public abstract class PumpContract : IDisposable
         Task sending = Task.Run(async () =>
         {
             byte[] some = new byte[1 << 20];
-            while (!Volatile.Read(ref pumping.ClientStamps.Held))
+            while (!pumping.ClientStamps.IsHeld)
                 await pumping.Client.Peer.SendAsync(some).WaitAsync(Wire.Patience);
         });
-        await Wire.Eventually(() => Task.FromResult(Volatile.Read(ref pumping.ClientStamps.Held)), "the client is held");
+        await Wire.Eventually(() => Task.FromResult(pumping.ClientStamps.IsHeld), "the client is held");
         pumping.Target.PeerAborts();
         Assert.Equal((Side.Target, RelayEvent.WriteFailed), await pumping.Told.NextAsync());
-        Assert.False(pumping.ClientStamps.Held);
-        Assert.False(pumping.TargetStamps.WritePending);
+        Assert.False(pumping.ClientStamps.IsHeld);
+        Assert.False(pumping.TargetStamps.IsWritePending);
         pumping.Client.Dispose();
         await sending.WaitAsync(Wire.Patience).ContinueWith(_ => { }, TaskScheduler.Default);
     }
@@ -503,7 +503,7 @@ public abstract class PumpContract : IDisposable
         using var pumping = await Pumping.BeginAsync(_engine, Family.Tcp4, []);
         int before = chatty ? await pumping.ChatAsync() : 0;
         pumping.Client.Peer.Send("x"u8);
-        await Wire.Eventually(() => Task.FromResult(Volatile.Read(ref pumping.TargetStamps.BytesTo) == before + 1), "it pumps");
+        await Wire.Eventually(() => Task.FromResult(pumping.TargetStamps.BytesTo == before + 1), "it pumps");
         pumping.Client.Connection.Abort();
         pumping.Target.Connection.Abort();
         await Task.Delay(100);
@@ -561,7 +561,7 @@ public abstract class PumpContract : IDisposable
             }
 
             await Wire.Eventually(
-                () => Task.FromResult(Volatile.Read(ref TargetStamps.BytesTo) == before + Messages * message.Length), "all of them are counted");
+                () => Task.FromResult(TargetStamps.BytesTo == before + Messages * message.Length), "all of them are counted");
             return Messages * message.Length;
         }
 

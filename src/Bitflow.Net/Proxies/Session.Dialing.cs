@@ -60,8 +60,8 @@ internal sealed partial class Session : ICaller
         if (wanted)
         {
             _preface.Consume(outcome.WordsSent);
-            ClientStamps.BytesFrom += outcome.WordsSent;
-            TargetStamps.BytesTo += outcome.WordsSent;
+            ClientStamps.Came(outcome.WordsSent);
+            ClientStamps.HandOn(outcome.WordsSent, TargetStamps, Client.Loop.Now);
             Settle();
             Answer(life, Event.Connected);
             return;

@@ -21,9 +21,8 @@ internal sealed partial class Session : IRelayObserver
         Model.Meter.Dialled(Life.LastTarget.Value, now - DialBegan);
         TargetModel!.Reached();
         TargetEndpoint = _target!.Remote;
-        ClientStamps.BeginRelay(Client, Model.Config.Listener.WriteTimeout);
-        TargetStamps.BeginRelay(_target, TargetModel.Config.WriteTimeout);
-        ClientStamps.LastMoved = TargetStamps.LastMoved = now.Nanoseconds;
+        ClientStamps.BeginRelay(Client, Model.Config.Listener.WriteTimeout, now);
+        TargetStamps.BeginRelay(_target, TargetModel.Config.WriteTimeout, now);
         ArmRelayClocks(now);
         Run(Pump.RunAsync(_target, Client, Side.Target, TargetStamps, ClientStamps, this, ReadOnlyMemory<byte>.Empty));
         if (_clientMayGoOn is not null)

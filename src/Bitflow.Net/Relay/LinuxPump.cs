@@ -42,8 +42,6 @@ internal sealed class LinuxPump : IReadyHandler
     private int _smallMessages;
     private int _messagesBeforeRing = MessagesBeforeRing;
     private bool _busy;
-    private long _heldSince;
-    private bool _held;
     private bool _over;
 
     private LinuxPump(
@@ -77,9 +75,12 @@ internal sealed class LinuxPump : IReadyHandler
         return true;
     }
 
+    /// <summary>Whether something waits for room towards the receiver, and nothing is received meanwhile.</summary>
+    private bool IsHeld => _fromStamps.IsHeld;
+
     public void OnReadable()
     {
-        if (_held || _over)
+        if (IsHeld || _over)
             return;
         if (_ringStream is not null)
         {
@@ -101,7 +102,7 @@ internal sealed class LinuxPump : IReadyHandler
 
     public void OnWritable()
     {
-        if (!_held || _over)
+        if (!IsHeld || _over)
             return;
         if (_pipe is { Filled: > 0 } ? !DrainPipe() : !Deliver(_left.Span))
             return;
@@ -112,7 +113,7 @@ internal sealed class LinuxPump : IReadyHandler
     public void OnClosed(LoopConnection which)
     {
         // What was received before its sender went is still delivered.
-        if (which == _to || !_held)
+        if (which == _to || !IsHeld)
             Leave();
     }
 
@@ -122,7 +123,7 @@ internal sealed class LinuxPump : IReadyHandler
             return;
         _from.Reader = this;
         _to.Writer = this;
-        _fromStamps.BytesFrom += early.Length;
+        Received(early.Length);
         _left = early;
         if (early.IsEmpty || Deliver(early.Span))
             OnReadable();
@@ -178,7 +179,7 @@ internal sealed class LinuxPump : IReadyHandler
     {
         if (_over)
             return;
-        if (_held)
+        if (IsHeld)
             Append(data);
         else
             _ = Deliver(data);
@@ -274,21 +275,12 @@ internal sealed class LinuxPump : IReadyHandler
         return isDelivered;
     }
 
-    /// <summary>When they moved is stamped with what becomes of them, sent or held, a moment later.</summary>
-    internal void Received(int bytes) => _fromStamps.BytesFrom += bytes;
+    internal void Received(int bytes) => _fromStamps.Came(bytes);
 
     /// <summary>What was counted as sent when the ring was asked to, and was not taken.</summary>
-    internal void NotTaken(int bytes) => _toStamps.BytesTo -= bytes;
+    internal void NotTaken(int bytes) => _toStamps.NotTaken(bytes);
 
-    internal void Sent(int bytes)
-    {
-        long now = _loop.ReadClock().Nanoseconds;
-        _toStamps.BytesTo += bytes;
-        _toStamps.LastTaken = now;
-        _toStamps.LastMoved = now;
-        if (!_held)
-            _fromStamps.LastMoved = now;
-    }
+    internal void Sent(int bytes) => _fromStamps.HandOn(bytes, _toStamps, _loop.ReadClock());
 
     private void Keep(ReadOnlySpan<byte> data)
     {
@@ -323,26 +315,13 @@ internal sealed class LinuxPump : IReadyHandler
 
     private void Hold()
     {
-        if (_held)
+        if (IsHeld)
             return;
-        _held = true;
-        _heldSince = _loop.ReadClock().Nanoseconds;
-        _fromStamps.LastMoved = _heldSince;
-        _toStamps.LastTaken = _heldSince;
-        _toStamps.WritePending = true;
-        _fromStamps.Held = true;
+        _fromStamps.Hold(_toStamps, _loop.ReadClock());
         _observer.OnHeld(_side);
     }
 
-    private void Resume()
-    {
-        _held = false;
-        _toStamps.WritePending = false;
-
-        _fromStamps.LastMoved = RelayClock.Released(
-            Instant.OfNanoseconds(_fromStamps.LastMoved), Instant.OfNanoseconds(_heldSince), _loop.Now).Nanoseconds;
-        _fromStamps.Held = false;
-    }
+    private void Resume() => _fromStamps.Release(_toStamps, _loop.Now);
 
     private bool Fail(IoFault fault)
     {
@@ -356,7 +335,7 @@ internal sealed class LinuxPump : IReadyHandler
     /// <summary>The last act: tells what a side has done.</summary>
     private bool Finish(Side whose, RelayEvent what)
     {
-        if (_held)
+        if (IsHeld)
             Resume();
         Leave();
         _observer.OnRelay(whose, what);

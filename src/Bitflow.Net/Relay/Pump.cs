@@ -24,7 +24,7 @@ internal sealed class Pump(Connection from, Connection to, Side side, SideStamps
     /// <param name="early">Bytes of the side that were read before the relay began; delivered first.</param>
     public async Task RunAsync(ReadOnlyMemory<byte> early)
     {
-        fromStamps.BytesFrom += early.Length;
+        fromStamps.Came(early.Length);
         RelayEvent? last = early.IsEmpty ? null : await DeliverAsync(early).ConfigureAwait(false);
         while (last is null)
         {
@@ -55,8 +55,7 @@ internal sealed class Pump(Connection from, Connection to, Side side, SideStamps
                         break;
                     }
 
-                    fromStamps.BytesFrom += received.Bytes;
-                    fromStamps.LastMoved = from.Loop.Now.Nanoseconds;
+                    fromStamps.Came(received.Bytes);
                     last = await DeliverAsync(buffer.AsMemory(0, received.Bytes)).ConfigureAwait(false);
                 }
                 while (last is null && received.Bytes == buffer.Length);
@@ -86,25 +85,15 @@ internal sealed class Pump(Connection from, Connection to, Side side, SideStamps
             }
             else
             {
-                long began = to.Loop.Now.Nanoseconds;
-                toStamps.LastTaken = began;
-                toStamps.WritePending = true;
-                fromStamps.Held = true;
+                fromStamps.Hold(toStamps, to.Loop.Now);
                 observer.OnHeld(side);
                 sent = await sending.ConfigureAwait(false);
-
-                fromStamps.LastMoved = RelayClock.Released(
-                    Instant.OfNanoseconds(fromStamps.LastMoved), Instant.OfNanoseconds(began), to.Loop.Now).Nanoseconds;
-                fromStamps.Held = false;
-                toStamps.WritePending = false;
+                fromStamps.Release(toStamps, to.Loop.Now);
             }
 
             if (sent.Fault != IoFault.None)
                 return RelayEvents.OfSend(sent.Fault);
-            long now = to.Loop.Now.Nanoseconds;
-            toStamps.BytesTo += sent.Bytes;
-            toStamps.LastTaken = now;
-            toStamps.LastMoved = now;
+            fromStamps.HandOn(sent.Bytes, toStamps, to.Loop.Now);
             data = data[sent.Bytes..];
         }
 
