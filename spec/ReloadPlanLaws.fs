@@ -1,6 +1,7 @@
 module Bitflow.Spec.ReloadPlanLaws
 
 open System.Collections.Generic
+open FSharp.Reflection
 open Xunit
 open Bitflow.Domain
 
@@ -258,6 +259,25 @@ let ``an engine changes only with a restart, and every other key of the applicat
             let plan = plan (config Sample.application) (config application)
             plan.Application = keys && plan.EngineNeedsRestart = restart && not plan.ChangesNothing
     )
+
+/// Unlike the sample in every field.
+let private otherApplication =
+    { SentryDsn = Sample.sentryDsn "https://k@h/1"
+      Metrics = Some { Address = MetricsAddress.Udp("h", 1); Prefix = ""; Format = MetricsFormat.Plain }
+      LogLevel = Some LogLevel.Debug
+      LogFormat = LogFormat.Json
+      ShutdownTimeout = Duration.OfSeconds 1L
+      Admin = Some(Address.UnixPath "/a")
+      Engine = Engine.Managed }
+
+[<Fact>]
+let ``no field of the application changes unnoticed`` () =
+    let fields = FSharpType.GetRecordFields typeof<ApplicationConfig>
+    Law.HoldsFor(fields, fun field ->
+        let values = [| for each in fields -> FSharpValue.GetRecordField((if each = field then otherApplication else Sample.application), each) |]
+        let changed = FSharpValue.MakeRecord(typeof<ApplicationConfig>, values) :?> ApplicationConfig
+        let config application = ConfigSeed({ Application = application; Proxies = [ Sample.proxy "a" ] }, [])
+        not (plan (config Sample.application) (config changed)).ChangesNothing)
 
 [<Fact>]
 let ``the words of a plan name every proxy and every address, and no secret`` () =
