@@ -195,6 +195,13 @@ let ``a handshake is tried without a session where one was offered, and neither 
         fun (offered, isShownNow, beneath, again) -> OfferedSession.mayBeWhy offered isShownNow beneath = again)
 
 [<Fact>]
+let ``a target is shown a certificate as often as anyone needs it, and the connection of one that asks for ever is given up`` () =
+    Law.HoldsFor([ 1, true; 2, true; 31, true; 32, true; 33, false; 100_000, false ], fun (number, isShown) ->
+        match CertificateRequests.refusal number with
+        | ValueNone -> isShown
+        | ValueSome why -> not isShown && why = "it asked for a certificate more than 32 times")
+
+[<Fact>]
 let ``a target is asked for by the configured name, else by the host of its address`` () =
     let target address =
         { Name = "t"; Address = (match Address.tryParse address with Ok a -> a | Error e -> failwith $"%A{e}"); Proxy = None

@@ -65,6 +65,7 @@ let modules =
       "ListenerTlsRules", [ "TlsRulesLaws" ]
       "PeerCertificate", [ "TlsRulesLaws" ]
       "OfferedSession", [ "TlsRulesLaws" ]
+      "CertificateRequests", [ "TlsRulesLaws" ]
       "TargetName", [ "TlsRulesLaws" ]
       "CertificateChecks", [ "TlsRulesLaws" ]
       "Crc32c", [ "ProxyHeaderLaws" ]

@@ -46,12 +46,30 @@ public sealed class LinuxSecuredConnectionContract() : SecuredConnectionContract
         await wire.PeerSocket.SendAllAsync(flood).WaitAsync(Wire.Patience);
         await Wire.Eventually(async () => await wire.OnLoop(Waiting) == flood.Length, "all of it has come");
 
-        // One receive goes through part of it and gives the loop back, though the data is there.
+        // One receive goes through no more than the library can hold, and gives the loop back, though the data is there.
         Assert.False(await wire.OnLoop(c => ((LoopConnection)c).TryReceive(new byte[4], out _)));
-        Assert.InRange(await wire.OnLoop(Waiting), 1, flood.Length - 1);
+        Assert.InRange(await wire.OnLoop(Waiting), flood.Length - OpenSslContext.ReadBufferBytes, flood.Length - 1);
         Assert.Equal("data"u8.ToArray(), await wire.ReceiveExactly(4));
 
         int Waiting(Connection connection) => Libc.Receive(connection.Descriptor, new byte[flood.Length + 1], Libc.MsgPeek | Libc.MsgDontWait);
+    }
+
+    /// <summary>Each time it is given one, which is signed for.</summary>
+    [Fact]
+    public async Task A_server_that_asks_for_our_certificate_for_ever_is_given_up()
+    {
+        using SecuredWire wire = await SecuredWire.MakeAsync(Engine, isServer: false, SslProtocols.Tls13);
+        const int inHandshake = 1;
+        for (int asked = inHandshake; asked < CertificateRequests.most; asked++)
+        {
+            Assert.Equal(1, wire.OfPeersLibrary(ssl => PeerLibrary.AskForCertificate(ssl) & PeerLibrary.Handshake(ssl)));
+            await GoesOn(wire);
+        }
+
+        Assert.Equal(1, wire.OfPeersLibrary(ssl => PeerLibrary.AskForCertificate(ssl) & PeerLibrary.Handshake(ssl)));
+        await wire.PeerSend("behind it"u8.ToArray());
+        Assert.Equal(IoFault.TlsProtocol, (await wire.Receive(new byte[1])).Fault);
+        Assert.Equal("it asked for a certificate more than 32 times", await wire.OnLoop(c => c.FaultDetail));
     }
 
     private protected override async Task FloodIsHeldBackAsync(SecuredWire wire, Task<byte[]> behind)
@@ -612,6 +630,22 @@ public abstract class SecuredConnectionContract : IDisposable
         Assert.Equal(before, wire.Beneath.BytesRead);
     }
 
+    /// <summary>Nobody answers that, and what follows it counts all the same.</summary>
+    [Fact]
+    public async Task A_server_that_asks_for_a_hello_behind_our_end_loses_nothing_of_its_answer()
+    {
+        using SecuredWire wire = await SecuredWire.MakeAsync(_engine, isServer: false, SslProtocols.Tls12);
+        await GoesOn(wire);
+        Assert.Equal(IoFault.None, await wire.End());
+        byte[] answer = Wire.Pattern(1_000);
+        wire.Beneath.Keep();
+        await wire.PeerSend(answer.AsMemory(0, 10));
+        Assert.Equal(1, wire.OfPeersLibrary(PeerLibrary.AskForHello));
+        await wire.PeerSend(answer.AsMemory(10));
+        await wire.PeerSocket.SendAllAsync(wire.Beneath.Take()).WaitAsync(Wire.Patience);
+        Assert.Equal(answer, await wire.ReceiveExactly(answer.Length));
+    }
+
     /// <summary>Half a record is out, and the peer says what it wants said back, and more after it.</summary>
     [Theory]
     [InlineData(true)]
@@ -679,7 +713,7 @@ public abstract class SecuredConnectionContract : IDisposable
     private protected Engine Engine => _engine;
 
     /// <summary>Bytes still pass both ways.</summary>
-    private static async Task GoesOn(SecuredWire wire)
+    private protected static async Task GoesOn(SecuredWire wire)
     {
         await wire.PeerSend("there"u8.ToArray());
         Assert.Equal("there"u8.ToArray(), await wire.ReceiveExactly(5));

@@ -304,6 +304,24 @@ internal static partial class PeerLibrary
     [LibraryImport(Ssl, EntryPoint = "SSL_do_handshake")]
     public static partial int Handshake(nint ssl);
 
+    /// <summary>TLS 1.3: a server's next handshake asks for the client's certificate (RFC 8446 section 4.6.2).</summary>
+    [LibraryImport(Ssl, EntryPoint = "SSL_verify_client_post_handshake")]
+    public static partial int AskForCertificate(nint ssl);
+
+    /// <summary>TLS 1.2: a server sends a HelloRequest (RFC 5246 section 7.4.1.1), whatever the platform has forbidden it.</summary>
+    public static int AskForHello(nint ssl)
+    {
+        const ulong NoRenegotiation = 1UL << 30;
+        _ = ClearOptions(ssl, NoRenegotiation);
+        return Renegotiate(ssl) & Handshake(ssl);
+    }
+
+    [LibraryImport(Ssl, EntryPoint = "SSL_clear_options")]
+    private static partial ulong ClearOptions(nint ssl, ulong options);
+
+    [LibraryImport(Ssl, EntryPoint = "SSL_renegotiate")]
+    private static partial int Renegotiate(nint ssl);
+
     /// <summary>With the next write goes another ticket.</summary>
     [LibraryImport(Ssl, EntryPoint = "SSL_new_session_ticket")]
     public static partial int NewTicket(nint ssl);

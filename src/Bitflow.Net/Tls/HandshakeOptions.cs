@@ -63,6 +63,8 @@ internal sealed class HandshakeOptions
     {
         OpenSsl.SetConnectState(ssl);
         OpenSsl.SetPostHandshakeAuth(ssl, HasCertificate ? 1 : 0);
+        if (HasCertificate)
+            OpenSslContext.AskBeforeShowing(ssl);
 
         // What the configuration's rules let through is no longer than the library takes: what fails here fails for want of memory, and shows.
         if (!ServerName.IsEmpty)

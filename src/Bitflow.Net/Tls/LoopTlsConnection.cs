@@ -228,7 +228,7 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
         {
             while (received < buffer.Length && MayRead())
             {
-                OpenSsl.ClearErrors();
+                BeginCall();
                 int answer = OpenSsl.Read(_ssl, into + received, buffer.Length - received);
                 if (answer > 0)
                     received += answer;
@@ -273,7 +273,7 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
         int answer;
         _owesAcknowledgement = false;
         _link.MoreFollows = more || data.Length > RecordBytes;
-        OpenSsl.ClearErrors();
+        BeginCall();
         fixed (byte* from = data)
             answer = OpenSsl.Write(_ssl, from, data.Length);
         _link.MoreFollows = false;
@@ -298,7 +298,7 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
         if (_link.SendFault == IoFault.None && why is OpenSsl.WantWrite or OpenSsl.WantRead)
         {
             // What comes next from beneath announces room as well; what is there already must be come back to.
-            if (why == OpenSsl.WantRead && _link.MoreIsHere)
+            if (why == OpenSsl.WantRead && _link.MoreIsHere(_ssl))
                 OwnLoop.ComeBackTo(this);
             result = default;
             return false;
@@ -311,6 +311,12 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
 
     protected override bool HasSomething() => Peek() || !GoesOn;
 
+    private void BeginCall()
+    {
+        OpenSsl.ClearErrors();
+        _link.BeginCall();
+    }
+
     private bool MayRead() => GoesOn && !_dry && !_released;
 
     /// <summary>Whether a byte can be received.</summary>
@@ -319,7 +325,7 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
         if (!MayRead())
             return false;
         byte one;
-        OpenSsl.ClearErrors();
+        BeginCall();
         int answer = OpenSsl.Peek(_ssl, &one, 1);
         if (answer > 0)
             return true;
@@ -343,7 +349,7 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
             _receiveFault = _link.ReceiveFault;
             _dry = _receiveFault == IoFault.None;
             // It has read what was no data, a ticket or a KeyUpdate: who sends nothing else does not get the loop for itself.
-            if (_dry && why == OpenSsl.WantRead && _link.MoreIsHere)
+            if (_dry && why == OpenSsl.WantRead && _link.MoreIsHere(_ssl))
                 OwnLoop.ComeBackTo(this);
         }
         else
@@ -395,7 +401,7 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
     {
         string words = OpenSsl.TakeError();
         if (_faultDetail.Length == 0)
-            _faultDetail = words;
+            _faultDetail = _link.Refusal ?? words;
     }
 
     /// <summary>True once close_notify is with the kernel, or will not be.</summary>

@@ -94,6 +94,7 @@ internal static unsafe partial class OpenSsl
     /// <summary>A peer without a certificate where one is a must (SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE).</summary>
     private const int NoCertificate = 199;
     private const int ReasonMask = 0x7fffff;
+    private const int FirstAlert = 1000;
 
     /// <summary>At the end of the program other threads may still be at work: nothing is torn down (OPENSSL_INIT_NO_ATEXIT).</summary>
     private const ulong NoExitHandler = 0x80000;
@@ -240,7 +241,8 @@ internal static unsafe partial class OpenSsl
 
     /// <summary>
     /// What the library recorded of the failure just seen, in its words: the last record is the TLS part's, those before it are
-    /// of the parts beneath. Its record is empty afterwards.
+    /// of the parts beneath. Its record is empty afterwards. For an alert that it knows no words for it has a number alone, from
+    /// 1,000 on (SSL_AD_REASON_OFFSET).
     /// </summary>
     public static string TakeError()
     {
@@ -250,7 +252,9 @@ internal static unsafe partial class OpenSsl
             return "the TLS library gave no reason";
         byte* text = stackalloc byte[256];
         ErrorText(code, text, 256);
-        return Encoding.ASCII.GetString(MemoryMarshal.CreateReadOnlySpanFromNullTerminated(text));
+        string words = Encoding.ASCII.GetString(MemoryMarshal.CreateReadOnlySpanFromNullTerminated(text));
+        int reason = (int)code & ReasonMask;
+        return reason >= FirstAlert ? words.Replace($"reason({reason})", $"an alert of number {reason - FirstAlert}", StringComparison.Ordinal) : words;
     }
 
     /// <summary>For either side: which, each connection says.</summary>
@@ -313,6 +317,12 @@ internal static unsafe partial class OpenSsl
     /// <summary>Whether a client can be asked for its certificate later (RFC 8446 section 4.6.2).</summary>
     [LibraryImport(Ssl, EntryPoint = "SSL_set_post_handshake_auth")]
     public static partial void SetPostHandshakeAuth(nint ssl, int yes);
+
+    /// <param name="ssl">A connection.</param>
+    /// <param name="shows">Answers 1 where the certificate is shown, 0 where the connection is given up.</param>
+    /// <param name="argument">Is given to it.</param>
+    [LibraryImport(Ssl, EntryPoint = "SSL_set_cert_cb")]
+    public static partial void SetCertificateCallback(nint ssl, delegate* unmanaged[Cdecl]<nint, nint, int> shows, nint argument);
 
     [LibraryImport(Ssl, EntryPoint = "SSL_do_handshake")]
     public static partial int DoHandshake(nint ssl);
@@ -432,6 +442,10 @@ internal static unsafe partial class OpenSsl
 
     [LibraryImport(Ssl, EntryPoint = "SSL_read")]
     public static partial int Read(nint ssl, byte* into, int bytes);
+
+    /// <summary>1 where the library holds bytes that it has received and not read yet, were it half a record.</summary>
+    [LibraryImport(Ssl, EntryPoint = "SSL_has_pending")]
+    public static partial int HasPending(nint ssl);
 
     [LibraryImport(Ssl, EntryPoint = "SSL_peek")]
     public static partial int Peek(nint ssl, byte* into, int bytes);

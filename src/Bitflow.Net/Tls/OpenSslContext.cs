@@ -13,7 +13,7 @@ namespace Bitflow.Net.Tls;
 internal sealed unsafe class OpenSslContext : SafeHandleZeroOrMinusOneIsInvalid
 {
     /// <summary>Two records at a time: one call for both, and they are still in the nearest caches when they are decrypted.</summary>
-    private const int ReadBufferBytes = 2 * (LoopTlsConnection.RecordBytes + 256 + 5);
+    public const int ReadBufferBytes = 2 * (LoopTlsConnection.RecordBytes + 256 + 5);
 
     private const int RsaKey = 6;
     private const int EcKey = 408;
@@ -156,6 +156,12 @@ internal sealed unsafe class OpenSslContext : SafeHandleZeroOrMinusOneIsInvalid
         OpenSsl.SetVerifyError(verification, OpenSsl.CertificateRejected);
         return 0;
     }
+
+    /// <summary>Asks, of a client's connection, whether its certificate is shown.</summary>
+    public static void AskBeforeShowing(nint ssl) => OpenSsl.SetCertificateCallback(ssl, &ShowsCertificate, 0);
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static int ShowsCertificate(nint ssl, nint argument) => RecordLink.Of(ssl).ShowsCertificate() ? 1 : 0;
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static int KeepSession(nint ssl, nint session)

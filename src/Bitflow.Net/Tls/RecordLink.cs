@@ -5,6 +5,7 @@ using System.Runtime.InteropServices;
 using Bitflow.Domain;
 using Bitflow.Net.Transport;
 using Bitflow.Net.Transport.Linux;
+using Microsoft.FSharp.Core;
 
 namespace Bitflow.Net.Tls;
 
@@ -31,6 +32,9 @@ internal sealed class RecordLink(LinuxConnection raw, ReadOnlyMemory<byte> early
     private byte[]? _tickets;
     private int _unsentFrom;
     private int _unsentTo;
+    private int _mayGive = int.MaxValue;
+    private bool _saidNothing;
+    private int _certificateRequests;
 
     public LinuxConnection Raw => raw;
 
@@ -54,8 +58,11 @@ internal sealed class RecordLink(LinuxConnection raw, ReadOnlyMemory<byte> early
     /// </summary>
     public bool HoldsTickets => _tickets is not null;
 
-    /// <summary>Whether something has come that the library has not asked for yet.</summary>
-    public bool MoreIsHere => ReceiveFault == IoFault.None && (!_early.IsEmpty || raw.MayHaveBytes);
+    /// <summary>
+    /// Whether the library, which has said that it wants more, would find some if it were called again: something has come that it has not asked for yet, or it has something itself. Behind
+    /// our close_notify of TLS 1.2 it drops a message of the handshake, and then says that it wants more without having asked.
+    /// </summary>
+    public bool MoreIsHere(nint ssl) => ReceiveFault == IoFault.None && (!_early.IsEmpty || raw.MayHaveBytes || (!_saidNothing && OpenSsl.HasPending(ssl) == 1));
 
     /// <summary>
     /// Whether something has come since anything was sent. A peer that has not turned Nagle's algorithm off (RFC 896) keeps the rest of a message that it writes in
@@ -68,6 +75,9 @@ internal sealed class RecordLink(LinuxConnection raw, ReadOnlyMemory<byte> early
 
     /// <summary>Whom the library asks while hands are shaken.</summary>
     public LoopHandshake? Handshake { get; set; }
+
+    /// <summary>Why the connection is given up here; null where it is not.</summary>
+    public string? Refusal { get; private set; }
 
     /// <summary>Who keeps the sessions that a server gives.</summary>
     public ResumableSession? Session { get; init; }
@@ -104,9 +114,29 @@ internal sealed class RecordLink(LinuxConnection raw, ReadOnlyMemory<byte> early
         Discard();
     }
 
+    /// <summary>
+    /// To be said before each call of the library in which it may receive, once hands are shaken. Such a call goes on until it has data, and a peer may send none for ever: it is given no
+    /// more than it can hold, which is more than any record.
+    /// </summary>
+    public void BeginCall()
+    {
+        _mayGive = OpenSslContext.ReadBufferBytes;
+        _saidNothing = false;
+    }
+
     /// <summary>For the library: what has come, and 0 where nothing has.</summary>
     public int Receive(Span<byte> into)
     {
+        int given = Give(into[..Math.Min(into.Length, _mayGive)]);
+        _mayGive -= given;
+        _saidNothing |= given == 0;
+        return given;
+    }
+
+    private int Give(Span<byte> into)
+    {
+        if (into.IsEmpty)
+            return 0;
         if (!_early.IsEmpty)
         {
             int count = Math.Min(into.Length, _early.Length);
@@ -125,6 +155,14 @@ internal sealed class RecordLink(LinuxConnection raw, ReadOnlyMemory<byte> early
         }
 
         return received.Bytes;
+    }
+
+    /// <summary>For the library: whether our certificate is shown to a target that asks for it.</summary>
+    public bool ShowsCertificate()
+    {
+        FSharpValueOption<string> refusal = CertificateRequests.Refusal(++_certificateRequests);
+        Refusal = refusal.IsSome ? refusal.Value : null;
+        return refusal.IsNone;
     }
 
     /// <summary>For the library: how many of these bytes it is rid of, 0 where there is no room. After a fault they go nowhere.</summary>
