@@ -75,14 +75,21 @@ let ``every phase is told in words of its own`` () =
         List.distinct told = told)
 
 [<Fact>]
-let ``who gives TLS up by an alert has broken nothing, and a target that wants a client's certificate is told with what gives it one`` () =
+let ``who gives TLS up by an alert has broken nothing, and what the alert says of a certificate is told with the next step`` () =
     let required = "error:0A00045C:SSL routines::tlsv13 alert certificate required"
+    let bad = "error:0A000412:SSL routines::sslv3 alert bad certificate"
+    let byClient = "; it does not accept the certificate that it was shown: mind the names and dates of that one, and the client's authorities"
+    let byTarget = "; it does not accept the certificate that it was shown: mind the dates and the authority of the one in its tls_context"
     Law.HoldsFor(
         [ Who.Target, Phase.Relay, required, $"the target gave TLS up by an alert during the relay: {required}; give its tls_context a certificate and key to show"
           Who.Client, Phase.Relay, required, $"the client gave TLS up by an alert during the relay: {required}"
-          Who.Client, Phase.Dial, "tlsv1 alert unknown ca", "the client gave TLS up by an alert while the target was dialled: tlsv1 alert unknown ca"
+          Who.Target, Phase.Relay, bad, $"the target gave TLS up by an alert during the relay: {bad}{byTarget}"
+          Who.Client, Phase.Dial, "tlsv1 alert unknown ca", $"the client gave TLS up by an alert while the target was dialled: tlsv1 alert unknown ca{byClient}"
+          Who.Client, Phase.Handshake, bad, $"the client gave TLS up by an alert during the TLS handshake: {bad}{byClient}"
+          Who.Client, Phase.Handshake, "tlsv1 alert internal error", "the client gave TLS up by an alert during the TLS handshake: tlsv1 alert internal error"
           Who.Target, Phase.Relay, "bad record mac", "the target broke the protocol during the relay: bad record mac"
-          Who.Client, Phase.Handshake, "tlsv1 alert unknown ca", "the client broke the protocol during the TLS handshake: tlsv1 alert unknown ca" ],
+          Who.Client, Phase.Hello, "a bad alert here", "the client broke the protocol before its TLS hello was read: a bad alert here"
+          Who.Client, Phase.Handshake, "no shared cipher", "the client broke the protocol during the TLS handshake: no shared cipher" ],
         fun (who, phase, detail, told) -> CloseReason.explainWith (CloseReason.make who phase Cause.Protocol) detail = told)
 
 [<Fact>]

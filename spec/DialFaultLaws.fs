@@ -77,6 +77,16 @@ let ``what answers without TLS is told with what to look at, in either library's
             said.Contains detail && said.Contains "mind the port, or leave tls_context out" = advised)
 
 [<Fact>]
+let ``a target that refuses the certificate that it was shown is told with what to look at, and no other handshake is`` () =
+    Law.HoldsFor(
+        [ "error:0A000418:SSL routines::tlsv1 alert unknown ca", true
+          "error:0A000412:SSL routines::sslv3 alert bad certificate", true
+          "error:0A000410:SSL routines::sslv3 alert handshake failure", false ],
+        fun (detail, advised) ->
+            let said = DialFault.describe (DialFault.ofHandshake TlsVersion.Tls13 IoFault.None false detail)
+            said.Contains detail && said.Contains "it does not accept the certificate that it was shown" = advised)
+
+[<Fact>]
 let ``an address that leads nowhere says why`` () =
     Law.HoldsFor(
         [ AddressFault.Unresolved("a.example", ResolveFault.NameServer), "a.example: the name server did not answer, or failed"

@@ -56,7 +56,7 @@ let ``a check says who may come, which targets are tried and what limits hold, o
         [ plain, [], [ "proxy a: :80 -> t (x:1)"; "    clients: everyone"; "    targets: the first alone"; "    timeouts: connect 10s"; "log: off" ]
           rich,
           [ certificate ],
-          [ "proxy web: :443 -> one (10.0.0.1:80), two (10.0.0.2:80, TLS, through SOCKS5 at 127.0.0.1:1080)"
+          [ "proxy web: :443 -> one (10.0.0.1:80), two (10.0.0.2:80, TLS, not verified, through SOCKS5 at 127.0.0.1:1080)"
             "    clients: 10.0.0.0/8; at most 100 at once; announced by PROXY headers from 192.0.2.1/32"
             "    TLS: 1.2 and 1.3; as www.example.com until 2030-05-06; client certificates required; ALPN h2, http/1.1"
             "    targets: in this order (failover); 1 to 3 attempts each; announced by PROXY headers, version 2"
@@ -66,6 +66,17 @@ let ``a check says who may come, which targets are tried and what limits hold, o
         fun (file, certificates, expected) ->
             let said = lines file certificates
             if said = expected then true else failwith (String.concat "\n" said))
+
+[<Fact>]
+let ``a check says whether a target is verified, and whether it is shown a certificate`` () =
+    let file tls = "server: { proxies: [ { name: a, listener: { address: ':80' }, targets: [ { name: t, address: 'x:1', tls_context: { " + tls + " } } ] } ] }"
+    Law.HoldsFor(
+        [ "verify_mode: none", "TLS, not verified"
+          "verify_mode: strict", "TLS"
+          "verify_mode: strict, certificates: [ { authority: ca.pem } ]", "TLS"
+          "verify_mode: strict, certificates: [ { certificate: c.pem, key: k.pem, authority: ca.pem } ]", "TLS, shown a certificate"
+          "verify_mode: none, certificates: [ { certificate: c.pem, key: k.pem } ]", "TLS, not verified, shown a certificate" ],
+        fun (tls, how) -> List.head (lines (file tls) []) = $"proxy a: :80 -> t (x:1, {how})")
 
 [<Fact>]
 let ``what a check says holds no secret`` () =

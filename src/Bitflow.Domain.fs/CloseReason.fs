@@ -202,17 +202,25 @@ module CloseReason =
         | { Cause = Cause.Protocol; Phase = Phase.Dial | Phase.Relay } -> true
         | _ -> false
 
-    /// The reason in plain words, and what is known beside it. Who gives TLS up by an alert has broken nothing (RFC 8446 section 6.2); a target that wants a client's
-    /// certificate says so only then, once hands are shaken (section 4.4.2.4).
+    /// The next step for the operator, where the words of the TLS library say by which alert a peer has refused the certificate that it was shown, or that it was shown none
+    /// (RFC 8446 section 6.2). In TLS 1.3 a target may say so only once hands are shaken (section 4.4.2.4).
+    let alertAdvice (peer: Who) (detail: string) : string =
+        let isRefused =
+            [ "bad certificate"; "unsupported certificate"; "certificate revoked"; "certificate expired"; "certificate unknown"; "unknown ca" ]
+            |> List.exists (fun alert -> detail.EndsWith("alert " + alert, System.StringComparison.Ordinal))
+        match peer with
+        | Who.Target when detail.EndsWith("alert certificate required", System.StringComparison.Ordinal) -> "; give its tls_context a certificate and key to show"
+        | Who.Target when isRefused -> "; it does not accept the certificate that it was shown: mind the dates and the authority of the one in its tls_context"
+        | Who.Client when isRefused -> "; it does not accept the certificate that it was shown: mind the names and dates of that one, and the client's authorities"
+        | _ -> ""
+
+    /// The reason in plain words, and what is known beside it. Who gives TLS up by an alert has broken nothing (RFC 8446 section 6.2).
     [<CompiledName "ExplainWith">]
     let explainWith (reason: CloseReason) (detail: string) =
-        if isOfBrokenTls reason && detail.Contains " alert " then
-            let next =
-                if reason.Who = Who.Target && detail.Contains "certificate required" then "; give its tls_context a certificate and key to show"
-                else ""
-            $"{whoInWords reason.Who} gave TLS up by an alert {duringInWords reason.Phase}: {detail}{next}"
-        else
-            $"{explain reason}: {detail}"
+        match reason with
+        | { Cause = Cause.Protocol; Phase = Phase.Handshake | Phase.Dial | Phase.Relay } when detail.Contains " alert " ->
+            $"{whoInWords reason.Who} gave TLS up by an alert {duringInWords reason.Phase}: {detail}{alertAdvice reason.Who detail}"
+        | _ -> $"{explain reason}: {detail}"
 
     /// Ended in good order, or left without a byte: nothing to worry anyone. A target that ends it while it is dialled serves nobody.
     [<CompiledName "IsOrderly">]

@@ -95,7 +95,7 @@ module DialFault =
     let ofHandshake (least: TlsVersion) (fault: IoFault) (isCertificate: bool) (detail: string) =
         match fault with
         | _ when isCertificate -> DialFault.Certificate detail
-        | IoFault.None -> DialFault.Tls(detail + versionAdvice least detail + portAdvice detail)
+        | IoFault.None -> DialFault.Tls(detail + versionAdvice least detail + portAdvice detail + CloseReason.alertAdvice Who.Target detail)
         // It left without a word of TLS, which is an end like any other here.
         | IoFault.Truncated -> DialFault.Exchange IoFault.None
         | fault -> DialFault.Exchange fault

@@ -23,7 +23,11 @@ module Summary =
 
     let private target (target: TargetConfig) =
         let how =
-            [ if target.Tls.IsSome then "TLS"
+            [ match target.Tls with
+              | Some tls ->
+                  if tls.VerifyMode = VerifyMode.None then "TLS, not verified" else "TLS"
+                  if tls.Certificates |> List.exists (fun entry -> entry.Certificate <> "") then "shown a certificate"
+              | None -> ()
               match target.Proxy with
               | Some proxy -> $"through SOCKS5 at {proxy.Address}"
               | None -> () ]

@@ -129,7 +129,7 @@ public sealed class ReloadTests
         File.Copy(bitflow.ConfigPath, old);
         bitflow.Rewrite(after, Admin(adminThen));
         (int status, string plan, _) = await ChildProcess.RunAsync(Repository.Binary, ["diff", old, bitflow.ConfigPath]);
-        Assert.Equal(0, status);
+        Assert.Equal(1, status);
         Assert.Contains("cannot be opened", plan, StringComparison.Ordinal);
         Assert.EndsWith("as it stands this reload fails, and everything stays as it is\n", plan, StringComparison.Ordinal);
 

@@ -4,7 +4,7 @@ using Bitflow.Net.Files;
 
 namespace Bitflow.App.Commands;
 
-/// <summary>`bitflow diff`: the plan that a reload from one file to the other would carry out.</summary>
+/// <summary>`bitflow diff`: the plan that a reload from one file to the other would carry out; failed where it cannot be.</summary>
 internal static class DiffCommand
 {
     public static int Run(string before, string after)
@@ -13,9 +13,10 @@ internal static class DiffCommand
         ConfigSnapshot? to = Snapshot(after);
         if (from is null || to is null)
             return ExitStatus.Unusable;
-        foreach (ReloadLine line in ReloadReport.Describe(ReloadPlanModule.Make(from, to)))
+        ReloadPlan plan = ReloadPlanModule.Make(from, to);
+        foreach (ReloadLine line in ReloadReport.Describe(plan))
             Screen.Say(Shown.Escaped(line.Text));
-        return ExitStatus.Done;
+        return plan.IsObstructed ? ExitStatus.Failed : ExitStatus.Done;
     }
 
     /// <summary>Files that cannot be read have no digest here; what is wrong with them is the business of `check`.</summary>
