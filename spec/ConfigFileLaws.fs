@@ -145,7 +145,7 @@ let ``a mistyped key is refused, and the message names the nearest that is known
           name.ToUpperInvariant()
           name.Replace('_', '-') ]
     let cases =
-        [ for path, key in ConfigSchema.Keys do
+        [ for path, key in KeyTable.paths ConfigKeys.all do
               for typo in typos key.Name do
                   if typo <> key.Name then path, key.Name, typo ]
     Law.HoldsFor(cases, fun (path, name, typo) ->

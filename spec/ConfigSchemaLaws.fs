@@ -79,7 +79,7 @@ let ``the schema says which draft it is written in`` () =
 
 [<Fact>]
 let ``the schema has every key, with its description`` () =
-    Law.HoldsFor(ConfigSchema.Keys, fun (path, key) ->
+    Law.HoldsFor(KeyTable.paths ConfigKeys.all, fun (path, key) ->
         let step (schema: JsonElement) (name: string) =
             let found = schema.GetProperty("properties").GetProperty(name.Replace("[]", ""))
             if name.EndsWith "[]" && fst (found.TryGetProperty "items") then found.GetProperty "items" else found
@@ -140,15 +140,21 @@ let ``what is of the wrong shape, unknown or missing the schema refuses too`` ()
 let private documentation = File.ReadAllText(Path.Combine(ConfigFileLaws.repository, "docs", "configuration.md"))
 
 [<Fact>]
-let ``the documentation's table of keys is the description's own`` () =
-    let start, finish = "<!-- keys: generated from the descriptions in ConfigKeys.fs -->\n", "<!-- /keys -->"
-    let from = documentation.IndexOf start + start.Length
-    let table = documentation.Substring(from, documentation.IndexOf finish - from)
-    // `BITFLOW_WRITE_DOCS=1` writes the table instead of holding it.
-    if Environment.GetEnvironmentVariable "BITFLOW_WRITE_DOCS" = "1" then
-        File.WriteAllText(Path.Combine(ConfigFileLaws.repository, "docs", "configuration.md"), documentation.Remove(from, table.Length).Insert(from, ConfigSchema.MarkdownTable))
-    else
-        Law.HoldsFor([ table ], fun table -> table = ConfigSchema.MarkdownTable)
+let ``the documentation's tables of keys are the descriptions' own`` () =
+    Law.HoldsFor(
+        [ "configuration.md", "ConfigKeys.fs", ConfigKeys.all; "before-it-serves.md", "ScenarioFile.fs", ScenarioFile.keys ],
+        fun (page, source, keys) ->
+            let path = Path.Combine(ConfigFileLaws.repository, "docs", page)
+            let text = File.ReadAllText path
+            let start, finish = $"<!-- keys: generated from the descriptions in {source} -->\n", "<!-- /keys -->"
+            let from = text.IndexOf start + start.Length
+            let table = text.Substring(from, text.IndexOf finish - from)
+            // `BITFLOW_WRITE_DOCS=1` writes the table instead of holding it.
+            if Environment.GetEnvironmentVariable "BITFLOW_WRITE_DOCS" = "1" then
+                File.WriteAllText(path, text.Remove(from, table.Length).Insert(from, KeyTable.markdown keys))
+                true
+            else
+                table = KeyTable.markdown keys)
 
 [<Fact>]
 let ``every whole file in the documentation is a configuration without a doubt`` () =

@@ -44,26 +44,48 @@ let ``what is no file of cases is refused with a place in it`` () =
           "cases:\n  - client: 10.1.2.3\n    expect: {}\n", "3:13", "nothing"
           "cases:\n  - client: 10.1.2.3\n    expect: {target: }\n", "3:13", "nothing"
           "cases:\n  - client: 10.1.2.3\n    expect: {refused: ~, attempts: null}\n", "3:13", "nothing"
-          "cases:\n  - client:\n    expect: {target: a}\n", "2:5", "a case needs client"
+          "cases:\n  - client:\n    expect: {target: a}\n", "2:12", "missing; write \"client: 10.1.2.3\""
           "cases:\n  - client: 10.1.2.3\n    header: '::1,10.1.2.3'\n    expect: {target: a}\n", "3:13", "::1,10.1.2.3"
           "cases:\n  - client: 10.1.2.3\n    expect: {target: a, refused: true}\n", "3:13", "not both"
           "cases:\n  - client: 10.1.2.3\n    alive: [a]\n    down: [b]\n    expect: {target: a}\n", "2:5", "write alive or down, not both"
           "cases:\n  - client: nowhere\n    expect: {target: a}\n", "2:13", "nowhere"
           "cases:\n  - client: 10.1.2.3\n    open: many\n    expect: {target: a}\n", "3:11", "many"
-          "cases:\n  - client: 10.1.2.3\n    alpn: [h2, '']\n    expect: {target: a}\n", "3:11", "no protocol"
+          "cases:\n  - client: 10.1.2.3\n    alpn: [h2, '']\n    expect: {target: a}\n", "3:16", "write an ALPN name"
           "cases:\n  - client: 10.1.2.3\n    expect: {refused: bitflow.admision.refused}\n", "3:23", "did you mean bitflow.admission.refused?"
           "cases:\n  - client: 10.1.2.3\n    expect: {refused: false}\n", "3:23", "\"false\" is no close reason"
           "cases:\n  - client: 10.1.2.3\n    expect: {refused: ''}\n", "3:23", "\"\" is no close reason"
-          "cases: []\n", "1:8", "at least one"
-          "{}\n", "1:1", "cases is missing"
+          "cases: []\n", "1:8", "write a case at least"
+          "{}\n", "1:1", "cases: missing"
           "cases:\n  - client: 10.1.2.3\n    open: -1\n    expect: {target: a}\n", "3:11", "-1"
           "cases:\n  - client: 10.1.2.3\n    open: 99999999999\n    expect: {target: a}\n", "3:11", "a whole number from 0 to 2147483647"
           "cases:\n  - client: 10.1.2.3\n    ticket: ' +5 '\n    expect: {target: a}\n", "3:13", "a whole number from 0 to"
           "cases:\n  - client: 10.1.2.3\n    expect: {target: a, attempts: 2147483648}\n", "3:35", "a whole number from 0 to"
-          "case: []\n", "1:1", "did you mean cases"
+          "case: []\n", "1:1", "did you mean \"cases\""
           "- a\n", "1:1", "mapping" ],
         fun (text, place, word) -> read text |> fun file -> file.Errors |> Seq.exists (fun e -> e.StartsWith $"cases.yaml:{place}:" && e.Contains word)
     )
+
+[<Fact>]
+let ``what is wrong with a case is told once, by its key and its place`` () =
+    let case lines = "cases:\n  - client: 10.1.2.3\n" + lines
+    Law.HoldsFor(
+        [ case "    expect: 5\n", [ "3:13: cases[0].expect: a plain value stands where a mapping (what is expected) belongs; write \"{target: …}\", for example" ]
+          case "    expect:\n", [ "3:12: cases[0].expect: missing; write \"expect: {target: …}\", for example" ]
+          case "    expect: {taget: a}\n", [ "3:14: cases[0].expect.taget: this key is not known; did you mean \"target\"?" ]
+          case "    expect: {target: ''}\n", [ "3:22: cases[0].expect.target: the text is empty; write a target's name, for example \"web\"" ]
+          case "    expect: {target: a}\n    sni: a b\n", [ "4:10: cases[0].sni: \"a b\" is no server name: the server name holds the byte 0x20; only A-Z a-z 0-9 . - _ are allowed" ]
+          case "    expect: {attempts: many}\n    down: [a, ~]\n    open: *no\n",
+          [ "3:24: cases[0].expect.attempts: \"many\" is not a whole number from 0 to 2147483647; write decimal digits alone, as in 3"
+            "4:15: cases[0].down[1]: the entry is empty; write a target's name, for example \"web\", or remove it"
+            "5:11: cases[0].open: no anchor \"&no\" stands above; define it before its alias \"*no\"" ]
+          "", [ "1:1: cases: missing; write \"cases: [{client: …}]\", for example" ]
+          "cases: 5\n", [ "1:8: cases: a plain value stands where a list belongs; write \"[{client: …}]\", for example" ] ],
+        fun (text, lines) -> List.ofSeq (read text).Errors = List.map ((+) "cases.yaml:") lines)
+
+[<Fact>]
+let ``the help of test names every key of a file of cases`` () =
+    let notes = (Usage.commands |> List.find (fun command -> command.Name = "test")).Notes |> String.concat " "
+    Law.HoldsFor(KeyTable.paths ScenarioFile.keys, fun (_, key) -> System.Text.RegularExpressions.Regex.IsMatch(notes, $@"\b{key.Name}\b"))
 
 [<Fact>]
 let ``no text makes the reading of cases throw, and every fault has a place`` () =

@@ -130,10 +130,13 @@ let modules =
       "Shown", [ "MessageLaws"; "ConfigFileLaws" ]
       "Spelling", [ "UsageLaws"; "ConfigFileLaws"; "MessageLaws" ]
       "SocksProxySyntax", [ "MessageLaws"; "ConfigFileLaws" ]
+      "CaseFault", [ "ScenarioLaws" ]
       "ConfigFault", [ "MessageLaws"; "ConfigFileLaws"; "ConfigRulesLaws"; "ConfigSchemaLaws" ]
-      "ConfigKind", [ "ConfigFileLaws"; "ConfigSchemaLaws" ]
+      "ConfigKind", [ "ConfigFileLaws"; "ConfigSchemaLaws"; "ScenarioLaws" ]
+      "FindingLines", [ "ConfigFileLaws"; "YamlLaws"; "ScenarioLaws" ]
       "ConfigValue", [ "ConfigFileLaws"; "ConfigSchemaLaws" ]
-      "ConfigFields", [ "ConfigFileLaws"; "ConfigSchemaLaws" ]
+      "ConfigFields", [ "ConfigFileLaws"; "ConfigSchemaLaws"; "ScenarioLaws" ]
+      "KeyTable", [ "ConfigSchemaLaws"; "ConfigFileLaws" ]
       "ConfigKeys", [ "ConfigSchemaLaws"; "ConfigFileLaws" ]
       "ConfigRules", [ "ConfigRulesLaws"; "ConfigFileLaws" ]
       "ConfigFile", [ "ConfigFileLaws" ]
@@ -181,7 +184,6 @@ let equivalent: (string * string * string * string) list =
       "SentryRateLimits", "date > wall", "date >= wall", "a wait until now is none either way"
       "AcceptFailure", "Duration.OfMilliseconds 50L", "", "a rest of about that length will do"
       "YamlTree", "| true, found -> found", "", "what is not remembered is looked for again"
-      "ScenarioFile", "entries |> Array.tryFind (fun e -> e.Name = name)", "", "a mapping has each name once"
       "ConfigKind", "if least > 0 then schema", "least >= 0", "a list of at least none is any"
       "Usage", "commands |> List.tryFind (fun command -> command.Name = name)", "", "no two commands have one name"
       "Crc32c", "ofBytesWithHole bytes -1", "", "every offset below zero leaves the bytes as they are"
@@ -289,11 +291,11 @@ let byHand =
       "ConfigKeys", "(Defaults.connectTimeout, \"`10s`\")", "(Duration.Zero, \"`10s`\")"
       "ConfigKeys", "(if header then Some version else None)", "(if header then None else Some version)"
       "ConfigKeys", "(Kind.nonEmptyList (record \"a target\" target))", "(Kind.list (record \"a target\" target))"
-      "ConfigSchema", "(if key.IsList then \"[]\" else \"\")", "\"\""
-      "ConfigSchema", "under (path + \".\") key.Inner", "under path key.Inner"
+      "KeyTable", "(if key.IsList then \"[]\" else \"\")", "\"\""
+      "KeyTable", "under (path + \".\") key.Inner", "under path key.Inner"
       "ConfigSchema", "(Json.Object(about @ members))", "(Json.Object members)"
       "ConfigSchema", "Json.Text \"https://json-schema.org/draft/2020-12/schema\"", "Json.Text \"https://json-schema.org/draft-07/schema\""
-      "ConfigSchema", "marks = \"\"", "marks <> \"\""
+      "KeyTable", "marks = \"\"", "marks <> \"\""
       "Forecast", "Event.Ticket client.Ticket", "Event.Ticket(client.Ticket + 1L)"
       "Forecast", "Admission.isBelowLimit rules.ConnectionLimit client.OpenConnections", "Admission.isBelowLimit rules.ConnectionLimit (client.OpenConnections - 1)" ]
 

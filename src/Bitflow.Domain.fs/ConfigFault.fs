@@ -2,7 +2,7 @@ namespace Bitflow.Domain
 
 open System
 
-/// Why a file is no configuration. Text is made of these in `describe` alone.
+/// Why a file is no configuration, or no file of cases. Text is made of these in `describe` alone.
 [<RequireQualifiedAccess; NoComparison>]
 type ConfigFault =
     | Yaml of YamlFault
@@ -37,6 +37,7 @@ type ConfigFault =
     | MetricsAddress of text: string
     | SocksProxy of SocksProxyError
     | SentryDsn of SentryDsnError
+    | Case of CaseFault
     // Keys beside each other
     | DuplicateName of name: string * first: YamlPath
     | ListenersOverlap of address: Address * other: Address * otherPath: YamlPath
@@ -104,7 +105,7 @@ module ConfigFault =
 
     /// A fault within a secret value, as when its text was meant as text but is read as a tag, an alias or a mapping,
     /// ends its path at the secret key and loses what it quotes.
-    let withoutSecrets (path: YamlPath) fault =
+    let withoutSecrets (found: Found<ConfigFault>) : Found<ConfigFault> =
         let rec cut path =
             match path with
             | YamlPath.Root -> ValueNone
@@ -116,14 +117,18 @@ module ConfigFault =
                     | Some key -> ValueSome(YamlPath.Key(parent, key))
                     | None -> ValueNone
             | YamlPath.Element(parent, _) -> cut parent
-        match cut path, fault with
-        | ValueNone, _ -> path, fault
-        | ValueSome secret, ConfigFault.Yaml fault -> secret, ConfigFault.Yaml(YamlFault.withoutText fault)
-        | ValueSome secret, ConfigFault.UnknownKey(name, _) ->
-            match secretIn name with
-            | Some key when key <> name -> secret, ConfigFault.NoBlankBehindColon key
-            | _ -> secret, ConfigFault.UnknownKey("", [])
-        | ValueSome secret, _ -> secret, fault
+        match cut found.Path with
+        | ValueNone -> found
+        | ValueSome secret ->
+            let fault =
+                match found.What with
+                | ConfigFault.Yaml fault -> ConfigFault.Yaml(YamlFault.withoutText fault)
+                | ConfigFault.UnknownKey(name, _) ->
+                    match secretIn name with
+                    | Some key when key <> name -> ConfigFault.NoBlankBehindColon key
+                    | _ -> ConfigFault.UnknownKey("", [])
+                | fault -> fault
+            { found with Path = secret; What = fault }
 
     /// What is wrong, and what would be right.
     let describe fault =
@@ -172,6 +177,7 @@ module ConfigFault =
         | ConfigFault.MetricsAddress text -> $"\"{text}\" is no metrics address; write \"host:port\", \"udp://host:port\" or \"unix:///path\""
         | ConfigFault.SocksProxy error -> SocksProxySyntax.describe error
         | ConfigFault.SentryDsn error -> $"this is no Sentry DSN: {SentryDsn.describe error}"
+        | ConfigFault.Case fault -> CaseFault.describe fault
         | ConfigFault.DuplicateName(name, first) -> $"the name \"{name}\" is already that of {first}; choose another"
         | ConfigFault.ListenersOverlap(address, other, path) ->
             $"\"{address}\" overlaps with \"{other}\" of {path}; listen on another address or port"

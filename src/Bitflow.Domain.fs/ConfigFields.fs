@@ -82,6 +82,12 @@ module internal Fields =
                     site.Fail(ConfigFault.WrongShape(Kind.shapeOf site.Node, $"a mapping ({noun})", example))
                     standIn }
 
+    /// The value at the root of a file, which is a mapping: nothing at all is an empty one.
+    let readRoot (kind: Kind<'T>) (site: Site) =
+        match site.Node.Value with
+        | YamlValue.Null -> kind.Read { site with Node = emptyMapping }
+        | _ -> kind.Read site
+
     let record noun fields = recordWith (fun _ -> false) noun fields
 
     /// The file as a whole: keys that begin with `x-` are the writer's own, a home for anchors.
@@ -99,6 +105,9 @@ module internal Fields =
           IsSecret = kind.IsSecret
           IsList = kind.IsList
           Inner = kind.Inner }
+
+    /// No key but where the mapping itself stands, for what is said of several of its keys.
+    let here : Fields<Site> = { Keys = []; Retired = []; Make = fun site _ -> site }
 
     let private find name (entries: YamlEntry array) =
         entries |> Array.tryFind (fun entry -> entry.Name = name)

@@ -32,14 +32,12 @@ type ConfigReading
 [<Sealed; AbstractClass>]
 type ConfigFile =
     /// How many errors are written out.
-    static member MaxErrors = 100
+    static member MaxErrors = FindingLines.maxErrors
 
     /// Reads the bytes of a configuration file. Never throws, whatever the bytes are; the name only stands in messages.
     static member Read(fileName: string, bytes: ReadOnlyMemory<byte>) : ConfigReading =
         let document = Yaml.read bytes.Span
-        let findings = Findings()
-        for found in document.Faults do
-            findings.Wrong(found.At, found.Path, ConfigFault.Yaml found.What)
+        let findings = FindingLines.ofDocument document
         let root = document.Root |> ValueOption.defaultValue { At = Position.Start; Value = YamlValue.Null }
 
         let find = YamlTree.finderIn root
@@ -50,8 +48,6 @@ type ConfigFile =
             | ValueSome node, _ -> node.At
             | ValueNone, (YamlPath.Key(parent, _) | YamlPath.Element(parent, _)) -> placeOf parent
             | ValueNone, YamlPath.Root -> Position.Start
-        let line (at: Position) (path: YamlPath) (message: string) =
-            $"{Shown.escaped fileName}:{at.Line}:{at.Column}: " + Shown.line $"{Shown.shortened 160 (string path)}: {message}"
 
         let config =
             if document.Root.IsSome then
@@ -66,27 +62,6 @@ type ConfigFile =
             else
                 ValueNone
 
-        let inOrder (found: ResizeArray<Found<'T>>) =
-            found |> List.ofSeq |> List.sortWith (fun one other -> compare one.At other.At)
-        // An alias of nothing is nothing: that a value is missing where it stands is no second fault.
-        let ofAliases = HashSet<YamlPath>()
-        for found in document.Faults do
-            match found.What with
-            | YamlFault.UnknownAnchor _ -> ofAliases.Add found.Path |> ignore
-            | _ -> ()
-        let isConsequence (found: Found<ConfigFault>) =
-            match found.What with
-            | ConfigFault.Yaml _ -> false
-            | _ -> ofAliases.Contains found.Path
-        let found = inOrder findings.Errors |> List.filter (isConsequence >> not)
-        let errors =
-            [| for found in List.truncate ConfigFile.MaxErrors found do
-                   let path, fault = ConfigFault.withoutSecrets found.Path found.What
-                   line found.At path (ConfigFault.describe fault)
-               if found.Length > ConfigFile.MaxErrors then
-                   $"{Shown.escaped fileName}: {found.Length - ConfigFile.MaxErrors} more errors" |]
-        let warnings =
-            [| if config.IsSome then
-                   for found in inOrder findings.Warnings do
-                       line found.At found.Path (ConfigWarning.describe found.What) |]
-        ConfigReading(config, errors, warnings, (fun path message -> line (placeOf path) path message))
+        let errors = FindingLines.faults findings |> List.map ConfigFault.withoutSecrets |> FindingLines.ofFaults fileName
+        let warnings = if config.IsSome then FindingLines.ofWarnings fileName findings else [||]
+        ConfigReading(config, errors, warnings, (fun path message -> FindingLines.line fileName (placeOf path) path message))

@@ -197,7 +197,4 @@ module ConfigKeys =
     let schema = root.Schema
 
     /// The configuration at the root of a file, stand-ins in the place of what is faulty.
-    let internal read (site: Site) =
-        match site.Node.Value with
-        | YamlValue.Null -> root.Read { site with Node = { At = Position.Start; Value = YamlValue.Mapping [||] } }
-        | _ -> root.Read site
+    let internal read (site: Site) = readRoot root site

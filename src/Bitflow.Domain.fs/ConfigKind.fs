@@ -245,3 +245,15 @@ module internal Kind =
 
     let list kind = listOf 0 kind
     let nonEmptyList kind = listOf 1 kind
+
+    /// A list of which a single entry may stand alone.
+    let listOrOne (kind: Kind<'T>) : Kind<'T list> =
+        let several = list kind
+        let read (site: Site) =
+            match site.Node.Value with
+            | YamlValue.Scalar _ -> [ kind.Read site ]
+            | _ -> several.Read site
+        { several with
+            Form = $"{several.Form}, or one"
+            Schema = schemaOf [ "anyOf", Json.Array [ kind.Schema; several.Schema ] ]
+            Read = read }

@@ -49,163 +49,117 @@ type ScenarioFile =
       Cases: ScenarioCase list
       Errors: IReadOnlyList<string> }
 
-/// Cases as YAML.
+/// Cases as YAML: every key said once, as those of a configuration are in `ConfigKeys`.
 [<RequireQualifiedAccess>]
 module ScenarioFile =
-    /// One reading of one file. Its mutation ends with it.
-    type private Reader(fileName: string) =
-        let errors = ResizeArray<string>()
-        member _.Errors = errors
-        member _.Wrong(at: Position, message: string) = errors.Add($"{Shown.escaped fileName}:{at.Line}:{at.Column}: " + Shown.line message)
+    let private scalar form noun example standIn decode =
+        Kind.scalar form noun example Kind.textSchema standIn (fun text _ -> decode text |> Result.mapError ConfigFault.Case)
 
-        member this.Entries(node: YamlNode, what: string, known: string list) =
-            match node.Value with
-            | YamlValue.Mapping entries ->
-                for entry in entries do
-                    if not (List.contains entry.Name known) then
-                        let hint = match Spelling.nearest entry.Name known with ValueSome name -> $"; did you mean {name}?" | ValueNone -> ""
-                        this.Wrong(entry.NameAt, $"{entry.Name} is no key of {what}{hint}")
-                entries
-            | _ ->
-                let keys = String.concat ", " known
-                this.Wrong(node.At, $"{what} is a mapping with the keys {keys}")
-                [||]
+    let private orFault fault value = match value with ValueSome value -> Ok value | ValueNone -> Error fault
 
-        member _.Find(entries: YamlEntry array, name: string) =
-            entries |> Array.tryFind (fun e -> e.Name = name) |> Option.map _.Node
+    let private clientAddress =
+        scalar "address, with or without a port, or `unix`" "a client's address" "10.1.2.3" Endpoint.Unknown (fun text ->
+            DescribedClient.tryPeer text |> orFault (CaseFault.Client text))
 
-        /// A key with nothing behind it says nothing.
-        member this.Says(entries, name) =
-            match this.Find(entries, name) with
-            | None
-            | Some { Value = YamlValue.Null } -> false
-            | Some _ -> true
+    let private header =
+        scalar "`SOURCE[,DESTINATION]`, `local` or `unknown`" "a client's address" "10.1.2.3" ProxyOrigin.Unstated (fun text ->
+            DescribedClient.tryHeader text |> orFault (CaseFault.Header text))
 
-        member this.Text(entries, name) =
-            match this.Find(entries, name) with
-            | Some { Value = YamlValue.Scalar(text, _) } -> Some text
-            | Some { Value = YamlValue.Null }
-            | None -> None
-            | Some node ->
-                this.Wrong(node.At, $"{name} is a single value")
-                None
+    let private serverName =
+        scalar "host name" "a server name" "www.example.com" ValueNone (fun text ->
+            ServerName.tryCreate text |> Result.map ValueSome |> Result.mapError (fun error -> CaseFault.ServerName(text, error)))
 
-        member this.Read(entries, name, missing: 'a, what: string, convert: string -> 'a voption) =
-            match this.Find(entries, name), this.Text(entries, name) with
-            | Some node, Some text ->
-                match convert text with
-                | ValueSome value -> value
-                | ValueNone ->
-                    this.Wrong(node.At, $"{name}: \"{text}\" is not {what}")
-                    missing
-            | _ -> missing
+    /// As of the options of `bitflow explain`; quoted or not is the same.
+    let private count (most: int64) =
+        scalar "integer ≥ 0" "a whole number" "3" 0L (fun text -> WholeNumber.tryParse most text |> orFault (CaseFault.Count(text, most)))
 
-        member this.Number(entries, name, most: int64) = this.Read(entries, name, 0L, $"a whole number from 0 to {most}", WholeNumber.tryParse most)
+    let private smallCount = count (int64 Int32.MaxValue) |> Kind.map int
 
-        member this.Texts(entries, name) =
-            match this.Find(entries, name) with
-            | Some { Value = YamlValue.Sequence items } ->
-                Some [ for item in items do
-                           match item.Value with
-                           | YamlValue.Scalar(text, _) -> text
-                           | _ -> this.Wrong(item.At, $"{name} is a list of single values") ]
-            | Some { Value = YamlValue.Scalar(text, _) } -> Some [ text ]
-            | Some { Value = YamlValue.Null }
-            | None -> None
-            | Some node ->
-                this.Wrong(node.At, $"{name} is a list")
-                None
+    let private targetName =
+        Kind.scalar "text" "a target's name" "web" Kind.textSchema "" (Kind.notEmpty "a target's name" "web" (fun text _ -> Ok text))
 
-    let private header (reader: Reader) entries : ProxyOrigin voption =
-        reader.Read(entries, "header", ValueNone, "a client's address (and behind a comma the one that it connected to), \"local\" or \"unknown\"", DescribedClient.tryHeader >> ValueOption.map ValueSome)
+    let private targetNames = Kind.listOrOne targetName
 
-    let private refusal (reader: Reader) (entries: YamlEntry array) : ExpectedRefusal option =
-        match reader.Find(entries, "refused"), reader.Text(entries, "refused") with
-        | Some _, Some text when Kind.isTrue text -> Some ExpectedRefusal.ForAnyReason
-        | Some node, Some text ->
-            let known = List.ofSeq (CloseReason.allTexts ())
-            if not (List.exists (CloseReason.isNamed text) known) then
-                let hint = match Spelling.similar text known with ValueSome name -> $"; did you mean {name}?" | ValueNone -> ""
-                reader.Wrong(node.At, $"refused: \"{text}\" is no close reason, and not true for any; write bitflow.admission.refused, or refused, for example{hint}")
-            Some(ExpectedRefusal.For text)
-        | _ -> None
+    let private refusal =
+        scalar "a close reason, its last words, or `true` for any" "a close reason" "bitflow.admission.refused" ExpectedRefusal.ForAnyReason (fun text ->
+            if Kind.isTrue text then Ok ExpectedRefusal.ForAnyReason
+            elif CloseReason.allTexts () |> Seq.exists (CloseReason.isNamed text) then Ok(ExpectedRefusal.For text)
+            else Error(CaseFault.Refusal text))
 
-    let private expectation (reader: Reader) (case: YamlNode) (entries: YamlEntry array) : Expectation =
-        let nothing = { Target = None; Refused = None; Certificate = None; Attempts = None }
-        match reader.Find(entries, "expect") with
-        | None ->
-            reader.Wrong(case.At, "a case needs expect, with target, refused or certificate")
-            nothing
-        | Some node ->
-            let expected = reader.Entries(node, "expect", [ "target"; "refused"; "certificate"; "attempts" ])
-            let attempts = if reader.Says(expected, "attempts") then Some(int (reader.Number(expected, "attempts", int64 Int32.MaxValue))) else None
-            let read =
-                { Target = reader.Text(expected, "target")
-                  Refused = refusal reader expected
-                  Certificate = reader.Text(expected, "certificate") |> Option.map FilePath.withoutSpareSteps
-                  Attempts = attempts }
+    let private certificatePath =
+        scalar "path or file name" "a certificate's path" "tls/web.pem" "" (FilePath.withoutSpareSteps >> Ok)
+
+    let private fail (site: Site) fault = site.Fail(ConfigFault.Case fault)
+
+    let private saysNothing (site: Site) =
+        match site.Node.Value with
+        | YamlValue.Mapping entries -> entries |> Array.forall (fun entry -> match entry.Node.Value with YamlValue.Null -> true | _ -> false)
+        | _ -> false
+
+    let private expectation =
+        mapping {
+            let! target = optional "target" (Kind.some targetName) (None, "any, or none") "The target that the client reaches."
+            and! refused = optional "refused" (Kind.some refusal) (None, "refused or not") "That the client reaches none, and why."
+            and! certificate = optional "certificate" (Kind.some certificatePath) (None, "any, or none") "The certificate that the client is shown, by its path as the configuration writes it or by its file's name alone; empty for none."
+            and! attempts = optional "attempts" (Kind.some smallCount) (None, "any number") "How often targets are dialled."
+            and! site = here
             // A case that expects nothing would hold whatever happens.
-            if expected |> Array.forall (fun entry -> not (reader.Says(expected, entry.Name))) then
-                reader.Wrong(node.At, "expect says nothing; write target, refused, certificate or attempts")
-            if read.Target.IsSome && read.Refused.IsSome then
-                reader.Wrong(node.At, "a client that is refused reaches no target: write target or refused, not both")
-            read
+            if saysNothing site then fail site CaseFault.ExpectsNothing
+            if target.IsSome && refused.IsSome then fail site CaseFault.TargetAndRefused
+            return { Target = target; Refused = refused; Certificate = certificate; Attempts = attempts }
+        }
 
-    let private offer (reader: Reader) entries : AlpnName list =
-        reader.Texts(entries, "alpn")
-        |> Option.defaultValue []
-        |> List.choose (fun text ->
-            let name = AlpnName.tryOfText text |> ValueOption.toOption
-            if name.IsNone then
-                let at = match reader.Find(entries, "alpn") with Some node -> node.At | None -> Position.Start
-                reader.Wrong(at, $"alpn: \"{text}\" is no protocol; a name has 1 to {AlpnName.maxLength} bytes")
-            name)
+    let private case =
+        mapping {
+            let! client = required "client" clientAddress "Where the client connects from."
+            and! expect = required "expect" (record "what is expected" expectation) "What must come of it, or as much of that as matters."
+            and! name = optional "name" Value.name ("", "its line") "What the case is called."
+            and! proxy = optional "proxy" Value.name ("", "the only one") "Whose client it is; not needed of one proxy alone."
+            and! header = optional "header" (Kind.map ValueSome header) (ValueNone, "none is sent") "The PROXY header that the client sends."
+            and! serverName = optional "sni" serverName (ValueNone, "none") "The server name in its hello."
+            and! offer = optional "alpn" (Kind.listOrOne Value.protocolName) ([], "no ALPN") "The application protocols in its hello."
+            and! openConnections = optional "open" smallCount (0, "`0`") "How many connections the proxy has already."
+            and! ticket = optional "ticket" (count Int64.MaxValue) (0L, "`0`") "What round-robin draws."
+            and! alive = optional "alive" (Kind.some targetNames) (None, "all but `down`") "The targets that answer, all others being down; not beside `down`."
+            and! down = optional "down" (Kind.some targetNames) (None, "none") "The targets that do not answer."
+            and! site = here
+            if alive.IsSome && down.IsSome then fail site CaseFault.AliveAndDown
+            return
+                { At = site.Node.At
+                  Name = (if name = "" then $"case in line {site.Node.At.Line}" else name)
+                  Proxy = proxy
+                  Peer = client
+                  Header = header
+                  ServerName = serverName
+                  AlpnOffer = offer
+                  OpenConnections = openConnections
+                  Ticket = ticket
+                  Alive = alive
+                  Down = Option.defaultValue [] down
+                  Expect = expect }
+        }
 
-    let private readCase (reader: Reader) (node: YamlNode) : ScenarioCase =
-        let entries =
-            reader.Entries(node, "a case", [ "name"; "proxy"; "client"; "header"; "sni"; "alpn"; "open"; "ticket"; "alive"; "down"; "expect" ])
-        let name = reader.Text(entries, "name") |> Option.defaultValue $"case in line {node.At.Line}"
-        if reader.Says(entries, "alive") && reader.Says(entries, "down") then
-            reader.Wrong(node.At, "the targets that are not alive are down: write alive or down, not both")
-        if not (reader.Says(entries, "client")) then reader.Wrong(node.At, "a case needs client, the address that connects")
-        { At = node.At
-          Name = name
-          Proxy = reader.Text(entries, "proxy") |> Option.defaultValue ""
-          Peer = reader.Read(entries, "client", Endpoint.Unknown, "an address such as 10.1.2.3, or \"unix\"", DescribedClient.tryPeer)
-          Header = header reader entries
-          ServerName =
-            reader.Read(entries, "sni", ValueNone, "a server name", fun text ->
-                match ServerName.tryCreate text with
-                | Ok name -> ValueSome(ValueSome name)
-                | Error _ -> ValueNone)
-          AlpnOffer = offer reader entries
-          OpenConnections = int (reader.Number(entries, "open", int64 Int32.MaxValue))
-          Ticket = reader.Number(entries, "ticket", Int64.MaxValue)
-          Alive = reader.Texts(entries, "alive")
-          Down = reader.Texts(entries, "down") |> Option.defaultValue []
-          Expect = expectation reader node entries }
+    let private file =
+        mapping {
+            let! config = optional "config" (Kind.text "path" "a path" "bitflow.yaml" "") ("", "`BITFLOW_CONFIG`") "The configuration that the cases are about, relative to the file of cases."
+            and! cases = required "cases" (Kind.nonEmptyList (record "a case" case)) "The cases; at least one."
+            return config, cases
+        }
+
+    let private root = record "a file of cases" file
+
+    /// Every key, as a tree.
+    let keys: Key list = root.Inner
 
     /// Reads a file of cases. Never throws; a file with errors has no cases worth running.
     [<CompiledName "Read">]
     let read (fileName: string) (bytes: ReadOnlyMemory<byte>) : ScenarioFile =
-        let reader = Reader fileName
         let document = Yaml.read bytes.Span
-        for found in document.Faults do
-            reader.Wrong(found.At, YamlFault.describe found.What)
-        match document.Root with
-        | ValueNone -> { ConfigPath = ""; Cases = []; Errors = reader.Errors }
-        | ValueSome root ->
-            let entries = reader.Entries(root, "a file of cases", [ "config"; "cases" ])
-            let config = reader.Text(entries, "config") |> Option.defaultValue ""
-            let cases =
-                match reader.Find(entries, "cases") with
-                | Some { Value = YamlValue.Sequence items } when items.Length > 0 -> items |> Array.map (readCase reader) |> Array.toList
-                | Some node ->
-                    reader.Wrong(node.At, "cases is a list of cases, at least one")
-                    []
-                | None ->
-                    match root.Value with
-                    | YamlValue.Mapping _ -> reader.Wrong(root.At, "cases is missing; write a list of cases")
-                    | _ -> ()
-                    []
-            { ConfigPath = config; Cases = cases; Errors = reader.Errors }
+        let findings = FindingLines.ofDocument document
+        let config, cases =
+            match document.Root with
+            | ValueSome node -> readRoot root { Node = node; Path = YamlPath.Root; Findings = findings }
+            | ValueNone -> root.StandIn
+        { ConfigPath = config
+          Cases = cases
+          Errors = FindingLines.ofFaults fileName (FindingLines.faults findings) }
