@@ -104,12 +104,12 @@ let ``a case that is not as expected says what came instead, or which proxy it m
     let two = [ Sample.proxy "p"; Sample.proxy "q" ]
     let atSix = { Sample.proxy "p" with Listener = { Sample.listener with Address = Address.Tcp(TcpFamily.Either, Host.Literal System.Net.IPAddress.IPv6Loopback, 80) } }
     Law.HoldsFor(
-        [ two, "cases:\n  - {client: 10.1.2.3, expect: {target: a}}\n", "several proxies"
+        [ two, "cases:\n  - {client: 10.1.2.3, expect: {target: a}}\n", "say which proxy with proxy: p, q"
           two, "cases:\n  - {client: 10.1.2.3, proxy: z, expect: {target: a}}\n", "no proxy z"
           [ Sample.proxy "p" ], "cases:\n  - {client: 10.1.2.3, expect: {certificate: x.pem}}\n", "expected certificate x.pem, got none"
           [ Sample.proxy "p" ], "cases:\n  - {client: 10.1.2.3, expect: {refused: yes}}\n", "expected refusal for any reason, got relayed to "
           [ Sample.proxy "p" ], "cases:\n  - {client: 10.1.2.3, expect: {refused: limit}}\n", "expected refusal limit, got relayed to "
-          [ atSix ], "cases:\n  - {client: 10.1.2.3, expect: {target: a}}\n", "no connection leads from client 10.1.2.3:50000 to the listener's [::1]:80" ],
+          [ atSix ], "cases:\n  - {client: 10.1.2.3, expect: {target: a}}\n", "client 10.1.2.3:50000 and the listener's [::1]:80 are not of one family; no connection leads" ],
         fun (proxies, text, words) -> (failures proxies text).Contains words
     )
 
@@ -118,7 +118,7 @@ let ``a certificate is expected by its path or by its file's name alone`` () =
     let tls = { Sample.listenerTls with Certificates = [ { Certificate = "tls/a.pem"; Key = "tls/a.key"; Authority = "" } ] }
     let proxy = { Sample.proxy "p" with Listener = { Sample.listener with Tls = Some tls } }
     Law.HoldsFor(
-        [ "tls/a.pem", true; "./tls//a.pem", true; "a.pem", true; "pem", false; "b.pem", false; "tls/b.pem", false ],
+        [ "tls/a.pem", true; "./tls//a.pem", true; "a.pem", true; "pem", false; "b.pem", false; "tls/b.pem", false; "''", false ],
         fun (certificate, holds) -> run proxy (caseFor proxy "10.1.2.3" $"certificate: {certificate}") = holds)
 
 [<Fact>]
@@ -127,6 +127,7 @@ let ``a target that a case misnames is told once, and no connection open is a nu
     let failures text = Scenario.run { Application = Sample.application; Proxies = [ Sample.proxy "p" ] } none (read text) |> Seq.collect _.Failures |> Seq.toList
     Law.HoldsFor(
         [ "cases:\n  - {client: 10.1.2.3, down: [z, z], expect: {target: z}}\n", 1
+          "cases:\n  - {client: 10.1.2.3, expect: {certificate: ''}}\n", 0
           "cases:\n  - {client: 10.1.2.3, open: 0, ticket: 0, expect: {target: a}}\n", 0
           "cases:\n  - {client: 10.1.2.3, alpn: [h2, http/1.1], expect: {target: a}}\n", 0
           "cases:\n  - {client: 10.1.2.3, alpn: h2, expect: {target: a}}\n", 0

@@ -67,7 +67,7 @@ module DescribedClient =
         | _ -> ValueNone
 
     /// Whether a client of that family can connect to the listener. What an inherited one is, the configuration does not say.
-    let canReach (listener: ListenerConfig) (peer: Endpoint) =
+    let private canReach (listener: ListenerConfig) (peer: Endpoint) =
         match listener.Address, peer with
         | Address.Tcp(_, Host.Literal address, _), Endpoint.Ip(source, _) -> IpAddress.isV4 address = IpAddress.isV4 source
         | Address.Tcp(TcpFamily.V4, _, _), Endpoint.Ip(source, _) -> IpAddress.isV4 source
@@ -75,3 +75,26 @@ module DescribedClient =
         | Address.Tcp _, Endpoint.Unix _
         | (Address.UnixPath _ | Address.UnixAbstract _), Endpoint.Ip _ -> false
         | _ -> true
+
+    /// Why no connection leads from the one to the other.
+    let ofTwoFamilies (one: string) (other: string) : string =
+        $"{one} and {other} are not of one family; no connection leads from the one to the other"
+
+    /// The address that a client connects to where it can connect to the listener; `who` it is stands in the message.
+    let reach (listener: ListenerConfig) (who: string) (peer: Endpoint) : Result<Endpoint, string> =
+        if canReach listener peer then Ok(localOf listener peer) else Error(ofTwoFamilies who $"the listener's {listener.Address}")
+
+    let private list (names: string list) = String.concat ", " names
+
+    /// The proxy whose client it is, by its name or as the only one; `key` is where its name is written.
+    let proxyOf (config: Config) (key: string) (name: string) : Result<ProxyConfig, string> =
+        let names = list (config.Proxies |> List.map _.Name)
+        match config.TryProxy name with
+        | Some proxy -> Ok proxy
+        | None when name = "" -> Error $"say which proxy with {key}: {names}"
+        | None -> Error $"there is no proxy {name}; there is {names}"
+
+    /// A message for each name that no target of the proxy has.
+    let unknownTargets (proxy: ProxyConfig) (names: string list) : string list =
+        let known = proxy.Targets |> List.map _.Name
+        names |> List.except known |> List.map (fun name -> $"proxy {proxy.Name} has no target {name}; it has {list known}")

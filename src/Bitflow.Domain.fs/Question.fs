@@ -9,14 +9,6 @@ type Question =
 /// From the options of `bitflow explain` to what they ask.
 [<RequireQualifiedAccess>]
 module Question =
-    let private list (names: string list) = String.concat ", " names
-
-    let private proxyOf (config: Config) (name: string) =
-        match config.TryProxy name with
-        | Some proxy -> Ok proxy
-        | None when name = "" -> Error $"say which proxy with --proxy: {list (config.Proxies |> List.map _.Name)}"
-        | None -> Error $"there is no proxy {name}; there is {list (config.Proxies |> List.map _.Name)}"
-
     let private header (text: string) =
         match text, DescribedClient.tryHeader text with
         | "", _ -> Ok ValueNone
@@ -36,18 +28,11 @@ module Question =
         | ValueSome endpoint -> Ok endpoint
         | ValueNone -> Error $"--{option} {text} is no address; write 10.1.2.3, 10.1.2.3:5000, [::1]:5000 or unix"
 
-    let private ofTwoFamilies (one: string) (other: string) =
-        Error $"{one} and {other} are not of one family; no connection leads from the one to the other"
-
     let private destination (request: ExplainRequest) (peer: Endpoint) =
         endpoint "destination" request.Destination
         |> Result.bind (fun local ->
             if peer.Protocol = local.Protocol then Ok local
-            else ofTwoFamilies $"--source {request.Source}" $"--destination {request.Destination}")
-
-    let private ownAddress (request: ExplainRequest) (listener: ListenerConfig) (peer: Endpoint) =
-        if DescribedClient.canReach listener peer then Ok(DescribedClient.localOf listener peer)
-        else ofTwoFamilies $"--source {request.Source}" $"the listener's {listener.Address}"
+            else Error(DescribedClient.ofTwoFamilies $"--source {request.Source}" $"--destination {request.Destination}"))
 
     let private protocols (names: string list) =
         match names |> List.tryFind (fun name -> (AlpnName.tryOfText name).IsNone) with
@@ -55,7 +40,7 @@ module Question =
         | None -> Ok(names |> List.choose (AlpnName.tryOfText >> ValueOption.toOption))
 
     let private connectedTo (request: ExplainRequest) (listener: ListenerConfig) (peer: Endpoint) =
-        if request.Destination = "" then ownAddress request listener peer else destination request peer
+        if request.Destination = "" then DescribedClient.reach listener $"--source {request.Source}" peer else destination request peer
 
     let private clientOf (listener: ListenerConfig) (request: ExplainRequest) : Result<DescribedClient, string> =
         let peer = endpoint "source" request.Source
@@ -81,10 +66,9 @@ module Question =
     /// The proxy that a request is about and the question that it means, or what is wrong with it.
     [<CompiledName "Ask">]
     let ask (config: Config) (request: ExplainRequest) : Result<struct (ProxyConfig * Question), string> =
-        proxyOf config request.Proxy
+        DescribedClient.proxyOf config "--proxy" request.Proxy
         |> Result.bind (fun proxy ->
-            let known = proxy.Targets |> List.map _.Name
-            match request.Down |> List.tryFind (fun name -> not (List.contains name known)) with
-            | Some name -> Error $"proxy {proxy.Name} has no target {name}; it has {list known}"
-            | None -> clientOf proxy.Listener request |> Result.map (fun client -> struct (proxy, { Client = client; Down = request.Down })))
+            match DescribedClient.unknownTargets proxy request.Down with
+            | fault :: _ -> Error fault
+            | [] -> clientOf proxy.Listener request |> Result.map (fun client -> struct (proxy, { Client = client; Down = request.Down })))
         |> Result.mapError Shown.escaped

@@ -12,20 +12,11 @@ type ScenarioResult =
 /// `bitflow test`: cases decided without a socket, by the functions that serve.
 [<RequireQualifiedAccess>]
 module Scenario =
-    let private proxyOf (config: Config) (case: ScenarioCase) =
-        match config.TryProxy case.Proxy with
-        | Some proxy -> Ok proxy
-        | None when case.Proxy = "" -> Error "the configuration has several proxies; say which with proxy"
-        | None -> Error $"the configuration has no proxy {case.Proxy}"
-
-    /// What keeps a case from being tried.
-    let private obstacles (proxy: ProxyConfig) (case: ScenarioCase) =
-        let named = List.concat [ case.Down; Option.defaultValue [] case.Alive; Option.toList case.Expect.Target ]
-        let known = proxy.Targets |> List.map _.Name |> set
-        [ for name in List.distinct named do
-              if not (known.Contains name) then $"proxy {proxy.Name} has no target {name}"
-          if not (DescribedClient.canReach proxy.Listener case.Peer) then
-              $"no connection leads from client {case.Peer} to the listener's {proxy.Listener.Address}: they are not of one family" ]
+    /// The targets that a case names.
+    let private namedTargets (case: ScenarioCase) =
+        match case.Expect.End with
+        | ExpectedEnd.Target name -> case.Up.Names @ [ name ]
+        | _ -> case.Up.Names
 
     /// What is to be known of the PROXY header where a case did not come out as expected.
     let private headerRemark (client: DescribedClient) (life: Life) =
@@ -39,27 +30,19 @@ module Scenario =
             let ended = match life.CloseReason with ValueSome reason -> string reason | ValueNone -> $"relayed to {proxy.Targets[life.LastTarget.Value].Name}"
             ended + headerRemark client life
         let target = if life.IsOver then None else Some proxy.Targets[life.LastTarget.Value].Name
-        let isRefused wanted =
-            match life.CloseReason with
-            | ValueSome reason ->
-                (match wanted with
-                 | ExpectedRefusal.ForAnyReason -> true
-                 | ExpectedRefusal.For words -> CloseReason.isNamed words (string reason))
-            | ValueNone -> false
         let certificate =
             match forecast.Hello, proxy.Listener.Tls with
             | ValueSome(HelloAnswer.Serve(index, _)), Some tls -> tls.Certificates[index].Certificate
             | _ -> ""
-        [ match expect.Target with
-          | Some wanted when target <> Some wanted -> $"expected target {wanted}, got {came}"
-          | _ -> ()
-          match expect.Refused with
-          | Some wanted when not (isRefused wanted) -> $"expected refusal {wanted}, got {came}"
+        [ match expect.End, life.CloseReason with
+          | ExpectedEnd.Target wanted, _ when target <> Some wanted -> $"expected target {wanted}, got {came}"
+          | ExpectedEnd.AnyRefusal, ValueNone -> $"expected refusal for any reason, got {came}"
+          | ExpectedEnd.Refusal wanted, reason when not (reason |> ValueOption.exists (string >> CloseReason.isNamed wanted)) -> $"expected refusal {wanted}, got {came}"
           | _ -> ()
           match expect.Certificate with
           | Some wanted when certificate <> wanted && not (certificate.EndsWith("/" + wanted, StringComparison.Ordinal)) ->
-              let got = if certificate = "" then "none" else certificate
-              $"expected certificate {wanted}, got {got}"
+              let shown text = if text = "" then "none" else text
+              $"expected certificate {shown wanted}, got {shown certificate}"
           | _ -> ()
           match expect.Attempts with
           | Some wanted when attempts <> wanted -> $"expected {wanted} attempts, got {attempts}"
@@ -68,18 +51,15 @@ module Scenario =
     /// `tls`: the rules for hellos of the proxy of that name; null where its listener terminates no TLS.
     let private runCase (config: Config) (tls: Func<string, ListenerTlsRules>) (case: ScenarioCase) : ScenarioResult =
         let failures =
-            match proxyOf config case with
+            match DescribedClient.proxyOf config "proxy" case.Proxy with
             | Error message -> [ message ]
             | Ok proxy ->
-                match obstacles proxy case with
-                | [] ->
-                    let down, alive = set case.Down, Option.map set case.Alive
-                    let isDown (name: string) =
-                        down.Contains name || (match alive with Some alive -> not (alive.Contains name) | None -> false)
+                match DescribedClient.unknownTargets proxy (namedTargets case), DescribedClient.reach proxy.Listener $"client {case.Peer}" case.Peer with
+                | [], Ok local ->
                     let rules = Rules proxy
                     let client =
                         { Peer = case.Peer
-                          Local = DescribedClient.localOf proxy.Listener case.Peer
+                          Local = local
                           Header = case.Header
                           ServerName = case.ServerName
                           AlpnOffer = case.AlpnOffer
@@ -87,9 +67,10 @@ module Scenario =
                           OpenConnections = case.OpenConnections
                           Ticket = case.Ticket }
                     let forecast = Forecast.untilDial rules (ValueOption.ofObj (tls.Invoke proxy.Name)) client
-                    let attempts, life = Forecast.connect (fun index -> isDown rules.Targets[index].Name) forecast
+                    let attempts, life = Forecast.connect (fun index -> not (case.Up.IsUp rules.Targets[index].Name)) forecast
                     compare proxy client forecast life attempts.Length case.Expect
-                | obstacles -> obstacles
+                | unknown, Ok _ -> unknown
+                | unknown, Error message -> unknown @ [ message ]
         { Line = case.At.Line; Name = case.Name; Failures = failures }
 
     [<CompiledName "Run">]

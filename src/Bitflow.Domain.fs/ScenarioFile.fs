@@ -3,23 +3,36 @@ namespace Bitflow.Domain
 open System
 open System.Collections.Generic
 
-/// That a client is refused, and why.
+/// Which targets answer.
 [<RequireQualifiedAccess>]
-type ExpectedRefusal =
-    | ForAnyReason
-    /// A close reason, or its last words.
-    | For of reason: string
+type TargetsUp =
+    | Only of names: string list
+    /// Of none: all.
+    | AllBut of names: string list
 
-    override this.ToString() =
+    member this.Names =
         match this with
-        | ExpectedRefusal.ForAnyReason -> "for any reason"
-        | ExpectedRefusal.For reason -> reason
+        | TargetsUp.Only names
+        | TargetsUp.AllBut names -> names
+
+    member this.IsUp(target: string) =
+        match this with
+        | TargetsUp.Only names -> List.contains target names
+        | TargetsUp.AllBut names -> not (List.contains target names)
+
+/// What a client is to come to.
+[<RequireQualifiedAccess>]
+type ExpectedEnd =
+    | Anything
+    | Target of name: string
+    | AnyRefusal
+    /// A close reason, or its last words.
+    | Refusal of reason: string
 
 /// What a case expects; what it does not say may be anything.
 type Expectation =
-    { Target: string option
-      Refused: ExpectedRefusal option
-      /// The certificate's path as the configuration writes it, or its file name alone.
+    { End: ExpectedEnd
+      /// The certificate's path as the configuration writes it, or its file name alone; empty: none is shown.
       Certificate: string option
       Attempts: int option }
 
@@ -36,9 +49,7 @@ type ScenarioCase =
       AlpnOffer: AlpnName list
       OpenConnections: int
       Ticket: int64
-      /// None: all that are not in `Down`.
-      Alive: string list option
-      Down: string list
+      Up: TargetsUp
       Expect: Expectation }
 
 /// A file of cases, and every reason why it is none.
@@ -81,9 +92,9 @@ module ScenarioFile =
     let private targetNames = Kind.listOrOne targetName
 
     let private refusal =
-        scalar "a close reason, its last words, or `true` for any" "a close reason" "bitflow.admission.refused" ExpectedRefusal.ForAnyReason (fun text ->
-            if Kind.isTrue text then Ok ExpectedRefusal.ForAnyReason
-            elif CloseReason.allTexts () |> Seq.exists (CloseReason.isNamed text) then Ok(ExpectedRefusal.For text)
+        scalar "a close reason, its last words, or `true` for any" "a close reason" "bitflow.admission.refused" ExpectedEnd.AnyRefusal (fun text ->
+            if Kind.isTrue text then Ok ExpectedEnd.AnyRefusal
+            elif CloseReason.allTexts () |> Seq.exists (CloseReason.isNamed text) then Ok(ExpectedEnd.Refusal text)
             else Error(CaseFault.Refusal text))
 
     let private certificatePath =
@@ -96,6 +107,15 @@ module ScenarioFile =
         | YamlValue.Mapping entries -> entries |> Array.forall (fun entry -> match entry.Node.Value with YamlValue.Null -> true | _ -> false)
         | _ -> false
 
+    let private expectedEnd (site: Site) target refusal =
+        match target, refusal with
+        | None, None -> ExpectedEnd.Anything
+        | Some name, None -> ExpectedEnd.Target name
+        | None, Some refusal -> refusal
+        | Some _, Some refusal ->
+            fail site CaseFault.TargetAndRefused
+            refusal
+
     let private expectation =
         mapping {
             let! target = optional "target" (Kind.some targetName) (None, "any, or none") "The target that the client reaches."
@@ -105,9 +125,16 @@ module ScenarioFile =
             and! site = here
             // A case that expects nothing would hold whatever happens.
             if saysNothing site then fail site CaseFault.ExpectsNothing
-            if target.IsSome && refused.IsSome then fail site CaseFault.TargetAndRefused
-            return { Target = target; Refused = refused; Certificate = certificate; Attempts = attempts }
+            return { End = expectedEnd site target refused; Certificate = certificate; Attempts = attempts }
         }
+
+    let private targetsUp (site: Site) alive down =
+        match alive, down with
+        | Some names, None -> TargetsUp.Only names
+        | None, down -> TargetsUp.AllBut(Option.defaultValue [] down)
+        | Some names, Some _ ->
+            fail site CaseFault.AliveAndDown
+            TargetsUp.Only names
 
     let private case =
         mapping {
@@ -123,7 +150,6 @@ module ScenarioFile =
             and! alive = optional "alive" (Kind.some targetNames) (None, "all but `down`") "The targets that answer, all others being down; not beside `down`."
             and! down = optional "down" (Kind.some targetNames) (None, "none") "The targets that do not answer."
             and! site = here
-            if alive.IsSome && down.IsSome then fail site CaseFault.AliveAndDown
             return
                 { At = site.Node.At
                   Name = (if name = "" then $"case in line {site.Node.At.Line}" else name)
@@ -134,8 +160,7 @@ module ScenarioFile =
                   AlpnOffer = offer
                   OpenConnections = openConnections
                   Ticket = ticket
-                  Alive = alive
-                  Down = Option.defaultValue [] down
+                  Up = targetsUp site alive down
                   Expect = expect }
         }
 
