@@ -210,7 +210,7 @@ let ``a hello that no target answers to is refused before the handshake`` () =
         let life = Life.advance (begin' (proxy tls) client) (at 0) (Event.Counted true)
         let refused = Life.advance life (at 1) (Event.HelloRead(ValueSome(Sample.serverName "b.example")))
         let served = Life.advance life (at 1) (Event.HelloRead(ValueSome(Sample.serverName "A.example.")))
-        reason refused = "bitflow.hello.refused" && ending refused = ValueSome Ending.Linger
+        reason refused = "bitflow.hello.refused" && ending refused = ValueSome(Ending.AlertAndLinger TlsAlert.UnrecognizedName)
         && (match served.Step with
             | Step.Handshake -> tls.IsSome
             | Step.Attempt plan -> tls.IsNone && plan.Target = 0
@@ -384,24 +384,42 @@ let ``neither a PROXY header nor a handshake is a word of the client's: one that
         reason (Life.advance life (at 2) event) = if silent then asProbe else asProbe.Replace("probe", (if event.IsClientEnded then "ended" else "reset")))
 
 [<Fact>]
-let ``a refusal before the relay says whose it was, in which phase and why`` () =
+let ``a refusal before the relay says whose it was, in which phase, why, and what the client is told`` () =
     Law.HoldsFor(
-        [ run tls client [ Event.Counted true; Event.HelloMalformed ], "client.hello.protocol"
-          run tls client [ Event.Counted true; Event.HelloRefused ValueNone ], "client.hello.refused"
-          run tls client [ Event.Counted true; Event.HelloRead ValueNone; Event.HandshakeFailed true ], "client.handshake.certificate"
-          run tls client [ Event.Counted true; Event.HelloRead ValueNone; Event.HandshakeFailed false ], "client.handshake.protocol"
-          run (believing []) trustedPeer [ Event.Counted true; Event.HeaderMalformed ], "client.proxy_header.protocol"
-          Life.advance (run tls client [ Event.Counted true ]) (at 10_000) Event.TimeUp, "client.hello.handshake_timeout"
-          Life.advance (run (believing []) trustedPeer [ Event.Counted true ]) (at 10_000) Event.TimeUp, "client.proxy_header.handshake_timeout" ],
-        fun (life, expected) -> reason life = expected && ending life = ValueSome Ending.Linger
+        [ run tls client [ Event.Counted true; Event.HelloMalformed(HelloFault.NotTls 0uy) ], "client.hello.protocol", Ending.Linger
+          run tls client [ Event.Counted true; Event.HelloMalformed HelloFault.TooLong ], "client.hello.protocol", Ending.AlertAndLinger TlsAlert.IllegalParameter
+          run tls client [ Event.Counted true; Event.HelloRefused(ValueNone, TlsAlert.ProtocolVersion) ], "client.hello.refused", Ending.AlertAndLinger TlsAlert.ProtocolVersion
+          run tls client [ Event.Counted true; Event.HelloRead ValueNone; Event.HandshakeFailed true ], "client.handshake.certificate", Ending.Linger
+          run tls client [ Event.Counted true; Event.HelloRead ValueNone; Event.HandshakeFailed false ], "client.handshake.protocol", Ending.Linger
+          run (believing []) trustedPeer [ Event.Counted true; Event.HeaderMalformed ], "client.proxy_header.protocol", Ending.Linger
+          Life.advance (run tls client [ Event.Counted true ]) (at 10_000) Event.TimeUp, "client.hello.handshake_timeout", Ending.Linger
+          Life.advance (run (believing []) trustedPeer [ Event.Counted true ]) (at 10_000) Event.TimeUp, "client.proxy_header.handshake_timeout", Ending.Linger ],
+        fun (life, expected, farewell) -> reason life = expected && ending life = ValueSome farewell
     )
+
+[<Fact>]
+let ``a hello that is refused is answered with the alert that says why, and what is no TLS with none`` () =
+    let answer event = ending (run tls client [ Event.Counted true; event ])
+    Law.Holds(fun (fault: HelloFault) (alert: TlsAlert) ->
+        answer (Event.HelloRefused(ValueNone, alert)) = ValueSome(Ending.AlertAndLinger alert)
+        && answer (Event.HelloMalformed fault) = ValueSome(match HelloFault.alert fault with ValueSome owed -> Ending.AlertAndLinger owed | ValueNone -> Ending.Linger))
+
+[<Fact>]
+let ``an alert of ours answers a hello alone: before it nobody speaks TLS, and behind it alerts are the TLS library's`` () =
+    Law.Holds(fun (SmallProxy p) (n: int) (events: AnyEvents) ->
+        lives p (peer n) events
+        |> List.pairwise
+        |> List.forall (fun ((_, before), (_, after)) ->
+            match ending after with
+            | ValueSome(Ending.AlertAndLinger _) -> before.IsOver || before.Step.IsReadHello
+            | _ -> true))
 
 [<Fact>]
 let ``the server name of a hello is kept, whether the hello was taken or refused`` () =
     let tls = { Sample.proxy "p" with Listener = { Sample.listener with Tls = Some Sample.listenerTls } }
     Law.Holds(fun (WrittenName written) ->
         let name = ValueSome(Sample.serverName written)
-        [ Event.HelloRead; Event.HelloRefused ]
+        [ Event.HelloRead; (fun name -> Event.HelloRefused(name, TlsAlert.ProtocolVersion)) ]
         |> List.forall (fun hello ->
             let read = Life.advance (begin' tls client) (at 0) (Event.Counted true)
             read.ServerName.IsNone && (Life.advance read (at 1) (hello name)).ServerName = name))
@@ -606,7 +624,7 @@ let ``a connection whose policy draws no ticket has none`` () =
 let ``once the relay runs, only what happens in it, its clocks, and Bitflow's own ends change anything`` () =
     let relaying = Life.advance (toDial (begin' (Sample.proxy "p") client) (at 0) ValueNone 0L) (at 1) Event.Connected
     Law.HoldsFor(
-        [ Event.Connected; Event.ClientSent; Event.ClientEnded; Event.ClientFailed IoFault.Reset; Event.HelloRefused ValueNone; Event.HeaderMalformed; Event.HandshakeDone
+        [ Event.Connected; Event.ClientSent; Event.ClientEnded; Event.ClientFailed IoFault.Reset; Event.HelloRefused(ValueNone, TlsAlert.ProtocolVersion); Event.HeaderMalformed; Event.HandshakeDone
           Event.Ticket 3L; Event.Counted false; Event.AttemptFailed(DialFault.ConnectTimeout(DialWait.Connection Hop.Target)); Event.TimeUp ],
         fun event -> relaying.IsRelaying && obj.ReferenceEquals(Life.advance relaying (at 2) event, relaying)
     )
@@ -736,3 +754,41 @@ let ``a handshake fails for the client's certificate, for its words, or for what
           IoFault.TimedOut, false, Some "client.handshake.vanished"
           IoFault.Aborted, false, None ],
         fun (fault, isCertificate, reason) -> endsBy shaking (Events.ofFailedHandshake fault isCertificate) = reason)
+
+/// The steps that a shell is asked for, as far as it can tell.
+let private asked (life: Life) =
+    let steps = ResizeArray()
+    let ask (given: Life) step = if obj.ReferenceEquals(given, life) then steps.Add step
+    Shell.beginStep
+        { new IShell with
+            member _.Admit life = ask life Step.Admit
+            member _.ReadProxyHeader life = ask life Step.ReadProxyHeader
+            member _.ReadHello life = ask life Step.ReadHello
+            member _.Handshake life = ask life Step.Handshake
+            member _.DrawTicket life = ask life Step.DrawTicket
+            member _.Attempt(life, plan) = ask life (Step.Attempt plan)
+            member _.Wait life = (match life.Step with Step.Attempt plan | Step.Wait plan -> ask life (Step.Wait plan) | _ -> ())
+            member _.Relay() = ask life Step.Relay
+            member _.End ending = ask life (Step.Ended(life.CloseReason.Value, ending)) }
+        life
+    List.ofSeq steps
+
+[<Fact>]
+let ``a shell is asked for the step that the life is at, and for nothing else`` () =
+    Law.Holds(fun (SmallProxy p) (n: int) (events: AnyEvents) -> lives p (peer n) events |> List.forall (fun (_, life) -> asked life = [ life.Step ]))
+
+[<Fact>]
+let ``a connection is closed in the way that its ending names, and in no other`` () =
+    let closed ending =
+        let ways = ResizeArray()
+        Ending.carryOut
+            { new ICloser with
+                member _.Orderly() = ways.Add Ending.Orderly
+                member _.ResetBoth() = ways.Add Ending.ResetBoth
+                member _.ResetTargetAfterDrain() = ways.Add Ending.ResetTargetAfterDrain
+                member _.ResetClientAfterDrain() = ways.Add Ending.ResetClientAfterDrain
+                member _.Linger() = ways.Add Ending.Linger
+                member _.AlertAndLinger alert = ways.Add(Ending.AlertAndLinger alert) }
+            ending
+        List.ofSeq ways
+    Law.Holds(fun (ending: Ending) -> closed ending = [ ending ])

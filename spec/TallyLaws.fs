@@ -58,7 +58,7 @@ let private stories =
         let relayed = [ for side in [ Side.Client; Side.Target ] do for happens in Enum.GetValues<RelayEvent>() -> Event.Relayed(side, happens) ]
         Gen.frequency [
             6, Gen.elements [ Event.Counted true; Event.HelloRead ValueNone; Event.HandshakeDone; Event.Ticket 7L; Event.Connected; Event.HeaderRead(ProxyOrigin.Stated(ip "10.0.0.1", ip "10.0.0.2")) ]
-            2, Gen.elements [ Event.Counted false; Event.HeaderMalformed; Event.HelloMalformed; Event.HelloRefused ValueNone; Event.HandshakeFailed true
+            2, Gen.elements [ Event.Counted false; Event.HeaderMalformed; Event.HelloMalformed HelloFault.TooLong; Event.HelloRefused(ValueNone, TlsAlert.ProtocolVersion); Event.HandshakeFailed true
                               Event.HeaderRead(ProxyOrigin.Stated(ip "192.0.2.1", ip "10.0.0.2")); Event.HeaderRead ProxyOrigin.TheSender ]
             3, Gen.elements [ Event.AttemptFailed(DialFault.ConnectTimeout(DialWait.Connection Hop.Target)); Event.AttemptFailed DialFault.UsedUp; Event.TimeUp; Event.ClientSent; Event.ClientEnded; Event.ClientFailed IoFault.Reset; Event.InternalFault ]
             4, Gen.elements relayed

@@ -87,14 +87,6 @@ let ``the certificate goes with the name, whatever the protocol`` () =
         answer (listener TlsVersion.Tls13 [ "h2" ]) [ [ "a.example" ]; [ "b.example"; "*.b.example" ] ] (hello name [ "h2" ] [ 0x0304us ])
         |> function HelloAnswer.Serve(certificate, _) -> certificate = index | _ -> false)
 
-[<Fact>]
-let ``only a client whose name found no target is still owed unrecognized_name`` () =
-    Law.HoldsFor(
-        seq { for who in CloseReason.allWho do for phase in CloseReason.allPhases do for cause in CloseReason.allCauses -> CloseReason.make who phase cause },
-        fun reason ->
-            let owed = TlsAlert.ofUnmatchedName reason
-            owed.IsSome = (string reason = "bitflow.hello.refused") && (owed.IsNone || owed.Value = TlsAlert.UnrecognizedName))
-
 // Certificates of peers.
 
 let private fine = { Presented = true; Anchored = true; IsForName = true; IsForUse = true; Problems = [] }

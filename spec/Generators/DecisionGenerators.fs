@@ -239,8 +239,8 @@ type DecisionGenerators =
                 4, Gen.oneof [ Gen.elements [ ProxyOrigin.TheSender; ProxyOrigin.Unstated ]; Gen.map2 (fun s d -> ProxyOrigin.Stated(s, d)) endpoint endpoint ] |> Gen.map Event.HeaderRead
                 1, Gen.constant Event.HeaderMalformed
                 4, Gen.map Event.HelloRead name
-                1, Gen.constant Event.HelloMalformed
-                1, Gen.map Event.HelloRefused name
+                1, Gen.elements [ HelloFault.NotTls 0uy; HelloFault.TooLong ] |> Gen.map Event.HelloMalformed
+                1, Gen.map2 (fun name alert -> Event.HelloRefused(name, alert)) name (Gen.elements [ TlsAlert.ProtocolVersion; TlsAlert.NoApplicationProtocol ])
                 4, Gen.constant Event.HandshakeDone
                 1, Gen.map Event.HandshakeFailed (Gen.elements [ true; false ])
                 5, Gen.map (int64 >> Event.Ticket) (Gen.choose (0, 9))

@@ -115,6 +115,9 @@ module CloseReason =
 
     let make who phase cause = { Who = who; Phase = phase; Cause = cause }
 
+    /// No target answers to the client's server name.
+    let unmatchedName = make Who.Bitflow Phase.Hello Cause.Refused
+
     let private texts =
         lazy
             (dict [
@@ -184,7 +187,7 @@ module CloseReason =
         | Cause.Refused when reason.Phase = Phase.Admission -> "the source is not in authorized_sources"
         | Cause.Refused when reason.Phase = Phase.Hello && reason.Who = Who.Client ->
             "the client's hello offers no TLS version, application protocol or key exchange that the listener has"
-        | Cause.Refused when reason.Phase = Phase.Hello -> "no target answers to the client's server name"
+        | Cause.Refused when reason = unmatchedName -> "no target answers to the client's server name"
         | Cause.Refused -> $"{who} refused the connection {during}"
         | Cause.Unreachable -> $"{who} is unreachable"
         | Cause.Unresolved -> $"the name of {who} has no usable address"

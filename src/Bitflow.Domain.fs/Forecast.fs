@@ -43,13 +43,13 @@ module Forecast =
             match life.Step with
             | Step.Admit -> go (next (Event.Counted(Admission.isBelowLimit rules.ConnectionLimit client.OpenConnections))) answer
             | Step.ReadProxyHeader -> go (next (header client)) answer
-            // A PROXY header is no hello.
-            | Step.ReadHello when leavesHeaderUnread life client -> go (next Event.HelloMalformed) answer
+            // A PROXY header is no hello, by its first byte.
+            | Step.ReadHello when leavesHeaderUnread life client -> go (next (Event.HelloMalformed(HelloFault.NotTls(byte 'P')))) answer
             | Step.ReadHello ->
                 match tls with
                 | ValueSome tls when rules.TerminatesTls ->
                     match tls.Answer(client.TlsOffer, client.ServerName, client.AlpnOffer) with
-                    | HelloAnswer.Refuse _ as refusal -> go (next (Event.HelloRefused client.ServerName)) (ValueSome refusal)
+                    | HelloAnswer.Refuse(alert, _) as refusal -> go (next (Event.HelloRefused(client.ServerName, alert))) (ValueSome refusal)
                     | serve -> go (next (Event.HelloRead client.ServerName)) (ValueSome serve)
                 | _ -> go (next (Event.HelloRead client.ServerName)) answer
             | Step.Handshake -> go (next Event.HandshakeDone) answer

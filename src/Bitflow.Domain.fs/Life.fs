@@ -76,6 +76,11 @@ module Life =
 
     let private refuse life who cause = finish life who (life: Life).Phase cause Ending.Linger
 
+    /// The refusal stands before the handshake, so that the alert can still say why.
+    let private refuseHello life (reason: CloseReason) (alert: TlsAlert voption) =
+        let ending = match alert with ValueSome alert -> Ending.AlertAndLinger alert | ValueNone -> Ending.Linger
+        toStep life (Step.Ended(reason, ending)) Instant.Never
+
     /// A client that left: a probe where it never said anything.
     let private clientLeft (life: Life) cause =
         let cause = if life.ClientHasSent then cause else Cause.Probe
@@ -119,7 +124,7 @@ module Life =
         let order = Balancer.order rules.Proxy.Options.LoadBalancer rules.TargetNames rules.Targets.Length (ValueOption.defaultValue 0L ticket) life.ServerName
         let life = if ticket.IsNone then life else { life with Ticket = ticket }
         // For totality: no configuration leads here, where `mayServe` has said that there is one, or all are.
-        if order.Length = 0 then finish life Who.Bitflow Phase.Hello Cause.Refused Ending.Linger
+        if order.Length = 0 then toStep life (Step.Ended(CloseReason.unmatchedName, Ending.Linger)) Instant.Never
         else attempt life now (DialPlan.start order)
 
     let private chooseTarget (life: Life) now =
@@ -245,13 +250,14 @@ module Life =
         | Step.ReadHello, Event.HelloRead serverName ->
             let life = { life with ServerName = serverName; ClientHasSent = true }
             let rules = life.Rules
-            // The refusal stands before the handshake, so that the alert can still say why.
-            if not (Balancer.mayServe rules.Proxy.Options.LoadBalancer rules.TargetNames serverName) then refuse life Who.Bitflow Cause.Refused
+            if not (Balancer.mayServe rules.Proxy.Options.LoadBalancer rules.TargetNames serverName) then
+                refuseHello life CloseReason.unmatchedName (ValueSome TlsAlert.UnrecognizedName)
             elif rules.TerminatesTls then toStep life Step.Handshake (handshakeDeadline life)
             else chooseTarget life now
-        | Step.ReadHello, Event.HelloMalformed -> refuse life Who.Client Cause.Protocol
-        | Step.ReadHello, Event.HelloRefused serverName ->
-            refuse { life with ServerName = serverName } Who.Client Cause.Refused
+        | Step.ReadHello, Event.HelloMalformed fault ->
+            refuseHello life (CloseReason.make Who.Client Phase.Hello Cause.Protocol) (HelloFault.alert fault)
+        | Step.ReadHello, Event.HelloRefused(serverName, alert) ->
+            refuseHello { life with ServerName = serverName } (CloseReason.make Who.Client Phase.Hello Cause.Refused) (ValueSome alert)
         | Step.Handshake, Event.HandshakeDone -> chooseTarget { life with ClientHasSent = false } now
         | Step.Handshake, Event.HandshakeFailed certificate ->
             refuse life Who.Client (if certificate then Cause.Certificate else Cause.Protocol)
@@ -331,7 +337,7 @@ module Life =
         | ValueSome failure when reason.Phase = Phase.Dial && isBetweenAttempts life ->
             $"{CloseReason.explain reason}, before attempt {life.Attempts + 1}; at the last, {attempt failure}"
         | ValueSome failure when reason.Phase = Phase.Dial -> $"{CloseReason.explain reason}, at attempt {life.Attempts}; before it, {attempt failure}"
-        | _ when reason = CloseReason.make Who.Bitflow Phase.Hello Cause.Refused ->
+        | _ when reason = CloseReason.unmatchedName ->
             match life.ServerName with
             | ValueSome name -> $"{CloseReason.explain reason}, {name}"
             | ValueNone -> $"{CloseReason.explain reason}: its hello has none"

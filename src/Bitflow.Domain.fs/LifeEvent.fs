@@ -12,9 +12,9 @@ type Event =
     /// Answers `ReadHello`.
     | HelloRead of serverName: ServerName voption
     /// The bytes are no ClientHello that may be let through.
-    | HelloMalformed
+    | HelloMalformed of fault: HelloFault
     /// The hello is refused by the listener's rules: no common application protocol, no protocol version, no key exchange.
-    | HelloRefused of serverName: ServerName voption
+    | HelloRefused of serverName: ServerName voption * alert: TlsAlert
     /// Answers `Handshake`.
     | HandshakeDone
     /// `certificate` tells a client certificate that is missing or does not verify from every other failure.

@@ -34,19 +34,6 @@ type RelayOrders =
     /// The clocks of the relay have something new to say.
     | LookAtClocks = 16
 
-/// How the two sockets of a connection are closed.
-[<RequireQualifiedAccess; Struct>]
-type Ending =
-    /// Both sides have ended: plain closes.
-    | Orderly
-    /// Reset both at once, whatever is queued: a truncated transfer must not look complete.
-    | ResetBoth
-    /// Close the client; reset the target once the kernel's queue towards it is empty, or its patience is over.
-    | ResetTargetAfterDrain
-    | ResetClientAfterDrain
-    /// A refusal before the relay: end sending (after an alert, where there is one), drain a little, close.
-    | Linger
-
 /// One direction of the relay, named by the side that sends.
 [<RequireQualifiedAccess; Struct>]
 type Flow =

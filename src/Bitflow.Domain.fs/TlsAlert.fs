@@ -2,7 +2,7 @@ namespace Bitflow.Domain
 
 /// The fatal alerts that Bitflow itself sends in answer to a hello (RFC 8446 section 6.2, RFC 6066, RFC 7301). All
 /// others are the TLS library's own.
-[<RequireQualifiedAccess>]
+[<RequireQualifiedAccess; Struct>]
 type TlsAlert =
     | UnexpectedMessage
     | RecordOverflow
@@ -32,13 +32,6 @@ module TlsAlert =
     let record (alert: TlsAlert) : byte array =
         let fatal = 2uy
         [| 21uy; 3uy; 3uy; 0uy; 2uy; fatal; code alert |]
-
-    /// The alert that a connection which ended for this reason still owes its client: one whose server name found no
-    /// target, before any handshake.
-    [<CompiledName "OfUnmatchedName">]
-    let ofUnmatchedName (reason: CloseReason) : TlsAlert voption =
-        if reason = CloseReason.make Who.Bitflow Phase.Hello Cause.Refused then ValueSome TlsAlert.UnrecognizedName
-        else ValueNone
 
     /// The name that the specifications give it.
     [<CompiledName "Describe">]

@@ -24,9 +24,6 @@ internal sealed class Introduction(Preface preface, ListenerTlsContext? tls)
     /// <summary>What is recorded of TLS with the client.</summary>
     public TlsFacts Facts { get; private set; } = TlsFacts.None;
 
-    /// <summary>What a client that is refused for its hello is told; null where nothing is.</summary>
-    public TlsAlert? Alert { get; private set; }
-
     /// <summary>What is wrong with what the client said, in words; empty where nothing is.</summary>
     public string Failure { get; private set; } = "";
 
@@ -75,8 +72,7 @@ internal sealed class Introduction(Preface preface, ListenerTlsContext? tls)
                         return AnswerHello(done.value);
                     case Parse<ClientHello, HelloFault>.Rejected rejected:
                         Failure = HelloFaultModule.Describe(rejected.fault);
-                        Alert = HelloFaultModule.Alert(rejected.fault) is { IsSome: true } alert ? alert.Value : null;
-                        return Event.HelloMalformed;
+                        return Event.NewHelloMalformed(rejected.fault);
                     case Parse<ClientHello, HelloFault>.NeedMore more:
                         nextLook = ClientHelloModule.NextLook(have, more.atLeast);
                         break;
@@ -99,8 +95,7 @@ internal sealed class Introduction(Preface preface, ListenerTlsContext? tls)
         {
             case HelloAnswer.Refuse refuse:
                 Failure = refuse.reason;
-                Alert = refuse.alert;
-                return Event.NewHelloRefused(hello.ServerName);
+                return Event.NewHelloRefused(hello.ServerName, refuse.alert);
             case HelloAnswer.Serve serve:
                 _answer = serve;
                 break;

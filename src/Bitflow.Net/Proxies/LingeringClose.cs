@@ -36,8 +36,8 @@ internal sealed class LingeringClose : LoopTimer
     /// <summary>Sends the alert, where the client is owed one, and the end.</summary>
     public async Task TellAsync(TlsAlert? alert)
     {
-        if (alert is not null && !_client.IsTls)
-            await _client.SendAllAsync(TlsAlertModule.Record(alert)).ConfigureAwait(false);
+        if (alert is { } owed)
+            await _client.SendAllAsync(TlsAlertModule.Record(owed)).ConfigureAwait(false);
         await _client.EndAsync().ConfigureAwait(false);
         _client.WakeReader();
         await BeginOnceReadyAsync(IsTold).ConfigureAwait(false);

@@ -4,7 +4,7 @@ using Bitflow.Net.Observing;
 namespace Bitflow.Net.Proxies;
 
 /// <summary>The end: what becomes of both sockets, what is said of the connection, and that nothing of it is left.</summary>
-internal sealed partial class Session
+internal sealed partial class Session : ICloser
 {
     private LingeringClose? _lingering;
     private TaskCompletionSource? _farewellCut;
@@ -29,48 +29,50 @@ internal sealed partial class Session
         return done.Task;
     }
 
-    private void End(Step.Ended ended)
+    private Instant LifetimeEnd => LifeModule.LifetimeEnd(Life);
+
+    private Duration ClientTimeout => Model.Config.Listener.WriteTimeout;
+
+    private Duration TargetTimeout => TargetModel!.Config.WriteTimeout;
+
+    private void End(Ending ending)
     {
         EndedAt = Client.Loop.Now;
         _introduction?.Close();
         if (CloseReason is var reason && CloseReasonModule.IsOfBrokenTls(reason))
             _failure = (reason.Who.IsClient ? Client : _target)?.FaultDetail;
         Client.Loop.Disarm(this);
-        Duration clientTimeout = Model.Config.Listener.WriteTimeout;
-        Instant lifetimeEnd = LifeModule.LifetimeEnd(Life);
-        switch (ended.ending)
-        {
-            case { IsOrderly: true } when Client.IsTls || _target is { IsTls: true }:
-                ReleaseAfter(GracefulClose.EndAsync(Client, _target!, clientTimeout, TargetModel!.Config.WriteTimeout, lifetimeEnd));
-                break;
-            case { IsOrderly: true }:
-                Release();
-                break;
-            case { IsResetTargetAfterDrain: true }:
-                Client.Abort();
-                ReleaseAfter(ResetAfterFlush.ResetAsync(_target!, TargetModel!.Config.WriteTimeout, lifetimeEnd));
-                break;
-            case { IsResetClientAfterDrain: true }:
-                _target!.Abort();
-                ReleaseAfter(ResetAfterFlush.ResetAsync(Client, clientTimeout, lifetimeEnd));
-                break;
-            case { IsLinger: true }:
-                _target?.Abort();
-                SendAway(ended.reason);
-                break;
-            default:
-                Client.Abort();
-                _target?.Abort();
-                Release();
-                break;
-        }
-
+        EndingModule.CarryOut(this, ending);
         _clientMayGoOn?.TrySetResult();
     }
 
-    private void SendAway(CloseReason reason)
+    void ICloser.Orderly() => ReleaseAfter(GracefulClose.EndAsync(Client, _target!, ClientTimeout, TargetTimeout, LifetimeEnd));
+
+    void ICloser.ResetBoth()
     {
-        TlsAlert? alert = TlsAlertModule.OfUnmatchedName(reason) is { IsSome: true } owed ? owed.Value : _introduction?.Alert;
+        ResetBoth();
+        Release();
+    }
+
+    void ICloser.ResetTargetAfterDrain()
+    {
+        Client.Abort();
+        ReleaseAfter(ResetAfterFlush.ResetAsync(_target!, TargetTimeout, LifetimeEnd));
+    }
+
+    void ICloser.ResetClientAfterDrain()
+    {
+        _target!.Abort();
+        ReleaseAfter(ResetAfterFlush.ResetAsync(Client, ClientTimeout, LifetimeEnd));
+    }
+
+    void ICloser.Linger() => SendAway(null);
+
+    void ICloser.AlertAndLinger(TlsAlert alert) => SendAway(alert);
+
+    private void SendAway(TlsAlert? alert)
+    {
+        _target?.Abort();
         var lingering = new LingeringClose(Client);
         _lingering = lingering;
         Interlocked.MemoryBarrier();
@@ -78,6 +80,12 @@ internal sealed partial class Session
             Run(lingering.TakeReceiving());
         Run(lingering.TellAsync(alert));
         ReleaseAfter(lingering.Done);
+    }
+
+    private void ResetBoth()
+    {
+        Client.Abort();
+        _target?.Abort();
     }
 
     private void ReleaseAfter(Task farewell)
@@ -99,8 +107,7 @@ internal sealed partial class Session
             }
             else
             {
-                Client.Abort();
-                _target?.Abort();
+                ResetBoth();
             }
 
             Release();

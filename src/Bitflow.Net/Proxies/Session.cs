@@ -12,7 +12,7 @@ namespace Bitflow.Net.Proxies;
 /// One client's connection, from accept until nothing of it is left. It does what the steps of its life say and reports what happens; every decision is the
 /// core's. Here is what is known of it and which step leads where; the other parts are the steps, in their order.
 /// </summary>
-internal sealed partial class Session : LifeFollower
+internal sealed partial class Session : LifeFollower, IShell
 {
     private readonly ISessionObserver _observer;
     private readonly Dialer _dialer;
@@ -111,53 +111,58 @@ internal sealed partial class Session : LifeFollower
 
     protected override void Begin(Life life)
     {
-        if (life.Step is not Step.Attempt)
-            AbandonAttempt(life);
-        switch (life.Step)
-        {
-            case { IsAdmit: true }:
-                bool within = State.TryEnter(life.Rules.ConnectionLimit, out int openBefore);
-                OpenBefore = openBefore;
-                Answer(life, Event.NewCounted(within));
-                break;
-            case { IsReadProxyHeader: true }:
-                _ = AnswerFromClientAsync(life, Introduction.ReadProxyHeaderAsync());
-                ArmUnlessAnswered(life);
-                break;
-            case { IsReadHello: true }:
-                _ = AnswerFromClientAsync(life, Introduction.ReadHelloAsync());
-                ArmUnlessAnswered(life);
-                break;
-            case { IsHandshake: true }:
-                _ = AnswerFromClientAsync(life, HandshakeAsync(life));
-                ArmUnlessAnswered(life);
-                break;
-            case { IsDrawTicket: true }:
-                Answer(life, Event.NewTicket(State.DrawTicket()));
-                break;
-            case Step.Attempt attempt:
-                if (DialBegan.Nanoseconds == 0)
-                    DialBegan = Client.Loop.Now;
-                AbandonAttempt(life);
-                Run(AttemptAsync(life, attempt.plan));
-                ArmUnlessAnswered(life);
-
-                // A target nearby has answered by now: then nobody is watched meanwhile.
-                if (IsAt(life))
-                    EnsureClientLoop();
-                break;
-            case Step.Wait:
-                Client.Loop.Arm(this, life.Deadline);
-                EnsureClientLoop();
-                break;
-            case { IsRelay: true }:
-                BeginRelay();
-                break;
-            case Step.Ended ended:
-                End(ended);
-                break;
-        }
+        AbandonAttempt(life);
+        Shell.BeginStep(this, life);
     }
+
+    void IShell.Admit(Life life)
+    {
+        bool within = State.TryEnter(life.Rules.ConnectionLimit, out int openBefore);
+        OpenBefore = openBefore;
+        Answer(life, Event.NewCounted(within));
+    }
+
+    void IShell.ReadProxyHeader(Life life)
+    {
+        _ = AnswerFromClientAsync(life, Introduction.ReadProxyHeaderAsync());
+        ArmUnlessAnswered(life);
+    }
+
+    void IShell.ReadHello(Life life)
+    {
+        _ = AnswerFromClientAsync(life, Introduction.ReadHelloAsync());
+        ArmUnlessAnswered(life);
+    }
+
+    void IShell.Handshake(Life life)
+    {
+        _ = AnswerFromClientAsync(life, HandshakeAsync(life));
+        ArmUnlessAnswered(life);
+    }
+
+    void IShell.DrawTicket(Life life) => Answer(life, Event.NewTicket(State.DrawTicket()));
+
+    void IShell.Attempt(Life life, DialPlan plan)
+    {
+        if (DialBegan.Nanoseconds == 0)
+            DialBegan = Client.Loop.Now;
+        Run(AttemptAsync(life, plan));
+        ArmUnlessAnswered(life);
+
+        // A target nearby has answered by now: then nobody is watched meanwhile.
+        if (IsAt(life))
+            EnsureClientLoop();
+    }
+
+    void IShell.Wait(Life life)
+    {
+        Client.Loop.Arm(this, life.Deadline);
+        EnsureClientLoop();
+    }
+
+    void IShell.Relay() => BeginRelay();
+
+    void IShell.End(Ending ending) => End(ending);
 
     /// <summary>What is answered at once needs no timer. A step that comes after this one arms, or disarms, for itself.</summary>
     private void ArmUnlessAnswered(Life life)
@@ -232,8 +237,7 @@ internal sealed partial class Session : LifeFollower
         // Where the end has not begun, whoever follows the life begins it.
         if (Life.IsOver && EndedAt.Nanoseconds != 0 && _released == 0)
         {
-            Client.Abort();
-            _target?.Abort();
+            ResetBoth();
             Release();
         }
     }

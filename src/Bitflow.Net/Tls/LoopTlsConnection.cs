@@ -61,8 +61,6 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
 
     public override int Descriptor => _raw.Descriptor;
 
-    public override bool IsTls => true;
-
     public override Instant LastHeard => _link.LastHeard;
 
     public override string FaultDetail => _faultDetail;

@@ -29,8 +29,6 @@ internal sealed class TlsConnection(Connection raw, SslStream ssl, ConnectionStr
 
     public override int Descriptor => raw.Descriptor;
 
-    public override bool IsTls => true;
-
     public override Instant LastHeard => stream.LastHeard;
 
     public override string FaultDetail => _faultDetail;

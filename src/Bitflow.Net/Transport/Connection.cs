@@ -28,9 +28,6 @@ internal abstract class Connection
     /// <summary>The number of the descriptor beneath; -1 where there is none.</summary>
     public virtual int Descriptor => -1;
 
-    /// <summary>Whether TLS protects the bytes.</summary>
-    public virtual bool IsTls => false;
-
     /// <summary>
     /// When bytes last came beneath what protects the stream, though they made no data yet: a record may take its time. Zero where whoever receives sees
     /// every byte that comes.
