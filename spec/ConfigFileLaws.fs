@@ -155,6 +155,16 @@ let ``a mistyped key is refused, and the message names the nearest that is known
             path.EndsWith typo && message = $"this key is not known; did you mean \"{name}\"?"))
 
 [<Fact>]
+let ``a key that is like none is answered with those that there are, and one that is in the wrong place is not kept back as a secret`` () =
+    Law.HoldsFor(
+        [ file "" "" "ca: x", "server.proxies[0].listener.ca", "this key is not known; known here are \"address\""
+          "server: { proxy: [] }", "server.proxy", "this key is not known; did you mean \"proxies\"?" ],
+        fun (text, path, message) ->
+            (read text).Errors |> Seq.exists (fun line ->
+                let _, _, at, said = parts line
+                at = path && said.StartsWith message))
+
+[<Fact>]
 let ``keys at the top that begin with x- are free, and no others`` () =
     Law.HoldsFor(
         [ "x-anything: {goes: [here]}", true; "x-: 1", true; "x_a: 1", false; "X-a: 1", false; "y: 1", false ],

@@ -165,5 +165,17 @@ let ``a word is told from others by its beginning and its end, even where it lea
     )
 
 [<Fact>]
+let ``a word is taken for another that it is part of, shares a word with or differs little from, and for none else`` () =
+    let ofTargets = [ "name"; "address"; "proxy"; "connect_attempts"; "connect_timeout"; "read_timeout"; "tls_context" ]
+    let ofOptions = [ "connection_limit"; "connection_lifetime"; "connection_log"; "connection_load_balancer"; "enable_dual_stack" ]
+    Law.HoldsFor(
+        [ "weight", ofTargets, ""; "retries", ofTargets, ""; "check", ofTargets, ""; "backup", ofTargets, ""; "max_fails", ofTargets, ""; "sni", ofTargets, ""; "ssl", ofTargets, ""
+          "tls", ofTargets, "tls_context"; "timeout_read", ofTargets, "read_timeout"; "adress", ofTargets, "address"; "Read-Timeout", ofTargets, "read_timeout"; "proxy_protocol", ofTargets, "proxy"
+          "nodelay", ofOptions, ""; "of", ofOptions, ""; "balance", ofOptions, "connection_load_balancer"; "limit", ofOptions, "connection_limit"; "dual_stack", ofOptions, "enable_dual_stack"
+          "ca", [ "key"; "certificate"; "authority" ], ""; "chain", [ "key"; "certificate"; "authority" ], ""; "cert", [ "key"; "certificate"; "authority" ], "certificate"
+          "key_file", [ "key"; "certificate"; "authority" ], "key"; "", [ "key" ], "" ],
+        fun (word, known, meant) -> Spelling.similar word known = (if meant = "" then ValueNone else ValueSome meant))
+
+[<Fact>]
 let ``two neighbours in the wrong order are one mistake`` () =
     Law.HoldsFor([ "tset", ValueSome "test"; "idff", ValueSome "diff"; "tets", ValueSome "test"; "ttse", ValueNone ], fun (word, meant) -> Spelling.similar word [ "test"; "diff" ] = meant)

@@ -126,7 +126,9 @@ module ConfigFault =
                 | ConfigFault.UnknownKey(name, _) ->
                     match secretIn name with
                     | Some key when key <> name -> ConfigFault.NoBlankBehindColon key
-                    | _ -> ConfigFault.UnknownKey("", [])
+                    // Such a key in another place: its name is none.
+                    | Some _ -> found.What
+                    | None -> ConfigFault.UnknownKey("", [])
                 | fault -> fault
             { found with Path = secret; What = fault }
 
@@ -136,9 +138,10 @@ module ConfigFault =
         | ConfigFault.Yaml fault -> YamlFault.describe fault
         | ConfigFault.UnknownKey("<<", _) -> "a quoted \"<<\" is no merge; write it without quotes"
         | ConfigFault.UnknownKey(name, known) ->
-            match Spelling.nearest name known with
+            match Spelling.similar name known with
             | ValueSome near -> $"this key is not known; did you mean \"{near}\"?"
-            | ValueNone -> "this key is not known; remove it"
+            | ValueNone when known.IsEmpty -> "this key is not known; remove it"
+            | ValueNone -> $"this key is not known; known here are {choices known}"
         | ConfigFault.NoBlankBehindColon key -> $"the value is part of the key; write \"{key}: …\", with a colon and a blank"
         | ConfigFault.Missing(name, example) -> $"missing; write \"{name}: {example}\", for example"
         | ConfigFault.Retired remedy -> remedy

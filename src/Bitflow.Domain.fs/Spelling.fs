@@ -27,19 +27,33 @@ module Spelling =
     /// Nothing known is that long, and the work grows with the length.
     let private beginning (word: string) = word.Substring(0, min word.Length 64)
 
+    let private normal (word: string) = (beginning word).ToLowerInvariant().Replace('-', '_')
+
     /// The known word that is written most like a word; the first of several.
     let nearest (word: string) (known: string list) : string voption =
-        let word = (beginning word).ToLowerInvariant().Replace('-', '_')
+        let word = normal word
         match known with
         | [] -> ValueNone
         | _ -> ValueSome(known |> List.minBy (unlikeness word))
 
-    /// The nearest known word, where it is near enough to be what was meant: one begins with the other, or at most every third
-    /// character differs.
+    /// Whether at most every third character differs.
+    let private isNear (word: string) (known: string) = 3 * distance word known <= max word.Length known.Length + 1
+
+    /// The words that a key is put together of; `a` or `of` says nothing.
+    let private parts (word: string) = word.Split '_' |> Array.filter (fun part -> part.Length > 2)
+
+    /// Whether one may stand for the other: it is its beginning, is within it, shares a word with it, or differs little from it, or from its beginning or end.
+    let private isAlike (word: string) (known: string) =
+        let within (part: string) (whole: string) = part <> "" && (whole.StartsWith(part, StringComparison.Ordinal) || (part.Length > 2 && whole.Contains part))
+        let length = min word.Length known.Length
+        within word known
+        || within known word
+        || parts word |> Array.exists (fun part -> Array.contains part (parts known))
+        || isNear word known
+        // Of four letters too many beginnings and ends differ by one alone.
+        || (word.Length > 4 && (isNear word (known.Substring(0, length)) || isNear word (known.Substring(known.Length - length))))
+
+    /// The nearest known word that a word may have been meant for; none where it is like none.
     let similar (word: string) (known: string list) : string voption =
-        let word = beginning word
-        match nearest word known with
-        | ValueSome near when word <> "" && (near.StartsWith(word, StringComparison.OrdinalIgnoreCase) || word.StartsWith(near, StringComparison.OrdinalIgnoreCase)) ->
-            ValueSome near
-        | ValueSome near when 3 * distance (word.ToLowerInvariant()) near <= max word.Length near.Length + 1 -> ValueSome near
-        | _ -> ValueNone
+        let word = normal word
+        known |> List.filter (fun known -> word <> "" && isAlike word (normal known)) |> nearest word
