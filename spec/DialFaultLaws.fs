@@ -131,21 +131,21 @@ let ``a dial that failed says in the log whose fault it was, and why`` () =
           DialFault.Connect IoFault.BacklogFull, "target.dial.refused"
           DialFault.Connect IoFault.HostUnreachable, "target.dial.unreachable"
           DialFault.Connect IoFault.NetworkUnreachable, "target.dial.unreachable"
-          DialFault.Connect(IoFaults.ofErrno 22), "target.dial.unreachable" // EINVAL: a blackhole route
-          DialFault.Connect(IoFaults.ofErrno 92), "target.dial.unreachable" // ENOPROTOOPT: no TCP there
-          DialFault.Connect(IoFaults.ofErrno 97), "target.dial.unreachable" // EAFNOSUPPORT
-          DialFault.Connect(IoFaults.ofErrno 95), "target.dial.unreachable" // EOPNOTSUPP
-          DialFault.Connect(IoFaults.ofErrno 20), "target.dial.refused" // ENOTDIR
-          DialFault.Connect(IoFaults.ofErrno 40), "target.dial.refused" // ELOOP
+          DialFault.Connect(IoFaults.ofConnect false true 22), "target.dial.unreachable" // EINVAL: a blackhole route
+          DialFault.Connect(IoFaults.ofConnect false true 92), "target.dial.unreachable" // ENOPROTOOPT: no TCP there
+          DialFault.Connect(IoFaults.ofConnect false true 97), "target.dial.unreachable" // EAFNOSUPPORT
+          DialFault.Connect(IoFaults.ofConnect false true 95), "target.dial.unreachable" // EOPNOTSUPP
+          DialFault.Connect(IoFaults.ofConnect true true 20), "target.dial.refused" // ENOTDIR
+          DialFault.Connect(IoFaults.ofConnect true true 40), "target.dial.refused" // ELOOP
           DialFault.Connect IoFault.TimedOut, "target.dial.vanished"
-          DialFault.Connect(IoFaults.ofErrno 24), "bitflow.dial.exhausted" // EMFILE
-          DialFault.Connect(IoFaults.ofErrno 23), "bitflow.dial.exhausted" // ENFILE
+          DialFault.Connect(IoFaults.ofSocket 24), "bitflow.dial.exhausted" // EMFILE
+          DialFault.Connect(IoFaults.ofSocket 23), "bitflow.dial.exhausted" // ENFILE
           DialFault.Connect IoFault.NoLocalAddress, "bitflow.dial.exhausted"
-          DialFault.ofConnect Hop.Target (IoFaults.ofErrno 99) true, "bitflow.dial.exhausted" // EADDRNOTAVAIL: no port is free,
-          DialFault.ofConnect Hop.Target (IoFaults.ofErrno 99) false, "target.dial.unreachable" // or no address leads there
-          DialFault.ofConnect Hop.Proxy (IoFaults.ofErrno 99) false, "target.dial.unreachable"
-          DialFault.ofConnect Hop.Target IoFault.Refused false, "target.dial.refused"
-          DialFault.Connect(IoFaults.ofErrno 28), "bitflow.dial.exhausted" // ENOSPC: fs.epoll.max_user_watches
+          DialFault.ofHop Hop.Target (IoFaults.ofConnect false true 99), "bitflow.dial.exhausted" // EADDRNOTAVAIL: no port is free,
+          DialFault.ofHop Hop.Target (IoFaults.ofConnect false false 99), "target.dial.unreachable" // or no address leads there
+          DialFault.ofHop Hop.Proxy (IoFaults.ofConnect false false 99), "target.dial.unreachable"
+          DialFault.ofHop Hop.Target IoFault.Refused, "target.dial.refused"
+          DialFault.Connect(IoFaults.ofEpoll 28), "bitflow.dial.exhausted" // ENOSPC: fs.epoll.max_user_watches
           DialFault.Connect IoFault.Aborted, "bitflow.dial.fault"
           DialFault.Exchange IoFault.None, "target.dial.ended"
           DialFault.Exchange IoFault.Reset, "target.dial.reset"
@@ -173,11 +173,10 @@ let ``a dial that failed says in the log whose fault it was, and why`` () =
 [<Fact>]
 let ``a socket that takes no streams is a refusal, by errno and by the platform's name for it`` () =
     Law.HoldsFor(
-        [ IoFaults.ofErrno 91; IoFaults.ofSocketError System.Net.Sockets.SocketError.ProtocolType ],
+        [ IoFaults.ofConnect true true 91; PlatformFaults.ofConnect true true System.Net.Sockets.SocketError.ProtocolType ],
         fun fault -> string (DialFault.reason (DialFault.Connect fault)) = "target.dial.refused" && IoFaults.describe fault = "is no stream socket")
 
 [<Fact>]
 let ``who is out of descriptors is told apart, for the limit to raise is another`` () =
     Law.HoldsFor([ 24, "this process is out of descriptors"; 23, "the machine is out of descriptors (fs.file-max)" ], fun (errno, words) ->
-        let fault = IoFaults.ofErrno errno
-        IoFaults.isWant fault && IoFaults.reason fault = words && (IoFaults.describe fault).EndsWith words)
+        List.forall (fun fault -> IoFaults.isWant fault && IoFaults.reason fault = words && (IoFaults.describe fault).EndsWith words) [ IoFaults.ofSocket errno; IoFaults.ofAccept errno ])

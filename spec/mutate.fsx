@@ -45,6 +45,7 @@ let modules =
       "ListenerAddress", [ "ListenerAddressLaws" ]
       "Endpoint", [ "EndpointLaws"; "MessageLaws"; "ConnectionRecordLaws" ]
       "IoFault", [ "IoFaultLaws"; "MessageLaws" ]
+      "PlatformFaults", [ "IoFaultLaws" ]
       "EngineChoice", [ "EngineChoiceLaws" ]
       "InheritedFault", [ "ListenFaultLaws"; "MessageLaws" ]
       "ListenFault", [ "ListenFaultLaws"; "MessageLaws" ]

@@ -30,6 +30,4 @@ module AcceptFailure =
         | Errno.EHOSTUNREACH
         | Errno.ENETDOWN
         | Errno.ENETUNREACH -> AcceptFailure.NextMayWait
-        // Of connect it says something else.
-        | Errno.EINVAL -> AcceptFailure.Rests IoFault.NotListening
-        | errno -> AcceptFailure.Rests(IoFaults.ofErrno errno)
+        | errno -> AcceptFailure.Rests(IoFaults.ofAccept errno)

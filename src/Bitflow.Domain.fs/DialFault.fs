@@ -35,10 +35,9 @@ module DialFault =
         | DialFault.UsedUp -> false
         | _ -> true
 
-    /// What connecting to an address came to. EADDRNOTAVAIL says that no local port is free, or, where no address of this machine's leads there, that.
-    [<CompiledName "OfConnect">]
-    let ofConnect (hop: Hop) (fault: IoFault) (hasSource: bool) : DialFault =
-        let fault = if fault = IoFault.NoLocalAddress && not hasSource then IoFault.NoSourceAddress else fault
+    /// Why there is no connection to the hop.
+    [<CompiledName "OfHop">]
+    let ofHop (hop: Hop) (fault: IoFault) : DialFault =
         match hop with
         | Hop.Target -> DialFault.Connect fault
         | Hop.Proxy -> DialFault.SocksConnect fault

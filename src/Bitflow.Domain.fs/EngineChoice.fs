@@ -13,7 +13,7 @@ module EngineChoice =
     /// warning, or give up, with what is to be done. The portable one stands on epoll as well, and wants what the other wants.
     [<CompiledName "Without">]
     let without (engine: Engine) (call: string) (errno: int) : Result<string, string> =
-        let fault = IoFaults.ofErrno errno
+        let fault = IoFaults.ofEpoll errno
         let refused = $"{call} is refused ({Marshal.GetPInvokeErrorMessage errno})"
         if IoFaults.isWant fault then
             Error $"no engine can run: {call}: {IoFaults.reason fault}"

@@ -82,6 +82,10 @@ module Errno =
     [<Literal>]
     let ENETUNREACH = 101
 
+    /// No word of Linux's for TCP: of other systems, keep-alive without an answer.
+    [<Literal>]
+    let ENETRESET = 102
+
     [<Literal>]
     let ECONNABORTED = 103
 

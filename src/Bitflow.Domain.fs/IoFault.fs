@@ -1,6 +1,5 @@
 namespace Bitflow.Domain
 
-open System.Net.Sockets
 open System.Runtime.InteropServices
 
 /// The ways in which the kernel, or TLS, can say no; what the shell reports and the core judges.
@@ -20,7 +19,7 @@ type IoFault =
     | NotPermitted = 8
     /// EMFILE: this process has all the descriptors that it may have. Of the platform's sockets ENFILE as well, which it does not tell apart.
     | NoDescriptors = 9
-    /// EADDRNOTAVAIL: local ports ran out, or the address is not this machine's. Of a connect it is one of two, told apart by `DialFault.ofConnect`.
+    /// No local port is free (EADDRNOTAVAIL of connect, or its EAGAIN for TCP).
     | NoLocalAddress = 10
     /// ENOBUFS, ENOMEM.
     | NoMemory = 11
@@ -40,14 +39,15 @@ type IoFault =
     | NotListening = 18
     /// ENFILE: the machine's descriptors ran out.
     | NoMachineDescriptors = 19
-    /// No address of this machine leads there, as where IPv6 is turned off.
+    /// No address of this machine leads there, as where IPv6 is turned off (EADDRNOTAVAIL of connect).
     | NoSourceAddress = 20
     /// No other. With an errno added to it, the one that it was.
     | Other = 1_000
 
 [<RequireQualifiedAccess>]
 module IoFaults =
-    let private other (errno: int) = enum<IoFault> (int IoFault.Other + max 0 errno)
+    /// A failure without a name here; only that it failed, where there is no number above zero.
+    let internal other (errno: int) = enum<IoFault> (int IoFault.Other + max 0 errno)
 
     /// Whether the kernel gave up on a peer that does not answer: it then says the last that it was told of the way there.
     let gaveUp (fault: IoFault) =
@@ -68,42 +68,28 @@ module IoFaults =
         | IoFault.NoWatches -> true
         | _ -> false
 
-    /// The platform's own names for errno.
-    [<CompiledName "OfSocketError">]
-    let ofSocketError (error: SocketError) =
-        match error with
-        | SocketError.Success -> IoFault.None
-        | SocketError.ConnectionReset
-        | SocketError.ConnectionAborted
-        | SocketError.Shutdown
-        | SocketError.NotConnected
-        | SocketError.NetworkReset -> IoFault.Reset
-        | SocketError.TimedOut -> IoFault.TimedOut
-        | SocketError.ConnectionRefused -> IoFault.Refused
-        | SocketError.HostUnreachable
-        | SocketError.HostDown -> IoFault.HostUnreachable
-        | SocketError.NetworkUnreachable
-        | SocketError.InvalidArgument
-        | SocketError.AddressFamilyNotSupported
-        | SocketError.NetworkDown -> IoFault.NetworkUnreachable
-        | SocketError.ProtocolOption -> IoFault.NoTcp
-        | SocketError.AccessDenied -> IoFault.NotPermitted
-        | SocketError.TooManyOpenSockets -> IoFault.NoDescriptors
-        | SocketError.AddressNotAvailable -> IoFault.NoLocalAddress
-        | SocketError.NoBufferSpaceAvailable -> IoFault.NoMemory
-        | SocketError.OperationAborted
-        | SocketError.Interrupted -> IoFault.Aborted
-        | SocketError.WouldBlock -> IoFault.BacklogFull
-        | SocketError.ProtocolType -> IoFault.NoStreamSocket
-        | error -> other (SocketException(int error).NativeErrorCode)
-
-    /// Linux errno, for the engine that makes its own calls (errno(3)).
-    [<CompiledName "OfErrno">]
-    let ofErrno (errno: int) =
+    /// What every call means alike; any other number is told as itself.
+    let private ofAnyCall (errno: int) =
         match errno with
         | 0 -> IoFault.None
+        | Errno.EPERM
+        | Errno.EACCES -> IoFault.NotPermitted
+        | Errno.EMFILE -> IoFault.NoDescriptors
+        | Errno.ENFILE -> IoFault.NoMachineDescriptors
+        | Errno.ENOBUFS
+        | Errno.ENOMEM -> IoFault.NoMemory
+        | Errno.ECANCELED -> IoFault.Aborted
+        | errno -> other errno
+
+    /// What a connected socket says to send, receive, shutdown or splice, or by SO_ERROR (send(2), recv(2), shutdown(2)). Of TCP it is that the peer has reset
+    /// (EPIPE), or what was heard last of the way there when the kernel gave up (tcp(7), "Error handling"): from ICMP, or from the routes, where EINVAL is a
+    /// blackhole (ip(7)). EAGAIN is no failure of such a call, and is not asked about.
+    [<CompiledName "OfStream">]
+    let ofStream (errno: int) =
+        match errno with
         | Errno.ECONNRESET
         | Errno.ECONNABORTED
+        | Errno.ENETRESET
         | Errno.EPIPE
         | Errno.ENOTCONN -> IoFault.Reset
         | Errno.ETIMEDOUT -> IoFault.TimedOut
@@ -112,29 +98,56 @@ module IoFaults =
         | Errno.EHOSTDOWN -> IoFault.HostUnreachable
         | Errno.ENETUNREACH
         | Errno.EINVAL
-        | Errno.EAFNOSUPPORT
         | Errno.ENETDOWN -> IoFault.NetworkUnreachable
         | Errno.ENOPROTOOPT -> IoFault.NoTcp
+        | errno -> ofAnyCall errno
+
+    /// unix(7), connect(2), path_resolution(7).
+    let private ofUnixConnect (errno: int) =
+        match errno with
+        | Errno.EAGAIN -> IoFault.BacklogFull
         | Errno.ENOENT
         | Errno.ENOTDIR
         | Errno.ELOOP -> IoFault.NoSuchPath
-        | Errno.EPERM
-        | Errno.EACCES -> IoFault.NotPermitted
-        | Errno.EMFILE -> IoFault.NoDescriptors
-        | Errno.ENFILE -> IoFault.NoMachineDescriptors
-        | Errno.EADDRNOTAVAIL -> IoFault.NoLocalAddress
-        | Errno.ENOBUFS
-        | Errno.ENOMEM -> IoFault.NoMemory
-        | Errno.ENOSPC -> IoFault.NoWatches
-        | Errno.ECANCELED -> IoFault.Aborted
-        | Errno.EAGAIN -> IoFault.BacklogFull
         | Errno.EPROTOTYPE -> IoFault.NoStreamSocket
-        | errno -> other errno
+        | errno -> ofStream errno
 
-    /// What a call to connect is told: EAGAIN is a full backlog of a Unix listener, and for TCP that no local port is free (connect(2)).
+    /// tcp(7), ip(7), connect(2).
+    let private ofTcpConnect (hasSource: bool) (errno: int) =
+        match errno with
+        | Errno.EAGAIN -> IoFault.NoLocalAddress
+        | Errno.EADDRNOTAVAIL -> if hasSource then IoFault.NoLocalAddress else IoFault.NoSourceAddress
+        | Errno.EAFNOSUPPORT -> IoFault.NetworkUnreachable
+        | errno -> ofStream errno
+
+    /// What connect says, at once or by SO_ERROR (connect(2)). EAGAIN is a full backlog of a Unix listener, and for TCP a want of this machine's. EADDRNOTAVAIL is
+    /// that no local port is free or, where this machine has no source address that leads there (`hasSource`), that. What else the network says, it says of a
+    /// connection too.
     [<CompiledName "OfConnect">]
-    let ofConnect (isUnix: bool) (fault: IoFault) =
-        if fault = IoFault.BacklogFull && not isUnix then IoFault.NoLocalAddress else fault
+    let ofConnect (isUnix: bool) (hasSource: bool) (errno: int) =
+        if isUnix then ofUnixConnect errno else ofTcpConnect hasSource errno
+
+    /// Why there is no socket to connect with (socket(2)): where the kernel has not the family, no way leads to its addresses.
+    [<CompiledName "OfSocket">]
+    let ofSocket (errno: int) =
+        match errno with
+        | Errno.EAFNOSUPPORT
+        | Errno.EINVAL -> IoFault.NetworkUnreachable
+        | errno -> ofAnyCall errno
+
+    /// What accept says of the listening socket (accept(2)); what it passes on of a client's network is `AcceptFailure`'s.
+    [<CompiledName "OfAccept">]
+    let ofAccept (errno: int) =
+        match errno with
+        | Errno.EINVAL -> IoFault.NotListening
+        | errno -> ofAnyCall errno
+
+    /// What the calls say by which a loop waits (epoll_create1(2), epoll_ctl(2), eventfd(2)).
+    [<CompiledName "OfEpoll">]
+    let ofEpoll (errno: int) =
+        match errno with
+        | Errno.ENOSPC -> IoFault.NoWatches
+        | errno -> ofAnyCall errno
 
     /// In plain words, to stand behind "the target 10.0.0.1:80".
     [<CompiledName "Describe">]

@@ -250,10 +250,7 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
         }
 
         if (fault != IoFault.None)
-        {
-            bool hasSource = fault != IoFault.NoLocalAddress || remote is not IPEndPoint there || SourceAddress.IsThereFor(there);
-            return DialOutcome.Failed(DialFaultModule.OfConnect(destination is null ? Hop.Target : Hop.Proxy, fault, hasSource));
-        }
+            return DialOutcome.Failed(DialFaultModule.OfHop(destination is null ? Hop.Target : Hop.Proxy, fault));
 
         DialOutcome outcome = Ready(connection);
         if (destination is not null

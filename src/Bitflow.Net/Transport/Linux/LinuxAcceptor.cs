@@ -98,7 +98,7 @@ internal sealed class LinuxAcceptor : Acceptor
     {
         int begun = connection.Begin();
         if (begun < 0)
-            _handler.OnLost(connection.Remote, IoFaults.OfErrno(-begun));
+            _handler.OnLost(connection.Remote, IoFaults.OfEpoll(-begun));
         else
             _handler.OnAccepted(connection);
     }
@@ -141,7 +141,7 @@ internal sealed class LinuxAcceptor : Acceptor
                 int answer = Loop.RegisterListener(owner._listener, this, out _number);
                 _listens = answer >= 0;
                 if (!_listens)
-                    Rest(IoFaults.OfErrno(-answer));
+                    Rest(IoFaults.OfEpoll(-answer));
             }
             else
             {

@@ -187,13 +187,13 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
         if (answer is not (0 or -Errno.EINPROGRESS))
         {
             Close();
-            return new(IoFaults.OfConnect(_family == Libc.FamilyUnix, IoFaults.OfErrno(-answer)));
+            return new(FaultOfConnect(-answer));
         }
 
         _watchesWritable = answer != 0;
         int registered = answer == 0 ? Begin() : Register(AllEvents);
         if (registered < 0)
-            return new(IoFaults.OfErrno(-registered));
+            return new(IoFaults.OfEpoll(-registered));
         if (answer == 0)
             return new(IoFault.None);
         _connecting = true;
@@ -428,7 +428,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
         if (!IsOfTheSplice(answer))
             return Received(answer, out result);
         OwnLoop.Pipes.NoteRefusal(-answer);
-        result = IoResult.Failed(IoFaults.OfErrno(-answer));
+        result = IoResult.Failed(IoFaults.OfStream(-answer));
         return true;
     }
 
@@ -616,7 +616,11 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
         return answer;
     }
 
-    private IoFault FaultOr(int errno) => _fault != IoFault.None ? _fault : IoFaults.OfErrno(errno);
+    private IoFault FaultOr(int errno) => _fault != IoFault.None ? _fault : IoFaults.OfStream(errno);
+
+    /// <summary>What connecting came to. Asks for the source address where the answer depends on it.</summary>
+    private IoFault FaultOfConnect(int errno) =>
+        IoFaults.OfConnect(_family == Libc.FamilyUnix, errno != Errno.EADDRNOTAVAIL || SourceAddress.IsThereFor(_target), errno);
 
     /// <summary>The kernel tells an error once, to whoever asks first; here it is kept for all the others.</summary>
     private void TakeError()
@@ -663,13 +667,13 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
         {
             // Now it is known which one it was, and that no end came before.
             _isFaultOpen = false;
-            _fault = IoFaults.OfErrno(errno);
+            _fault = IoFaults.OfStream(errno);
             return;
         }
 
         if (_fault != IoFault.None)
             return;
-        _fault = IoFaults.OfErrno(errno);
+        _fault = _connecting ? FaultOfConnect(errno) : IoFaults.OfStream(errno);
 
         // EPIPE is how the kernel records a reset that came after the peer's orderly end.
         if (errno == Errno.EPIPE)

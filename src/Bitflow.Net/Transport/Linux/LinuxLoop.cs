@@ -143,7 +143,7 @@ internal sealed class LinuxLoop : EventLoop
         if (descriptor < 0)
         {
             connection = new DeadConnection(this);
-            return new(IoFaults.OfErrno(-descriptor));
+            return new(IoFaults.OfSocket(-descriptor));
         }
 
         var made = new LinuxConnection(this, descriptor, family, remote, settings.KeepAliveSeconds);
@@ -166,7 +166,7 @@ internal sealed class LinuxLoop : EventLoop
         var adopted = new LinuxConnection(this, descriptor, family, keepAliveSeconds: settings.KeepAliveSeconds, inherited: true);
         connection = adopted;
         int begun = adopted.Begin();
-        return begun < 0 ? IoFaults.OfErrno(-begun) : IoFault.None;
+        return begun < 0 ? IoFaults.OfEpoll(-begun) : IoFault.None;
     }
 
     /// <summary>On a TCP socket, before it is used. A fault means that it was reset already: its first use says so.</summary>
@@ -451,7 +451,7 @@ internal sealed class LinuxLoop : EventLoop
             // A ring that cannot watch it leaves it to epoll.
             int answer = Libc.EpollCtl(_epoll, Libc.EpollCtlAdd, _listeners[ready.Number], Libc.EpollIn | Libc.EpollExclusive, ready.Number);
             if (answer < 0)
-                ((IListenerSink)sink).OnUnwatched(IoFaults.OfErrno(-answer));
+                ((IListenerSink)sink).OnUnwatched(IoFaults.OfEpoll(-answer));
             return;
         }
 

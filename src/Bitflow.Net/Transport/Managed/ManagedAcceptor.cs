@@ -98,7 +98,7 @@ internal sealed class ManagedAcceptor : Acceptor
             catch (OutOfMemoryException)
             {
                 // How the platform says that the kernel refuses to watch the socket.
-                await FollowAsync(AcceptFailureModule.OfErrno(Errno.ENOSPC)).ConfigureAwait(false);
+                await FollowAsync(AcceptFailure.NewRests(IoFault.NoWatches)).ConfigureAwait(false);
             }
         }
 

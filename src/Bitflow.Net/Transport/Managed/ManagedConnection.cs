@@ -78,18 +78,17 @@ internal sealed class ManagedConnection : Connection
         IoFault fault;
         try
         {
-            fault = _socket.ConnectAsync(_send) ? await _send.PendingFault.ConfigureAwait(false) : IoFaults.OfSocketError(_send.SocketError);
+            fault = _socket.ConnectAsync(_send) ? await _send.PendingFault.ConfigureAwait(false) : _send.Outcome.Fault;
         }
         catch (SocketException e)
         {
-            fault = IoFaults.OfSocketError(e.SocketErrorCode);
+            fault = FaultOfConnect(e.SocketErrorCode);
         }
         catch (Exception e) when (IsRefusal(e, out IoFault refusal))
         {
             fault = refusal;
         }
 
-        fault = IoFaults.OfConnect(remote.AddressFamily == AddressFamily.Unix, fault);
         if (fault == IoFault.Reset && !IsClosed)
         {
             // It was accepted and reset before we looked: what it sent first is there to be received, and then the reset.
@@ -98,13 +97,7 @@ internal sealed class ManagedConnection : Connection
         }
 
         if (fault != IoFault.None)
-        {
-            // AddressNotAvailable is how the platform spells ENOENT on a Unix path, and for a path that leads nowhere otherwise it has no name.
-            if (remote.AddressFamily == AddressFamily.Unix && fault is IoFault.NoLocalAddress or IoFault.Other)
-                fault = IoFault.NoSuchPath;
             Close();
-        }
-
         return fault;
     }
 
@@ -324,7 +317,16 @@ internal sealed class ManagedConnection : Connection
     }
 
     /// <summary>Closing shuts the socket down first, so that a call at work on another thread may see anything: it is our doing all the same.</summary>
-    public IoFault FaultOf(SocketError error) => IsClosed ? IoFault.Aborted : IoFaults.OfSocketError(error);
+    public IoFault FaultOf(SocketError error) => IsClosed ? IoFault.Aborted : PlatformFaults.OfStream(error);
+
+    /// <summary>What connecting came to. Asks for the source address where the answer depends on it.</summary>
+    public IoFault FaultOfConnect(SocketError error)
+    {
+        if (IsClosed)
+            return IoFault.Aborted;
+        bool hasSource = error != SocketError.AddressNotAvailable || SourceAddress.IsThereFor(_send.RemoteEndPoint);
+        return PlatformFaults.OfConnect(_socket.AddressFamily == AddressFamily.Unix, hasSource, error);
+    }
 
     /// <summary>A broken pipe says that the fault was told before, to whoever asked first; where nobody has been told of one, that the reset came behind an end.</summary>
     public IoFault FaultOfSend(SocketError error)
@@ -389,7 +391,7 @@ internal sealed class ManagedConnection : Connection
         {
             if (_socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.Error) is not int error || error == 0)
                 return IoFault.None;
-            IoFault own = IoFaults.OfSocketError((SocketError)error);
+            IoFault own = PlatformFaults.OfStream((SocketError)error);
 
             // EPIPE is how the kernel records a reset that came after the peer's orderly end.
             if (_fault == IoFault.None)

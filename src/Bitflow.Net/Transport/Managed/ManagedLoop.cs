@@ -46,7 +46,7 @@ internal sealed class ManagedLoop : EventLoop, IDisposable
         {
             socket?.Dispose();
             connection = new DeadConnection(this);
-            return new(IoFaults.OfSocketError(e.SocketErrorCode));
+            return new(PlatformFaults.OfSocket(e.SocketErrorCode));
         }
 
         var managed = new ManagedConnection(this, socket);
@@ -69,7 +69,7 @@ internal sealed class ManagedLoop : EventLoop, IDisposable
         {
             handle.Dispose();
             connection = new DeadConnection(this);
-            return IoFaults.OfSocketError(e.SocketErrorCode);
+            return PlatformFaults.OfStream(e.SocketErrorCode);
         }
     }
 

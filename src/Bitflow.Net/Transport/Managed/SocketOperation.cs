@@ -28,8 +28,8 @@ internal sealed class SocketOperation : SocketAsyncEventArgs, IValueTaskSource<I
             {
                 SocketAsyncOperation.Receive => _owner.Remember(_owner.FaultOf(SocketError)),
                 SocketAsyncOperation.Send => _owner.FaultOfSend(SocketError),
-                // One of connecting is for its caller to judge.
-                _ => _owner.FaultOf(SocketError),
+                // Not remembered: what a reset of connecting is, its caller decides.
+                _ => _owner.FaultOfConnect(SocketError),
             });
         }
     }

@@ -1,14 +1,18 @@
 using System.Net;
 using System.Net.Sockets;
 
-namespace Bitflow.Net.Dialing;
+namespace Bitflow.Net.Transport;
 
 /// <summary>The address of this machine's from which another is spoken to.</summary>
 internal static class SourceAddress
 {
-    /// <summary>Whether there is one. No packet is sent: connecting a datagram socket chooses the source, and takes no port of TCP's (connect(2)).</summary>
-    public static bool IsThereFor(IPEndPoint remote)
+    /// <summary>
+    /// Whether there is one, or none is needed. No packet is sent: connecting a datagram socket chooses the source, and takes no port of TCP's (connect(2)).
+    /// </summary>
+    public static bool IsThereFor(EndPoint? remote)
     {
+        if (remote is not IPEndPoint)
+            return true;
         try
         {
             using var probe = new Socket(remote.AddressFamily, SocketType.Dgram, ProtocolType.Udp);
