@@ -5,7 +5,7 @@ open System.Runtime.InteropServices
 /// Why an address cannot be listened on.
 [<RequireQualifiedAccess>]
 type ListenFault =
-    | NameWithoutAddress of name: string * why: string
+    | NameWithoutAddress of name: string * fault: ResolveFault
     | NameWithoutFamily of name: string
     /// A file of another kind, where a socket's is to be.
     | NoSocketAtPath
@@ -91,7 +91,7 @@ module ListenFault =
     [<CompiledName "Describe">]
     let describe (fault: ListenFault) =
         match fault with
-        | ListenFault.NameWithoutAddress(name, why) -> $"the name {name} does not resolve ({why})"
+        | ListenFault.NameWithoutAddress(name, fault) -> $"the name {name} does not resolve ({ResolveFault.describe fault})"
         | ListenFault.NameWithoutFamily name -> $"the name {name} has no address of that family"
         | ListenFault.NoSocketAtPath -> "something that is no socket is at that path; move it away"
         | ListenFault.OtherSocketAtPath ->

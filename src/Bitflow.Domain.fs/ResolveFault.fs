@@ -1,5 +1,7 @@
 namespace Bitflow.Domain
 
+open System.Net.Sockets
+
 /// Why the resolver has no address of a name (getaddrinfo(3)).
 [<RequireQualifiedAccess>]
 type ResolveFault =
@@ -16,6 +18,15 @@ type ResolveFault =
 
 [<RequireQualifiedAccess>]
 module ResolveFault =
+    /// What the platform says of a lookup, in its names for getaddrinfo's EAI codes; of the rest its `words` are kept.
+    [<CompiledName "OfSocketError">]
+    let ofSocketError (error: SocketError) (words: string) =
+        match error with
+        | SocketError.HostNotFound -> ResolveFault.NoSuchNameOrAddress
+        | SocketError.NoData -> ResolveFault.NoAddress
+        | SocketError.TryAgain -> ResolveFault.NameServer
+        | _ -> ResolveFault.Other words
+
     /// In plain words, to stand behind the name.
     [<CompiledName "Describe">]
     let describe (fault: ResolveFault) =

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using Bitflow.Domain;
 using Bitflow.Net.Dialing;
+using Bitflow.Net.Transport;
 using Bitflow.Tests.Fixtures;
 using Xunit;
 
@@ -95,6 +96,19 @@ public sealed class ResolverTests
         Assert.Equal(words, ResolveFaultModule.Describe((await resolver.ResolveAsync("a.example").Patiently()).Fault));
         fails = false;
         Assert.Null((await resolver.ResolveAsync("a.example").Patiently()).Fault);
+    }
+
+    [Fact]
+    public async Task A_name_that_does_not_resolve_is_told_in_the_same_words_for_a_listener_as_for_a_target()
+    {
+        // No name server is asked for it: it has an empty label.
+        const string name = "a..example";
+        using var resolver = new Resolver();
+        ResolveFault? ofTarget = (await resolver.ResolveAsync(name).Patiently()).Fault;
+        Assert.NotNull(ofTarget);
+        ListenException ofListener = Assert.Throws<ListenException>(static () => ListeningSocket.Open(Address.NewTcp(TcpFamily.Either, Host.NewName(name), 0)));
+        Assert.Equal(ListenFault.NewNameWithoutAddress(name, ofTarget), ofListener.Fault);
+        Assert.Contains(ResolveFaultModule.Describe(ofTarget), ofListener.Message, StringComparison.Ordinal);
     }
 
     [Fact]

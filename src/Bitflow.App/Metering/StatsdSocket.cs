@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using Bitflow.Domain;
 using Bitflow.Net.Dialing;
+using Bitflow.Net.Transport;
 
 namespace Bitflow.App.Metering;
 

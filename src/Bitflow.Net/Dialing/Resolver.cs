@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net;
-using System.Net.Sockets;
 using Bitflow.Domain;
+using Bitflow.Net.Transport;
 
 namespace Bitflow.Net.Dialing;
 
@@ -71,31 +71,7 @@ internal sealed class Resolver(Func<string, IPAddress[]> lookUp, Action<ThreadSt
     private void Work()
     {
         while (_queue.TryTake(out Lookup? lookup, Timeout.Infinite))
-        {
-            Resolution resolution;
-            try
-            {
-                IPAddress[] addresses = lookUp(lookup.Name);
-                resolution = new Resolution([.. addresses.Select(IpAddress.canonical)], addresses.Length == 0 ? ResolveFault.NoAddress : null);
-            }
-            catch (SocketException e)
-            {
-                resolution = new Resolution([], e.SocketErrorCode switch
-                {
-                    SocketError.HostNotFound => ResolveFault.NoSuchNameOrAddress,
-                    SocketError.NoData => ResolveFault.NoAddress,
-                    SocketError.TryAgain => ResolveFault.NameServer,
-                    _ => ResolveFault.NewOther(e.Message),
-                });
-            }
-            catch (Exception e)
-            {
-                // Whatever it was, it is this lookup's failure; a thread that died of it would be missed by every later one.
-                resolution = new Resolution([], ResolveFault.NewOther(e.Message));
-            }
-
-            Answer(lookup, resolution);
-        }
+            Answer(lookup, Resolution.Of(lookup.Name, lookUp));
     }
 
     private void Answer(Lookup lookup, Resolution resolution)

@@ -177,22 +177,19 @@ internal sealed class ListeningSocket
             case Host.Literal literal:
                 return [literal.Item];
             case Host.Name name:
-                IPAddress[] all;
-                try
-                {
-                    all = System.Net.Dns.GetHostAddressesAsync(name.Item, CancellationToken.None).WaitAsync(giveUp).GetAwaiter().GetResult();
-                }
-                catch (SocketException e)
-                {
-                    throw new ListenException(tcp, ListenFault.NewNameWithoutAddress(name.Item, e.Message), e);
-                }
-
-                IPAddress[] usable = [.. AddressChoice.Usable(tcp.family, all).Distinct()];
+                Resolution found = LookUp(name.Item, giveUp);
+                if (found.Fault is { } fault)
+                    throw new ListenException(tcp, ListenFault.NewNameWithoutAddress(name.Item, fault));
+                IPAddress[] usable = [.. AddressChoice.Usable(tcp.family, found.Addresses).Distinct()];
                 return usable.Length > 0 ? usable : throw new ListenException(tcp, ListenFault.NewNameWithoutFamily(name.Item));
             default:
                 return [tcp.family.IsV4 || !Socket.OSSupportsIPv6 ? IPAddress.Any : IPAddress.IPv6Any];
         }
     }
+
+    /// <summary>Nothing ends a lookup that no name server answers: one that is given up is only not waited for any more.</summary>
+    private static Resolution LookUp(string name, CancellationToken giveUp) =>
+        Task.Run(() => Resolution.Of(name, Dns.GetHostAddresses), CancellationToken.None).WaitAsync(giveUp).GetAwaiter().GetResult();
 
     private static ListeningSocket OpenUnixPath(Address.UnixPath address)
     {
