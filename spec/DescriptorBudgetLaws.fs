@@ -5,37 +5,10 @@ open Xunit
 open Bitflow.Domain
 
 [<Fact>]
-let ``accepting pauses exactly when fewer than 32 descriptors are left beside the newest`` () =
-    Law.HoldsFor([ for limit in [ 64L; 256L; 1024L ] do for newest in 0 .. int limit - 1 -> limit, newest ], fun (limit, newest) ->
-        let free = int limit - (newest + 1)
-        DescriptorBudget.isScarce limit newest = (free < 32))
-
-[<Fact>]
-let ``what may be accepted while descriptors are scarce leaves 32 of them, its targets' included`` () =
-    Law.HoldsFor([ for limit in [ 64L; 256L; 1024L ] do for inUse in 0 .. int limit -> limit, inUse ], fun (limit, inUse) ->
-        let allowed = DescriptorBudget.allowance limit inUse 1
-        allowed >= 0 && (allowed = 0 || int limit - inUse - 2 * allowed >= 32) && (allowed > 0) = (int limit - inUse >= 34))
-
-[<Fact>]
-let ``where the scarcity is over, something may be accepted, and the next descriptor does not bring it back`` () =
-    Law.HoldsFor([ for limit in [ 64L; 256L; 1024L ] do for inUse in 0 .. int limit -> limit, inUse ], fun (limit, inUse) ->
-        not (DescriptorBudget.isAmple limit inUse) || (DescriptorBudget.allowance limit inUse 1 > 0 && not (DescriptorBudget.isScarce limit inUse)))
-
-[<Fact>]
-let ``the scarcity is over once enough descriptors were closed, and four counts in a row have found it so`` () =
-    Law.HoldsFor([ 64L; 256L; 1024L; 1_000_000L ], fun limit ->
-        let enough, tooFew = int limit - 64, int limit - 63
-        let over counts = DescriptorBudget.isOver (List.fold (fun calm inUse -> DescriptorBudget.calm limit inUse calm) 0 counts)
-        over [ enough; enough; enough; enough ]
-        && over [ tooFew; enough; enough; enough; enough; enough ]
-        && not (over [ enough; enough; enough ])
-        && not (over [ enough; enough; enough; tooFew; enough ]))
-
-[<Fact>]
 let ``the admin server answers out of half of what accepting clients leaves, and leaves the other half`` () =
     Law.HoldsFor([ for limit in [ 64L; 256L; 1024L ] do for inUse in 0 .. int limit -> limit, inUse ], fun (limit, inUse) ->
         DescriptorBudget.mayAdminAccept limit inUse = (limit - int64 inUse > 16L)
-        && (DescriptorBudget.isScarce limit inUse || DescriptorBudget.mayAdminAccept limit inUse))
+        && (not (DescriptorScarcity.goesOn inUse 0 1 (DescriptorScarcity.start limit)) || DescriptorBudget.mayAdminAccept limit inUse))
 
 [<Fact>]
 let ``the admin server starts exactly where there is room for it and for what it leaves`` () =
@@ -82,19 +55,3 @@ let ``the pipes of all loops take at most a sixteenth of the descriptors, and a 
     Law.HoldsFor([ for limit in [ 64L; 256L; 1024L; 20_000L; 1_000_000L; Int64.MaxValue ] do for loops in [ 1; 2; 8; 64 ] -> limit, loops ], fun (limit, loops) ->
         let pipes = DescriptorBudget.mostPipes limit loops
         pipes >= 1 && pipes <= 64 && (pipes = 1 || 2L * int64 pipes * int64 loops <= limit / 16L))
-
-[<Fact>]
-let ``where descriptors cannot be counted for want of one none is free, whatever is owed`` () =
-    Law.Holds(fun (limit: uint16) (owed: uint16) ->
-        let inUse = DescriptorBudget.inUse System.Int32.MaxValue (int owed)
-        let limit = int64 limit
-        inUse > 0 && DescriptorBudget.allowance limit inUse 1 = 0 && not (DescriptorBudget.isAmple limit inUse))
-
-[<Fact>]
-let ``a connection that is still to open a descriptor counts as one that has`` () =
-    Law.Holds(fun (counted: uint16) (owed: uint16) -> DescriptorBudget.inUse (int counted) (int owed) = int counted + int owed)
-
-[<Fact>]
-let ``where no connection is open one is let in, however scarce descriptors are: nobody's end could be waited for`` () =
-    Law.HoldsFor([ for limit in [ 64L; 256L ] do for inUse in 0 .. int limit + 1 -> limit, inUse ], fun (limit, inUse) ->
-        DescriptorBudget.allowance limit inUse 0 = max 1 (DescriptorBudget.allowance limit inUse 1))

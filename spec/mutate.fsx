@@ -94,6 +94,7 @@ let modules =
       "DialRoute", [ "DialRouteLaws" ]
       "Admission", [ "AdmissionLaws" ]
       "DescriptorBudget", [ "DescriptorBudgetLaws" ]
+      "DescriptorScarcity", [ "DescriptorScarcityLaws" ]
       "Ending", [ "LifeLaws" ]
       "RelayLife", [ "RelayLaws" ]
       "RelayClock", [ "RelayClockLaws" ]
@@ -234,9 +235,12 @@ let byHand =
       "Admission", "limit <= 0 || openNow < limit", "limit <= 0 || openNow <= limit"
       "Admission", "listener.AuthorizedSources.IsEmpty", "not listener.AuthorizedSources.IsEmpty"
       "Admission", "listener.TrustedProxies.Contains address", "listener.AuthorizedSources.Contains address"
-      "DescriptorBudget", "int64 newest >= descriptorLimit - int64 reservedDescriptors", "int64 newest > descriptorLimit - int64 reservedDescriptors"
-      "DescriptorBudget", "2L * int64 reservedDescriptors", "1L * int64 reservedDescriptors"
-      "DescriptorBudget", "free / descriptorsPerConnection", "free"
+      "DescriptorScarcity", "inUse >= scarcity.Limit - reserved", "inUse > scarcity.Limit - reserved"
+      "DescriptorScarcity", "2L * reserved", "1L * reserved"
+      "DescriptorScarcity", "free / DescriptorBudget.descriptorsPerConnection", "free"
+      "DescriptorScarcity", "Calm = 0", "Calm = 1"
+      "DescriptorScarcity", "episode.Calm + 1 else 0", "episode.Calm + 1 else episode.Calm"
+      "DescriptorScarcity", "episode.IsHeld && allowed = 0", "allowed = 0"
       "DescriptorBudget", "descriptorLimit >= needed", "descriptorLimit > needed"
       "DescriptorBudget", "loopDescriptors * int64 loops + int64 reservedDescriptors", "loopDescriptors * int64 loops"
       "CertificateTable", "owners[index]", "index"

@@ -32,6 +32,18 @@ type StampedRelay =
       ClientSide: SideActivity
       TargetSide: SideActivity }
 
+/// What happens to a process that accepts.
+[<RequireQualifiedAccess; NoComparison>]
+type ScarcityEvent =
+    /// A client is taken who has a descriptor of that number, and what a count finds then.
+    | Taken of descriptor: int * count: DescriptorCount
+    | RanOut
+    /// What a look finds, where one is to come.
+    | Look of count: DescriptorCount
+
+/// A limit on descriptors, and what happens under it, mostly close to it.
+type ScarcityScript = ScarcityScript of int64 * ScarcityEvent list
+
 /// Words of configurations by hand, for laws that name their case.
 [<RequireQualifiedAccess>]
 module Sample =
@@ -229,6 +241,31 @@ type DecisionGenerators =
     static member RelayScript() : Arbitrary<RelayScript> =
         let event = Gen.elements [ RelayEvent.Ended; RelayEvent.Ended; RelayEvent.Reset; RelayEvent.Truncated; RelayEvent.Vanished; RelayEvent.WriteFailed; RelayEvent.Broken; RelayEvent.Starved ]
         Gen.listOf (Gen.zip (Gen.elements [ Side.Client; Side.Target ]) event) |> Gen.map RelayScript |> Arb.fromGen
+
+    static member ScarcityScript() : Arbitrary<ScarcityScript> =
+        let count limit =
+            gen {
+                let! free = Gen.frequency [ 3, Gen.choose (0, 31); 3, Gen.choose (32, 63); 5, Gen.choose (64, 90); 1, Gen.constant limit ]
+                let! owed = Gen.choose (0, 4)
+                let! connections = Gen.frequency [ 1, Gen.constant 0; 5, Gen.choose (1, 9) ]
+                let! isCounted = Gen.frequency [ 1, Gen.constant false; 20, Gen.constant true ]
+                return { Open = (if isCounted then limit - free else System.Int32.MaxValue); Owed = owed; Connections = connections }
+            }
+        let event limit =
+            Gen.frequency [
+                4, Gen.map2 (fun descriptor count -> ScarcityEvent.Taken(descriptor, count)) (Gen.choose (limit / 2, limit - 1)) (count limit)
+                4, Gen.map (fun count -> ScarcityEvent.Taken(3, count)) (count limit)
+                1, Gen.constant ScarcityEvent.RanOut
+                8, Gen.map ScarcityEvent.Look (count limit)
+            ]
+        let shrink (ScarcityScript(limit, events)) = seq { for i in 0 .. events.Length - 1 -> ScarcityScript(limit, List.removeAt i events) }
+        let gen =
+            gen {
+                let! limit = Gen.elements [ 64; 256; 1024 ]
+                let! events = Gen.listOf (event limit)
+                return ScarcityScript(int64 limit, events)
+            }
+        Arb.fromGenShrink (gen, shrink)
 
     static member AnyEvents() : Arbitrary<AnyEvents> =
         let endpoint = Gen.elements [ Sample.ip "10.1.2.3"; Sample.ip "203.0.113.9"; Endpoint.Unknown; Endpoint.Unix "" ]

@@ -6,38 +6,8 @@ module DescriptorBudget =
     /// Descriptors that accepting leaves alone: dials, logs and the runtime need some.
     let reservedDescriptors = 32
 
-    /// Whether too few are free, as the number of a new descriptor says or a count. The kernel hands out the lowest free number, so that a number says at
-    /// least how many are in use: all of them only where there are no gaps, which a count must be asked about.
-    [<CompiledName "IsScarce">]
-    let isScarce (descriptorLimit: int64) (newest: int) = int64 newest >= descriptorLimit - int64 reservedDescriptors
-
     /// What a connection needs: one descriptor for the client, one for the target.
     let descriptorsPerConnection = 2L
-
-    /// Descriptors in use, with those that connections that were accepted are still to open. All of them where not even that can be counted.
-    [<CompiledName "InUse">]
-    let inUse (counted: int) (owed: int) : int = int (min (int64 counted + int64 owed) (int64 System.Int32.MaxValue))
-
-    /// How many connections may be accepted until descriptors are counted again: each will want two. Where no connection is open there is nobody whose end could be waited for:
-    /// then it is one, for which there may be enough.
-    [<CompiledName "Allowance">]
-    let allowance (descriptorLimit: int64) (inUse: int) (openConnections: int) : int =
-        let free = descriptorLimit - int64 inUse - int64 reservedDescriptors
-        let most = if free <= 0L then 0 else int (min (free / descriptorsPerConnection) (int64 System.Int32.MaxValue))
-        if openConnections <= 0 then max 1 most else most
-
-    /// Whether enough are free to end a scarcity: more than it began with, so that episodes do not alternate with every connection.
-    [<CompiledName "IsAmple">]
-    let isAmple (descriptorLimit: int64) (inUse: int) =
-        descriptorLimit - int64 inUse >= 2L * int64 reservedDescriptors
-
-    /// How many counts in a row, this one among them, found enough free.
-    [<CompiledName "Calm">]
-    let calm (descriptorLimit: int64) (inUse: int) (before: int) = if isAmple descriptorLimit inUse then before + 1 else 0
-
-    /// Whether the scarcity is over, after so many counts in a row that found enough: a backlog that empties takes what became free within one or two.
-    [<CompiledName "IsOver">]
-    let isOver (calm: int) = calm >= 4
 
     /// Whether the admin server may accept one more. It leaves half of the reserve: while clients hold all that they may, somebody must be
     /// able to look, and what accepting for them leaves is there for such things.

@@ -2,17 +2,16 @@ using Bitflow.Domain;
 using Bitflow.Net.Dialing;
 using Bitflow.Net.Linux;
 using Bitflow.Net.Transport;
+using Microsoft.FSharp.Collections;
 
 namespace Bitflow.Net.Proxies;
 
 /// <summary>
-/// Pauses accepting while descriptors are scarce, before dials and logs run into EMFILE, and resumes it by itself. Costs two comparisons
-/// a connection: descriptors are counted when half of what was free has been given away, and during an episode.
+/// Pauses accepting while descriptors are scarce, and resumes it by itself, as the core says (<see cref="DescriptorScarcity"/>): it counts descriptors, sets the timer,
+/// and knows the acceptors. Costs two comparisons a connection.
 /// </summary>
 internal sealed class DescriptorGuard : IDisposable
 {
-    private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(250);
-
     private readonly Lock _gate = new();
     private readonly HashSet<Acceptor> _acceptors = [];
     private readonly IServerLog _log;
@@ -20,12 +19,10 @@ internal sealed class DescriptorGuard : IDisposable
     private readonly Func<int> _open;
     private readonly Timer _timer;
 
-    /// <summary>An episode: once the allowance is used up, accepting is held until the next look.</summary>
-    private volatile bool _scarce;
-    private bool _held;
-    private int _calm;
+    /// <summary>Written under the gate alone.</summary>
+    private volatile DescriptorScarcity _scarcity;
 
-    /// <summary>How many connections may still be accepted before descriptors are counted anew.</summary>
+    /// <summary>How many connections may still be accepted, as the core last allowed. Counted down without the gate.</summary>
     private int _allowance;
 
     /// <param name="log">Is told of each episode.</param>
@@ -37,6 +34,7 @@ internal sealed class DescriptorGuard : IDisposable
         _log = log;
         _dialer = dialer;
         Limit = Libc.DescriptorLimit();
+        _scarcity = DescriptorScarcityModule.Start(Limit);
         _timer = new Timer(static state => ((DescriptorGuard)state!).Look(), this, Timeout.Infinite, Timeout.Infinite);
     }
 
@@ -48,7 +46,7 @@ internal sealed class DescriptorGuard : IDisposable
         lock (_gate)
         {
             _acceptors.Add(acceptor);
-            if (_held)
+            if (DescriptorScarcityModule.IsHeld(_scarcity))
                 acceptor.Pause();
         }
     }
@@ -65,97 +63,77 @@ internal sealed class DescriptorGuard : IDisposable
     public bool OnTaken(int descriptor)
     {
         _dialer.Owe();
-        bool mayBeMore = Interlocked.Decrement(ref _allowance) > 0;
-        if (_scarce)
-        {
-            if (!mayBeMore)
-                Hold();
-            return mayBeMore;
-        }
-
-        // A number tells at once what others have opened since the last count; but it may be that of a gap, with as many in use above it.
-        if (!DescriptorBudget.IsScarce(Limit, descriptor + _dialer.Owed) && (mayBeMore || CountAnew()))
-            return true;
-        Pause();
-        return false;
+        int left = Interlocked.Decrement(ref _allowance);
+        return DescriptorScarcityModule.GoesOn(descriptor, _dialer.Owed, left, _scarcity) || MayTakeMore(descriptor);
     }
 
     /// <summary>A client that was accepted will not be served.</summary>
     public void OnLost() => _dialer.Settle();
 
-    /// <summary>An episode begins: nothing is accepted until it is known how many descriptors are free.</summary>
-    public void Pause()
+    /// <summary>Accepting failed for want of a descriptor.</summary>
+    public void OnRanOut()
     {
         lock (_gate)
-        {
-            if (_scarce)
-                return;
-            _scarce = true;
-            _calm = 0;
-            _allowance = 0;
-            Hold();
-            _timer.Change(LookAgain, Timeout.InfiniteTimeSpan);
-
-            // Under the gate, so that the last line is what holds.
-            _log.AcceptPaused(Limit);
-        }
+            Follow(DescriptorScarcityModule.RanOut(_scarcity));
     }
 
     public void Dispose() => _timer.Dispose();
 
-    /// <returns>False where descriptors are scarce.</returns>
-    private bool CountAnew()
+    private bool MayTakeMore(int descriptor)
     {
         lock (_gate)
         {
-            // Another loop was first.
-            if (_scarce || _allowance > 0)
-                return !_scarce;
-            int inUse = InUse();
-            _allowance = DescriptorBudget.Allowance(Limit, inUse, _open());
-            return !DescriptorBudget.IsScarce(Limit, inUse);
-        }
-    }
-
-    private int InUse()
-    {
-        // First: a target that is connected in between is counted twice, and not left out.
-        int owed = _dialer.Owed;
-        return DescriptorBudget.InUse(Libc.DescriptorsInUse(), owed);
-    }
-
-    private void Hold()
-    {
-        lock (_gate)
-        {
-            if (_held)
-                return;
-            _held = true;
-            foreach (Acceptor acceptor in _acceptors)
-                acceptor.Pause();
+            // Asked anew: another loop may have been first, or a look.
+            Follow(DescriptorScarcityModule.Taken(descriptor, _dialer.Owed, _allowance, _scarcity));
+            return !DescriptorScarcityModule.IsHeld(_scarcity);
         }
     }
 
     private void Look()
     {
         lock (_gate)
-        {
-            int inUse = InUse();
-            _calm = DescriptorBudget.Calm(Limit, inUse, _calm);
-            bool over = DescriptorBudget.IsOver(_calm);
-            _scarce = !over;
-            _allowance = DescriptorBudget.Allowance(Limit, inUse, _open());
-            if (!over)
-                _timer.Change(LookAgain, Timeout.InfiniteTimeSpan);
-            if (_held && _allowance > 0)
-            {
-                _held = false;
-                foreach (Acceptor acceptor in _acceptors)
-                    acceptor.Resume();
-            }
+            Follow(DescriptorScarcityModule.Looked(Count(), _scarcity));
+    }
 
-            if (over)
-                _log.AcceptResumed();
+    private DescriptorCount Count()
+    {
+        // First: a target that is connected in between is counted twice, and not left out.
+        int owed = _dialer.Owed;
+        return new DescriptorCount(Libc.DescriptorsInUse(), owed, _open());
+    }
+
+    /// <summary>Under the gate, so that the last line of the log is what holds.</summary>
+    private void Follow((DescriptorScarcity State, FSharpList<ScarcityOrder> Orders) step)
+    {
+        _scarcity = step.State;
+        foreach (ScarcityOrder order in step.Orders)
+        {
+            switch (order)
+            {
+                case ScarcityOrder.Allow allow:
+                    _allowance = allow.connections;
+                    break;
+                case { IsCount: true }:
+                    Follow(DescriptorScarcityModule.Counted(Count(), _scarcity));
+                    break;
+                case { IsPause: true }:
+                    foreach (Acceptor acceptor in _acceptors)
+                        acceptor.Pause();
+                    break;
+                case { IsResume: true }:
+                    foreach (Acceptor acceptor in _acceptors)
+                        acceptor.Resume();
+                    break;
+                case ScarcityOrder.LookIn look:
+                    _timer.Change(look.wait.ToTimerSpan(), Timeout.InfiniteTimeSpan);
+                    break;
+                case { IsLogPaused: true }:
+                    _log.AcceptPaused(Limit);
+                    break;
+                case { IsLogResumed: true }:
+                    _log.AcceptResumed();
+                    break;
+            }
         }
     }
 }

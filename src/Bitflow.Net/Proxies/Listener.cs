@@ -58,7 +58,7 @@ internal sealed class Listener : IAcceptHandler
     public void OnAcceptFault(IoFault fault)
     {
         if (fault == IoFault.NoDescriptors)
-            _guard.Pause();
+            _guard.OnRanOut();
         _meter.AcceptFailed();
         _log.AcceptFailed(_proxy.Model.Name, Socket.Local, fault);
     }

@@ -1,0 +1,137 @@
+namespace Bitflow.Domain
+
+/// What a count of the process's descriptors found.
+[<Struct; NoComparison>]
+type DescriptorCount =
+    { /// Those that are open; Int32.MaxValue where not even that can be counted, for want of one.
+      Open: int
+      /// Those that connections that were accepted are still to open, for their targets.
+      Owed: int
+      /// Connections that are open.
+      Connections: int }
+
+/// What the shell is to do now.
+[<RequireQualifiedAccess; NoComparison>]
+type ScarcityOrder =
+    /// So many connections may be accepted from now on.
+    | Allow of connections: int
+    /// Count, and say what was found (`DescriptorScarcity.counted`).
+    | Count
+    /// Pause every acceptor.
+    | Pause
+    /// Resume every acceptor.
+    | Resume
+    /// Count after so long, and say what was found (`DescriptorScarcity.looked`).
+    | LookIn of wait: Duration
+    /// Tell the log that accepting pauses.
+    | LogPaused
+    /// Tell the log that accepting resumed.
+    | LogResumed
+
+/// Since too few descriptors were free.
+[<Struct; NoComparison>]
+type ScarcityEpisode =
+    private
+        { /// Whether accepting is paused. In between a look may have found room for a few.
+          IsHeld: bool
+          /// How many looks in a row found enough free.
+          Calm: int }
+
+/// Whether accepting goes on, pauses or resumes as descriptors (RLIMIT_NOFILE) become scarce and free again, as a state that the caller keeps.
+[<NoComparison>]
+type DescriptorScarcity =
+    private
+        { Limit: int64
+          Episode: ScarcityEpisode voption }
+
+/// Accepting pauses before dials and logs run into EMFILE. Counting costs too much to be done for each connection: it is done when half of what was free has
+/// been given away, and during an episode, which looks end. Every transition is total, and gives the next state and the orders to carry out in their order.
+[<RequireQualifiedAccess>]
+module DescriptorScarcity =
+    let private lookInterval = Duration.OfMilliseconds 250L
+
+    /// So many looks in a row that find enough end an episode, which thus lasts a second at the least: a backlog that empties takes what became free within one or two.
+    let private calmLooks = 4
+
+    let private reserved = int64 DescriptorBudget.reservedDescriptors
+
+    let private inUse (count: DescriptorCount) = int64 count.Open + int64 count.Owed
+
+    let private isScarce (scarcity: DescriptorScarcity) (inUse: int64) = inUse >= scarcity.Limit - reserved
+
+    /// More than an episode begins with, so that episodes do not alternate with every connection.
+    let private isAmple (scarcity: DescriptorScarcity) (inUse: int64) = scarcity.Limit - inUse >= 2L * reserved
+
+    /// How many connections may be accepted until descriptors are counted again: each will want two. Where no connection is open there is nobody whose end could be waited for:
+    /// then it is one, for which there may be enough.
+    let private allowance (scarcity: DescriptorScarcity) (count: DescriptorCount) : int =
+        let free = scarcity.Limit - inUse count - reserved
+        let most = if free <= 0L then 0 else int (min (free / DescriptorBudget.descriptorsPerConnection) (int64 System.Int32.MaxValue))
+        if count.Connections <= 0 then max 1 most else most
+
+    let private unchanged (scarcity: DescriptorScarcity) : struct (DescriptorScarcity * ScarcityOrder list) = struct (scarcity, [])
+
+    /// Nothing is accepted until a look knows how many are free.
+    let private begun (scarcity: DescriptorScarcity) : struct (DescriptorScarcity * ScarcityOrder list) =
+        struct ({ scarcity with Episode = ValueSome { IsHeld = true; Calm = 0 } },
+                [ ScarcityOrder.Allow 0; ScarcityOrder.Pause; ScarcityOrder.LookIn lookInterval; ScarcityOrder.LogPaused ])
+
+    /// Under a limit on descriptors, with no episode and nothing counted yet: none may be accepted without a count.
+    [<CompiledName "Start">]
+    let start (descriptorLimit: int64) : DescriptorScarcity = { Limit = descriptorLimit; Episode = ValueNone }
+
+    /// Whether accepting is paused.
+    [<CompiledName "IsHeld">]
+    let isHeld (scarcity: DescriptorScarcity) : bool =
+        match scarcity.Episode with
+        | ValueSome episode -> episode.IsHeld
+        | ValueNone -> false
+
+    /// The kernel hands out the lowest free number, so that a number says at least how many are in use, whoever opened them: all of them only where there
+    /// are no gaps, which a count must be asked about.
+    let private isTooHigh (scarcity: DescriptorScarcity) (descriptor: int) (owed: int) = isScarce scarcity (int64 descriptor + int64 owed)
+
+    /// Whether a client that was taken, who has a descriptor of that number, asks for nothing, with so many owed (his own among them), and so many that may still
+    /// be accepted behind him. Asked of every client: two comparisons.
+    [<CompiledName "GoesOn">]
+    let goesOn (descriptor: int) (owed: int) (left: int) (scarcity: DescriptorScarcity) : bool =
+        left > 0 && (scarcity.Episode.IsSome || not (isTooHigh scarcity descriptor owed))
+
+    /// A client was taken, with the same arguments.
+    [<CompiledName "Taken">]
+    let taken (descriptor: int) (owed: int) (left: int) (scarcity: DescriptorScarcity) : struct (DescriptorScarcity * ScarcityOrder list) =
+        match scarcity.Episode with
+        | _ when goesOn descriptor owed left scarcity -> unchanged scarcity
+        | ValueSome episode when episode.IsHeld -> unchanged scarcity
+        | ValueSome episode -> struct ({ scarcity with Episode = ValueSome { episode with IsHeld = true } }, [ ScarcityOrder.Pause ])
+        | ValueNone when isTooHigh scarcity descriptor owed -> begun scarcity
+        | ValueNone -> struct (scarcity, [ ScarcityOrder.Count ])
+
+    /// What a client that was taken had counted.
+    [<CompiledName "Counted">]
+    let counted (count: DescriptorCount) (scarcity: DescriptorScarcity) : struct (DescriptorScarcity * ScarcityOrder list) =
+        match scarcity.Episode with
+        | ValueSome _ -> unchanged scarcity
+        | ValueNone when isScarce scarcity (inUse count) -> begun scarcity
+        | ValueNone -> struct (scarcity, [ ScarcityOrder.Allow(allowance scarcity count) ])
+
+    /// Accepting failed for want of a descriptor (EMFILE, accept(2)).
+    [<CompiledName "RanOut">]
+    let ranOut (scarcity: DescriptorScarcity) : struct (DescriptorScarcity * ScarcityOrder list) =
+        if scarcity.Episode.IsSome then unchanged scarcity else begun scarcity
+
+    /// A look during an episode.
+    [<CompiledName "Looked">]
+    let looked (count: DescriptorCount) (scarcity: DescriptorScarcity) : struct (DescriptorScarcity * ScarcityOrder list) =
+        match scarcity.Episode with
+        | ValueNone -> unchanged scarcity
+        | ValueSome episode ->
+            let allowed = allowance scarcity count
+            let calm = if isAmple scarcity (inUse count) then episode.Calm + 1 else 0
+            let isOver = calm >= calmLooks
+            let isHeld = episode.IsHeld && allowed = 0
+            struct ({ scarcity with Episode = if isOver then ValueNone else ValueSome { IsHeld = isHeld; Calm = calm } },
+                    [ ScarcityOrder.Allow allowed
+                      if not isOver then ScarcityOrder.LookIn lookInterval
+                      if episode.IsHeld && not isHeld then ScarcityOrder.Resume
+                      if isOver then ScarcityOrder.LogResumed ])
