@@ -240,7 +240,7 @@ let byHand =
       "DescriptorScarcity", "free / DescriptorBudget.descriptorsPerConnection", "free"
       "DescriptorScarcity", "Calm = 0", "Calm = 1"
       "DescriptorScarcity", "episode.Calm + 1 else 0", "episode.Calm + 1 else episode.Calm"
-      "DescriptorScarcity", "episode.IsHeld && allowed = 0", "allowed = 0"
+      "DescriptorScarcity", "let isHeld = allowed = 0", "let isHeld = episode.IsHeld && allowed = 0"
       "DescriptorBudget", "descriptorLimit >= needed", "descriptorLimit > needed"
       "DescriptorBudget", "loopDescriptors * int64 loops + int64 reservedDescriptors", "loopDescriptors * int64 loops"
       "CertificateTable", "owners[index]", "index"

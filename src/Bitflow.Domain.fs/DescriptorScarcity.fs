@@ -32,7 +32,7 @@ type ScarcityOrder =
 [<Struct; NoComparison>]
 type ScarcityEpisode =
     private
-        { /// Whether accepting is paused. In between a look may have found room for a few.
+        { /// Whether accepting is paused, until a look finds room for some.
           IsHeld: bool
           /// How many looks in a row found enough free.
           Calm: int }
@@ -129,9 +129,10 @@ module DescriptorScarcity =
             let allowed = allowance scarcity count
             let calm = if isAmple scarcity (inUse count) then episode.Calm + 1 else 0
             let isOver = calm >= calmLooks
-            let isHeld = episode.IsHeld && allowed = 0
+            let isHeld = allowed = 0
             struct ({ scarcity with Episode = if isOver then ValueNone else ValueSome { IsHeld = isHeld; Calm = calm } },
                     [ ScarcityOrder.Allow allowed
                       if not isOver then ScarcityOrder.LookIn lookInterval
+                      if isHeld && not episode.IsHeld then ScarcityOrder.Pause
                       if episode.IsHeld && not isHeld then ScarcityOrder.Resume
                       if isOver then ScarcityOrder.LogResumed ])
