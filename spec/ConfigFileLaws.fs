@@ -157,7 +157,7 @@ let ``a mistyped key is refused, and the message names the nearest that is known
 [<Fact>]
 let ``a key that is like none is answered with those that there are, and one that is in the wrong place is not kept back as a secret`` () =
     Law.HoldsFor(
-        [ file "" "" "ca: x", "server.proxies[0].listener.ca", "this key is not known; known here are \"address\""
+        [ file "ca: x" "" "", "server.proxies[0].listener.ca", "this key is not known; known here are \"address\""
           "server: { proxy: [] }", "server.proxy", "this key is not known; did you mean \"proxies\"?" ],
         fun (text, path, message) ->
             (read text).Errors |> Seq.exists (fun line ->
