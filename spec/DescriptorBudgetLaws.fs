@@ -42,6 +42,14 @@ let ``a shortage of descriptors is said where two a connection, what the program
     )
 
 [<Fact>]
+let ``proxies without a limit ask for nothing, but beside an admin server for one client`` () =
+    // 106 for the program, 32 in reserve, one for the listener, 41 for the admin server, 2 for the client.
+    let managed = { Sample.application with Engine = Engine.Managed }
+    let admin = { managed with Admin = Some(Address.UnixPath "/a") }
+    Law.HoldsFor([ 0L, managed, true; 64L, managed, true; 181L, admin, false; 182L, admin, true ], fun (limit, application, isEnough) ->
+        isNull (DescriptorBudget.connectionShortage limit 1 (config [ 0 ] application)) = isEnough)
+
+[<Fact>]
 let ``proxies that share a connection log share its descriptor`` () =
     let logged paths =
         let config = config [ for _ in paths -> 223 ] { Sample.application with Engine = Engine.Managed }

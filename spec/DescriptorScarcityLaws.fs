@@ -155,7 +155,7 @@ let ``nothing more is accepted from the beginning of a scarcity to its first loo
 [<Fact>]
 let ``during a scarcity as many are accepted as the last look allowed, whatever the numbers of their descriptors, and then it pauses`` () =
     Law.Holds(fun (ScarcityScript(limit, _) as script) (inUse: byte) (numbers: FsCheck.PositiveInt) ->
-        let inUse = max 0 (int limit - 64 + int inUse % 32)
+        let inUse = int limit - int inUse % 65
         let shell = happen (played script) (look inUse)
         let taken number = ScarcityEvent.Taken((numbers.Get + number) % int limit, count inUse 1)
         let accepted = List.scan happen shell [ for number in 1 .. shell.Allowance -> taken number ]
