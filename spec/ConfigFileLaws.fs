@@ -347,6 +347,33 @@ let ``a proxy without a target is refused`` () =
     Law.HoldsFor([ text ], fun text -> (onlyError text |> snd).StartsWith "the list is empty; write a target at least")
 
 [<Fact>]
+let ``a list that is empty is read as none, and the warning says what holds then`` () =
+    Law.HoldsFor(
+        [ "authorized_sources", "everyone"; "trusted_proxies", "no inbound PROXY header" ],
+        fun (key, omitted) ->
+            let reading = read (file $"{key}: []" "" "")
+            reading.IsUsable
+            && (List.ofSeq reading.Warnings |> List.map (parts >> fun (_, _, path, said) -> path, said))
+               = [ $"server.proxies[0].listener.{key}", $"the list is empty, which counts as if the key were left out: {omitted}" ])
+
+[<Fact>]
+let ``a mapping where a list of mappings belongs is answered with how the entries of one begin`` () =
+    Law.HoldsFor([ "server: { proxies: { name: b } }" ], fun text -> (onlyError text |> snd).Contains "begin each entry with \"- \"")
+
+[<Fact>]
+let ``several addresses where one belongs are told as that, however they are written`` () =
+    let address text = "server: { proxies: [ { name: a, listener: { address: " + text + " }, targets: [ { name: t, address: 'x:1' } ] } ] }"
+    Law.HoldsFor(
+        [ "[ 'a:1', 'b:2' ]", "\"a:1, b:2\" is more than one address"; "'127.0.0.1:1,127.0.0.1:2'", "is more than one address"
+          "'a:1-9'", "\"1-9\" is no port; write one, "; "'a:1,2'", "\"1,2\" is no port; write one, " ],
+        fun (text, said) -> (onlyError (address text) |> snd).Contains said)
+
+[<Fact>]
+let ``a variable of the environment is told to be taken as it stands`` () =
+    let address text = "server: { proxies: [ { name: a, listener: { address: '" + text + "' }, targets: [ { name: t, address: 'x:1' } ] } ] }"
+    Law.HoldsFor([ "${PORT}"; "$HOST:80"; "localhost:$PORT"; "localhost:${PORT}" ], fun text -> (onlyError (address text) |> snd).Contains "no variables are filled in")
+
+[<Fact>]
 let ``what stands where something else belongs is named`` () =
     Law.HoldsFor(
         [ "server: 5", "a plain value stands where "; "server: [ a ]", "a list stands where "; "server: { proxies: { a: b } }", "a mapping stands where "

@@ -79,7 +79,7 @@ let ``what is wrong with a case is told once, by its key and its place`` () =
             "4:15: cases[0].down[1]: the entry is empty; write a target's name, for example \"web\", or remove it"
             "5:11: cases[0].open: no anchor \"&no\" stands above; define it before its alias \"*no\"" ]
           "", [ "1:1: cases: missing; write \"cases: [{client: …}]\", for example" ]
-          "cases: 5\n", [ "1:8: cases: a plain value stands where a list belongs; write \"[{client: …}]\", for example" ] ],
+          "cases: 5\n", [ "1:8: cases: a plain value stands where a list belongs; begin each entry with \"- \", or write \"[{client: …}]\", for example" ] ],
         fun (text, lines) -> List.ofSeq (read text).Errors = List.map ((+) "cases.yaml:") lines)
 
 [<Fact>]

@@ -82,6 +82,8 @@ type AddressError =
     | NulInPath
     | BadDescriptor of text: string
     | UnknownScheme of scheme: string
+    /// Several addresses with commas between them.
+    | Several of text: string
     /// `tcp://host:port`: the slashes of a URL.
     | SlashesAfter of scheme: string
     /// A target needs a host and a port other than 0.
@@ -156,7 +158,9 @@ module Address =
     /// What several colons without brackets are: an IPv6 address, or a scheme that is none here.
     let private severalColons (text: string) =
         let isLikeV6 = text |> String.forall (fun c -> Char.IsAsciiHexDigit c || isDigitOrDot c || c = ':' || c = '%')
-        if isLikeV6 then AddressError.UnbracketedV6 text else AddressError.UnknownScheme(text.Substring(0, text.IndexOf ':'))
+        if text.Contains ',' then AddressError.Several text
+        elif isLikeV6 then AddressError.UnbracketedV6 text
+        else AddressError.UnknownScheme(text.Substring(0, text.IndexOf ':'))
 
     /// The host, and all that stands behind it.
     let private hostAndRest family (text: string) : Result<struct (Host * string), AddressError> =
@@ -268,7 +272,10 @@ module Address =
             $"\"{text}\" is a port without a colon before it; write \":{text}\", or \"127.0.0.1:{text}\" for this machine alone"
         | AddressError.NoPort text when text.StartsWith '/' -> $"\"{text}\" has no port; for the path of a Unix socket write \"unix:{text}\""
         | AddressError.NoPort text when text.Contains '/' -> $"\"{text}\" has no port; write \"unix:/path\" for a Unix socket, with all of its path"
+        | AddressError.BadHost text
+        | AddressError.NotAPort text when text.Contains '$' -> $"\"{text}\" is taken as it stands: no variables are filled in; write what it stands for"
         | AddressError.NoPort text -> $"\"{text}\" has no port; write \"{text.TrimEnd ':'}:80\", for example"
+        | AddressError.NotAPort text when text.Contains '-' || text.Contains ',' -> $"\"{text}\" is no port; write one, from 0 to {maxPort}: each port is an entry of its own"
         | AddressError.NotAPort text -> $"\"{text}\" is no port; write a number from 0 to {maxPort}"
         | AddressError.BadHost text -> $"\"{text}\" is neither a host name nor an address; IPv6 addresses go in brackets, as in \"[::1]:80\""
         | AddressError.UnbracketedV6 text -> $"\"{text}\" has several colons; write an IPv6 address in brackets, as in \"[::1]:80\""
@@ -280,6 +287,7 @@ module Address =
         | AddressError.PathTooLong bytes -> $"the path has {bytes} bytes; a Unix socket's has at most {maxUnixPathBytes}"
         | AddressError.BadDescriptor text -> $"\"{text}\" is no descriptor; write \"fd:3\", or \"fd:NAME\" with a name from LISTEN_FDNAMES"
         | AddressError.UnknownScheme scheme -> $"\"{scheme}:\" is not known here; write \"host:port\", \"unix:/path\" or \"fd:N\""
+        | AddressError.Several text -> $"\"{text}\" is more than one address; write one: each is an entry of its own"
         | AddressError.SlashesAfter "fd" -> "no slashes stand in the address of a descriptor; write \"fd:3\""
         | AddressError.SlashesAfter scheme -> $"no slashes stand behind \"{scheme}:\"; write \"{scheme}:host:port\""
         | AddressError.NoHost -> "a target needs a host; write \"127.0.0.1:80\" for this machine"

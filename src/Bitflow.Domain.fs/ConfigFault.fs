@@ -57,6 +57,8 @@ type ConfigFault =
 [<RequireQualifiedAccess; NoComparison>]
 type ConfigWarning =
     | Null
+    /// With what holds then.
+    | EmptyList of omitted: string
     | HostBits of written: string * network: IpNetwork
     | KeepAliveHeld of seconds: int
     | NeverChosen of reason: string
@@ -145,6 +147,7 @@ module ConfigFault =
         | ConfigFault.NoBlankBehindColon key -> $"the value is part of the key; write \"{key}: …\", with a colon and a blank"
         | ConfigFault.Missing(name, example) -> $"missing; write \"{name}: {example}\", for example"
         | ConfigFault.Retired remedy -> remedy
+        | ConfigFault.WrongShape(found, noun, example) when example.StartsWith("[{", StringComparison.Ordinal) -> $"{found} where {noun} belongs; begin each entry with \"- \", or write \"{example}\", for example"
         | ConfigFault.WrongShape(found, noun, example) -> $"{found} where {noun} belongs; write \"{example}\", for example"
         | ConfigFault.EmptyEntry(noun, example) -> $"the entry is empty; write {noun}, for example \"{example}\", or remove it"
         | ConfigFault.NoEntry noun -> $"the list is empty; write {noun} at least"
@@ -204,6 +207,7 @@ module ConfigWarning =
     let describe warning =
         match warning with
         | ConfigWarning.Null -> "nothing is written here, which counts as if the key were left out"
+        | ConfigWarning.EmptyList omitted -> $"the list is empty, which counts as if the key were left out: {omitted}"
         | ConfigWarning.HostBits(written, network) -> $"\"{written}\" has bits behind its prefix; it is read as \"{network}\""
         | ConfigWarning.KeepAliveHeld seconds -> $"the kernel takes at most {seconds} s; that is used"
         | ConfigWarning.NeverChosen reason -> $"this target is never chosen: {reason}"

@@ -141,6 +141,10 @@ module internal Fields =
                         site.Warn ConfigWarning.Null
                         omitted
                     | YamlValue.Scalar("", _) when kind.EmptyIsOmitted -> omitted
+                    // A list that something was to fill, perhaps.
+                    | YamlValue.Sequence [||] ->
+                        site.Warn(ConfigWarning.EmptyList inWords)
+                        kind.Read site
                     | _ -> kind.Read site }
 
     /// A key that the reference does not know.

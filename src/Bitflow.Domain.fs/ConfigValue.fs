@@ -62,8 +62,13 @@ module internal Value =
         let kind = Kind.scalar form "an address" example Kind.textSchema someAddress (fun text _ -> decode text)
         let read (site: Site) =
             match site.Node.Value with
-            | YamlValue.Sequence _ ->
+            | YamlValue.Sequence [||]
+            | YamlValue.Sequence [| _ |] ->
                 site.Fail(ConfigFault.Yaml YamlFault.UnquotedIpv6)
+                someAddress
+            | YamlValue.Sequence items ->
+                let written = items |> Array.map (fun item -> match item.Value with YamlValue.Scalar(text, _) -> text | _ -> "…")
+                site.Fail(ConfigFault.Address(AddressError.Several(String.concat ", " written)))
                 someAddress
             | _ -> kind.Read site
         { kind with Read = read }

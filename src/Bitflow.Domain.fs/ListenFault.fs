@@ -105,7 +105,7 @@ module ListenFault =
         | ListenFault.StaleStaysAtPath -> "the stale socket at that path cannot be removed; check the permissions of its directory"
         | ListenFault.NoDirectory -> "the directory does not exist"
         | ListenFault.MayNotWriteDirectory -> "permission denied in that directory"
-        | ListenFault.InUse -> "the address is in use by another process"
+        | ListenFault.InUse -> "the address is in use by another process, or its port by a connection (ss -tanp shows which)"
         | ListenFault.InUseByBitflow -> "Bitflow itself has the address"
         | ListenFault.DescriptorInUseByBitflow descriptor -> $"Bitflow itself has descriptor {descriptor}"
         | ListenFault.MayNotListen -> "permission denied (ports below 1024 need a privilege)"

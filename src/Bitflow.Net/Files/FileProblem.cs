@@ -17,6 +17,9 @@ internal static class FileProblem
         // What the runtime makes of bytes that are not UTF-8. The name as it was is lost.
         FileNotFoundException or DirectoryNotFoundException when path.Contains('\uFFFD', StringComparison.Ordinal) =>
             "there is no such file; where its name is not UTF-8, Bitflow cannot open it: rename it, or give it as /dev/stdin",
+        FileNotFoundException or DirectoryNotFoundException when path == "-" => "there is no such file; standard input is /dev/stdin",
+        FileNotFoundException or DirectoryNotFoundException when path.StartsWith("~/", StringComparison.Ordinal) || path.Contains('$', StringComparison.Ordinal) =>
+            $"there is no such file in {WorkingDirectory()}; the path is taken as it stands: write out what ~ and variables stand for",
         FileNotFoundException or DirectoryNotFoundException when Path.IsPathRooted(path) => "there is no such file",
         FileNotFoundException or DirectoryNotFoundException => $"there is no such file in {WorkingDirectory()}",
         _ when Directory.Exists(path) => "it is a directory; name a file in it",
