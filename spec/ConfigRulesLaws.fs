@@ -220,6 +220,23 @@ let ``why a target is never chosen is said`` () =
     )
 
 [<Fact>]
+let ``a time that no connection lives to see the end of is doubted`` () =
+    let lived = "connection_lifetime: 5s"
+    Found.Warnings [
+        proxy (at ":1" + ", write_timeout: 4s") (plain + ", read_timeout: 5s") lived, [ "target.read_timeout" ]
+        proxy (at ":1" + ", write_timeout: 5s") (plain + ", read_timeout: 4s") lived, [ "listener.write_timeout" ]
+        proxy (at ":1" + ", write_timeout: 4s") (plain + ", read_timeout: 4s") lived, []
+        proxy (at ":1" + ", write_timeout: 5s") (plain + ", read_timeout: 5s") "", []
+        proxy (at ":1" + ", read_timeout: 1h") (plain + ", write_timeout: 1h") lived, [ "listener.read_timeout"; "target.write_timeout" ]
+        proxy (at ":1" + ", trusted_proxies: ['::1'], handshake_timeout: 5s") plain lived, [ "listener.handshake_timeout" ]
+        // What is not written is not doubted, and each key for one reason alone.
+        proxy (at ":1" + ", trusted_proxies: ['::1']") plain lived, []
+        proxy (at ":1" + ", handshake_timeout: 6s") plain lived, [ "listener.handshake_timeout" ]
+        proxy (at ":1") (target "h:1" + ", resolve_timeout: 9s") (lived + ", enable_dual_stack: on"), [ "target.resolve_timeout" ]
+        proxy (at ":1") ("name: t, address: 'h:1', connect_timeout: 5s") lived, [ "target.connect_timeout" ]
+    ]
+
+[<Fact>]
 let ``a key that does nothing beside its neighbours is doubted`` () =
     let certificate = "certificates: [{key: k, certificate: c, authority: a}]"
     Found.Warnings [

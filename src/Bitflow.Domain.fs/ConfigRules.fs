@@ -200,6 +200,12 @@ module internal ConfigRules =
 
     /// The keys that were written and do nothing, each with the reason.
     let private withoutEffect =
+        /// Times that can never be over before the connection is.
+        let outlived (proxy: ProxyConfig) (times: (YamlPath * Duration) list) =
+            let lifetime = proxy.Options.ConnectionLifetime
+            [ for key, time in times do
+                  if lifetime.IsPositive && time.TotalNanoseconds >= lifetime.TotalNanoseconds then
+                      key, $"connection_lifetime ends every connection after {lifetime}" ]
         let listenerKeys (subject: Subject) path (proxy: ProxyConfig) =
             let listener = path / "listener"
             [ if not proxy.MayReadFirst then
@@ -213,7 +219,11 @@ module internal ConfigRules =
                       listener / "tls_context" / "certificates" / i / "authority", "verify_mode \"none\" asks for no client certificate"
               | _ -> ()
               if proxy.Options.ProxyHeader.IsNone then
-                  path / "options" / "proxy_header_version", "enable_proxy_header is not set" ]
+                  path / "options" / "proxy_header_version", "enable_proxy_header is not set"
+              yield! outlived proxy
+                  [ if proxy.MayReadFirst then listener / "handshake_timeout", proxy.Listener.HandshakeTimeout
+                    listener / "read_timeout", proxy.Listener.ReadTimeout
+                    listener / "write_timeout", proxy.Listener.WriteTimeout ] ]
             |> List.filter (fun (key, _) -> subject.IsWritten key)
         let targetKeys (subject: Subject) (proxy: ProxyConfig) path (target: TargetConfig) =
             let isDescriptor = match target.Address with Address.Descriptor _ -> true | _ -> false
@@ -232,6 +242,11 @@ module internal ConfigRules =
               | _ -> ()
               if isUnix then
                   path / "keepalive_interval", "a Unix socket has no keep-alive"
+              yield! outlived proxy
+                  [ path / "connect_timeout", target.ConnectTimeout
+                    if proxy.Options.DualStack then path / "resolve_timeout", target.ResolveTimeout
+                    path / "read_timeout", target.ReadTimeout
+                    path / "write_timeout", target.WriteTimeout ]
               match target.Tls with
               | Some tls -> yield! repeatedProtocols (path / "tls_context") tls.ApplicationProtocols
               | None -> ()
