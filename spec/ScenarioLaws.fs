@@ -106,12 +106,19 @@ let ``a case that is not as expected says what came instead, or which proxy it m
     Law.HoldsFor(
         [ two, "cases:\n  - {client: 10.1.2.3, expect: {target: a}}\n", "say which proxy with proxy: p, q"
           two, "cases:\n  - {client: 10.1.2.3, proxy: z, expect: {target: a}}\n", "no proxy z"
+          [ Sample.proxy "p" ], "cases:\n  - {client: 10.1.2.3, expect: {target: z}}\n", "proxy p has no target z; it has "
           [ Sample.proxy "p" ], "cases:\n  - {client: 10.1.2.3, expect: {certificate: x.pem}}\n", "expected certificate x.pem, got none"
           [ Sample.proxy "p" ], "cases:\n  - {client: 10.1.2.3, expect: {refused: yes}}\n", "expected refusal for any reason, got relayed to "
           [ Sample.proxy "p" ], "cases:\n  - {client: 10.1.2.3, expect: {refused: limit}}\n", "expected refusal limit, got relayed to "
           [ atSix ], "cases:\n  - {client: 10.1.2.3, expect: {target: a}}\n", "client 10.1.2.3:50000 and the listener's [::1]:80 are not of one family; no connection leads" ],
         fun (proxies, text, words) -> (failures proxies text).Contains words
     )
+
+[<Fact>]
+let ``the targets that are alive are the only ones, and those that are down are all but the others`` () =
+    Law.HoldsFor(
+        [ TargetsUp.Only [ "a" ], [ "a" ]; TargetsUp.Only [], []; TargetsUp.AllBut [ "a" ], [ "b"; "c" ]; TargetsUp.AllBut [], [ "a"; "b"; "c" ] ],
+        fun (up, alive) -> List.filter up.IsUp [ "a"; "b"; "c" ] = alive)
 
 [<Fact>]
 let ``a certificate is expected by its path or by its file's name alone`` () =

@@ -171,7 +171,7 @@ let ``a word is taken for another that it is part of, shares a word with or diff
     Law.HoldsFor(
         [ "weight", ofTargets, ""; "retries", ofTargets, ""; "check", ofTargets, ""; "backup", ofTargets, ""; "max_fails", ofTargets, ""; "sni", ofTargets, ""; "ssl", ofTargets, ""
           "tls", ofTargets, "tls_context"; "timeout_read", ofTargets, "read_timeout"; "adress", ofTargets, "address"; "Read-Timeout", ofTargets, "read_timeout"; "proxy_protocol", ofTargets, "proxy"
-          "nodelay", ofOptions, ""; "of", ofOptions, ""; "balance", ofOptions, "connection_load_balancer"; "limit", ofOptions, "connection_limit"; "dual_stack", ofOptions, "enable_dual_stack"
+          "nodelay", ofOptions, ""; "log_file", ofOptions, "connection_log"; "of", ofOptions, ""; "balance", ofOptions, "connection_load_balancer"; "limit", ofOptions, "connection_limit"; "dual_stack", ofOptions, "enable_dual_stack"
           "ca", [ "key"; "certificate"; "authority" ], ""; "chain", [ "key"; "certificate"; "authority" ], ""; "cert", [ "key"; "certificate"; "authority" ], "certificate"
           "key_file", [ "key"; "certificate"; "authority" ], "key"; "", [ "key" ], "" ],
         fun (word, known, meant) -> Spelling.similar word known = (if meant = "" then ValueNone else ValueSome meant))
