@@ -30,11 +30,17 @@ let rec private something (t: Type) : obj =
 
 let private isFault (t: Type) = FSharpType.IsUnion(t, any) && (t.Name.EndsWith "Fault" || t.Name.EndsWith "Error" || t.Name = "HelloField")
 
+/// Every way to take one of each list.
+let rec private oneOfEach (choices: 'T list list) : 'T list list =
+    match choices with
+    | [] -> [ [] ]
+    | first :: rest -> [ for one in first do for others in oneOfEach rest do one :: others ]
+
 /// One of every case of a fault, with one of every case of each fault that it holds.
 let rec private everyCase (t: Type) : obj list =
     [ for case in FSharpType.GetUnionCases(t, any) do
           let fields = case.GetFields() |> List.ofArray |> List.map (fun f -> if isFault f.PropertyType then everyCase f.PropertyType else [ something f.PropertyType ])
-          for values in List.foldBack (List.allPairs >> fun with' -> with' >> List.map (fun (first, rest) -> first :: rest)) fields [ [] ] do
+          for values in oneOfEach fields do
               FSharpValue.MakeUnion(case, Array.ofList values, any) ]
 
 let private every<'T> = everyCase typeof<'T> |> List.map unbox<'T>
