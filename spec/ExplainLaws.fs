@@ -142,9 +142,18 @@ let ``an explanation gives the reason of each target, who is trusted, and whethe
           narrow, ValueNone, "targets:", false; narrow, ValueNone, "dialling:", false; policy Policy.None, ValueNone, "everyone is admitted", true ],
         fun (p, name, words, isSaid) -> (text p name).Contains words = isSaid
     )
-    Law.HoldsFor([ narrow, ValueNone, "false"; trusting, ValueSome ProxyOrigin.Unstated, "true"; trusting, ValueNone, "false" ], fun (p, header, admitted) ->
-        let client = { describe (Sample.ip "10.1.2.3") ValueNone 0 0L with Header = header }
-        (Explain.json (Rules p) ValueNone (question client [])).Contains $"\"admitted\": {admitted}")
+    let wide = { Sample.proxy "p" with Listener = { Sample.listener with AuthorizedSources = Sample.networks [ "10.0.0.0/8" ] } }
+    let full = { Sample.proxy "p" with Options = { Sample.options with ConnectionLimit = 1 } }
+    Law.HoldsFor(
+        [ narrow, ValueNone, "false", "authorized_sources: no entry matches"; wide, ValueNone, "true", "authorized_sources: 10.0.0.0/8"
+          full, ValueNone, "false", "connection_limit: 1 of 1 are open"; policy Policy.None, ValueNone, "true", "everyone is admitted: no authorized_sources"
+          trusting, ValueSome ProxyOrigin.Unstated, "true", "everyone is admitted: no authorized_sources"
+          trusting, ValueSome ProxyOrigin.TheSender, "true", "LOCAL: admitted as the trusted proxy's own connection"
+          trusting, ValueNone, "false", "no PROXY header says who the client is" ],
+        fun (p, header, admitted, rule) ->
+            let client = { describe (Sample.ip "10.1.2.3") ValueNone 1 0L with Header = header }
+            let told = Explain.json (Rules p) ValueNone (question client [])
+            told.Contains $"\"admitted\": {admitted}" && told.Contains $"\"rule\": \"{rule}\"")
 
 [<Fact>]
 let ``of a long schedule fifty attempts are written out and the others counted`` () =
