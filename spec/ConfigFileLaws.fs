@@ -365,7 +365,7 @@ let ``several addresses where one belongs are told as that, however they are wri
     let address text = "server: { proxies: [ { name: a, listener: { address: " + text + " }, targets: [ { name: t, address: 'x:1' } ] } ] }"
     Law.HoldsFor(
         [ "[ 'a:1', 'b:2' ]", "\"a:1, b:2\" is more than one address"; "'127.0.0.1:1,127.0.0.1:2'", "is more than one address"
-          "'a:1-9'", "\"1-9\" is no port; write one, "; "'a:1,2'", "\"1,2\" is no port; write one, " ],
+          "'a:1-9'", "\"1-9\" is no port; write one, "; "'a:1,2'", "\"1,2\" is no port; write one, "; "'a:-1'", "\"-1\" is no port; write a number" ],
         fun (text, said) -> (onlyError (address text) |> snd).Contains said)
 
 [<Fact>]

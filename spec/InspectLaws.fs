@@ -27,8 +27,8 @@ let ``a file of captured bytes may hold them as they are or as hexadecimal text,
     )
 
 [<Fact>]
-let ``what is neither a file nor hexadecimal is taken for a path by its slash or dot alone`` () =
-    Law.HoldsFor([ "hello.bin", true; "/tmp/hello", true; "./1603", true; "160301g", false; "16 03 1", false; "hello", false ], fun (text, isPath) -> Inspect.isPath text = isPath)
+let ``what is neither a file nor hexadecimal is taken for a path by its slash or dot, or as a hyphen alone`` () =
+    Law.HoldsFor([ "-", true; "--", false; "hello.bin", true; "/tmp/hello", true; "./1603", true; "160301g", false; "16 03 1", false; "hello", false ], fun (text, isPath) -> Inspect.isPath text = isPath)
 
 [<Fact>]
 let ``what is not hexadecimal is not guessed at`` () =

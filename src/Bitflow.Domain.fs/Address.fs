@@ -272,10 +272,10 @@ module Address =
             $"\"{text}\" is a port without a colon before it; write \":{text}\", or \"127.0.0.1:{text}\" for this machine alone"
         | AddressError.NoPort text when text.StartsWith '/' -> $"\"{text}\" has no port; for the path of a Unix socket write \"unix:{text}\""
         | AddressError.NoPort text when text.Contains '/' -> $"\"{text}\" has no port; write \"unix:/path\" for a Unix socket, with all of its path"
+        | AddressError.NoPort text -> $"\"{text}\" has no port; write \"{text.TrimEnd ':'}:80\", for example"
         | AddressError.BadHost text
         | AddressError.NotAPort text when text.Contains '$' -> $"\"{text}\" is taken as it stands: no variables are filled in; write what it stands for"
-        | AddressError.NoPort text -> $"\"{text}\" has no port; write \"{text.TrimEnd ':'}:80\", for example"
-        | AddressError.NotAPort text when text.Contains '-' || text.Contains ',' -> $"\"{text}\" is no port; write one, from 0 to {maxPort}: each port is an entry of its own"
+        | AddressError.NotAPort text when text.IndexOfAny [| '-'; ',' |] > 0 -> $"\"{text}\" is no port; write one, from 0 to {maxPort}: each port is an entry of its own"
         | AddressError.NotAPort text -> $"\"{text}\" is no port; write a number from 0 to {maxPort}"
         | AddressError.BadHost text -> $"\"{text}\" is neither a host name nor an address; IPv6 addresses go in brackets, as in \"[::1]:80\""
         | AddressError.UnbracketedV6 text -> $"\"{text}\" has several colons; write an IPv6 address in brackets, as in \"[::1]:80\""

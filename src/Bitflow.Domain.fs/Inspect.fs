@@ -19,9 +19,10 @@ module Inspect =
             elif not (Char.IsWhiteSpace c || c = ':') then sound <- false
         if sound && digits.Length > 0 && digits.Length % 2 = 0 then ValueSome(Convert.FromHexString(string digits)) else ValueNone
 
-    /// Whether text that is no hexadecimal text was meant as the path of a file: bytes are written without slashes and dots.
+    /// Whether text that is no hexadecimal text was meant as the path of a file: bytes are written without slashes and dots, and a hyphen alone is how
+    /// other programs are told to read standard input.
     [<CompiledName "IsPath">]
-    let isPath (text: string) = text.Contains '/' || text.Contains '.'
+    let isPath (text: string) = text.Contains '/' || text.Contains '.' || text = "-"
 
     /// What a file holds: its bytes, or what it says in hexadecimal text, where it is such text (lines that begin with `#`
     /// are remarks). No hello and no PROXY header begins with bytes that could be taken for hexadecimal text.

@@ -212,6 +212,9 @@ public sealed partial class MannersTests : IDisposable
         {
             (_folder, "it is a directory; name a file in it"),
             (Path.Combine(_folder, "nothing"), "there is no such file"),
+            (Path.Combine(_folder, "$NAME"), "$NAME: there is no such file; the path is taken as it stands: write out what ~ and variables stand for"),
+            ("~/nothing", "; the path is taken as it stands: write out what ~ and variables stand for"),
+            ("-", "-: there is no such file; standard input is /dev/stdin"),
             ("160301g", "is neither a file nor hexadecimal text"),
         })
         {

@@ -29,7 +29,7 @@ internal static class InspectCommand
             return hex.Value;
         if (isFile || Inspect.IsPath(input))
             return NamedFile.Read(input, out problem) is { } bytes ? Inspect.OfFile(bytes.ToArray()) : null;
-        problem = $"\"{Shown.Line(input)}\" is neither a file nor hexadecimal text{(input == "-" ? "; standard input is /dev/stdin" : "")}";
+        problem = $"\"{Shown.Line(input)}\" is neither a file nor hexadecimal text";
         return null;
     }
 }

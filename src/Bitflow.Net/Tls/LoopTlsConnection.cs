@@ -399,7 +399,7 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
     {
         string words = OpenSsl.TakeError();
         if (_faultDetail.Length == 0)
-            _faultDetail = _link.Refusal ?? words;
+            _faultDetail = _link.Refusal is { IsSome: true } refusal ? refusal.Value : words;
     }
 
     /// <summary>True once close_notify is with the kernel, or will not be.</summary>

@@ -76,8 +76,8 @@ internal sealed class RecordLink(LinuxConnection raw, ReadOnlyMemory<byte> early
     /// <summary>Whom the library asks while hands are shaken.</summary>
     public LoopHandshake? Handshake { get; set; }
 
-    /// <summary>Why the connection is given up here; null where it is not.</summary>
-    public string? Refusal { get; private set; }
+    /// <summary>Why the connection is given up here; none where it is not.</summary>
+    public FSharpValueOption<string> Refusal => CertificateRequests.Refusal(_certificateRequests);
 
     /// <summary>Who keeps the sessions that a server gives.</summary>
     public ResumableSession? Session { get; init; }
@@ -160,9 +160,8 @@ internal sealed class RecordLink(LinuxConnection raw, ReadOnlyMemory<byte> early
     /// <summary>For the library: whether our certificate is shown to a target that asks for it.</summary>
     public bool ShowsCertificate()
     {
-        FSharpValueOption<string> refusal = CertificateRequests.Refusal(++_certificateRequests);
-        Refusal = refusal.IsSome ? refusal.Value : null;
-        return refusal.IsNone;
+        _certificateRequests++;
+        return Refusal.IsNone;
     }
 
     /// <summary>For the library: how many of these bytes it is rid of, 0 where there is no room. After a fault they go nowhere.</summary>
