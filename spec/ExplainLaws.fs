@@ -180,6 +180,28 @@ let ``a schedule ends with what it comes to where nothing listens, and where not
             text.Contains $"\n    then {ending}\n")
 
 [<Fact>]
+let ``an explanation says whose certificate a target must show, what it is asked for and shown, and of which versions`` () =
+    let explained address tls =
+        let target = $"{{ name: t, address: '{address}'{tls} }}"
+        let file = $"server: {{ proxies: [ {{ name: p, listener: {{ address: ':80' }}, targets: [ {target} ] }} ] }}"
+        let proxy = (ConfigFile.Read("a.yaml", System.ReadOnlyMemory(System.Text.Encoding.UTF8.GetBytes file))).Config.Proxies.Head
+        let asked = question (describe (Sample.ip "10.9.9.9") ValueNone 0 0L) []
+        Explain.text (Rules proxy) ValueNone asked, Explain.json (Rules proxy) ValueNone asked
+    let tls keys = ", tls_context: { " + keys + " }"
+    Law.HoldsFor(
+        [ "db.example.:1", tls "", "    t: asked for db.example; its certificate must be for db.example; TLS 1.3 at least\n", "\"verified_name\": \"db.example\""
+          "10.0.0.1:1", tls "", "    t: no server name is sent; its certificate must be for 10.0.0.1; TLS 1.3 at least\n", "\"server_name\": \"\""
+          "10.0.0.1:1", tls "server_name: db.example, verify_mode: relaxed", "    t: asked for db.example; its certificate must be for db.example;", "\"verify_mode\": \"relaxed\""
+          "unix:/s", tls "verify_mode: none, min_version: '1.2'", "    t: no server name is sent; any certificate will do (verify_mode none); TLS 1.2 at least\n", "\"min_version\": \"1.2\""
+          "a:1", tls "certificates: [ { authority: ca.pem }, { certificate: c.pem, key: k.pem } ], application_protocols: [h2, http/1.1]",
+          "; ALPN h2, http/1.1; shown c.pem where it asks for one\n", "\"certificate\": \"c.pem\"" ],
+        fun (address, keys, words, json) ->
+            let text, asJson = explained address keys
+            text.Contains words && asJson.Contains json && asJson.Contains "verified_name" = text.Contains "must be for")
+    let text, json = explained "a:1" ""
+    Law.HoldsFor([ text; json ], fun plain -> not (plain.Contains "TLS") && not (plain.Contains "target_tls"))
+
+[<Fact>]
 let ``the header that is shown is the one that would be sent`` () =
     let announcing version tls = { Sample.proxy "p" with Listener = { Sample.listener with Tls = tls }; Options = { Sample.options with ProxyHeader = Some version } }
     let shown p = Explain.text (Rules p) (tlsOf p) (question (describe (Sample.ip "10.9.9.9") ValueNone 0 0L) [])

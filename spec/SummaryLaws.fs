@@ -5,10 +5,21 @@ open System.Text
 open Xunit
 open Bitflow.Domain
 
+let private certificate =
+    { Names = [ "www.example.com" ]; HasAlternativeNames = true; NotBefore = DateTimeOffset.UnixEpoch; NotAfter = DateTimeOffset(2030, 5, 6, 0, 0, 0, TimeSpan.Zero); Curve = ""; ChainBreaksAfter = 0 }
+
 let private lines (file: string) (certificates: CertificateFacts list) =
     let reading = ConfigFile.Read("a.yaml", ReadOnlyMemory(Encoding.UTF8.GetBytes file))
     if not reading.IsUsable then failwith (String.Join("\n", reading.Errors))
-    Summary.describe reading.Config (Func<string, CertificateFacts seq>(fun _ -> certificates)) |> Seq.toList
+    // As the shell has it: a target is shown the first certificate that is named for it.
+    let isShownOne (target: TargetConfig) =
+        target.Tls |> Option.exists (fun tls -> tls.Certificates |> List.exists (fun files -> files.Certificate <> ""))
+    let shownBy (name: string) =
+        { ToClients = certificates
+          ToTargets =
+            [ for target in (reading.Config.TryProxy name).Value.Targets ->
+                  if isShownOne target then Some { certificate with NotAfter = DateTimeOffset(2031, 7, 8, 0, 0, 0, TimeSpan.Zero) } else None ] }
+    Summary.describe reading.Config (Func<_, _> shownBy) |> Seq.toList
 
 let private plain =
     "server: { proxies: [ { name: a, listener: { address: ':80' }, targets: [ { name: t, address: 'x:1' } ] } ] }"
@@ -47,9 +58,6 @@ server:
         proxy_header_version: 2
 """
 
-let private certificate =
-    { Names = [ "www.example.com" ]; HasAlternativeNames = true; NotBefore = DateTimeOffset.UnixEpoch; NotAfter = DateTimeOffset(2030, 5, 6, 0, 0, 0, TimeSpan.Zero); Curve = ""; ChainBreaksAfter = 0 }
-
 [<Fact>]
 let ``a check says who may come, which targets are tried and what limits hold, of the smallest file and of one with everything`` () =
     Law.HoldsFor(
@@ -68,14 +76,14 @@ let ``a check says who may come, which targets are tried and what limits hold, o
             if said = expected then true else failwith (String.concat "\n" said))
 
 [<Fact>]
-let ``a check says whether a target is verified, and whether it is shown a certificate`` () =
+let ``a check says whether a target is verified, and until when the certificate is valid that it is shown`` () =
     let file tls = "server: { proxies: [ { name: a, listener: { address: ':80' }, targets: [ { name: t, address: 'x:1', tls_context: { " + tls + " } } ] } ] }"
     Law.HoldsFor(
         [ "verify_mode: none", "TLS, not verified"
           "verify_mode: strict", "TLS"
           "verify_mode: strict, certificates: [ { authority: ca.pem } ]", "TLS"
-          "verify_mode: strict, certificates: [ { certificate: c.pem, key: k.pem, authority: ca.pem } ]", "TLS, shown a certificate"
-          "verify_mode: none, certificates: [ { certificate: c.pem, key: k.pem } ]", "TLS, not verified, shown a certificate" ],
+          "verify_mode: strict, certificates: [ { certificate: c.pem, key: k.pem, authority: ca.pem } ]", "TLS, shown a certificate until 2031-07-08"
+          "verify_mode: none, certificates: [ { certificate: c.pem, key: k.pem } ]", "TLS, not verified, shown a certificate until 2031-07-08" ],
         fun (tls, how) -> List.head (lines (file tls) []) = $"proxy a: :80 -> t (x:1, {how})")
 
 [<Fact>]

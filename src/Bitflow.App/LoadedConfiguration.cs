@@ -5,6 +5,8 @@ using Bitflow.Domain;
 using Bitflow.Net.Files;
 using Bitflow.Net.Linux;
 using Bitflow.Net.Tls;
+using Microsoft.FSharp.Collections;
+using Microsoft.FSharp.Core;
 
 namespace Bitflow.App;
 
@@ -104,7 +106,12 @@ internal sealed class LoadedConfiguration
     public ListenerTlsRules? TlsOf(string proxyName) =>
         Config.Proxies.FirstOrDefault(p => p.Name == proxyName) is { } proxy ? Tls.Of(proxy).Listener?.Rules : null;
 
-    /// <summary>What the certificates of a proxy's listener say; none where it terminates no TLS.</summary>
-    public IEnumerable<CertificateFacts> CertificatesOf(string proxyName) =>
-        Config.Proxies.FirstOrDefault(p => p.Name == proxyName) is { } proxy && Tls.Of(proxy).Listener is { } listener ? listener.Certificates : [];
+    /// <summary>What the certificates say that a proxy shows.</summary>
+    public ShownCertificates CertificatesOf(string proxyName)
+    {
+        ProxyTls tls = Tls.Of(Config.Proxies.First(p => p.Name == proxyName));
+        return new ShownCertificates(
+            ListModule.OfSeq(tls.Listener?.Certificates ?? []),
+            ListModule.OfSeq(tls.Targets.Select(static target => OptionModule.OfObj(target?.Shown))));
+    }
 }

@@ -7,6 +7,13 @@ type VerifyMode =
     | Relaxed
     | Strict
 
+    /// As the configuration writes it.
+    override this.ToString() =
+        match this with
+        | VerifyMode.None -> "none"
+        | VerifyMode.Relaxed -> "relaxed"
+        | VerifyMode.Strict -> "strict"
+
 [<RequireQualifiedAccess>]
 type TlsVersion =
     | Tls12

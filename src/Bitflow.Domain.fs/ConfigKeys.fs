@@ -5,7 +5,7 @@ namespace Bitflow.Domain
 [<RequireQualifiedAccess>]
 module ConfigKeys =
     let private noLimit = Duration.Zero, "no limit"
-    let private verifyModes = Kind.choice [ "none", VerifyMode.None; "relaxed", VerifyMode.Relaxed; "strict", VerifyMode.Strict ]
+    let private verifyModes = Kind.choice [ for mode in [ VerifyMode.None; VerifyMode.Relaxed; VerifyMode.Strict ] -> string mode, mode ]
     let private tlsVersions = Kind.choice [ for version in [ TlsVersion.Tls12; TlsVersion.Tls13 ] -> string version, version ]
 
     let private certificate =

@@ -121,8 +121,7 @@ module internal ConfigRules =
                       if entry.Key = "" then wrong entryPath (ConfigFault.ListenerCertificateWithout "key")
                       if entry.Certificate = "" then wrong entryPath (ConfigFault.ListenerCertificateWithout "certificate")
                   if tls.VerifyMode <> VerifyMode.None && tls.Certificates |> List.forall (fun entry -> entry.Authority = "") then
-                      let mode = if tls.VerifyMode = VerifyMode.Strict then "strict" else "relaxed"
-                      wrong (path / "verify_mode") (ConfigFault.VerifiesWithoutAuthority mode) ])
+                      wrong (path / "verify_mode") (ConfigFault.VerifiesWithoutAuthority(string tls.VerifyMode)) ])
 
     let private targetCertificates =
         ofTargets (fun _ _ _ path target ->

@@ -244,6 +244,48 @@ module Explain =
                         if example.IsSome then "destination_is_example", Json.Boolean true
                     ] ] } ]
 
+    /// How hands are shaken with the targets that TLS is spoken to, once connected and behind the PROXY header.
+    let private targetTls (rules: Rules) (order: int[]) =
+        let spoken =
+            [ for index in order do
+                  let target = rules.Targets[index]
+                  match target.Tls with
+                  | Some tls -> target, tls
+                  | None -> () ]
+        let lines =
+            [ for target, tls in spoken do
+                  let name = TargetName.ofTarget target tls
+                  let asked = TargetName.asked name
+                  let isJudged = PeerCertificate.isJudged tls.VerifyMode
+                  let protocols = tls.ApplicationProtocols |> List.map string
+                  let shown = tls.Certificates |> List.tryPick (fun entry -> if entry.Certificate = "" then None else Some entry.Certificate)
+                  let how =
+                      [ if asked = "" then "no server name is sent" else $"asked for {asked}"
+                        if isJudged then $"its certificate must be for {name}" else $"any certificate will do (verify_mode {tls.VerifyMode})"
+                        $"TLS {tls.MinVersion} at least"
+                        if not protocols.IsEmpty then $"""ALPN {String.concat ", " protocols}"""
+                        match shown with
+                        | Some file -> $"shown {file} where it asks for one"
+                        | None -> () ]
+                  $"""{target.Name}: {String.concat "; " how}""",
+                  Json.Object [
+                      yield "target", Json.Text target.Name
+                      yield "server_name", Json.Text asked
+                      yield "verify_mode", Json.Text(string tls.VerifyMode)
+                      if isJudged then yield "verified_name", Json.Text name
+                      yield "min_version", Json.Text(string tls.MinVersion)
+                      yield "application_protocols", Json.Array(protocols |> List.map Json.Text)
+                      match shown with
+                      | Some file -> yield "certificate", Json.Text file
+                      | None -> ()
+                  ] ]
+        if lines.IsEmpty then []
+        else
+            [ { Title = "TLS to targets"
+                Text = "hands are shaken before anything of the client's is passed on"
+                More = List.map fst lines
+                Json = [ "target_tls", Json.Array(List.map snd lines) ] } ]
+
     let private timeouts (rules: Rules) (life: Life) (order: int[]) =
         let listener, options = rules.Proxy.Listener, rules.Proxy.Options
         let limits =
@@ -293,6 +335,7 @@ module Explain =
               yield targets rules question forecast.Life order
               yield schedule rules forecast.Life
               yield! announcement rules question forecast
+              yield! targetTls rules order
               yield timeouts rules forecast.Life order
           yield outcome rules question forecast ]
 

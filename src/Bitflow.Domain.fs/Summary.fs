@@ -4,6 +4,13 @@ open System
 open System.Collections.Generic
 open System.Globalization
 
+/// What the certificates say that a proxy shows.
+type ShownCertificates =
+    { /// The listener's, in their order.
+      ToClients: CertificateFacts list
+      /// Of every target, in their order, the one that it is shown where it asks.
+      ToTargets: CertificateFacts option list }
+
 /// What `bitflow check` says of a file that can be served: who may come, how they are spoken with, where they go, what holds.
 /// A line is left out where there is nothing to it.
 [<RequireQualifiedAccess>]
@@ -21,12 +28,14 @@ module Summary =
 
     let private day (at: DateTimeOffset) = at.UtcDateTime.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture)
 
-    let private target (target: TargetConfig) =
+    let private target (target: TargetConfig) (shown: CertificateFacts option) =
         let how =
             [ match target.Tls with
               | Some tls ->
                   if tls.VerifyMode = VerifyMode.None then "TLS, not verified" else "TLS"
-                  if tls.Certificates |> List.exists (fun entry -> entry.Certificate <> "") then "shown a certificate"
+              | None -> ()
+              match shown with
+              | Some facts -> $"shown a certificate until {day facts.NotAfter}"
               | None -> ()
               match target.Proxy with
               | Some proxy -> $"through SOCKS5 at {proxy.Address}"
@@ -95,12 +104,12 @@ module Summary =
           | _ -> ()
           if proxy.Options.ConnectionLifetime.IsPositive then $"lifetime {proxy.Options.ConnectionLifetime}" ]
 
-    let private ofProxy (certificates: CertificateFacts list) (proxy: ProxyConfig) =
+    let private ofProxy (certificates: ShownCertificates) (proxy: ProxyConfig) =
         let line name parts = if List.isEmpty parts then [] else [ $"""    {name}: {String.concat "; " parts}""" ]
-        [ yield $"proxy {proxy.Name}: {proxy.Listener.Address} -> {proxy.Targets |> List.map target |> few 8}"
+        [ yield $"proxy {proxy.Name}: {proxy.Listener.Address} -> {List.map2 target proxy.Targets certificates.ToTargets |> few 8}"
           yield! line "clients" (clients proxy)
           match proxy.Listener.Tls with
-          | Some settings -> yield! line "TLS" (tls certificates settings)
+          | Some settings -> yield! line "TLS" (tls certificates.ToClients settings)
           | None -> ()
           yield! line "targets" (choice proxy)
           yield! line "timeouts" (limits proxy)
@@ -122,10 +131,10 @@ module Summary =
           if application.ShutdownTimeout.IsPositive then $"shutdown: connections get {application.ShutdownTimeout} to end" ]
 
     /// A proxy a paragraph, then what concerns the program as a whole.
-    /// `certificates` are those of a proxy's listener, in their order.
+    /// `certificates` are those of a proxy, by its name.
     [<CompiledName "Describe">]
-    let describe (config: Config) (certificates: Func<string, CertificateFacts seq>) : IReadOnlyList<string> =
+    let describe (config: Config) (certificates: Func<string, ShownCertificates>) : IReadOnlyList<string> =
         [| for proxy in config.Proxies do
-               yield! ofProxy (List.ofSeq (certificates.Invoke proxy.Name)) proxy |> List.map Shown.line
+               yield! ofProxy (certificates.Invoke proxy.Name) proxy |> List.map Shown.line
            yield String.concat "; " (ofApplication config.Application) |> Shown.line |]
         :> IReadOnlyList<string>

@@ -64,6 +64,9 @@ internal sealed class TargetTlsContext
         return new TargetTlsContext(config, TargetName.Of(target, config), shown, Tls.Authorities.OfTarget(authorities));
     }
 
+    /// <summary>What the certificate says that it is shown where it asks for one; null where there is none.</summary>
+    public CertificateFacts? Shown => _shown?.Facts;
+
     /// <summary>Whether the target's certificate is judged.</summary>
     public bool Judges => _options.Judge is not null;
 
