@@ -20,7 +20,9 @@ public sealed class TimeoutTests
     /// <summary>How late an end may be seen by a test on a machine that is busy with other tests.</summary>
     private static readonly TimeSpan Allowance = TimeSpan.FromSeconds(3);
 
-    private static async Task<Relayed> RelayAsync(string engine, string listener = "", string target = "", string options = "", int receiveBuffer = 0)
+    /// <param name="atOnce">What must not be late: it is done on the thread that connected, since a continuation may wait for longer than the limit.</param>
+    private static async Task<Relayed> RelayAsync(
+        string engine, string listener = "", string target = "", string options = "", int receiveBuffer = 0, Action<Relayed>? atOnce = null)
     {
         using var peer = new Peer();
         BitflowProcess bitflow = await BitflowProcess.StartAsync(
@@ -31,14 +33,17 @@ public sealed class TimeoutTests
               options: { {{options}} }
             """,
             engine: engine);
-        long began = Stopwatch.GetTimestamp();
-        var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        if (receiveBuffer > 0)
-            client.ReceiveBufferSize = receiveBuffer;
-
-        // On this very thread, so that the clock that runs from here on does not run while a continuation waits.
-        client.Connect(bitflow.EndPoint());
-        return new Relayed(bitflow, client, await peer.AcceptAsync(), began);
+        return await OnAThreadAsync(() =>
+        {
+            long began = Stopwatch.GetTimestamp();
+            var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            if (receiveBuffer > 0)
+                client.ReceiveBufferSize = receiveBuffer;
+            client.Connect(bitflow.EndPoint());
+            var relayed = new Relayed(bitflow, client, peer.Accept(), began);
+            atOnce?.Invoke(relayed);
+            return relayed;
+        });
     }
 
     [Theory]
@@ -67,8 +72,8 @@ public sealed class TimeoutTests
     [MemberData(nameof(Engines))]
     public async Task A_long_download_is_not_cut_because_its_client_is_silent(string engine)
     {
-        using Relayed r = await RelayAsync(engine, listener: ", read_timeout: 800ms");
-        long last = await TrickleAsync(r.Target);
+        long last = 0;
+        using Relayed r = await RelayAsync(engine, listener: ", read_timeout: 800ms", atOnce: r => last = Trickle(r.Target));
         Assert.Equal(Trickled, (await r.Client.ReadToResetAsync()).Length);
         EndedAfter(Limit, last);
         await r.Bitflow.EndsWithAsync("client.relay.read_timeout");
@@ -78,8 +83,8 @@ public sealed class TimeoutTests
     [MemberData(nameof(Engines))]
     public async Task A_long_upload_is_not_cut_because_its_target_is_silent(string engine)
     {
-        using Relayed r = await RelayAsync(engine, target: ", read_timeout: 800ms");
-        long last = await TrickleAsync(r.Client);
+        long last = 0;
+        using Relayed r = await RelayAsync(engine, target: ", read_timeout: 800ms", atOnce: r => last = Trickle(r.Client));
         Assert.Equal(Trickled, (await r.Target.ReadToResetAsync()).Length);
         EndedAfter(Limit, last);
         await r.Bitflow.EndsWithAsync("target.relay.read_timeout");
@@ -121,11 +126,13 @@ public sealed class TimeoutTests
     [MemberData(nameof(Engines))]
     public async Task A_half_closed_download_goes_on_for_as_long_as_bytes_move(string engine)
     {
-        using Relayed r = await RelayAsync(engine, listener: ", read_timeout: 800ms", target: ", read_timeout: 800ms");
-        r.Client.Shutdown(SocketShutdown.Send);
-        Assert.Empty(await r.Target.ReadToEndAsync());
-        await TrickleAsync(r.Target);
-        r.Target.Shutdown(SocketShutdown.Send);
+        using Relayed r = await RelayAsync(engine, listener: ", read_timeout: 800ms", target: ", read_timeout: 800ms", atOnce: static r =>
+        {
+            r.Client.Shutdown(SocketShutdown.Send);
+            Assert.Equal(0, r.Target.Receive(new byte[1]));
+            Trickle(r.Target);
+            r.Target.Shutdown(SocketShutdown.Send);
+        });
         Assert.Equal(Trickled, (await r.Client.ReadToEndAsync()).Length);
         await r.Bitflow.EndsWithAsync("client.relay.ended");
     }
@@ -317,7 +324,7 @@ public sealed class TimeoutTests
     }
 
     /// <summary>A byte each eighth of the limit; when the last was sent.</summary>
-    private static Task<long> TrickleAsync(Socket from) => OnAThreadAsync(() =>
+    private static long Trickle(Socket from)
     {
         long last = 0;
         for (int i = 0; i < Trickled; i++)
@@ -329,7 +336,7 @@ public sealed class TimeoutTests
         }
 
         return last;
-    });
+    }
 
     /// <summary>How long no byte may be taken for a connection to count as full.</summary>
     private static readonly TimeSpan FillPatience = TimeSpan.FromMilliseconds(200);

@@ -86,6 +86,9 @@ internal sealed class Peer : IDisposable
     /// <summary>Whether somebody has connected whom nobody has accepted: the kernel completes a connection without us.</summary>
     public bool IsWanted => _listener.Poll(0, SelectMode.SelectRead);
 
+    /// <summary>The same on this very thread.</summary>
+    public Socket Accept() => _listener.Poll(Eventually.Patience, SelectMode.SelectRead) ? _listener.Accept() : throw new TimeoutException("nobody connected");
+
     public async Task<Socket> AcceptAsync() => await _listener.AcceptAsync().WaitAsync(Eventually.Patience);
 
     /// <summary>
