@@ -15,14 +15,28 @@ let rec private looks (drain: Drain) (queue: int list) : Instant list =
     | ValueSome again -> drain.LookAt :: looks again rest
 
 [<Fact>]
-let ``a reset waits while bytes are unsent, for write_timeout or 5 seconds, and not a moment more`` () =
-    Law.Holds(fun (timeout: uint16) (elapsed: uint16) (unsent: uint8) ->
-        let timeout, elapsed = ms (int timeout), ms (int elapsed)
+let ``a reset waits while bytes are unsent, for write_timeout or 5 seconds in which none leaves, and not a moment more`` () =
+    let begun timeout unsent = (Farewell.drained (Farewell.beginDrain timeout Instant.Never start) start unsent).Value
+    Law.Holds(fun (timeout: uint16) (elapsed: uint16) (unsent: uint8) (later: uint8) ->
+        let timeout, elapsed, unsent = ms (int timeout), ms (int elapsed), 1 + int unsent
         let patience = if timeout.IsPositive then timeout else Duration.OfSeconds 5L
-        let again = Farewell.drained (Farewell.beginDrain timeout Instant.Never start) (start + elapsed) (int unsent)
-        again.IsSome = (unsent > 0uy && elapsed.TotalNanoseconds < patience.TotalNanoseconds))
+        let again = Farewell.drained (begun timeout unsent) (start + elapsed) (int later)
+        again.IsSome = (later > 0uy && (int later < unsent || elapsed.TotalNanoseconds < patience.TotalNanoseconds)))
     Law.HoldsFor([ 0, 4_999, true; 0, 5_000, false; 7_000, 6_999, true; 7_000, 7_000, false ], fun (timeout, elapsed, waits) ->
-        (Farewell.drained (Farewell.beginDrain (ms timeout) Instant.Never start) (start + ms elapsed) 1).IsSome = waits)
+        (Farewell.drained (begun (ms timeout) 1) (start + ms elapsed) 1).IsSome = waits)
+
+[<Fact>]
+let ``a side that takes something within each patience gets everything before the reset, however long that takes`` () =
+    Law.Holds(fun (timeout: uint16) (unsent: uint8) ->
+        let patience = if timeout > 0us then ms (int timeout) else Duration.OfSeconds 5L
+        // One byte each time when the patience is nearly over.
+        let rec taken (drain: Drain) (now: Instant) unsent =
+            let late = now + Duration.OfNanoseconds(patience.TotalNanoseconds - 1L)
+            match Farewell.drained drain late (unsent - 1) with
+            | ValueNone -> unsent - 1
+            | ValueSome again -> taken again late (unsent - 1)
+        let unsent = 1 + int unsent
+        taken (Farewell.drained (Farewell.beginDrain (ms (int timeout)) Instant.Never start) start unsent).Value start unsent = 0)
 
 [<Fact>]
 let ``an empty queue is never waited for`` () =
@@ -80,9 +94,13 @@ let ``what a connection still owes its sides is owed no longer than its lifetime
             match Farewell.ended wait wait.LookAt (unsent - 1) with
             | ValueNone -> wait.LookAt
             | ValueSome again -> ends again (unsent - 1)
-        let drained = List.last (looks (Farewell.beginDrain (ms (int timeout)) lifetimeEnd start) [])
+        let rec drains (drain: Drain) unsent =
+            match Farewell.drained drain drain.LookAt unsent with
+            | ValueNone -> drain.LookAt
+            | ValueSome again -> drains again (unsent - 1)
+        let drained = drains (Farewell.beginDrain (ms (int timeout)) lifetimeEnd start) 1_000_000
         let ended = ends (Farewell.beginOrderlyEnd (ms (int timeout)) Duration.Zero lifetimeEnd start 1_000_000) 1_000_000
-        drained.Nanoseconds <= lifetimeEnd.Nanoseconds && ended = lifetimeEnd)
+        drained = lifetimeEnd && ended = lifetimeEnd)
 
 [<Fact>]
 let ``a refused client is listened to for a second and 64 KB at most`` () =

@@ -3,8 +3,14 @@ namespace Bitflow.Domain
 /// Waiting until the kernel has sent what it holds for a side, before a reset is passed on to it: a reset discards the queue.
 [<Struct; NoComparison>]
 type Drain =
-    { /// The wait is over then, whatever is unsent.
+    { /// How long nothing may leave before the wait is over.
+      Patience: Duration
+      /// The wait is over then, if nothing leaves before.
       Until: Instant
+      /// The wait is over then, whatever leaves.
+      Latest: Instant
+      /// Bytes that were unsent at the last look.
+      Unsent: int
       /// When to look at the queue next.
       LookAt: Instant
       /// How long to wait after that look; grows, since most queues are empty at once and the others take their time.
@@ -47,16 +53,26 @@ module Farewell =
     /// No longer than until the connection's lifetime is over.
     [<CompiledName "BeginDrain">]
     let beginDrain (writeTimeout: Duration) (lifetimeEnd: Instant) (now: Instant) : Drain =
-        { Until = Instant.earlier lifetimeEnd (now + patience writeTimeout); LookAt = now; Pause = firstPause }
+        let patience = patience writeTimeout
+        { Patience = patience
+          Until = Instant.earlier lifetimeEnd (now + patience)
+          Latest = lifetimeEnd
+          Unsent = System.Int32.MaxValue
+          LookAt = now
+          Pause = firstPause }
 
+    /// A slow side is waited for as long as it takes something.
     [<CompiledName "Drained">]
     let drained (drain: Drain) (now: Instant) (unsent: int) : Drain voption =
-        if unsent <= 0 || now.Nanoseconds >= drain.Until.Nanoseconds then
+        let until = if unsent < drain.Unsent then Instant.earlier drain.Latest (now + drain.Patience) else drain.Until
+        if unsent <= 0 || now.Nanoseconds >= until.Nanoseconds then
             ValueNone
         else
             ValueSome
                 { drain with
-                    LookAt = Instant.earlier drain.Until (now + drain.Pause)
+                    Until = until
+                    Unsent = unsent
+                    LookAt = Instant.earlier until (now + drain.Pause)
                     Pause = Duration.OfNanoseconds(min (2L * drain.Pause.TotalNanoseconds) longestPause.TotalNanoseconds) }
 
     let private lookAfter (wait: OrderlyEnd) (now: Instant) unsent =
@@ -68,7 +84,7 @@ module Farewell =
         let longer = max clientWriteTimeout.TotalNanoseconds targetWriteTimeout.TotalNanoseconds
         lookAfter { Patience = patience (Duration.OfNanoseconds longer); Latest = lifetimeEnd; LookAt = now; Unsent = unsent } now unsent
 
-    /// A slow side is waited for as long as it takes something.
+    /// As long as something leaves, as for a reset.
     [<CompiledName "Ended">]
     let ended (wait: OrderlyEnd) (now: Instant) (unsent: int) : OrderlyEnd voption =
         if unsent >= wait.Unsent || now.Nanoseconds >= wait.Latest.Nanoseconds then ValueNone
