@@ -293,7 +293,7 @@ module Simulator =
                 advance c (Event.Ticket drawn)
             | Step.Attempt plan -> attempt c plan
             | Step.Wait _ -> ()
-            | Step.Relay ->
+            | Step.Relay _ ->
                 c.RelayedAt <- now
                 c.Client <- SideState(c.Script.FromClient, now)
                 c.Target <- SideState(c.Script.FromTarget, now)

@@ -259,7 +259,7 @@ let byHand =
       "Life", "{ life with IsCounted = true }", "life"
       "Life", "dial life now ValueNone", "dial life now (ValueSome 0L)"
       "Life", "(Instant.limitFrom life.AcceptedAt life.Rules.Proxy.Listener.HandshakeTimeout)", "(Instant.limitFrom life.AcceptedAt (life.Rules.Proxy.Listener.HandshakeTimeout + life.Rules.Proxy.Listener.HandshakeTimeout))"
-      "Life", "toStep life Step.Relay (lifetimeEnd life)", "toStep life Step.Relay life.Deadline"
+      "Life", "(Step.Relay(Relaying.With plan.Target)) (lifetimeEnd life)", "(Step.Relay(Relaying.With plan.Target)) life.Deadline"
       "Printable", "min bytes.Length maxCharacters - 1", "min bytes.Length maxCharacters - 2"
       "Printable", "b.ToString \"x2\"", "b.ToString \"x\""
       "CertificateTable", "name <> \"*\"", "name = \"*\""

@@ -56,7 +56,7 @@ module Forecast =
             | Step.DrawTicket -> go (next (Event.Ticket client.Ticket)) answer
             | Step.Attempt _
             | Step.Wait _
-            | Step.Relay
+            | Step.Relay _
             | Step.Ended _ -> { Life = life; Hello = answer }
         go (Life.start rules accepted client.Peer client.Local) ValueNone
 

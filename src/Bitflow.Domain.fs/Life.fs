@@ -26,6 +26,7 @@ type Life =
       Ticket: int64 voption
       /// Attempts begun.
       Attempts: int
+      /// Whose the last attempt was, by his place in the file.
       LastTarget: int voption
       /// Attempts that came to nothing.
       FailedAttempts: int
@@ -33,16 +34,13 @@ type Life =
       LastFailure: struct (int * DialFault) voption
       /// Whether it has said a word of its own that is not answered: a PROXY header is another's, and a hello is answered once hands are shaken.
       ClientHasSent: bool
-      ClientHasEnded: bool
-      Relay: RelayState
-      /// The side that failed first of those from which something may still have to be handed on.
-      Failed: FailedSide option
-      /// What the relay is to do beside going on. They belong to this value alone: whoever comes by them a second time has the same value
-      /// before him, because nothing happened.
-      Orders: RelayOrders }
+      ClientHasEnded: bool }
 
     member this.IsOver = match this.Step with Step.Ended _ -> true | _ -> false
-    member this.IsRelaying = match this.Step with Step.Relay -> true | _ -> false
+    member this.IsRelaying = match this.Step with Step.Relay _ -> true | _ -> false
+
+    /// What the relay is to do beside going on; nothing outside it.
+    member this.Orders = match this.Step with Step.Relay relaying -> relaying.Orders | _ -> RelayOrders.None
 
     member this.Phase =
         match this.Step with
@@ -53,7 +51,7 @@ type Life =
         | Step.DrawTicket
         | Step.Attempt _
         | Step.Wait _ -> Phase.Dial
-        | Step.Relay -> Phase.Relay
+        | Step.Relay _ -> Phase.Relay
         | Step.Ended(reason, _) -> reason.Phase
 
     member this.CloseReason = match this.Step with Step.Ended(reason, _) -> ValueSome reason | _ -> ValueNone
@@ -69,7 +67,7 @@ module Life =
     let private within (life: Life) (limit: Instant) = Instant.earlier limit (lifetimeEnd life)
 
     let private toStep (life: Life) step deadline =
-        { life with Stage = life.Stage + 1; Step = step; Deadline = deadline; Orders = RelayOrders.None }
+        { life with Stage = life.Stage + 1; Step = step; Deadline = deadline }
 
     let private finish life who phase cause ending =
         toStep life (Step.Ended(CloseReason.make who phase cause, ending)) Instant.Never
@@ -116,8 +114,7 @@ module Life =
             Step = Step.Attempt plan
             Deadline = deadline
             Attempts = plan.Begun
-            LastTarget = ValueSome plan.Target
-            Orders = RelayOrders.None }
+            LastTarget = ValueSome plan.Target }
 
     let private dial (life: Life) now (ticket: int64 voption) =
         let rules = life.Rules
@@ -164,24 +161,25 @@ module Life =
             | Step.Wait plan -> attempt life now plan
             | _ -> life
 
-    let private relayed (life: Life) side event =
-        match RelayLife.advance life.Relay side event with
-        | RelayStep.GoOn(state, orders) -> { life with Relay = state; Orders = orders }
+    let private relayed (life: Life) (relaying: Relaying) side event =
+        match RelayLife.advance relaying.Flows side event with
+        | RelayStep.GoOn(state, orders) -> { life with Step = Step.Relay { relaying with Flows = state; Orders = orders } }
         | RelayStep.Finish(reason, ending) -> toStep life (Step.Ended(reason, ending)) Instant.Never
 
     /// What a side sent before it failed arrives first, as long as the other takes it: the pump meets the failure behind those bytes. Whoever ended in order
     /// before has lost nothing and waits for nothing.
-    let private sideFailed (life: Life) (now: Instant) side (fault: IoFault) behindItsEnd =
+    let private sideFailed (life: Life) (relaying: Relaying) (now: Instant) side (fault: IoFault) behindItsEnd =
         let event = RelayEvents.ofReceive fault
-        if not (RelayLife.receives life.Relay side) || event = RelayEvent.Starved then relayed life side event
-        elif behindItsEnd || life.Failed.IsSome then life
-        else { life with Failed = Some { Side = side; Event = event; Since = now }; Orders = RelayOrders.LookAtClocks }
+        if not (RelayLife.receives relaying.Flows side) || event = RelayEvent.Starved then relayed life relaying side event
+        elif behindItsEnd || relaying.Failed.IsSome then life
+        else
+            let failed = { Side = side; Event = event; Since = now }
+            { life with Step = Step.Relay { relaying with Failed = Some failed; Orders = RelayOrders.LookAtClocks } }
 
     /// When the other side has had its time to take something of what a failed one sent before.
-    let private failureOver (life: Life) (failed: FailedSide) (client: SideActivity) (target: SideActivity) =
+    let private failureOver (ofClient: SideLimits) (ofTarget: SideLimits) (failed: FailedSide) (client: SideActivity) (target: SideActivity) =
         let struct (other, writeTimeout) =
-            if failed.Side = Side.Client then struct (target, life.Rules.Targets[life.LastTarget.Value].WriteTimeout)
-            else struct (client, life.Rules.Proxy.Listener.WriteTimeout)
+            if failed.Side = Side.Client then struct (target, ofTarget.Write) else struct (client, ofClient.Write)
         if other.WritePending then Instant.later failed.Since other.LastTaken + Farewell.patience writeTimeout else Instant.Never
 
     /// The first moments: who connected, whether it may, and what comes next.
@@ -207,10 +205,7 @@ module Life =
               FailedAttempts = 0
               LastFailure = ValueNone
               ClientHasSent = false
-              ClientHasEnded = false
-              Relay = RelayState.Start
-              Failed = None
-              Orders = RelayOrders.None }
+              ClientHasEnded = false }
         if trusted || Admission.isAuthorized listener peer then life
         else finish life Who.Bitflow Phase.Admission Cause.Refused Ending.ResetBoth
 
@@ -223,10 +218,10 @@ module Life =
         | _, Event.InternalFault -> finish life Who.Bitflow life.Phase Cause.Fault Ending.ResetBoth
         | _, Event.TimeUp -> timeUp life now (DialWait.Connection Hop.Target)
         | _, Event.AttemptTimeUp during -> timeUp life now during
-        | Step.Relay, Event.Relayed(side, event) -> relayed life side event
-        | Step.Relay, Event.SideFailed(side, fault, behindItsEnd) -> sideFailed life now side fault behindItsEnd
-        | Step.Relay, Event.ClockOver(side, cause) -> finish life (Side.who side) Phase.Relay cause Ending.ResetBoth
-        | Step.Relay, _ -> life
+        | Step.Relay relaying, Event.Relayed(side, event) -> relayed life relaying side event
+        | Step.Relay relaying, Event.SideFailed(side, fault, behindItsEnd) -> sideFailed life relaying now side fault behindItsEnd
+        | Step.Relay _, Event.ClockOver(side, cause) -> finish life (Side.who side) Phase.Relay cause Ending.ResetBoth
+        | Step.Relay _, _ -> life
         | _, Event.ClientSent -> if life.ClientHasSent then life else { life with ClientHasSent = true }
         | (Step.ReadProxyHeader | Step.ReadHello | Step.Handshake), ClientIsThrough -> clientLeft life Cause.Ended
         // No further wait for a client that left without a word; an attempt that runs may still finish.
@@ -262,7 +257,7 @@ module Life =
         | Step.Handshake, Event.HandshakeFailed certificate ->
             refuse life Who.Client (if certificate then Cause.Certificate else Cause.Protocol)
         | Step.DrawTicket, Event.Ticket number -> dial life now (ValueSome number)
-        | Step.Attempt _, Event.Connected -> toStep life Step.Relay (lifetimeEnd life)
+        | Step.Attempt plan, Event.Connected -> toStep life (Step.Relay(Relaying.With plan.Target)) (lifetimeEnd life)
         | Step.Attempt plan, Event.AttemptFailed fault -> afterFailure life now plan fault
         | _ -> life
 
@@ -275,16 +270,16 @@ module Life =
     [<CompiledName "Clock">]
     let clock (life: Life) (now: Instant) (client: SideActivity) (target: SideActivity) : ClockVerdict =
         match life.Step with
-        | Step.Relay ->
+        | Step.Relay relaying ->
             let listener = life.Rules.Proxy.Listener
-            let dialled = life.Rules.Targets[life.LastTarget.Value]
+            let dialled = life.Rules.Targets[relaying.Target]
             let ofClient: SideLimits = { Read = listener.ReadTimeout; Write = listener.WriteTimeout }
             let ofTarget: SideLimits = { Read = dialled.ReadTimeout; Write = dialled.WriteTimeout }
-            match RelayClock.verdict ofClient ofTarget now client target, life.Failed with
+            match RelayClock.verdict ofClient ofTarget now client target, relaying.Failed with
             | ClockVerdict.LookAgain at, None -> ClockVerdict.LookAgain(Instant.earlier at life.Deadline)
             | ClockVerdict.LookAgain at, Some failed ->
-                let failure = failureOver life failed client target
-                match RelayLife.advance life.Relay failed.Side failed.Event with
+                let failure = failureOver ofClient ofTarget failed client target
+                match RelayLife.advance relaying.Flows failed.Side failed.Event with
                 | RelayStep.Finish(reason, _) when failure.Nanoseconds <= now.Nanoseconds -> ClockVerdict.Over(failed.Side, reason.Cause)
                 | _ ->
                     // A write that is not pending now may be a moment later.

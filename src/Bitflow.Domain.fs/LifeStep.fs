@@ -16,5 +16,5 @@ type Step =
     | Attempt of plan: DialPlan
     /// Wait before an attempt.
     | Wait of plan: DialPlan
-    | Relay
+    | Relay of Relaying
     | Ended of reason: CloseReason * ending: Ending

@@ -60,6 +60,20 @@ type FailedSide =
       Event: RelayEvent
       Since: Instant }
 
+/// A relay under way.
+[<NoComparison>]
+type Relaying =
+    { /// The target that it is with, by its place in the file.
+      Target: int
+      Flows: RelayState
+      /// The side that failed first of those from which something may still have to be handed on.
+      Failed: FailedSide option
+      /// What is to be done beside going on. They belong to this value alone: whoever comes by them a second time has the same value
+      /// before him, because nothing happened.
+      Orders: RelayOrders }
+
+    static member With(target: int) = { Target = target; Flows = RelayState.Start; Failed = None; Orders = RelayOrders.None }
+
 [<RequireQualifiedAccess; NoComparison; Struct>]
 type RelayStep =
     | GoOn of state: RelayState * orders: RelayOrders

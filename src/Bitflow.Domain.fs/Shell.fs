@@ -25,5 +25,5 @@ module Shell =
         | Step.DrawTicket -> shell.DrawTicket life
         | Step.Attempt plan -> shell.Attempt(life, plan)
         | Step.Wait _ -> shell.Wait life
-        | Step.Relay -> shell.Relay()
+        | Step.Relay _ -> shell.Relay()
         | Step.Ended(_, ending) -> shell.End ending

@@ -71,7 +71,7 @@ module Tallies =
         else
             let admitted = if isBeingAdmitted before && not (isBeingAdmitted after) then admission after else Tally.None
             match after.Step with
-            | Step.Relay -> admitted ||| Tally.DialSuccess
+            | Step.Relay _ -> admitted ||| Tally.DialSuccess
             | Step.Ended(reason, _) ->
                 let dialled = if isDialling before then Tally.DialError else Tally.None
                 admitted ||| dialled ||| ofEnd reason
