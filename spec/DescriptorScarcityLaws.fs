@@ -204,3 +204,20 @@ let ``a count that comes once a scarcity has begun changes nothing, and neither 
     Law.Holds(fun script (opened: byte) (connections: byte) ->
         let shell, count = played script, count (int opened) (int connections)
         (if lasts shell then DescriptorScarcity.counted count shell.State else DescriptorScarcity.looked count shell.State) = struct (shell.State, []))
+
+[<Fact>]
+let ``an order of a scarcity is carried out by the guard's member of its name, and by no other`` () =
+    let carriedOut order =
+        let orders = ResizeArray()
+        ScarcityOrder.carryOut
+            { new IDescriptorGuard with
+                member _.Allow connections = orders.Add(ScarcityOrder.Allow connections)
+                member _.Count() = orders.Add ScarcityOrder.Count
+                member _.Pause() = orders.Add ScarcityOrder.Pause
+                member _.Resume() = orders.Add ScarcityOrder.Resume
+                member _.LookIn wait = orders.Add(ScarcityOrder.LookIn wait)
+                member _.LogPaused() = orders.Add ScarcityOrder.LogPaused
+                member _.LogResumed() = orders.Add ScarcityOrder.LogResumed }
+            order
+        List.ofSeq orders
+    Law.Holds(fun (order: ScarcityOrder) -> carriedOut order = [ order ])

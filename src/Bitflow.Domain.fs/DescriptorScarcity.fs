@@ -28,6 +28,29 @@ type ScarcityOrder =
     /// Tell the log that accepting resumed.
     | LogResumed
 
+/// What a shell has for each order. An order more is a member more: no shell is built without it.
+type IDescriptorGuard =
+    abstract Allow: connections: int -> unit
+    abstract Count: unit -> unit
+    abstract Pause: unit -> unit
+    abstract Resume: unit -> unit
+    abstract LookIn: wait: Duration -> unit
+    abstract LogPaused: unit -> unit
+    abstract LogResumed: unit -> unit
+
+[<RequireQualifiedAccess>]
+module ScarcityOrder =
+    [<CompiledName "CarryOut">]
+    let carryOut (guard: IDescriptorGuard) (order: ScarcityOrder) : unit =
+        match order with
+        | ScarcityOrder.Allow connections -> guard.Allow connections
+        | ScarcityOrder.Count -> guard.Count()
+        | ScarcityOrder.Pause -> guard.Pause()
+        | ScarcityOrder.Resume -> guard.Resume()
+        | ScarcityOrder.LookIn wait -> guard.LookIn wait
+        | ScarcityOrder.LogPaused -> guard.LogPaused()
+        | ScarcityOrder.LogResumed -> guard.LogResumed()
+
 /// Since too few descriptors were free.
 [<Struct; NoComparison>]
 type ScarcityEpisode =

@@ -51,8 +51,10 @@ internal static class SocksConversation
                         break;
                     case SocksStep.Rejected rejected:
                         return DialFault.NewSocks(rejected.fault);
-                    default:
+                    case SocksStep.Connected:
                         return null;
+                    default:
+                        throw new InvalidOperationException("a step that nobody carries out");
                 }
 
                 step = Socks5Exchange.Feed(state!, answer.AsSpan(start, end - start));

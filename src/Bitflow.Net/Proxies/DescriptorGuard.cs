@@ -10,7 +10,7 @@ namespace Bitflow.Net.Proxies;
 /// Pauses accepting while descriptors are scarce, and resumes it by itself, as the core says (<see cref="DescriptorScarcity"/>): it counts descriptors, sets the timer,
 /// and knows the acceptors. Costs two comparisons a connection.
 /// </summary>
-internal sealed class DescriptorGuard : IDisposable
+internal sealed class DescriptorGuard : IDescriptorGuard, IDisposable
 {
     private readonly Lock _gate = new();
     private readonly HashSet<Acceptor> _acceptors = [];
@@ -107,33 +107,28 @@ internal sealed class DescriptorGuard : IDisposable
     {
         _scarcity = step.State;
         foreach (ScarcityOrder order in step.Orders)
-        {
-            switch (order)
-            {
-                case ScarcityOrder.Allow allow:
-                    _allowance = allow.connections;
-                    break;
-                case { IsCount: true }:
-                    Follow(DescriptorScarcityModule.Counted(Count(), _scarcity));
-                    break;
-                case { IsPause: true }:
-                    foreach (Acceptor acceptor in _acceptors)
-                        acceptor.Pause();
-                    break;
-                case { IsResume: true }:
-                    foreach (Acceptor acceptor in _acceptors)
-                        acceptor.Resume();
-                    break;
-                case ScarcityOrder.LookIn look:
-                    _timer.Change(look.wait.ToTimerSpan(), Timeout.InfiniteTimeSpan);
-                    break;
-                case { IsLogPaused: true }:
-                    _log.AcceptPaused(Limit);
-                    break;
-                case { IsLogResumed: true }:
-                    _log.AcceptResumed();
-                    break;
-            }
-        }
+            ScarcityOrderModule.CarryOut(this, order);
     }
+
+    void IDescriptorGuard.Allow(int connections) => _allowance = connections;
+
+    void IDescriptorGuard.Count() => Follow(DescriptorScarcityModule.Counted(Count(), _scarcity));
+
+    void IDescriptorGuard.Pause()
+    {
+        foreach (Acceptor acceptor in _acceptors)
+            acceptor.Pause();
+    }
+
+    void IDescriptorGuard.Resume()
+    {
+        foreach (Acceptor acceptor in _acceptors)
+            acceptor.Resume();
+    }
+
+    void IDescriptorGuard.LookIn(Duration wait) => _timer.Change(wait.ToTimerSpan(), Timeout.InfiniteTimeSpan);
+
+    void IDescriptorGuard.LogPaused() => _log.AcceptPaused(Limit);
+
+    void IDescriptorGuard.LogResumed() => _log.AcceptResumed();
 }
