@@ -8,7 +8,7 @@ using Microsoft.FSharp.Core;
 namespace Bitflow.Net.Transport.Linux;
 
 /// <summary>
-/// A connection on a descriptor of its own, told by edges: the kernel reports a change once, and what it reported is remembered here until
+/// A connection on a descriptor of its own, told by edges: the kernel reports a change once, and what it reported is remembered (<see cref="Incoming"/>) until
 /// a call finds it used up.
 /// </summary>
 /// <remarks>
@@ -42,19 +42,12 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
     private int _descriptor;
     private ulong _number;
     private bool _registered;
-    private bool _readable;
-    private bool _untried;
+    private Incoming _incoming;
     private bool _writable;
-    private bool _delays;
-    private bool _sentOnce;
     private bool _watchesWritable;
-    private bool _shortReadsProveNothing;
-    private bool _sawUrgent;
-    private bool _dataReported;
-    private bool _endingReported;
+    private Nagle _nagle;
     private bool _peerEnded;
     private bool _ended;
-    private bool _isReset;
 
     /// <summary>Whether the kernel has the fault still, because only a receive can tell whether the peer had ended before.</summary>
     private bool _isFaultOpen;
@@ -70,10 +63,9 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
         _descriptor = descriptor;
         _family = family;
         _target = target;
-        _delays = target is IPEndPoint;
+        _nagle = target is IPEndPoint ? Nagle.NothingSent : Nagle.Off;
         _keepAliveSeconds = family == Libc.FamilyUnix ? 0 : keepAliveSeconds;
         _inherited = inherited;
-        _shortReadsProveNothing = family == Libc.FamilyUnix;
     }
 
     /// <summary>An accepted connection; its address is kept as the kernel wrote it until someone asks.</summary>
@@ -85,7 +77,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
             return;
         _acceptedFromBytes = from.Length;
         from.CopyTo(_acceptedFrom);
-        _untried = true;
+        _incoming = Incoming.Untried;
     }
 
     public override int Descriptor => _descriptor;
@@ -106,13 +98,13 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
     internal override bool IsClosed => _descriptor < 0;
 
     /// <summary>A splice stops at urgent data without a word, and a Unix socket gains nothing by it.</summary>
-    internal override bool MaySplice => _family != Libc.FamilyUnix && !_sawUrgent;
+    internal override bool MaySplice => _family != Libc.FamilyUnix && !_incoming.HasUrgent;
 
     /// <summary>The kernel tells of an end once all bytes before it are there. On a Unix socket a read stops at passed descriptors as well.</summary>
-    internal override bool HasOnlyItsEndLeft => _peerEnded && !_sawUrgent && _fault == IoFault.None && _family != Libc.FamilyUnix;
+    internal override bool HasOnlyItsEndLeft => _peerEnded && !_incoming.HasUrgent && _fault == IoFault.None && _family != Libc.FamilyUnix;
 
     /// <summary>A Unix socket's reads stop at passed descriptors, and urgent data is not for the ring, nor anything after an end or a fault was reported.</summary>
-    internal bool MayReceiveByRing => MaySplice && !_endingReported && !IsClosed;
+    internal bool MayReceiveByRing => MaySplice && _incoming.IsDataAlone && !IsClosed;
 
     internal bool MaySendByRing => _family != Libc.FamilyUnix && _fault == IoFault.None && !IsClosed;
 
@@ -120,15 +112,15 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
     internal void BeginReceivingByRing(IoRing ring, IRingUser user)
     {
         _ringUser = user;
-        _readable = false;
+        _incoming.UseUp();
         ChangeInterest();
         ring.Receive(_descriptor, _number);
     }
 
     internal void BeginSendingByRing()
     {
-        if (_delays)
-            TurnDelaysOff();
+        if (_nagle != Nagle.Off)
+            TurnNagleOff();
     }
 
     internal void CancelReceiveByRing(IoRing ring) => ring.CancelReceive(_number);
@@ -243,7 +235,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
             return Readiness.Failed;
 
         // Reported, not received, and nothing beside it: what the kernel would be asked for twice below.
-        if (_dataReported && !_endingReported)
+        if (_incoming.IsCertainlyData)
             return Readiness.Data;
         Span<byte> one = stackalloc byte[1];
         int answer = Libc.Receive(_descriptor, one, Libc.MsgPeek | Libc.MsgDontWait);
@@ -308,10 +300,9 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
             return;
         }
 
-        if (!IsClosed && _family != Libc.FamilyUnix)
+        bool isReset = !IsClosed && _family != Libc.FamilyUnix;
+        if (isReset)
         {
-            _isReset = true;
-
             // Refused where the peer has reset already: there is nothing left to say to it.
             if (_inherited)
                 SharedSocket.Reset(_descriptor);
@@ -319,7 +310,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
                 _ = Libc.SetResetOnClose(_descriptor);
         }
 
-        Close();
+        Close(isReset);
     }
 
     public override void Close()
@@ -330,6 +321,11 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
             return;
         }
 
+        Close(isReset: false);
+    }
+
+    private void Close(bool isReset)
+    {
         if (IsClosed)
             return;
         int descriptor = _descriptor;
@@ -337,7 +333,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
         OwnLoop.SubmitToRing();
         if (_registered)
             OwnLoop.Unregister(descriptor, _number, _inherited);
-        if (_inherited && !_isReset)
+        if (_inherited && !isReset)
             SharedSocket.End(descriptor);
         _ = Libc.Close(descriptor);
         Abandon(_reset);
@@ -352,16 +348,14 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
                 LearnFault();
             else if ((events & (Libc.EpollRdHup | Libc.EpollHup)) == Libc.EpollRdHup)
                 _peerEnded = true;
-            _shortReadsProveNothing = true;
-            _endingReported = true;
-            _sawUrgent |= (events & Libc.EpollPri) != 0;
+            if ((events & Libc.EpollPri) != 0)
+                _incoming.ReportUrgent();
+            else
+                _incoming.ReportEnding();
         }
 
-        if ((events & (Libc.EpollIn | Libc.EpollPri | Endings)) != 0)
-        {
-            _readable = true;
-            _dataReported |= (events & Libc.EpollIn) != 0;
-        }
+        if ((events & Libc.EpollIn) != 0)
+            _incoming.ReportData();
 
         if ((events & (Libc.EpollOut | Libc.EpollHup | Libc.EpollErr)) != 0)
             _writable = true;
@@ -372,7 +366,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
             return;
         }
 
-        if (_readable)
+        if (_incoming.IsReported)
             AnnounceReadable();
         if (_writable && !IsClosed)
             AnnounceWritable();
@@ -397,18 +391,15 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
         connect.CompleteDeferred();
     }
 
-    /// <summary>
-    /// A client's first bytes often come with its connection, and are received before epoll has told of them.
-    /// </summary>
-    internal override bool MayHaveBytes => _readable || _untried;
+    internal override bool MayHaveBytes => _incoming.IsWorthATry;
 
-    protected override bool HasSomething() => _readable;
+    protected override bool HasSomething() => _incoming.IsReported;
 
     internal override bool TryReceive(Span<byte> buffer, out IoResult result)
     {
         int answer = Libc.Receive(_descriptor, buffer);
-        if (answer > 0 && answer < buffer.Length && !_shortReadsProveNothing)
-            _readable = false;
+        if (answer > 0 && answer < buffer.Length && _incoming.IsDataAlone && _family != Libc.FamilyUnix)
+            _incoming.UseUp();
         return Received(answer, out result);
     }
 
@@ -452,7 +443,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
     internal bool TrySendNow(SplicePipe pipe, out IoResult result, out bool isRefused)
     {
         isRefused = false;
-        if (_delays)
+        if (_nagle != Nagle.Off)
             BeforeSend(pipe.Filled);
         if (_writable)
         {
@@ -476,8 +467,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
 
     private bool Received(int answer, out IoResult result)
     {
-        _dataReported = false;
-        _untried = false;
+        _incoming.NoteReceive();
         if (answer > 0)
         {
             result = IoResult.Ok(answer);
@@ -496,7 +486,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
 
         if (answer == -Errno.EAGAIN)
         {
-            _readable = false;
+            _incoming.UseUp();
             result = default;
             return false;
         }
@@ -508,7 +498,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
 
     private bool TrySend(ReadOnlySpan<byte> data, bool more, out IoResult result)
     {
-        if (_delays)
+        if (_nagle != Nagle.Off)
             BeforeSend(data.Length);
         int answer = Libc.Send(_descriptor, data, more);
         if (answer >= 0 && answer < data.Length)
@@ -526,13 +516,13 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
     /// </summary>
     private void BeforeSend(int bytes)
     {
-        if (!_sentOnce && bytes <= SurelyOneSegment)
+        if (_nagle == Nagle.NothingSent && bytes <= SurelyOneSegment)
         {
-            _sentOnce = true;
+            _nagle = Nagle.SentOnce;
             return;
         }
 
-        TurnDelaysOff();
+        TurnNagleOff();
     }
 
     /// <summary>
@@ -544,16 +534,16 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
             _ = Libc.SetOption(_descriptor, Libc.IpProtoTcp, Libc.TcpQuickAck, 2);
     }
 
-    /// <summary>Sends what the kernel keeps because more was said to follow (MSG_MORE): to turn delays off, even once more, pushes it out (tcp(7)).</summary>
+    /// <summary>Sends what the kernel keeps because more was said to follow (MSG_MORE): to turn Nagle's algorithm off, even once more, pushes it out (tcp(7)).</summary>
     internal void SendHeld()
     {
         if (_family != Libc.FamilyUnix && !IsClosed)
-            TurnDelaysOff();
+            TurnNagleOff();
     }
 
-    private void TurnDelaysOff()
+    private void TurnNagleOff()
     {
-        _delays = false;
+        _nagle = Nagle.Off;
 
         // Refused where the connection was reset: the send says so.
         _ = Libc.SetOption(_descriptor, Libc.IpProtoTcp, Libc.TcpNoDelay, 1);
@@ -703,6 +693,14 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
         Span<byte> address = stackalloc byte[SocketAddresses.MaxBytes];
         int bytes = IsClosed ? 0 : Libc.RemoteAddress(_descriptor, address);
         return SocketAddresses.Read(address[..Math.Max(bytes, 0)]);
+    }
+
+    /// <summary>Nagle's algorithm, on as the kernel made the socket until something may be held back by it.</summary>
+    private enum Nagle : byte
+    {
+        Off,
+        NothingSent,
+        SentOnce,
     }
 
     /// <summary>Room for sockaddr_in6; the longer names of Unix clients are asked for again when they are needed.</summary>
