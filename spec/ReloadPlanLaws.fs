@@ -49,6 +49,15 @@ let ``each proxy of either file has one fate`` () =
             | ProxyFate.Kept | ProxyFate.Replaced _ -> List.contains p.Name (names before) && List.contains p.Name (names after)))
 
 [<Fact>]
+let ``a proxy is made of what the new file says of it, where it starts or is replaced, and nowhere else`` () =
+    Law.Holds(fun (ConfigSeed(beforeConfig, _) as before) (ConfigSeed(afterConfig, _) as after) ->
+        (plan before after).Proxies |> List.forall (fun p ->
+            let find (config: Config) = config.Proxies |> List.tryFind (fun proxy -> proxy.Name = p.Name)
+            let willBe = find afterConfig
+            p.IsMade = (willBe.IsSome && p.Fate <> ProxyFate.Kept)
+            && Some p.Config = (if willBe.IsSome then willBe else find beforeConfig)))
+
+[<Fact>]
 let ``a proxy is kept exactly when neither its settings nor the contents of its files differ`` () =
     Law.Holds(fun (ConfigSeed(beforeConfig, beforeDigests) as before) (ConfigSeed(afterConfig, afterDigests) as after) ->
         let plan = plan before after
@@ -293,15 +302,14 @@ let private withProxies proxies =
 let private logging path name : ProxyConfig = { Sample.proxy name with Options = { Sample.options with ConnectionLog = (if path = "" then None else Some path) } }
 
 [<Fact>]
-let ``a proxy's fate is found by its name, and told in its own words`` () =
+let ``a proxy's fate is told in its own words`` () =
     let limited = { Sample.proxy "changed" with Options = { Sample.options with ConnectionLimit = 7 } }
     let plan = ReloadPlan.make (withProxies [ Sample.proxy "same"; Sample.proxy "changed"; Sample.proxy "old" ]) (withProxies [ Sample.proxy "same"; limited; Sample.proxy "new" ])
     Law.HoldsFor(
         [ "same", ProxyFate.Kept, "kept"; "changed", ProxyFate.Replaced [ "options.connection_limit" ], "replaced (options.connection_limit)"
-          "old", ProxyFate.Stopped, "stopped"; "new", ProxyFate.Started, "started"; "nobody", ProxyFate.Kept, "" ],
-        fun (name, fate, word) ->
-            plan.FateOf name = fate && (word = "" || textOf plan |> Seq.exists (fun line -> line.StartsWith $"proxy {name}: {word}"))
-    )
+          "old", ProxyFate.Stopped, "stopped"; "new", ProxyFate.Started, "started" ],
+        fun (name, becomes, word) ->
+            fate plan name = becomes && (textOf plan |> Seq.exists (fun line -> line.StartsWith $"proxy {name}: {word}")))
 
 [<Fact>]
 let ``targets that stay in another order are told so, whatever comes or goes beside them`` () =
@@ -314,7 +322,7 @@ let ``targets that stay in another order are told so, whatever comes or goes bes
           [ "a"; "b" ], [ "c"; "a"; "b" ], [ "targets[c] added" ]
           [ "a"; "b"; "c" ], [ "a"; "c" ], [ "targets[b] removed" ]
           [ "a"; "b" ], [ "a"; "c" ], [ "targets[b] removed"; "targets[c] added" ] ],
-        fun (before, after, differences) -> (ReloadPlan.make (trying before) (trying after)).FateOf "p" = ProxyFate.Replaced differences)
+        fun (before, after, differences) -> fate (ReloadPlan.make (trying before) (trying after)) "p" = ProxyFate.Replaced differences)
 
 [<Fact>]
 let ``where the first target takes every client, or is tried first, who is first now is told`` () =
@@ -328,7 +336,7 @@ let ``where the first target takes every client, or is tried first, who is first
               policy, [ "b"; "a" ], [ "order of targets" ]
           for policy in [ Policy.RoundRobin; Policy.Sni ] do
               policy, [ "c"; "a"; "b" ], [ "targets[c] added" ] ],
-        fun (policy, after, differences) -> (ReloadPlan.make (trying policy [ "a"; "b" ]) (trying policy after)).FateOf "p" = ProxyFate.Replaced differences)
+        fun (policy, after, differences) -> fate (ReloadPlan.make (trying policy [ "a"; "b" ]) (trying policy after)) "p" = ProxyFate.Replaced differences)
 
 [<Fact>]
 let ``one path of a connection log is one step, however many proxies write to it`` () =

@@ -21,7 +21,21 @@ type ProxyFate =
     /// New connections get the new settings; open ones keep what they began with. Its count of open connections goes on.
     | Replaced of differences: string list
 
-type ProxyStep = { Name: string; Fate: ProxyFate }
+[<NoComparison>]
+type ProxyStep =
+    { /// What it is to be; of one that is stopped, what it was.
+      Config: ProxyConfig
+      Fate: ProxyFate }
+
+    member this.Name = this.Config.Name
+
+    /// Whether it is made anew of its configuration.
+    member this.IsMade =
+        match this.Fate with
+        | ProxyFate.Started
+        | ProxyFate.Replaced _ -> true
+        | ProxyFate.Kept
+        | ProxyFate.Stopped -> false
 
 /// What becomes of what a running configuration holds open.
 [<RequireQualifiedAccess>]
@@ -66,12 +80,6 @@ type ReloadPlan =
       Application: string list
       /// The engine differs; it stays as it is until the program is started again.
       EngineNeedsRestart: bool }
-
-    /// What becomes of the proxy of that name; `Kept` where neither file has it.
-    member this.FateOf(name: string) =
-        match this.Proxies |> List.tryFind (fun p -> p.Name = name) with
-        | Some step -> step.Fate
-        | None -> ProxyFate.Kept
 
     /// Of an address that is to be opened: the sockets that overlap with it and are closed by the same plan. New sockets are opened before
     /// old ones close, so that a failure can leave everything as it was: together they cannot be.
@@ -240,9 +248,9 @@ module ReloadPlan =
                           match differences before after old proxy with
                           | [] -> ProxyFate.Kept
                           | differences -> ProxyFate.Replaced differences
-                  { Name = proxy.Name; Fate = fate }
+                  { Config = proxy; Fate = fate }
               for proxy in was do
-                  if not (willBeByName.ContainsKey proxy.Name) then { Name = proxy.Name; Fate = ProxyFate.Stopped } ]
+                  if not (willBeByName.ContainsKey proxy.Name) then { Config = proxy; Fate = ProxyFate.Stopped } ]
           Sockets =
             [ for proxy, from in kept do
                   { Address = proxy.Listener.Address

@@ -94,7 +94,8 @@ internal sealed class Server : IDisposable
         bool isComplete = false;
         try
         {
-            Open(preparation, tls, faults, giveUp);
+            MakeModels(preparation, tls, faults);
+            OpenSockets(preparation, faults, giveUp);
             isComplete = faults.Count == 0;
         }
         finally
@@ -107,13 +108,11 @@ internal sealed class Server : IDisposable
         return isComplete ? preparation : null;
     }
 
-    private void Open(Preparation preparation, LoadedTls tls, List<string> faults, CancellationToken giveUp)
+    private void MakeModels(Preparation preparation, LoadedTls tls, List<string> faults)
     {
-        ReloadPlan plan = preparation.Plan;
-        foreach (ProxyConfig config in preparation.Next.Config.Proxies)
+        foreach (ProxyStep step in preparation.Plan.Proxies.Where(static step => step.IsMade))
         {
-            if (plan.FateOf(config.Name).IsKept)
-                continue;
+            ProxyConfig config = step.Config;
             if (OpenLog(config, faults, out IConnectionLog? log))
                 preparation.Models.Add(config.Name, new ProxyModel(config, _generation + 1, tls.Of(config), log));
             foreach (TargetConfig target in config.Targets)
@@ -122,31 +121,35 @@ internal sealed class Server : IDisposable
                     faults.Add($"proxy {config.Name}: target {target.Name} cannot be used: {InheritedFaultModule.Describe(inherited.number, why)}");
             }
         }
+    }
 
-        var unclaimed = new List<Listener>(_listeners);
-        foreach (SocketStep step in plan.Sockets)
+    private void OpenSockets(Preparation preparation, List<string> faults, CancellationToken giveUp)
+    {
+        ILookup<string, Listener> serving = _listeners.ToLookup(static listener => listener.Proxy.Model.Name, StringComparer.Ordinal);
+        foreach (SocketStep step in preparation.Plan.Sockets)
         {
-            if (step.Fate.IsClosed || step.Owner is not SocketOwner.Proxy { name: var proxy })
+            // The admin server has its own, and none changes hands between the two.
+            if (step.Owner is not SocketOwner.Proxy { name: var proxy })
                 continue;
-            if (step.From is { IsSome: true, Value: SocketOwner.Proxy { name: var from } })
-            {
-                List<Listener> kept = unclaimed.FindAll(l => l.Proxy.Model.Name == from && ListenerAddress.IsSame(l.Socket.Address, step.Address));
-                unclaimed.RemoveAll(kept.Contains);
-                preparation.Kept.AddRange(kept.Select(listener => (proxy, listener)));
-                continue;
-            }
-
-            try
-            {
-                preparation.Opened.AddRange(ListeningSocket.Open(step.Address, giveUp).Select(socket => (proxy, socket)));
-            }
-            catch (ListenException e)
-            {
-                faults.Add($"proxy {proxy}: cannot listen on {e.Describe(plan, step.Address)}");
-            }
+            if (step.From is not { IsSome: true, Value: SocketOwner.Proxy { name: var from } })
+                OpenSocket(preparation, proxy, step.Address, faults, giveUp);
+            else if (step.Fate.IsClosed)
+                preparation.Dropped.AddRange(serving[from]);
+            else
+                preparation.Kept.AddRange(serving[from].Select(listener => (proxy, listener)));
         }
+    }
 
-        preparation.Dropped.AddRange(unclaimed);
+    private static void OpenSocket(Preparation preparation, string proxy, Address address, List<string> faults, CancellationToken giveUp)
+    {
+        try
+        {
+            preparation.Opened.AddRange(ListeningSocket.Open(address, giveUp).Select(socket => (proxy, socket)));
+        }
+        catch (ListenException e)
+        {
+            faults.Add($"proxy {proxy}: cannot listen on {e.Describe(preparation.Plan, address)}");
+        }
     }
 
     /// <summary>Switches to what was prepared. Nothing can fail any more; listening sockets that are dropped accept what is queued first.</summary>
