@@ -291,7 +291,7 @@ let byHand =
       "KeyExchange", "set [ 0x17us; 0x18us; 0x19us; 0x1dus; 0x1eus; 0x0100us; 0x0101us ]", "set [ 0x17us; 0x18us; 0x19us; 0x1dus; 0x1eus; 0x0100us; 0x0101us; 0x0102us ]"
       "KeyExchange", "dict [ 0x0102us, \"ffdhe4096\"; 0x0103us, \"ffdhe6144\"; 0x0104us, \"ffdhe8192\" ]", "dict [ 0x0102us, \"ffdhe4096\"; 0x0103us, \"ffdhe6144\" ]"
       "KeyExchange", "Option.orElse asked share", "asked"
-      "ConfigKeys", "Kind.choice [ \"none\", VerifyMode.None; \"relaxed\", VerifyMode.Relaxed; \"strict\", VerifyMode.Strict ]", "Kind.choice [ \"none\", VerifyMode.None; \"relaxed\", VerifyMode.Strict; \"strict\", VerifyMode.Relaxed ]"
+      "Config", "| VerifyMode.Relaxed -> \"relaxed\"", "| VerifyMode.Relaxed -> \"strict\""
       "Config", "| TlsVersion.Tls12 -> \"1.2\"", "| TlsVersion.Tls12 -> \"1.3\""
       "Config", "| Policy.RoundRobin -> \"round-robin\"", "| Policy.RoundRobin -> \"failover\""
       "ConfigKeys", "Duration.Zero, \"no limit\"", "Duration.OfSeconds 60L, \"no limit\""
