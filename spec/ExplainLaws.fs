@@ -130,6 +130,7 @@ let ``an explanation gives the reason of each target, who is trusted, and whethe
     let policy policy = { Sample.proxy "p" with Targets = List.map Sample.target [ "a"; "b" ]; Options = { Sample.options with LoadBalancer = policy } }
     let trusting = { Sample.proxy "p" with Listener = { Sample.listener with TrustedProxies = Sample.networks [ "10.1.0.0/16" ] } }
     let narrow = { Sample.proxy "p" with Listener = { Sample.listener with AuthorizedSources = Sample.networks [ "192.0.2.0/24" ] } }
+    let full = { Sample.proxy "p" with Options = { Sample.options with ConnectionLimit = 1 } }
     let text p name = Explain.text (Rules p) ValueNone (question (describe (Sample.ip "10.1.2.3") name 0 1L) [])
     let asked name = ValueSome(Sample.serverName name)
     Law.HoldsFor(
@@ -139,11 +140,11 @@ let ``an explanation gives the reason of each target, who is trusted, and whethe
           policy Policy.None, ValueNone, "none: the first target alone", true; trusting, ValueNone, "PROXY header: must come first: 10.1.2.3:50000 is a trusted proxy (10.1.0.0/16)", true
           sni [ "*" ], ValueNone, "server name: none", true; sni [ "*" ], asked "a.example", "server name: a.example", true; policy Policy.None, asked "a.example", "server name", false
           policy Policy.None, ValueNone, "PROXY header", false; narrow, ValueNone, "refused (authorized_sources: no entry matches)", true
+          full, ValueNone, "(everyone is admitted: no authorized_sources; 0 of 1 open)", true; policy Policy.None, ValueNone, "; no connection_limit)", true
           narrow, ValueNone, "targets:", false; narrow, ValueNone, "dialling:", false; policy Policy.None, ValueNone, "everyone is admitted", true ],
         fun (p, name, words, isSaid) -> (text p name).Contains words = isSaid
     )
     let wide = { Sample.proxy "p" with Listener = { Sample.listener with AuthorizedSources = Sample.networks [ "10.0.0.0/8" ] } }
-    let full = { Sample.proxy "p" with Options = { Sample.options with ConnectionLimit = 1 } }
     Law.HoldsFor(
         [ narrow, ValueNone, "false", "authorized_sources: no entry matches"; wide, ValueNone, "true", "authorized_sources: 10.0.0.0/8"
           full, ValueNone, "false", "connection_limit: 1 of 1 are open"; policy Policy.None, ValueNone, "true", "everyone is admitted: no authorized_sources"

@@ -138,6 +138,13 @@ let ``the address of statsd is said as a file has it`` () =
         List.last said = $"log: off; metrics: statsd to {address}")
 
 [<Fact>]
+let ``of a certificate a check tells three names at the most, or that it has none`` () =
+    let file = "server: { proxies: [ { name: a, listener: { address: ':80', tls_context: { certificates: [ { key: k, certificate: c } ] } }, targets: [ { name: t, address: 'x:1' } ] } ] }"
+    Law.HoldsFor(
+        [ [], "a certificate without names"; [ "a"; "b"; "c" ], "a, b, c"; [ "a"; "b"; "c"; "d" ], "a, b, c and 1 more" ],
+        fun (names, told) -> lines file [ { certificate with Names = names } ] |> List.contains $"    TLS: 1.3; as {told} until 2030-05-06")
+
+[<Fact>]
 let ``of a long list a check tells the beginning and how many more there are`` () =
     let clients (networks: string list) =
         let listed = String.concat ", " networks
