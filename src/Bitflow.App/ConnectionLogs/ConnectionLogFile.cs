@@ -50,14 +50,26 @@ internal sealed class ConnectionLogFile
     /// <summary>Whether the queue has been full since it was last empty; 0 or 1.</summary>
     private int _overflows;
 
-    /// <exception cref="IOException">The file cannot be opened for appending.</exception>
+    /// <exception cref="IOException">The file cannot be opened for appending, or nobody can write to it.</exception>
     public ConnectionLogFile(string path, IConnectionLogEvents events)
     {
         Path = path;
         _events = events;
+
+        // With the first line the runtime loads what lines are written with, which takes descriptors, and it does not try that twice: when a client ends there may be none left.
+        ConnectionLogLine.Write(_batch, ConnectionRecord.Empty);
+        _batch.ResetWrittenCount();
         _file = AppendFile.Open(path);
         _writer = new Thread(Run, maxStackSize: 256 * 1024) { IsBackground = true, Name = "connection log" };
-        _writer.Start();
+        try
+        {
+            _writer.Start();
+        }
+        catch (OutOfMemoryException e)
+        {
+            _file.Dispose();
+            throw new IOException($"{path}: no thread can be had to write it: memory, descriptors or threads have run out (pids.max, RLIMIT_NPROC)", e);
+        }
     }
 
     public string Path { get; }
