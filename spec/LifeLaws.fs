@@ -536,6 +536,23 @@ let ``an event that changes nothing leaves the very value, and one that changes 
             | _ -> RelayOrders.None
         obj.ReferenceEquals(next, life) || next.Orders = orders)
 
+[<Fact>]
+let ``a relay begins with the target that was reached, nothing of it over, and has that target to its end`` () =
+    Law.Holds(fun (SmallProxy p) (n: int) (AnyEvents events) (RelayScript script) ->
+        let dialled = lives p (peer n) (AnyEvents events)
+        let now, last = List.last dialled
+        let relayed =
+            (Life.advance last (at now) Event.Connected, script)
+            ||> List.scan (fun life (side, what) -> Life.advance life (at now) (Event.Relayed(side, what)))
+        List.map snd dialled @ relayed
+        |> List.pairwise
+        |> List.forall (fun (before, after) ->
+            match before.Step, after.Step with
+            | Step.Attempt plan, Step.Relay relaying -> relaying = Relaying.With plan.Target && after.LastTarget = ValueSome plan.Target
+            | Step.Relay before, Step.Relay relaying -> before.Target = relaying.Target && after.LastTarget = ValueSome relaying.Target
+            | _, Step.Relay _ -> false
+            | _ -> true))
+
 /// A relay one of whose sides has failed, and whose other side last took something at one second and has had a write pending since.
 let private failing (side: Side) (limit: Duration) (fault: IoFault) =
     let target = { Sample.target "a" with WriteTimeout = (if side = Side.Client then limit else Duration.Zero) }

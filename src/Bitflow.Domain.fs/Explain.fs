@@ -246,12 +246,7 @@ module Explain =
 
     /// How hands are shaken with the targets that TLS is spoken to, once connected and behind the PROXY header.
     let private targetTls (rules: Rules) (order: int[]) =
-        let spoken =
-            [ for index in order do
-                  let target = rules.Targets[index]
-                  match target.Tls with
-                  | Some tls -> target, tls
-                  | None -> () ]
+        let spoken = [ for index in order do for tls in Option.toList rules.Targets[index].Tls -> rules.Targets[index], tls ]
         let lines =
             [ for target, tls in spoken do
                   let name = TargetName.ofTarget target tls
