@@ -25,6 +25,19 @@ let ``who cannot start says how many descriptors there may be, how many serving 
     Law.HoldsFor([ 64L, 2, false, [ "64"; "144"; "LimitNOFILE"; "ulimit -n" ]; 200L, 64, true, [ "200"; "330" ] ], fun (limit, processors, serves, words) ->
         words |> List.forall (DescriptorBudget.startShortage limit processors serves).Contains)
 
+[<Fact>]
+let ``listeners and connection logs are opened exactly where they leave half of what accepting leaves, beside what is open or what the program comes to hold`` () =
+    // 106 for the program and 3 for each of two loops.
+    Law.HoldsFor([ for limit in [ 144L; 256L; 1024L ] do for inUse in [ 0L; 80L; 112L; 113L; limit - 17L; limit - 16L; int64 Int32.MaxValue ] do for wanted in [ 0; 1; 16; 17; 128; 129; 400 ] -> limit, inUse, wanted ],
+        fun (limit, inUse, wanted) ->
+            isNull (DescriptorBudget.openingShortage limit 2 inUse 1 wanted) = (wanted = 0 || limit - max inUse 112L - int64 wanted >= 16L))
+
+[<Fact>]
+let ``who cannot open all that is new says how much that is, how much there is room for, and what to do, and waits for clients only where there are any`` () =
+    let words connections = DescriptorBudget.openingShortage 256L 2 150L connections 91
+    Law.HoldsFor([ "91"; "90 of 256"; "LimitNOFILE"; "ulimit -n" ], fun word -> (words 0).Contains word && (words 1).Contains word)
+    Law.HoldsFor([ 0, false; 1, true ], fun (connections, waits) -> (words connections).Contains "when clients have left" = waits)
+
 let private config limits application =
     { Application = application; Proxies = [ for i, limit in List.indexed limits -> { Sample.proxy $"p{i}" with Options = { (Sample.proxy "").Options with ConnectionLimit = limit } } ] }
 

@@ -9,6 +9,8 @@ open Bitflow.Domain
 type private Shell =
     { State: DescriptorScarcity
       Allowance: int
+      /// Connections that have closed since it was given.
+      Closed: int
       IsPaused: bool
       /// Until the look that is to come.
       LookIn: Duration voption
@@ -18,14 +20,14 @@ type private Shell =
       Orders: ScarcityOrder list }
 
 let private under limit =
-    { State = DescriptorScarcity.start limit; Allowance = 0; IsPaused = false; LookIn = ValueNone; Waited = Duration.Zero; Orders = [] }
+    { State = DescriptorScarcity.start limit; Allowance = 0; Closed = 0; IsPaused = false; LookIn = ValueNone; Waited = Duration.Zero; Orders = [] }
 
 let rec private follow count shell (struct (state, orders)) =
     ({ shell with State = state }, orders)
     ||> List.fold (fun shell order ->
         let given = { shell with Orders = order :: shell.Orders }
         match order with
-        | ScarcityOrder.Allow connections -> { given with Allowance = connections }
+        | ScarcityOrder.Allow connections -> { given with Allowance = connections; Closed = 0 }
         | ScarcityOrder.Count -> follow count shell (DescriptorScarcity.counted count shell.State)
         | ScarcityOrder.Pause -> { given with IsPaused = true }
         | ScarcityOrder.Resume -> { given with IsPaused = false }
@@ -40,7 +42,11 @@ let private happen shell event =
     | ScarcityEvent.Taken(descriptor, count), _ ->
         let shell = { shell with Allowance = shell.Allowance - 1 }
         if DescriptorScarcity.goesOn descriptor count.Owed shell.Allowance shell.State then shell
-        else follow count shell (DescriptorScarcity.taken descriptor count.Owed shell.Allowance shell.State)
+        else follow count shell (DescriptorScarcity.taken descriptor count.Owed shell.Allowance shell.Closed shell.State)
+    | ScarcityEvent.Closed count, _ when DescriptorScarcity.lasts shell.State ->
+        let shell = { shell with Closed = shell.Closed + 1 }
+        follow count shell (DescriptorScarcity.closed shell.Closed shell.State)
+    | ScarcityEvent.Closed _, _ -> shell
     | ScarcityEvent.RanOut, _ -> follow nothing shell (DescriptorScarcity.ranOut shell.State)
     | ScarcityEvent.Look count, ValueSome wait ->
         follow count { shell with LookIn = ValueNone; Waited = shell.Waited + wait } (DescriptorScarcity.looked count shell.State)
@@ -183,27 +189,59 @@ let ``a connection that is still to open a descriptor counts as one that has`` (
         let owing, having = { Open = opened; Owed = owed; Connections = events.Length }, { Open = opened + owed; Owed = 0; Connections = events.Length }
         DescriptorScarcity.looked owing state = DescriptorScarcity.looked having state
         && DescriptorScarcity.counted owing state = DescriptorScarcity.counted having state
-        && DescriptorScarcity.taken descriptor owed left state = DescriptorScarcity.taken (descriptor + owed) 0 left state)
+        && DescriptorScarcity.taken descriptor owed left 0 state = DescriptorScarcity.taken (descriptor + owed) 0 left 0 state)
 
 [<Fact>]
 let ``a client who asks for nothing is given no order, though another loop or a look was first`` () =
-    Law.Holds(fun script (descriptor: byte) (owed: byte) (left: sbyte) ->
+    Law.Holds(fun script (descriptor: byte) (owed: byte) (left: sbyte) (closed: byte) ->
         let state = (played script).State
         let descriptor, owed, left = int descriptor, int owed, int left
-        not (DescriptorScarcity.goesOn descriptor owed left state) || DescriptorScarcity.taken descriptor owed left state = struct (state, []))
+        not (DescriptorScarcity.goesOn descriptor owed left state) || DescriptorScarcity.taken descriptor owed left (int closed) state = struct (state, []))
 
 [<Fact>]
 let ``descriptors are counted for a client where nothing is left of what was allowed, unless a scarcity lasts or his own tells of one`` () =
     Law.Holds(fun (ScarcityScript(limit, _) as script) (descriptor: byte) (left: sbyte) ->
         let shell = played script
-        let struct (_, orders) = DescriptorScarcity.taken (int descriptor) 0 (int left) shell.State
+        let struct (_, orders) = DescriptorScarcity.taken (int descriptor) 0 (int left) 0 shell.State
         List.contains ScarcityOrder.Count orders = (left <= 0y && not (lasts shell) && int64 descriptor < limit - 32L))
 
 [<Fact>]
-let ``a count that comes once a scarcity has begun changes nothing, and neither does a look once it is over`` () =
+let ``a look that comes once a scarcity is over changes nothing`` () =
     Law.Holds(fun script (opened: byte) (connections: byte) ->
-        let shell, count = played script, count (int opened) (int connections)
-        (if lasts shell then DescriptorScarcity.counted count shell.State else DescriptorScarcity.looked count shell.State) = struct (shell.State, []))
+        let shell = played script
+        lasts shell || DescriptorScarcity.looked (count (int opened) (int connections)) shell.State = struct (shell.State, []))
+
+[<Fact>]
+let ``a count during a scarcity lets in as many as a look would, and brings its end no nearer`` () =
+    Law.Holds(fun (ScarcityScript(limit, _) as script) (inUse: byte) (connections: byte) ->
+        let shell, count = played script, count (int limit - int inUse) (int connections)
+        let counted, looked = follow count shell (DescriptorScarcity.counted count shell.State), happen shell (ScarcityEvent.Look count)
+        let enough = look (int limit - 64)
+        let looksUntilOver shell = Seq.initInfinite (fun looks -> shell |> after (List.replicate looks enough)) |> Seq.findIndex (lasts >> not)
+        not (lasts shell)
+        || ((counted.Allowance, counted.IsPaused) = (looked.Allowance, looked.IsPaused) && counted.LookIn = shell.LookIn && looksUntilOver counted = looksUntilOver shell))
+
+[<Fact>]
+let ``while accepting is paused a sixty-fourth of the limit that has closed lets in whom there is room for, without waiting for a look`` () =
+    Law.HoldsFor([ for limit in [ 64L; 256L; 1024L; 20_000L ] do for free in [ 31; 33; 34; 63; 64; 100 ] -> limit, free ], fun (limit, free) ->
+        let closes = List.replicate ((int limit + 63) / 64) (ScarcityEvent.Closed(count (int limit - free) 1))
+        let before, behind = scarce limit |> after closes.Tail, scarce limit |> after closes
+        before.IsPaused && behind.IsPaused = (free < 34) && behind.Allowance = max 0 ((free - 32) / 2))
+
+[<Fact>]
+let ``where as many have closed by the time that the allowance is used up, what there is room for follows it without a pause`` () =
+    Law.HoldsFor([ for limit in [ 64L; 256L; 1024L ] do for free in [ 31; 40; 100 ] do for fewer in [ 0; 1 ] -> limit, free, fewer ], fun (limit, free, fewer) ->
+        let allowed = happen (scarce limit) (look (int limit - 64))
+        let closes = List.replicate (int limit / 64 - fewer) (ScarcityEvent.Closed(count 0 1))
+        let used = { after closes allowed with Allowance = 1 }
+        let behind = happen used (ScarcityEvent.Taken(3, count (int limit - free) 1))
+        behind.IsPaused = (fewer = 1 || free < 34) && (behind.IsPaused || behind.Allowance = (free - 32) / 2))
+
+[<Fact>]
+let ``descriptors that are plentiful are not counted for a connection that closes`` () =
+    Law.Holds(fun script (closed: int) ->
+        let shell = played script
+        lasts shell || DescriptorScarcity.closed closed shell.State = struct (shell.State, []))
 
 [<Fact>]
 let ``an order of a scarcity is carried out by the guard's member of its name, and by no other`` () =

@@ -339,6 +339,20 @@ let ``where the first target takes every client, or is tried first, who is first
         fun (policy, after, differences) -> fate (ReloadPlan.make (trying policy [ "a"; "b" ]) (trying policy after)) "p" = ProxyFate.Replaced differences)
 
 [<Fact>]
+let ``a reload opens a descriptor for each socket and each connection log that is new, and none for a socket that was inherited`` () =
+    let served (sockets, logs) =
+        withProxies [ for i, address in List.indexed sockets -> { logging (List.tryItem i logs |> Option.defaultValue "") $"p{i}" with Listener = { Sample.listener with Address = at address } } ]
+    let one = [ "127.0.0.1:1" ], [ "/a" ]
+    Law.HoldsFor(
+        [ ([], []), one, 2
+          one, one, 0
+          one, ([], []), 0
+          one, ([ "127.0.0.1:1"; "127.0.0.1:2" ], [ "/a"; "/a" ]), 1
+          one, ([ "127.0.0.1:2"; "127.0.0.1:3" ], [ "/b"; "/c" ]), 4
+          one, ([ "127.0.0.1:1"; "fd:3"; "fd:web"; "unix:/s"; "unix:@a" ], [ "/a" ]), 2 ],
+        fun (before, after, descriptors) -> (ReloadPlan.make (served before) (served after)).DescriptorsToOpen = descriptors)
+
+[<Fact>]
 let ``one path of a connection log is one step, however many proxies write to it`` () =
     let steps before after =
         (ReloadPlan.make (withProxies before) (withProxies after)).Logs |> List.map (fun step -> step.Path, step.Fate)

@@ -38,6 +38,8 @@ type ScarcityEvent =
     /// A client is taken who has a descriptor of that number, and what a count finds then.
     | Taken of descriptor: int * count: DescriptorCount
     | RanOut
+    /// A connection has closed, and what a count finds then.
+    | Closed of count: DescriptorCount
     /// What a look finds, where one is to come.
     | Look of count: DescriptorCount
 
@@ -256,6 +258,7 @@ type DecisionGenerators =
                 4, Gen.map2 (fun descriptor count -> ScarcityEvent.Taken(descriptor, count)) (Gen.choose (limit / 2, limit - 1)) (count limit)
                 4, Gen.map (fun count -> ScarcityEvent.Taken(3, count)) (count limit)
                 1, Gen.constant ScarcityEvent.RanOut
+                6, Gen.map ScarcityEvent.Closed (count limit)
                 8, Gen.map ScarcityEvent.Look (count limit)
             ]
         let shrink (ScarcityScript(limit, events)) = seq { for i in 0 .. events.Length - 1 -> ScarcityScript(limit, List.removeAt i events) }

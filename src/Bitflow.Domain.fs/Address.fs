@@ -63,6 +63,9 @@ type Address =
 
     member this.IsTcpAddress = match this with Tcp _ -> true | _ -> false
 
+    /// Whether it is a socket that the process was started with: one that is not opened, and once closed stays so.
+    member this.IsInherited = match this with Descriptor _ | NamedDescriptor _ -> true | _ -> false
+
 [<RequireQualifiedAccess>]
 type AddressError =
     | Empty

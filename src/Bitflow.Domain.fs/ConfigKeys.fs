@@ -105,7 +105,7 @@ module ConfigKeys =
             and! log = optional "connection_log" (Kind.some Value.path) (None, "no log") "File to which a JSON object is appended for every connection."
             and! policy = optional "connection_load_balancer" policies (Policy.None, "`none`") "Which targets are tried: the first alone, all in order, all in turn, or the one that the client's server name chooses."
             and! header = optional "enable_proxy_header" Kind.boolean (false, "`false`") "Sends a PROXY header to the target."
-            and! version = extension "proxy_header_version" (Kind.choice [ "1", ProxyHeaderVersion.V1; "2", ProxyHeaderVersion.V2 ]) (ProxyHeaderVersion.V1, "`1`") "Version 1 (text) or 2 (binary) of that header."
+            and! version = extension "proxy_header_version" (Kind.choice [ "1", ProxyHeaderVersion.V1; "2", ProxyHeaderVersion.V2 ]) (ProxyHeaderVersion.V1, "`1`") "Version 1 (text) or 2 (binary) of that header. Version 2 also says what is known of a TLS client: its server name, ALPN, version, cipher, and its certificate, whose common name is left out where it has more than 256 bytes. It has no checksum."
             and! dualStack = optional "enable_dual_stack" Kind.boolean (false, "`false`") "IPv4 clients get the target's IPv4 address, IPv6 clients its IPv6 address."
             return
                 { ConnectionLimit = limit

@@ -49,6 +49,19 @@ module DescriptorBudget =
         if descriptorLimit >= needed (if serves then processors else 0) then null
         else $"no more than {descriptorLimit} descriptors may be open, and Bitflow needs {needed processors} to start; raise LimitNOFILE or ulimit -n"
 
+    /// Why so many listening sockets and connection logs cannot be opened now, beside so many descriptors in use and so many connections; null where they can. As the
+    /// admin server does it leaves half of the reserve: for want of a descriptor the runtime cannot start a thread, and aborts. A program that has just started
+    /// holds less than it will: what it has not loaded yet is left as well.
+    [<CompiledName "OpeningShortage">]
+    let openingShortage (descriptorLimit: int64) (loops: int) (inUse: int64) (connections: int) (wanted: int) : string =
+        let held = max inUse (programDescriptors + loopDescriptors * int64 loops)
+        let free = max 0L (descriptorLimit - held - int64 reservedDescriptors / 2L)
+        if int64 wanted <= free then
+            null
+        else
+            let orWait = if connections > 0 then ", or try again when clients have left" else ""
+            $"{wanted} descriptors are needed for new listeners and connection logs, and {free} of {descriptorLimit} are free for them; raise LimitNOFILE or ulimit -n{orWait}"
+
     /// What the program itself holds at most, without its clients, targets and listeners: itself, the loops of the Linux engine with their pipes, and the
     /// admin server, where there is one.
     let private ownDescriptors (descriptorLimit: int64) (loops: int) (application: ApplicationConfig) =

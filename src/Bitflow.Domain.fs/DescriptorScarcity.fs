@@ -5,7 +5,7 @@ namespace Bitflow.Domain
 type DescriptorCount =
     { /// Those that are open; Int32.MaxValue where not even that can be counted, for want of one.
       Open: int
-      /// Those that connections that were accepted are still to open, for their targets.
+      /// Those that are about to be opened: by connections that were accepted, for their targets, and by a reload.
       Owed: int
       /// Connections that are open.
       Connections: int }
@@ -67,8 +67,8 @@ type DescriptorScarcity =
         { Limit: int64
           Episode: ScarcityEpisode voption }
 
-/// Accepting pauses before dials and logs run into EMFILE. Counting costs too much to be done for each connection: it is done when half of what was free has
-/// been given away, and during an episode, which looks end. Every transition is total, and gives the next state and the orders to carry out in their order.
+/// Accepting pauses before dials and logs run into EMFILE. Counting costs too much to be done for each connection: it is done when what was allowed has been
+/// given away, and during an episode by looks, which end it, and when enough connections have closed meanwhile. Every transition is total, and gives the next state and the orders to carry out in their order.
 [<RequireQualifiedAccess>]
 module DescriptorScarcity =
     let private lookInterval = Duration.OfMilliseconds 250L
@@ -92,6 +92,10 @@ module DescriptorScarcity =
         let most = if free <= 0L then 0 else int (min (free / DescriptorBudget.descriptorsPerConnection) (int64 System.Int32.MaxValue))
         if count.Connections <= 0 then max 1 most else most
 
+    /// What a count costs hangs on how many descriptors there are (proc(5), before Linux 6.2): where it is done for every sixty-fourth of them that a connection
+    /// has closed, it costs a connection the same under any limit.
+    let private isWorthCounting (scarcity: DescriptorScarcity) (closed: int) = 64L * int64 closed >= scarcity.Limit
+
     let private unchanged (scarcity: DescriptorScarcity) : struct (DescriptorScarcity * ScarcityOrder list) = struct (scarcity, [])
 
     /// Nothing is accepted until a look knows how many are free.
@@ -102,6 +106,10 @@ module DescriptorScarcity =
     /// Under a limit on descriptors, with no episode and nothing counted yet: none may be accepted without a count.
     [<CompiledName "Start">]
     let start (descriptorLimit: int64) : DescriptorScarcity = { Limit = descriptorLimit; Episode = ValueNone }
+
+    /// Whether descriptors are scarce. Then connections that close are counted from one allowance to the next (`closed`).
+    [<CompiledName "Lasts">]
+    let lasts (scarcity: DescriptorScarcity) : bool = scarcity.Episode.IsSome
 
     /// Whether accepting is paused.
     [<CompiledName "IsHeld">]
@@ -120,21 +128,40 @@ module DescriptorScarcity =
     let goesOn (descriptor: int) (owed: int) (left: int) (scarcity: DescriptorScarcity) : bool =
         left > 0 && (scarcity.Episode.IsSome || not (isTooHigh scarcity descriptor owed))
 
-    /// A client was taken, with the same arguments.
+    /// A client was taken, with the same arguments, and so many connections that have closed since the allowance.
     [<CompiledName "Taken">]
-    let taken (descriptor: int) (owed: int) (left: int) (scarcity: DescriptorScarcity) : struct (DescriptorScarcity * ScarcityOrder list) =
+    let taken (descriptor: int) (owed: int) (left: int) (closed: int) (scarcity: DescriptorScarcity) : struct (DescriptorScarcity * ScarcityOrder list) =
         match scarcity.Episode with
         | _ when goesOn descriptor owed left scarcity -> unchanged scarcity
         | ValueSome episode when episode.IsHeld -> unchanged scarcity
+        | ValueSome _ when isWorthCounting scarcity closed -> struct (scarcity, [ ScarcityOrder.Count ])
         | ValueSome episode -> struct ({ scarcity with Episode = ValueSome { episode with IsHeld = true } }, [ ScarcityOrder.Pause ])
         | ValueNone when isTooHigh scarcity descriptor owed -> begun scarcity
         | ValueNone -> struct (scarcity, [ ScarcityOrder.Count ])
 
-    /// What a client that was taken had counted.
+    /// Whether a connection that has closed, the last of so many since the allowance, asks for a count: behind a crowd that comes and goes at once a client
+    /// would otherwise wait for look after look.
+    [<CompiledName "AsksAgain">]
+    let asksAgain (closed: int) (scarcity: DescriptorScarcity) : bool = isHeld scarcity && isWorthCounting scarcity closed
+
+    /// A connection has closed, with the same arguments.
+    [<CompiledName "Closed">]
+    let closed (closed: int) (scarcity: DescriptorScarcity) : struct (DescriptorScarcity * ScarcityOrder list) =
+        struct (scarcity, (if asksAgain closed scarcity then [ ScarcityOrder.Count ] else []))
+
+    /// What is allowed during an episode from now on, and what that means for acceptors.
+    let private allowing (allowed: int) (wasHeld: bool) : ScarcityOrder list =
+        [ ScarcityOrder.Allow allowed
+          if allowed = 0 && not wasHeld then ScarcityOrder.Pause
+          if wasHeld && allowed > 0 then ScarcityOrder.Resume ]
+
+    /// What a count found.
     [<CompiledName "Counted">]
     let counted (count: DescriptorCount) (scarcity: DescriptorScarcity) : struct (DescriptorScarcity * ScarcityOrder list) =
         match scarcity.Episode with
-        | ValueSome _ -> unchanged scarcity
+        | ValueSome episode ->
+            let allowed = allowance scarcity count
+            struct ({ scarcity with Episode = ValueSome { episode with IsHeld = (allowed = 0) } }, allowing allowed episode.IsHeld)
         | ValueNone when isScarce scarcity (inUse count) -> begun scarcity
         | ValueNone -> struct (scarcity, [ ScarcityOrder.Allow(allowance scarcity count) ])
 
@@ -152,10 +179,7 @@ module DescriptorScarcity =
             let allowed = allowance scarcity count
             let calm = if isAmple scarcity (inUse count) then episode.Calm + 1 else 0
             let isOver = calm >= calmLooks
-            let isHeld = allowed = 0
-            struct ({ scarcity with Episode = if isOver then ValueNone else ValueSome { IsHeld = isHeld; Calm = calm } },
-                    [ ScarcityOrder.Allow allowed
-                      if not isOver then ScarcityOrder.LookIn lookInterval
-                      if isHeld && not episode.IsHeld then ScarcityOrder.Pause
-                      if episode.IsHeld && not isHeld then ScarcityOrder.Resume
+            struct ({ scarcity with Episode = if isOver then ValueNone else ValueSome { IsHeld = (allowed = 0); Calm = calm } },
+                    [ if not isOver then ScarcityOrder.LookIn lookInterval
+                      yield! allowing allowed episode.IsHeld
                       if isOver then ScarcityOrder.LogResumed ])

@@ -90,6 +90,13 @@ type ReloadPlan =
     member this.IsObstructed =
         this.Sockets |> List.exists (fun s -> s.Fate = HeldFate.Opened && not (this.InTheWayOf s.Address).IsEmpty)
 
+    /// How many descriptors it opens before it closes any: one for each new connection log and each new socket that is not inherited. A name that has several
+    /// addresses asks for more, which nobody knows before it is resolved.
+    member this.DescriptorsToOpen =
+        let sockets = this.Sockets |> List.filter (fun s -> s.Fate = HeldFate.Opened && not s.Address.IsInherited)
+        let logs = this.Logs |> List.filter (fun l -> l.Fate = HeldFate.Opened)
+        sockets.Length + logs.Length
+
     member this.ChangesNothing =
         this.Application.IsEmpty
         && not this.EngineNeedsRestart

@@ -24,15 +24,9 @@ module ReloadReport =
             let what = String.concat ", " differences
             $"proxy {step.Name}: replaced ({what}); open connections keep the old settings, new ones get the new"
 
-    let private isInherited address =
-        match address with
-        | Address.Descriptor _
-        | Address.NamedDescriptor _ -> true
-        | _ -> false
-
     /// Past sockets that close too late for an address.
     let private wayAround (closing: SocketStep list) (address: Address) =
-        let inherited, own = closing |> List.partition (fun step -> isInherited step.Address)
+        let inherited, own = closing |> List.partition _.Address.IsInherited
         [ for step in inherited do
               if step.Address = address then
                   $"{step.Owner} listens there, and an inherited socket changes hands only with a restart"
@@ -65,7 +59,7 @@ module ReloadReport =
             $"listening socket {step.Address}: cannot be opened, for {owner}, by this reload: {wayAround closing step.Address}"
         | HeldFate.Opened, [] -> $"listening socket {step.Address}: opened, for {owner}"
         | HeldFate.Kept, _ -> $"listening socket {step.Address}: kept open, for {owner}"
-        | HeldFate.Closed, _ when isInherited step.Address ->
+        | HeldFate.Closed, _ when step.Address.IsInherited ->
             $"listening socket {step.Address}: closed; it was inherited, and only a restart can bring it back: where its service manager still holds it, clients connect and wait in vain"
         | HeldFate.Closed, _ when step.Owner = SocketOwner.Admin -> $"listening socket {step.Address}: closed; the admin server had it"
         | HeldFate.Closed, _ -> $"listening socket {step.Address}: closed; connections accepted through it go on until they end"
@@ -81,7 +75,7 @@ module ReloadReport =
     let describe (plan: ReloadPlan) : IReadOnlyList<ReloadLine> =
         [| yield! plan.Proxies |> List.map (proxyLine >> step)
            for socket in plan.Sockets do
-               let isLost = socket.Fate = HeldFate.Closed && isInherited socket.Address
+               let isLost = socket.Fate = HeldFate.Closed && socket.Address.IsInherited
                socketLine plan socket |> if isLost then warning else step
            yield! plan.Logs |> List.map (logLine >> step)
            let fails = plan.IsObstructed

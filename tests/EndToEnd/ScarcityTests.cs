@@ -187,6 +187,19 @@ public sealed class ScarcityTests
           targets: [ { name: a, address: '{{target}}' } ]
         """;
 
+    /// <summary>So many proxies, each with a connection log of its own.</summary>
+    private static string Logged(Peer echo, int proxies, string folder) => Logged(echo.Address, proxies, folder);
+
+    private static string Logged(string target, int proxies, string folder) =>
+        string.Concat(Enumerable.Range(0, proxies).Select(i =>
+            $$"""
+
+            - name: logged{{i}}
+              listener: { address: '127.0.0.1:0' }
+              targets: [ { name: a, address: '{{target}}' } ]
+              options: { connection_log: '{{folder}}/{{i}}.jsonl' }
+            """));
+
     private const string Admin = "  admin: { address: '127.0.0.1:0' }\n";
 
     [Fact]
@@ -246,6 +259,63 @@ public sealed class ScarcityTests
         await bitflow.SaysAsync("descriptors are free again");
         bitflow.Signal("HUP");
         await AnswersAsync(bitflow);
+    }
+
+    /// <summary>For want of a descriptor the runtime cannot start a thread, and aborts.</summary>
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task A_reload_that_would_open_more_than_is_left_is_refused_and_taken_on_once_clients_have_left(string engine)
+    {
+        using Peer echo = Peer.Echo();
+        using var folder = new TemporaryFolder();
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Web(echo), engine: engine, launcher: ["prlimit", "--nofile=256:256"]);
+        Socket[] clients = await FillAsync(bitflow, 100);
+        bitflow.Rewrite(Web(echo) + Logged(echo, 20, folder.Path), engine: engine);
+        bitflow.Signal("HUP");
+        await bitflow.SaysAsync("40 descriptors are needed for new listeners and connection logs, and ");
+        await bitflow.SaysAsync(" of 256 are free for them; raise LimitNOFILE or ulimit -n, or try again when clients have left");
+        await bitflow.SaysAsync("was not taken on; everything is as it was");
+        Assert.Empty(Directory.GetFiles(folder.Path));
+        await clients[0].SendAllAsync("x"u8.ToArray());
+        Assert.Single(await clients[0].ReadExactlyAsync(1));
+
+        foreach (Socket client in clients)
+            client.Dispose();
+        await bitflow.SaysAsync("descriptors are free again");
+        bitflow.Signal("HUP");
+        await bitflow.SaysAsync("proxy logged19: listening on ");
+        using Socket served = await SocketWords.ConnectAsync(bitflow.EndPoint("logged19"));
+        await served.SendAllAsync("x"u8.ToArray());
+        Assert.Single(await served.ReadExactlyAsync(1));
+    }
+
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task A_start_that_would_open_more_than_there_is_says_so_in_one_sentence(string engine)
+    {
+        using var folder = new TemporaryFolder();
+        using var bitflow = BitflowProcess.Launch(Logged("127.0.0.1:9", 80, folder.Path), engine: engine, launcher: Limited(250));
+        Assert.Equal(1, await bitflow.ExitAsync());
+        int loops = engine == "managed" ? 1 : Environment.ProcessorCount;
+        int free = 250 - (106 + 3 * loops) - 16;
+        Assert.Equal($"bitflow: 160 descriptors are needed for new listeners and connection logs, and {free} of 250 are free for them; raise LimitNOFILE or ulimit -n\n", bitflow.Errors);
+    }
+
+    /// <summary>Looks at how many descriptors are free come at intervals: by those alone the last would wait for longer than a test has patience.</summary>
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task Who_comes_behind_a_crowd_that_left_at_once_does_not_wait_for_look_after_look(string engine)
+    {
+        using Peer echo = Peer.Echo();
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Web(echo), engine: engine, launcher: ["prlimit", "--nofile=180:180"]);
+        for (int i = 0; i < 4000; i++)
+        {
+            using Socket gone = await SocketWords.ConnectAsync(bitflow.EndPoint());
+        }
+
+        using Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint());
+        await client.SendAllAsync("x"u8.ToArray());
+        Assert.Single(await client.ReadExactlyAsync(1));
     }
 
     [Fact]

@@ -1,5 +1,4 @@
 using Bitflow.Domain;
-using Bitflow.Net.Dialing;
 using Bitflow.Net.Linux;
 using Bitflow.Net.Transport;
 using Microsoft.FSharp.Collections;
@@ -15,7 +14,6 @@ internal sealed class DescriptorGuard : IDescriptorGuard, IDisposable
     private readonly Lock _gate = new();
     private readonly HashSet<Acceptor> _acceptors = [];
     private readonly IServerLog _log;
-    private readonly Dialer _dialer;
     private readonly Func<int> _open;
     private readonly Timer _timer;
 
@@ -25,14 +23,18 @@ internal sealed class DescriptorGuard : IDescriptorGuard, IDisposable
     /// <summary>How many connections may still be accepted, as the core last allowed. Counted down without the gate.</summary>
     private int _allowance;
 
+    /// <summary>How many have closed since, during an episode. Counted without the gate.</summary>
+    private int _closed;
+
+    /// <summary>Descriptors that are about to be opened.</summary>
+    private int _owed;
+
     /// <param name="log">Is told of each episode.</param>
-    /// <param name="dialer">Knows how many connections that were accepted are still to open a descriptor more.</param>
     /// <param name="open">How many connections are open now.</param>
-    public DescriptorGuard(IServerLog log, Dialer dialer, Func<int> open)
+    public DescriptorGuard(IServerLog log, Func<int> open)
     {
         _open = open;
         _log = log;
-        _dialer = dialer;
         Limit = Libc.DescriptorLimit();
         _scarcity = DescriptorScarcityModule.Start(Limit);
         _timer = new Timer(static state => ((DescriptorGuard)state!).Look(), this, Timeout.Infinite, Timeout.Infinite);
@@ -57,18 +59,52 @@ internal sealed class DescriptorGuard : IDescriptorGuard, IDisposable
             _acceptors.Remove(acceptor);
     }
 
-    /// <summary>A client was accepted: it will want a descriptor more for its target, until <see cref="Dialer.Settle"/>.</summary>
+    /// <summary>A client was accepted: it will want a descriptor more for its target, until <see cref="Settle"/>.</summary>
     /// <param name="descriptor">The number of its descriptor.</param>
     /// <returns>False where no more may be accepted now.</returns>
     public bool OnTaken(int descriptor)
     {
-        _dialer.Owe();
+        int owed = Interlocked.Increment(ref _owed);
         int left = Interlocked.Decrement(ref _allowance);
-        return DescriptorScarcityModule.GoesOn(descriptor, _dialer.Owed, left, _scarcity) || MayTakeMore(descriptor);
+        return DescriptorScarcityModule.GoesOn(descriptor, owed, left, _scarcity) || MayTakeMore(descriptor);
     }
 
-    /// <summary>A client that was accepted will not be served.</summary>
-    public void OnLost() => _dialer.Settle();
+    /// <summary>A client that was accepted has its target, or will never have one.</summary>
+    public void Settle() => Interlocked.Decrement(ref _owed);
+
+    /// <summary>A connection has closed its descriptors. Costs nothing while there are enough.</summary>
+    public void OnClosed()
+    {
+        if (!DescriptorScarcityModule.Lasts(_scarcity) || !DescriptorScarcityModule.AsksAgain(Interlocked.Increment(ref _closed), _scarcity))
+            return;
+        lock (_gate)
+            Follow(DescriptorScarcityModule.Closed(_closed, _scarcity));
+    }
+
+    /// <summary>
+    /// Listening sockets and connection logs are about to be opened: from now on accepting leaves so many descriptors alone, until
+    /// <see cref="GiveBack"/>. Where nothing is to be opened nothing stands in the way.
+    /// </summary>
+    /// <param name="loops">How many loops the engine has.</param>
+    /// <param name="descriptors">How many are to be opened.</param>
+    /// <returns>Why they cannot be, with the next step; null where they can, and are kept.</returns>
+    public string? Keep(int loops, int descriptors)
+    {
+        lock (_gate)
+        {
+            DescriptorCount count = Count();
+            if (DescriptorBudget.OpeningShortage(Limit, loops, (long)count.Open + count.Owed, count.Connections, descriptors) is { } shortage)
+                return shortage;
+            Interlocked.Add(ref _owed, descriptors);
+
+            // What was allowed before did not know of them.
+            Follow(DescriptorScarcityModule.Counted(Count(), _scarcity));
+            return null;
+        }
+    }
+
+    /// <summary>What <see cref="Keep"/> kept is open, or will not be.</summary>
+    public void GiveBack(int descriptors) => Interlocked.Add(ref _owed, -descriptors);
 
     /// <summary>Accepting failed for want of a descriptor.</summary>
     public void OnRanOut()
@@ -84,7 +120,7 @@ internal sealed class DescriptorGuard : IDescriptorGuard, IDisposable
         lock (_gate)
         {
             // Asked anew: another loop may have been first, or a look.
-            Follow(DescriptorScarcityModule.Taken(descriptor, _dialer.Owed, _allowance, _scarcity));
+            Follow(DescriptorScarcityModule.Taken(descriptor, Volatile.Read(ref _owed), _allowance, _closed, _scarcity));
             return !DescriptorScarcityModule.IsHeld(_scarcity);
         }
     }
@@ -98,7 +134,7 @@ internal sealed class DescriptorGuard : IDescriptorGuard, IDisposable
     private DescriptorCount Count()
     {
         // First: a target that is connected in between is counted twice, and not left out.
-        int owed = _dialer.Owed;
+        int owed = Volatile.Read(ref _owed);
         return new DescriptorCount(Libc.DescriptorsInUse(), owed, _open());
     }
 
@@ -110,7 +146,7 @@ internal sealed class DescriptorGuard : IDescriptorGuard, IDisposable
             ScarcityOrderModule.CarryOut(this, order);
     }
 
-    void IDescriptorGuard.Allow(int connections) => _allowance = connections;
+    void IDescriptorGuard.Allow(int connections) => (_allowance, _closed) = (connections, 0);
 
     void IDescriptorGuard.Count() => Follow(DescriptorScarcityModule.Counted(Count(), _scarcity));
 

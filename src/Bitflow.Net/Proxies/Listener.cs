@@ -50,7 +50,7 @@ internal sealed class Listener : IAcceptHandler
 
     public void OnLost(Endpoint client, IoFault fault)
     {
-        _guard.OnLost();
+        _guard.Settle();
         _meter.AcceptFailed();
         _log.ClientLost(_proxy.Model.Name, Socket.Local, client, fault);
     }

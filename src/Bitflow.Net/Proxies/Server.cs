@@ -31,7 +31,7 @@ internal sealed class Server : IDisposable
         _engine = engine;
         _observer = observer;
         _log = log;
-        _guard = new DescriptorGuard(log, _dialer, () => OpenConnections);
+        _guard = new DescriptorGuard(log, () => OpenConnections);
         _memory = new MemoryGuard(() => OpenConnections);
     }
 
@@ -80,7 +80,8 @@ internal sealed class Server : IDisposable
 
     /// <summary>
     /// Opens everything that another configuration needs and this one has not: connection logs and listening sockets. Starting is the same
-    /// from nothing. Where anything cannot be opened everything opened is taken back, and nothing has changed.
+    /// from nothing. Where anything cannot be opened everything opened is taken back, and nothing has changed. Nothing is opened where descriptors would not do for
+    /// all of it: what else runs would miss them first.
     /// </summary>
     /// <param name="next">What is to be served.</param>
     /// <param name="tls">What the files of its TLS contexts hold, without an error among it.</param>
@@ -90,6 +91,13 @@ internal sealed class Server : IDisposable
     public Preparation? Prepare(ConfigSnapshot next, LoadedTls tls, out IReadOnlyList<string> problems, CancellationToken giveUp = default)
     {
         var preparation = new Preparation(PlanTo(next), next);
+        int descriptors = preparation.Plan.DescriptorsToOpen;
+        if (_guard.Keep(_engine.Loops.Count, descriptors) is { } shortage)
+        {
+            problems = [shortage];
+            return null;
+        }
+
         var faults = new List<string>();
         bool isComplete = false;
         try
@@ -102,6 +110,7 @@ internal sealed class Server : IDisposable
         {
             if (!isComplete)
                 preparation.Undo();
+            _guard.GiveBack(descriptors);
         }
 
         problems = faults;
@@ -163,7 +172,7 @@ internal sealed class Server : IDisposable
             if (_proxies.TryGetValue(name, out Proxy? proxy))
                 proxy.Replace(model);
             else
-                _proxies.TryAdd(name, new Proxy(model, state, _dialer, _observer));
+                _proxies.TryAdd(name, new Proxy(model, state, _dialer, _guard, _observer));
         }
 
         // Of those that stay too: whoever counts may be new.

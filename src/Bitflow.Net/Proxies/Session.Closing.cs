@@ -118,7 +118,7 @@ internal sealed partial class Session : ICloser
     private void Settle()
     {
         if (!Interlocked.Exchange(ref _isSettled, true))
-            _dialer.Settle();
+            _descriptors.Settle();
     }
 
     /// <summary>The last act: nothing of the connection is left behind it.</summary>
@@ -129,6 +129,7 @@ internal sealed partial class Session : ICloser
         Client.Close();
         _target?.Close();
         Settle();
+        _descriptors.OnClosed();
         if (Life.IsCounted)
             State.Leave();
         try

@@ -16,6 +16,7 @@ internal sealed partial class Session : LifeFollower, IShell
 {
     private readonly ISessionObserver _observer;
     private readonly Dialer _dialer;
+    private readonly DescriptorGuard _descriptors;
     private readonly Preface _preface;
     private Connection? _target;
     private string? _failure;
@@ -24,7 +25,7 @@ internal sealed partial class Session : LifeFollower, IShell
     internal Session? Next;
     internal Session? Previous;
 
-    private Session(long id, ProxyModel model, ProxyState state, Dialer dialer, ISessionObserver observer, Connection client)
+    private Session(long id, ProxyModel model, ProxyState state, Dialer dialer, DescriptorGuard descriptors, ISessionObserver observer, Connection client)
         : base(model, client)
     {
         Id = id;
@@ -32,6 +33,7 @@ internal sealed partial class Session : LifeFollower, IShell
         Client = client;
         _preface = new Preface(client);
         _dialer = dialer;
+        _descriptors = descriptors;
         _observer = observer;
         AcceptedAtUtc = DateTimeOffset.UtcNow;
     }
@@ -89,9 +91,9 @@ internal sealed partial class Session : LifeFollower, IShell
     public CloseReason CloseReason =>
         LifeModule.RecordedReason(((Step.Ended)Life.Step).reason, ClientStamps.BytesFrom, TargetStamps.BytesFrom);
 
-    public static void Begin(long id, ProxyModel model, ProxyState state, Dialer dialer, ISessionObserver observer, Connection client)
+    public static void Begin(long id, ProxyModel model, ProxyState state, Dialer dialer, DescriptorGuard descriptors, ISessionObserver observer, Connection client)
     {
-        var session = new Session(id, model, state, dialer, observer, client);
+        var session = new Session(id, model, state, dialer, descriptors, observer, client);
         state.Add(session);
         session.Follow();
     }
