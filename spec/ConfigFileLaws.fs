@@ -432,7 +432,7 @@ let ``an asterisk without quotes is told to be an alias, once, with what to writ
 [<Fact>]
 let ``the credentials of a SOCKS5 proxy end at the last at sign, and the first colon divides them`` () =
     let bytes (text: string) = Encoding.Latin1.GetBytes text
-    let name host port = Address.Tcp(TcpFamily.Either, Host.Name host, port)
+    let name host port = DialAddress.Tcp(TcpFamily.Either, DialHost.Name host, (DialPort.tryOf port).Value)
     Law.HoldsFor(
         [ "h:1", Some(name "h" 1, None)
           "tcp:h:1", Some(name "h" 1, None)
@@ -441,7 +441,7 @@ let ``the credentials of a SOCKS5 proxy end at the last at sign, and the first c
           "a:b:c@d@h:1", Some(name "h" 1, Some("a", "b:c@d"))
           "%40%3a:%25%FF@h:1", Some(name "h" 1, Some("@:", "%\u00FF"))
           "u:" + String('p', 255) + "@h:1", Some(name "h" 1, Some("u", String('p', 255)))
-          "unix:/run/a@b:c", Some(Address.UnixPath "/run/a@b:c", None)
+          "unix:/run/a@b:c", Some(DialAddress.UnixPath "/run/a@b:c", None)
           "u:" + String('p', 256) + "@h:1", None
           "u:@h:1", None; ":p@h:1", None; "u@h:1", None; "@h:1", None; "u:p@", None; "u:p@h", None; "u:p@h:0", None; "u:%@h:1", None; "u:%4@h:1", None; "u:%zz@h:1", None
           "h", None; ":1", None; "socks5://h:1", None; "socks5://u:p@h:1", None; "unix:rel", None; "fd:x", None ],

@@ -35,9 +35,8 @@ let question client down : Question = { Client = client; Down = down }
 
 /// Dual stack over literal addresses: one of IPv4 that is tried twice, and one of IPv6 after it.
 let fourThenSix =
-    let at address = match Address.tryParse address with Ok a -> a | Error e -> failwith (Address.describe e)
     { Sample.proxy "p" with
         Targets =
-            [ { Sample.target "four" with Address = at "127.0.0.1:20100"; ConnectAttempts = 2 }
-              { Sample.target "six" with Address = at "[::1]:20101" } ]
+            [ { Sample.target "four" with Address = Sample.targetAddress "127.0.0.1:20100"; ConnectAttempts = 2 }
+              { Sample.target "six" with Address = Sample.targetAddress "[::1]:20101" } ]
         Options = { Sample.options with LoadBalancer = Policy.Failover; DualStack = true } }

@@ -151,7 +151,7 @@ let ``a dial that failed says in the log whose fault it was, and why`` () =
           DialFault.Exchange IoFault.Truncated, "target.dial.truncated"
           DialFault.ConnectTimeout DialWait.Handshake, "target.dial.connect_timeout"
           DialFault.ResolveTimeout Hop.Proxy, "target.dial.resolve_timeout"
-          DialFault.Unresolved(Hop.Target, AddressFault.LeadsNowhere), "target.dial.unresolved"
+          DialFault.Unresolved(Hop.Target, AddressFault.OtherThanClients TcpFamily.V4), "target.dial.unresolved"
           DialFault.Socks(SocksFault.Version 4uy), "target.dial.protocol"
           DialFault.Socks(SocksFault.Refused 1uy), "target.dial.refused"
           DialFault.Socks(SocksFault.Refused 2uy), "target.dial.refused"

@@ -4,14 +4,13 @@ open System.Net
 open Xunit
 open Bitflow.Domain
 
-let private address text = match Address.tryParse text with Ok a -> a | Error e -> failwith (Address.describe e)
 let private v4Client = Endpoint.OfIp(IPAddress.Parse "192.0.2.9", 1)
 let private v6Client = Endpoint.OfIp(IPAddress.Parse "2001:db8::9", 1)
 
-let private target at (proxy: string) : TargetConfig =
+let private target (proxy: string) : TargetConfig =
     { Name = "t"
-      Address = address at
-      Proxy = if proxy = "" then None else Some { Address = address proxy; Credentials = None }
+      Address = Sample.targetAddress "a:1"
+      Proxy = if proxy = "" then None else Some { Address = Sample.dialAddress proxy; Credentials = None }
       ConnectAttempts = 1
       ConnectBackoff = Duration.Zero
       ConnectTimeout = Duration.OfSeconds 10L
@@ -21,33 +20,30 @@ let private target at (proxy: string) : TargetConfig =
       KeepAlive = KeepAlive.Off
       Tls = None }
 
-let private isTargetable a = match a with Address.Tcp(_, Host.Any, _) -> false | _ -> true
-
 [<Fact>]
 let ``without dual stack it does not matter who the client is`` () =
-    Law.Holds(fun (a: Address) (b: Address) (one: Endpoint) (other: Endpoint) (throughProxy: bool) ->
-        let target = { target "a:1" "" with Address = a; Proxy = if throughProxy then Some { Address = b; Credentials = None } else None }
-        not (isTargetable a && isTargetable b)
-        || (match DialRoute.choose target false one, DialRoute.choose target false other with
-            | Ok x, Ok y -> x.FirstHop = y.FirstHop && x.Family = y.Family && x.Socks = y.Socks && x.ResolveTimeout.IsZero
-            | _ -> false))
+    Law.Holds(fun (a: DialAddress) (b: DialAddress) (one: Endpoint) (other: Endpoint) (throughProxy: bool) ->
+        let target = { target "" with Proxy = if throughProxy then Some { Address = b; Credentials = None } else None }
+        match DialRoute.choose target a false one, DialRoute.choose target a false other with
+        | Ok x, Ok y -> x.FirstHop = y.FirstHop && x.Family = y.Family && x.Socks = y.Socks && x.ResolveTimeout.IsZero
+        | _ -> false)
 
 [<Fact>]
 let ``under dual stack a client with a family never gets an address of the other`` () =
-    Law.Holds(fun (a: Address) (b: Address) (client: Endpoint) (throughProxy: bool) ->
-        let target = { target "a:1" "" with Address = a; Proxy = if throughProxy then Some { Address = b; Credentials = None } else None }
+    Law.Holds(fun (a: DialAddress) (b: DialAddress) (client: Endpoint) (throughProxy: bool) ->
+        let target = { target "" with Proxy = if throughProxy then Some { Address = b; Credentials = None } else None }
         let own = DialRoute.familyFor true client
         let matches address =
             match address with
-            | Address.Tcp(_, Host.Literal l, _) -> own = TcpFamily.Either || IpAddress.isV4 l = (own = TcpFamily.V4)
-            | Address.Tcp(TcpFamily.Either, _, _) -> true
-            | Address.Tcp(held, _, _) -> own = TcpFamily.Either || held = own
+            | DialAddress.Tcp(_, DialHost.Literal l, _) -> own = TcpFamily.Either || IpAddress.isV4 l = (own = TcpFamily.V4)
+            | DialAddress.Tcp(TcpFamily.Either, _, _) -> true
+            | DialAddress.Tcp(held, _, _) -> own = TcpFamily.Either || held = own
             | _ -> true
-        match DialRoute.choose target true client with
+        match DialRoute.choose target a true client with
         | Error(DialFault.Unresolved(hop, AddressFault.OtherThanClients family)) -> family = own && (hop = Hop.Target || throughProxy)
         | Error _ -> false
         | Ok route ->
-            let hopIsTcp = match route.FirstHop with Address.Tcp _ -> true | _ -> false
+            let hopIsTcp = match route.FirstHop with DialAddress.Tcp _ -> true | _ -> false
             matches a
             && matches route.FirstHop
             && (own = TcpFamily.Either || not hopIsTcp || route.Family = own)
@@ -68,8 +64,8 @@ let ``a SOCKS5 proxy gets a name unresolved, a literal as such, and under dual s
           "example.com:443", true, v6Client, ValueSome(SocksRequest.Resolve("example.com", 443, TcpFamily.V6))
           "example.com:443", true, Endpoint.Unix "", ValueSome(SocksRequest.Resolve("example.com", 443, TcpFamily.Either)) ],
         fun (at, dualStack, client, expected) ->
-            match DialRoute.choose (target at "proxy:1080") dualStack client with
-            | Ok route -> route.Socks = expected && route.FirstHop = address "proxy:1080"
+            match DialRoute.choose (target "proxy:1080") (Sample.dialAddress at) dualStack client with
+            | Ok route -> route.Socks = expected && route.FirstHop = Sample.dialAddress "proxy:1080"
             | Error _ -> false)
 
 [<Fact>]
@@ -82,19 +78,19 @@ let ``a literal stays as it is, and clients of the other family fail, whether it
           "example.com:443", "192.0.2.1:1080", v4Client, true
           "192.0.2.1:443", "proxy:1080", v6Client, false
           "192.0.2.1:443", "", Endpoint.Unix "", true ],
-        fun (at, proxy, client, reachable) -> (match DialRoute.choose (target at proxy) true client with Ok _ -> true | Error _ -> false) = reachable)
+        fun (at, proxy, client, reachable) -> (match DialRoute.choose (target proxy) (Sample.dialAddress at) true client with Ok _ -> true | Error _ -> false) = reachable)
 
 [<Fact>]
 let ``a target of the other family says which is whose`` () =
     Law.HoldsFor([ "[2001:db8::1]:80", "192.0.2.1", "IPv6", "over IPv4"; "192.0.2.1:80", "2001:db8::1", "IPv4", "over IPv6" ], fun (address, client, theirs, over) ->
-        match DialRoute.choose (target address "") true (Sample.ip client) with
+        match DialRoute.choose (target "") (Sample.dialAddress address) true (Sample.ip client) with
         | Error(DialFault.Unresolved(_, fault)) -> let words = AddressFault.describe fault in words.Contains $"is {theirs}," && words.Contains over
         | _ -> false)
 
 [<Fact>]
 let ``a SOCKS5 proxy of the other family is blamed itself, not its target`` () =
     Law.HoldsFor([ "192.0.2.1:1080", "2001:db8::1" ], fun (proxy, client) ->
-        match DialRoute.choose (target "example.com:443" proxy) true (Sample.ip client) with
+        match DialRoute.choose (target proxy) (Sample.dialAddress "example.com:443") true (Sample.ip client) with
         | Error fault -> DialFault.describe fault = "cannot be reached: its SOCKS5 proxy has no usable address: its address is IPv4, and the client came over IPv6 (enable_dual_stack)"
         | Ok _ -> false)
 

@@ -36,13 +36,13 @@ let ``a target that is up takes the client, unless one before it in the order do
 
 [<Fact>]
 let ``what is foreseen of a literal address of the other family, a target's or its proxy's, is what the route to it answers`` () =
-    let literals = [| "127.0.0.1:1"; "[::1]:1"; "name:1" |] |> Array.map (Address.tryParse >> Result.defaultWith (fun e -> failwith $"%A{e}"))
+    let literals = [| "127.0.0.1:1"; "[::1]:1"; "name:1" |] |> Array.map Sample.dialAddress
     let clients = [| Sample.ip "192.0.2.9"; Sample.ip "2001:db8::9"; Endpoint.Unix "" |]
     Law.Holds(fun (SmallProxy p) (n: int) (ticket: uint16) (addresses: (int * int) list) (isDualStack: bool) ->
         let placed index (target: TargetConfig) =
             let own, proxy = List.tryItem index addresses |> Option.defaultValue (0, 0)
             { target with
-                Address = pick literals own
+                Address = TargetAddress.Dialled(pick literals own)
                 Proxy = if proxy % 4 = 0 then None else Some { Address = pick literals proxy; Credentials = None } }
         let p =
             { p with
@@ -53,7 +53,7 @@ let ``what is foreseen of a literal address of the other family, a target's or i
         let forecast = Forecast.untilDial (Rules p) (tlsOf p) client
         match forecast.Life.Step with
         | Step.Attempt plan ->
-            let route index = DialRoute.choose p.Targets[index] isDualStack client.Peer
+            let route index = DialRoute.choose p.Targets[index] (Sample.dialAddress (string p.Targets[index].Address)) isDualStack client.Peer
             let attempts, life = Forecast.connect (fun _ -> false) forecast
             let failing = plan.Order |> Array.takeWhile (route >> Result.isError)
             let inVain = failing |> Array.sumBy (fun index -> max 1 p.Targets[index].ConnectAttempts)
@@ -128,7 +128,7 @@ let ``who a trusted header names is the source, and a header of local health che
 let ``an inherited socket that is down is foreseen as used up, at once and once`` () =
     let proxy =
         { Sample.proxy "p" with
-            Targets = [ { Sample.target "a" with Address = Address.Descriptor 5; ConnectAttempts = 3; ConnectBackoff = Duration.OfSeconds 1L }; Sample.target "b" ]
+            Targets = [ { Sample.target "a" with Address = TargetAddress.Descriptor 5; ConnectAttempts = 3; ConnectBackoff = Duration.OfSeconds 1L }; Sample.target "b" ]
             Options = { Sample.options with LoadBalancer = Policy.Failover } }
     let atDial = (Forecast.untilDial (Rules proxy) ValueNone (describe (Sample.ip "10.0.0.9") ValueNone 0 0L)).Life
     Law.HoldsFor([ Forecast.refusing; Forecast.silent ], fun down ->

@@ -88,7 +88,7 @@ let private at text = match Address.tryParse text with Ok address -> address | E
 let ``an inherited socket that no listener, no target and no admin server asks for is warned of, by its number and its name`` () =
     let asking listener target admin =
         { Application = { Sample.application with Admin = Option.map at admin }
-          Proxies = [ { Sample.proxy "a" with Listener = { Sample.listener with Address = at listener }; Targets = [ { Sample.target "t" with Address = at target } ] } ] }
+          Proxies = [ { Sample.proxy "a" with Listener = { Sample.listener with Address = at listener }; Targets = [ { Sample.target "t" with Address = Sample.targetAddress target } ] } ] }
     let three = read "4711" "3" "web:api:web"
     Law.HoldsFor(
         [ asking "fd:web" "x:1" None, three, [ "fd:4 (api)" ]

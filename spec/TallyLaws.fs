@@ -14,7 +14,7 @@ let private networks text = IpNetworkSet [ match IpNetwork.tryParse text with Ok
 
 let private target name =
     { Name = name
-      Address = Address.Tcp(TcpFamily.Either, Host.Name "t", 80)
+      Address = Sample.targetAddress "t:80"
       Proxy = None
       ConnectAttempts = 2
       ConnectBackoff = Duration.OfMilliseconds 5L

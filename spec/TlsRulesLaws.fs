@@ -196,7 +196,7 @@ let ``a target is shown a certificate as often as anyone needs it, and the conne
 [<Fact>]
 let ``a target is asked for by the configured name, else by the host of its address`` () =
     let target address =
-        { Name = "t"; Address = (match Address.tryParse address with Ok a -> a | Error e -> failwith $"%A{e}"); Proxy = None
+        { Name = "t"; Address = Sample.targetAddress address; Proxy = None
           ConnectAttempts = 1; ConnectBackoff = Duration.Zero; ConnectTimeout = Duration.Zero; ResolveTimeout = Duration.Zero
           ReadTimeout = Duration.Zero; WriteTimeout = Duration.Zero; KeepAlive = KeepAlive.Off; Tls = None }
     let tls name = { TargetTls.VerifyMode = VerifyMode.Strict; Certificates = []; ApplicationProtocols = []; MinVersion = TlsVersion.Tls13; ServerName = (if name = "" then None else Some name) }

@@ -42,6 +42,7 @@ let modules =
       "IpNetwork", [ "IpNetworkLaws" ]
       "FilePath", [ "FilePathLaws" ]
       "Address", [ "AddressLaws" ]
+      "TargetAddress", [ "AddressLaws" ]
       "ListenerAddress", [ "ListenerAddressLaws" ]
       "Endpoint", [ "EndpointLaws"; "MessageLaws"; "ConnectionRecordLaws" ]
       "IoFault", [ "IoFaultLaws"; "MessageLaws" ]

@@ -240,8 +240,8 @@ type ConfigGenerators =
             let! credentials = Gen.optionOf ConfigGenerators.Credentials
             return!
                 Gen.elements [
-                    { Address = Address.Tcp(TcpFamily.Either, Host.Name name, port); Credentials = credentials }
-                    { Address = Address.UnixPath "/run/socks@a:b"; Credentials = None }
+                    { Address = DialAddress.Tcp(TcpFamily.Either, DialHost.Name name, (DialPort.tryOf port).Value); Credentials = credentials }
+                    { Address = DialAddress.UnixPath "/run/socks@a:b"; Credentials = None }
                 ]
         }
 
@@ -287,16 +287,17 @@ type ConfigGenerators =
             let! port = ConfigGenerators.Port
             let! (AnyIp ip) = WordGenerators.AnyIp().Generator
             let! host = ConfigGenerators.HostName
-            let literal = Host.Literal(if IpAddress.isV4 ip then ip else Net.IPAddress.IPv6Loopback)
+            let literal = DialHost.Literal(if IpAddress.isV4 ip then ip else Net.IPAddress.IPv6Loopback)
+            let tcp family host = TargetAddress.Dialled(DialAddress.Tcp(family, host, (DialPort.tryOf port).Value))
             let! address =
                 Gen.elements [
-                    Address.Tcp(TcpFamily.Either, Host.Name host, port)
-                    Address.Tcp(TcpFamily.Either, literal, port)
+                    tcp TcpFamily.Either (DialHost.Name host)
+                    tcp TcpFamily.Either literal
                     if not dualStack then
-                        Address.Tcp((if IpAddress.isV4 ip then TcpFamily.V4 else TcpFamily.V6), literal, port)
-                        Address.UnixPath $"/run/target ä.{index}"
-                        Address.UnixAbstract "abstract:@"
-                        Address.Descriptor(1_000 * (proxy + 1) + index)
+                        tcp (if IpAddress.isV4 ip then TcpFamily.V4 else TcpFamily.V6) literal
+                        TargetAddress.Dialled(DialAddress.UnixPath $"/run/target ä.{index}")
+                        TargetAddress.Dialled(DialAddress.UnixAbstract "abstract:@")
+                        TargetAddress.Descriptor(1_000 * (proxy + 1) + index)
                 ]
             let! socks = if address.IsTcpAddress then Gen.optionOf ConfigGenerators.SocksProxy else Gen.constant None
             let! tls = ConfigGenerators.Often 2 None (ConfigGenerators.TargetTls(not address.IsTcpAddress) |> Gen.map Some)

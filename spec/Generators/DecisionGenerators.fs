@@ -51,6 +51,10 @@ type ScarcityScript = ScarcityScript of int64 * ScarcityEvent list
 module Sample =
     let milliseconds (n: int) = Duration.OfMilliseconds(int64 n)
 
+    let targetAddress text = TargetAddress.tryParse text |> Result.defaultWith (fun e -> failwith (Address.describe e))
+
+    let dialAddress text = match targetAddress text with TargetAddress.Dialled address -> address | TargetAddress.Descriptor _ -> failwith text
+
     let listener =
         { Address = Address.Tcp(TcpFamily.Either, Host.Any, 8080)
           ReadTimeout = Duration.Zero
@@ -62,7 +66,7 @@ module Sample =
 
     let target name =
         { Name = name
-          Address = Address.Tcp(TcpFamily.Either, Host.Literal IPAddress.Loopback, 9000)
+          Address = targetAddress "127.0.0.1:9000"
           Proxy = None
           ConnectAttempts = 1
           ConnectBackoff = Duration.Zero
@@ -212,7 +216,7 @@ type DecisionGenerators =
                 let target name =
                     { Sample.target name with
                         ReadTimeout = Sample.milliseconds timeout
-                        Proxy = secret |> Option.map (fun c -> { Address = Address.UnixPath "/socks"; Credentials = Some c }) }
+                        Proxy = secret |> Option.map (fun c -> { Address = DialAddress.UnixPath "/socks"; Credentials = Some c }) }
                 return
                     { Sample.proxy name with
                         Listener = { Sample.listener with Address = address; Tls = tls }

@@ -95,6 +95,16 @@ type WordGenerators =
         ]
         |> Arb.fromGen
 
+    static member TargetAddress() : Arbitrary<TargetAddress> =
+        WordGenerators.Address().Generator |> Gen.map (TargetAddress.ofAddress >> Result.toOption) |> Gen.filter Option.isSome |> Gen.map Option.get |> Arb.fromGen
+
+    static member DialAddress() : Arbitrary<DialAddress> =
+        WordGenerators.TargetAddress().Generator
+        |> Gen.map (fun address -> match address with TargetAddress.Dialled address -> Some address | TargetAddress.Descriptor _ -> None)
+        |> Gen.filter Option.isSome
+        |> Gen.map Option.get
+        |> Arb.fromGen
+
     static member CrowdedAddresses() : Arbitrary<CrowdedAddresses> =
         let tcp =
             gen {

@@ -61,8 +61,6 @@ type Address =
         | Descriptor number -> $"fd:{number}"
         | NamedDescriptor name -> $"fd:{name}"
 
-    member this.IsTcpAddress = match this with Tcp _ -> true | _ -> false
-
     /// Whether it is a socket that the process was started with: one that is not opened, and once closed stays so.
     member this.IsInherited = match this with Descriptor _ | NamedDescriptor _ -> true | _ -> false
 
@@ -237,22 +235,6 @@ module Address =
             descriptor (after "fd:")
         else
             hostAndPort TcpFamily.Either text
-
-    /// What a target may be: a host, a port other than 0, no descriptor by name.
-    let asTarget (address: Address) : Result<Address, AddressError> =
-        match address with
-        | Address.Tcp(_, Host.Any, _) -> Error AddressError.NoHost
-        | Address.Tcp(_, _, 0) -> Error AddressError.PortZero
-        | Address.NamedDescriptor name -> Error(AddressError.NamedTarget name)
-        | _ -> Ok address
-
-    /// The address of a target. What is advised for any address, a name from LISTEN_FDNAMES or no host at all, is not advised for a target.
-    let tryParseTarget (text: string) : Result<Address, AddressError> =
-        match tryParse text |> Result.bind asTarget with
-        | Error(AddressError.BadDescriptor descriptor) -> Error(AddressError.NamedTarget descriptor)
-        | Error(AddressError.BadHost "*" | AddressError.NoPort "*") -> Error AddressError.NoHost
-        | Error(AddressError.NoPort port) when port.TrimStart ':' |> String.forall Char.IsAsciiDigit -> Error AddressError.NoHost
-        | read -> read
 
     /// The host by which whoever listens there is reached from the same machine, as a URL has it: who listens on every address, of one family or
     /// of both, listens on this machine's own.

@@ -8,7 +8,6 @@ type AddressFault =
     | NoneOfFamily of name: string * addresses: int * family: TcpFamily
     /// The address is of the other family than the one that the client came over, under dual stack.
     | OtherThanClients of client: TcpFamily
-    | LeadsNowhere
 
 [<RequireQualifiedAccess>]
 module AddressFault =
@@ -28,4 +27,3 @@ module AddressFault =
         | AddressFault.OtherThanClients client ->
             let own = if client = TcpFamily.V4 then TcpFamily.V6 else TcpFamily.V4
             $"its address is {nameOf own}, and the client came over {nameOf client} (enable_dual_stack)"
-        | AddressFault.LeadsNowhere -> "the address names nothing to connect to"

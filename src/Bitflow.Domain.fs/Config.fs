@@ -71,7 +71,7 @@ type SocksCredentials =
 
 [<NoComparison>]
 type SocksProxy =
-    { Address: Address
+    { Address: DialAddress
       Credentials: SocksCredentials option }
 
 [<RequireQualifiedAccess>]
@@ -83,7 +83,7 @@ type KeepAlive =
 [<NoComparison>]
 type TargetConfig =
     { Name: string
-      Address: Address
+      Address: TargetAddress
       Proxy: SocksProxy option
       /// At least 1, at most 1,000 (a configured 0 is 1).
       ConnectAttempts: int

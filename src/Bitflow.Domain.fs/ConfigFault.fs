@@ -48,8 +48,8 @@ type ConfigFault =
     | ListenerCertificateWithout of key: string
     | TargetCertificateWithout of key: string
     | NetworksOnUnixListener
-    | DualStackTarget of address: Address
-    | SocksOnNoTcpTarget of address: Address
+    | DualStackTarget of address: TargetAddress
+    | SocksOnNoTcpTarget of address: TargetAddress
     | NoNameToVerify
     | TlsBehindPassthrough
 
@@ -64,7 +64,7 @@ type ConfigWarning =
     | NeverChosen of reason: string
     | NoEffect of reason: string
     | ReadWithoutWrite of side: string * opposite: YamlPath
-    | LiteralBesideDualStack of address: Address
+    | LiteralBesideDualStack of address: DialAddress
     | SlowToGiveUp of longest: Duration
     | NeverGivesUp
 

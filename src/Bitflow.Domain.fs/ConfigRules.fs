@@ -97,7 +97,7 @@ module internal ConfigRules =
         [ yield! listeners subject
           for path, proxy in proxiesOf subject do
               for targetPath, target in targetsOf (path, proxy) do
-                  targetPath / "address", target.Address ]
+                  targetPath / "address", target.Address.AsAddress ]
         |> List.choose (fun (path, address) ->
             match address with
             | Address.Descriptor _
@@ -149,13 +149,13 @@ module internal ConfigRules =
 
     let private dualStackNeedsAChoice =
         ofTargets (fun _ _ proxy path target ->
-            let literal key (address: Address) =
+            let literal key (address: DialAddress) =
                 match address with
-                | Address.Tcp(_, Host.Literal _, _) -> [ doubtful (path / key) (ConfigWarning.LiteralBesideDualStack address) ]
+                | DialAddress.Tcp(_, DialHost.Literal _, _) -> [ doubtful (path / key) (ConfigWarning.LiteralBesideDualStack address) ]
                 | _ -> []
             match target.Address with
             | _ when not proxy.Options.DualStack -> []
-            | Address.Tcp(TcpFamily.Either, _, _) as address ->
+            | TargetAddress.Dialled(DialAddress.Tcp(TcpFamily.Either, _, _) as address) ->
                 literal "address" address @ (target.Proxy |> Option.map (fun socks -> literal "proxy" socks.Address) |> Option.defaultValue [])
             | address -> [ wrong (path / "address") (ConfigFault.DualStackTarget address) ])
 
@@ -225,8 +225,8 @@ module internal ConfigRules =
                     listener / "write_timeout", proxy.Listener.WriteTimeout ] ]
             |> List.filter (fun (key, _) -> subject.IsWritten key)
         let targetKeys (subject: Subject) (proxy: ProxyConfig) path (target: TargetConfig) =
-            let isDescriptor = match target.Address with Address.Descriptor _ -> true | _ -> false
-            let isUnix = match target.Address with Address.UnixPath _ | Address.UnixAbstract _ -> true | _ -> false
+            let isDescriptor = match target.Address with TargetAddress.Descriptor _ -> true | _ -> false
+            let isUnix = match target.Address with TargetAddress.Dialled(DialAddress.UnixPath _ | DialAddress.UnixAbstract _) -> true | _ -> false
             [ if not proxy.Options.DualStack then
                   path / "resolve_timeout", "it is only read with enable_dual_stack"
               if isDescriptor then
@@ -235,7 +235,7 @@ module internal ConfigRules =
               elif target.ConnectAttempts <= 1 && target.ConnectBackoff.IsPositive then
                   path / "connect_backoff", "connect_attempts allows one attempt"
               match target.Address with
-              | Address.Tcp((TcpFamily.V4 | TcpFamily.V6) as family, Host.Name name, _) when target.Proxy.IsSome ->
+              | TargetAddress.Dialled(DialAddress.Tcp((TcpFamily.V4 | TcpFamily.V6) as family, DialHost.Name name, _)) when target.Proxy.IsSome ->
                   let held = if family = TcpFamily.V4 then "tcp4:" else "tcp6:"
                   path / "address", $"\"{held}\" is not told to the SOCKS5 proxy, which resolves {name} as it likes"
               | _ -> ()
@@ -290,7 +290,7 @@ module internal ConfigRules =
     let private diallingEndsInTime =
         ofProxies (fun _ path proxy ->
             let targets = List.toArray proxy.Targets
-            let isDialled (target: TargetConfig) = match target.Address with Address.Descriptor _ -> false | _ -> true
+            let isDialled (target: TargetConfig) = match target.Address with TargetAddress.Descriptor _ -> false | _ -> true
             let reachable =
                 Balancer.reachable proxy.Options.LoadBalancer (proxy.Targets |> List.map _.Name)
                 |> List.filter (fun i -> i < targets.Length && isDialled targets[i])

@@ -58,30 +58,33 @@ module internal Value =
     // Of port 0, so that it overlaps with no listener, itself among them.
     let private someAddress = Address.Tcp(TcpFamily.Either, Host.Name "stand-in", 0)
 
-    let private addressKind form example decode : Kind<Address> =
-        let kind = Kind.scalar form "an address" example Kind.textSchema someAddress (fun text _ -> decode text)
+    /// The same to connect to.
+    let private someDialAddress = DialAddress.Tcp(TcpFamily.Either, DialHost.Name "stand-in", (DialPort.tryOf 1).Value)
+
+    let private addressKind form example standIn decode : Kind<'T> =
+        let kind = Kind.scalar form "an address" example Kind.textSchema standIn (fun text _ -> decode text)
         let read (site: Site) =
             match site.Node.Value with
             | YamlValue.Sequence [||]
             | YamlValue.Sequence [| _ |] ->
                 site.Fail(ConfigFault.Yaml YamlFault.UnquotedIpv6)
-                someAddress
+                standIn
             | YamlValue.Sequence items ->
                 let written = items |> Array.map (fun item -> match item.Value with YamlValue.Scalar(text, _) -> text | _ -> "…")
                 site.Fail(ConfigFault.Address(AddressError.Several(String.concat ", " written)))
-                someAddress
+                standIn
             | _ -> kind.Read site
         { kind with Read = read }
 
     let private addressText text = Address.tryParse text |> Result.mapError ConfigFault.Address
 
-    let listenerAddress = addressKind "address" "127.0.0.1:8080" addressText
+    let listenerAddress = addressKind "address" "127.0.0.1:8080" someAddress addressText
 
     let targetAddress =
-        addressKind "address" "127.0.0.1:8081" (Address.tryParseTarget >> Result.mapError ConfigFault.Address)
+        addressKind "address" "127.0.0.1:8081" (TargetAddress.Dialled someDialAddress) (TargetAddress.tryParse >> Result.mapError ConfigFault.Address)
 
     let adminAddress =
-        addressKind "address (TCP or Unix)" "127.0.0.1:9000" (fun text ->
+        addressKind "address (TCP or Unix)" "127.0.0.1:9000" someAddress (fun text ->
             match addressText text with
             | Ok(Address.Descriptor _ | Address.NamedDescriptor _)
             | Error(ConfigFault.Address(AddressError.BadDescriptor _)) -> Error ConfigFault.DescriptorForAdmin
@@ -151,7 +154,7 @@ module internal Value =
 
     let socksProxy : Kind<SocksProxy> =
         let form = "`[tcp:][user:password@]host:port` or `unix:/path`"
-        Kind.scalar form "a SOCKS5 proxy" "127.0.0.1:1080" Kind.textSchema { Address = someAddress; Credentials = None } (fun text _ ->
+        Kind.scalar form "a SOCKS5 proxy" "127.0.0.1:1080" Kind.textSchema { Address = someDialAddress; Credentials = None } (fun text _ ->
             SocksProxySyntax.tryParse text |> Result.mapError ConfigFault.SocksProxy)
         |> Kind.emptyIsOmitted
         |> Kind.secret

@@ -13,7 +13,7 @@ type SocksRequest =
 [<NoComparison>]
 type DialRoute =
     { /// The target, or the SOCKS5 proxy before it.
-      FirstHop: Address
+      FirstHop: DialAddress
       /// The addresses of the first hop's name that may be used.
       Family: TcpFamily
       Socks: SocksRequest voption
@@ -33,36 +33,36 @@ module DialRoute =
     let private conflict (hop: Hop) family = Error(DialFault.Unresolved(hop, AddressFault.OtherThanClients family))
 
     /// The family that an address is held to and the one that is wanted, where both can be had.
-    let private narrow (hop: Hop) (address: Address) (wanted: TcpFamily) : Result<TcpFamily, DialFault> =
+    let private narrow (hop: Hop) (address: DialAddress) (wanted: TcpFamily) : Result<TcpFamily, DialFault> =
         match address with
-        | Address.Tcp(_, Host.Literal literal, _) ->
+        | DialAddress.Tcp(_, DialHost.Literal literal, _) ->
             let family = if IpAddress.isV4 (IpAddress.canonical literal) then TcpFamily.V4 else TcpFamily.V6
             if wanted = TcpFamily.Either || wanted = family then Ok family else conflict hop wanted
-        | Address.Tcp(TcpFamily.Either, _, _) -> Ok wanted
-        | Address.Tcp(held, _, _) -> if wanted = TcpFamily.Either || wanted = held then Ok held else conflict hop wanted
+        | DialAddress.Tcp(TcpFamily.Either, _, _) -> Ok wanted
+        | DialAddress.Tcp(held, _, _) -> if wanted = TcpFamily.Either || wanted = held then Ok held else conflict hop wanted
         | _ -> Ok TcpFamily.Either
 
-    let private request (target: Address) family dualStack : SocksRequest voption =
+    let private request (target: DialAddress) family dualStack : SocksRequest voption =
         match target with
-        | Address.Tcp(_, Host.Literal literal, port) -> ValueSome(SocksRequest.Ask(SocksDestination.Ip(literal, port)))
-        | Address.Tcp(_, Host.Name name, port) when dualStack -> ValueSome(SocksRequest.Resolve(name, port, family))
-        | Address.Tcp(_, Host.Name name, port) -> ValueSome(SocksRequest.Ask(SocksDestination.Name(name, port)))
+        | DialAddress.Tcp(_, DialHost.Literal literal, port) -> ValueSome(SocksRequest.Ask(SocksDestination.Ip(literal, port.Number)))
+        | DialAddress.Tcp(_, DialHost.Name name, port) when dualStack -> ValueSome(SocksRequest.Resolve(name, port.Number, family))
+        | DialAddress.Tcp(_, DialHost.Name name, port) -> ValueSome(SocksRequest.Ask(SocksDestination.Name(name, port.Number)))
         | _ -> ValueNone
 
-    /// The route to a target for a client that came from there: the same for every attempt.
+    /// The route to a target that is dialled at its address, for a client that came from there: the same for every attempt.
     [<CompiledName "Choose">]
-    let choose (target: TargetConfig) (dualStack: bool) (client: Endpoint) : Result<DialRoute, DialFault> =
+    let choose (target: TargetConfig) (address: DialAddress) (dualStack: bool) (client: Endpoint) : Result<DialRoute, DialFault> =
         let wanted = familyFor dualStack client
         let timeout = if dualStack then target.ResolveTimeout else Duration.Zero
-        match narrow Hop.Target target.Address wanted, target.Proxy with
+        match narrow Hop.Target address wanted, target.Proxy with
         | Error fault, _ -> Error fault
         | Ok family, None ->
-            Ok { FirstHop = target.Address; Family = family; Socks = ValueNone; Credentials = None; ResolveTimeout = timeout }
+            Ok { FirstHop = address; Family = family; Socks = ValueNone; Credentials = None; ResolveTimeout = timeout }
         | Ok family, Some proxy ->
             narrow Hop.Proxy proxy.Address wanted
             |> Result.map (fun hop ->
                 { FirstHop = proxy.Address
                   Family = hop
-                  Socks = request target.Address family dualStack
+                  Socks = request address family dualStack
                   Credentials = proxy.Credentials
                   ResolveTimeout = timeout })

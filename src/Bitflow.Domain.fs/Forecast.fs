@@ -62,9 +62,13 @@ module Forecast =
 
     /// Why no address of a target, or of its SOCKS5 proxy, is for this client; none: an attempt may come to something.
     let noRoute (life: Life) (target: int) : DialFault voption =
-        match DialRoute.choose life.Rules.Targets[target] life.Rules.Proxy.Options.DualStack life.Source with
-        | Ok _ -> ValueNone
-        | Error fault -> ValueSome fault
+        let config = life.Rules.Targets[target]
+        match config.Address with
+        | TargetAddress.Descriptor _ -> ValueNone
+        | TargetAddress.Dialled address ->
+            match DialRoute.choose config address life.Rules.Proxy.Options.DualStack life.Source with
+            | Ok _ -> ValueNone
+            | Error fault -> ValueSome fault
 
     /// The attempts that follow, and the life at their end: relaying, or ended. `answer` says of each target that there is
     /// a route to how long an attempt takes and what it comes to; none: it connects. An inherited socket that does not is used up.
@@ -73,7 +77,7 @@ module Forecast =
             match noRoute life target, answer target, life.Rules.Targets[target].Address with
             | ValueSome fault, _, _ -> Duration.Zero, ValueSome fault
             // Nobody is asked: an inherited socket is connected, or was used up.
-            | _, (_, ValueSome _), Address.Descriptor _ -> Duration.Zero, ValueSome DialFault.UsedUp
+            | _, (_, ValueSome _), TargetAddress.Descriptor _ -> Duration.Zero, ValueSome DialFault.UsedUp
             | _, answered, _ -> answered
         let sinceAccept (at: Instant) = if at.IsNever then Duration.Max else at - accepted
         let rec go (life: Life) (now: Instant) attempts =

@@ -39,6 +39,11 @@ module SocksProxySyntax =
     /// `[tcp:][user:password@]host:port` or `unix:/path`; the credentials end at the last `@`, and the first `:` in
     /// them ends the user (RFC 1929: 1 to 255 bytes each).
     let tryParse (text: string) : Result<SocksProxy, SocksProxyError> =
+        let address text =
+            match TargetAddress.tryParse text with
+            | Ok(TargetAddress.Dialled address) -> Ok address
+            | Ok(TargetAddress.Descriptor _)
+            | Error _ -> Error SocksProxyError.BadAddress
         let part error (text: string) =
             percentDecode text
             |> Result.bind (fun bytes -> if bytes.Length >= 1 && bytes.Length <= 255 then Ok bytes else Error error)
@@ -51,9 +56,7 @@ module SocksProxySyntax =
                     part SocksProxyError.PasswordLength (text.Substring(colon + 1))
                     |> Result.map (fun password -> Some { User = user; Password = password }))
         if text.StartsWith("unix:", StringComparison.Ordinal) then
-            match Address.tryParse text with
-            | Ok address -> Ok { Address = address; Credentials = None }
-            | Error _ -> Error SocksProxyError.BadAddress
+            address text |> Result.map (fun address -> { Address = address; Credentials = None })
         elif schemes |> List.exists (fun scheme -> text.StartsWith(scheme, StringComparison.OrdinalIgnoreCase)) then
             Error SocksProxyError.NotASocksAddress
         else
@@ -62,9 +65,7 @@ module SocksProxySyntax =
             let credentials = if at < 0 then Ok None else credentials (rest.Substring(0, at))
             credentials
             |> Result.bind (fun credentials ->
-                match Address.tryParse ("tcp:" + rest.Substring(at + 1)) |> Result.bind Address.asTarget with
-                | Ok address -> Ok { Address = address; Credentials = credentials }
-                | Error _ -> Error SocksProxyError.BadAddress)
+                address ("tcp:" + rest.Substring(at + 1)) |> Result.map (fun address -> { Address = address; Credentials = credentials }))
 
     let describe error =
         match error with

@@ -11,8 +11,8 @@ module TargetName =
         let withoutDot (name: string) = if name.EndsWith '.' then name.Substring(0, name.Length - 1) else name
         match tls.ServerName, target.Address with
         | Some name, _
-        | None, Address.Tcp(_, Host.Name name, _) -> withoutDot name
-        | None, Address.Tcp(_, Host.Literal address, _) -> string address
+        | None, TargetAddress.Dialled(DialAddress.Tcp(_, DialHost.Name name, _)) -> withoutDot name
+        | None, TargetAddress.Dialled(DialAddress.Tcp(_, DialHost.Literal address, _)) -> string address
         | None, _ -> ""
 
     /// Whether a DNS name that a certificate shows is this one: but for case the same, or with a wildcard for its first label (RFC 9525 section 6.3). The platform

@@ -11,7 +11,7 @@ module UnaskedSockets =
             [ yield! config.Application.Admin |> Option.toList
               for proxy in config.Proxies do
                   proxy.Listener.Address
-                  yield! proxy.Targets |> List.map _.Address ]
+                  yield! proxy.Targets |> List.map _.Address.AsAddress ]
         let isAsked (struct (descriptor, name)) =
             List.contains (Address.Descriptor descriptor) asked || List.contains (Address.NamedDescriptor name) asked
         match sockets with

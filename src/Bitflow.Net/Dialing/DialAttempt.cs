@@ -14,14 +14,15 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
 {
     public ValueTask<DialOutcome> RunAsync()
     {
-        if (Target.Config.Address is Address.Descriptor inherited)
+        if (Target.Config.Address is TargetAddress.Descriptor inherited)
         {
             return dialer.Inherited.TryTake(inherited.number)
                 ? TargetConnector.AdoptAsync(this, inherited.number)
                 : new(DialOutcome.Failed(DialFault.UsedUp));
         }
 
-        FSharpResult<DialRoute, DialFault> choice = DialRouteModule.Choose(Target.Config, Caller.IsDualStack, Caller.Source);
+        DialAddress address = ((TargetAddress.Dialled)Target.Config.Address).address;
+        FSharpResult<DialRoute, DialFault> choice = DialRouteModule.Choose(Target.Config, address, Caller.IsDualStack, Caller.Source);
         if (choice.IsError)
             return new(DialOutcome.Failed(choice.ErrorValue));
         DialRoute route = choice.ResultValue;
@@ -84,13 +85,17 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
     private ValueTask<DialOutcome> TryAsync(DialRoute route, RouteAddresses found, DialWay way) =>
         TargetConnector.ConnectAsync(this, route, HopAt(route, found, way.Hop), found.Destinations[way.Destination]);
 
-    /// <summary>Null where the address names nothing to connect to.</summary>
-    private static EndPoint? HopAt(DialRoute route, RouteAddresses found, int place) => route.FirstHop switch
+    private static EndPoint HopAt(DialRoute route, RouteAddresses found, int place)
     {
-        Address.UnixPath unix => new UnixDomainSocketEndPoint(unix.path),
-        Address.UnixAbstract name => new UnixDomainSocketEndPoint("\0" + name.name),
-        Address.Tcp { host: Host.Literal literal } tcp => new IPEndPoint(literal.Item, tcp.port),
-        Address.Tcp { host: Host.Name } tcp => new IPEndPoint(found.OfHop![place], tcp.port),
-        _ => null,
-    };
+        switch (route.FirstHop)
+        {
+            case DialAddress.UnixPath unix:
+                return new UnixDomainSocketEndPoint(unix.path);
+            case DialAddress.UnixAbstract name:
+                return new UnixDomainSocketEndPoint("\0" + name.name);
+            default:
+                var tcp = (DialAddress.Tcp)route.FirstHop;
+                return new IPEndPoint(tcp.host is DialHost.Literal literal ? literal.Item : found.OfHop![place], tcp.port.Number);
+        }
+    }
 }

@@ -43,7 +43,7 @@ internal readonly record struct RouteAddresses(IReadOnlyList<IPAddress>? OfHop, 
     }
 
     private static ValueTask<Lookup> LookUpHopAsync(DialProgress attempt, Resolver resolver, DialRoute route, Hop hop) =>
-        route.FirstHop is Address.Tcp { host: Host.Name name }
+        route.FirstHop is DialAddress.Tcp { host: DialHost.Name name }
             ? LookUpAsync(attempt, resolver, hop, name.Item, route.Family, route.ResolveTimeout)
             : default;
 

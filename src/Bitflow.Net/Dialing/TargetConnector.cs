@@ -12,11 +12,8 @@ internal static class TargetConnector
 {
     /// <param name="remote">The target, or the SOCKS5 proxy before it.</param>
     /// <param name="destination">What the proxy is asked for; null where there is none.</param>
-    public static async ValueTask<DialOutcome> ConnectAsync(DialProgress attempt, DialRoute route, EndPoint? remote, SocksDestination? destination)
+    public static async ValueTask<DialOutcome> ConnectAsync(DialProgress attempt, DialRoute route, EndPoint remote, SocksDestination? destination)
     {
-        if (remote is null)
-            return DialOutcome.Failed(DialFault.NewUnresolved(destination is null ? Hop.Target : Hop.Proxy, AddressFault.LeadsNowhere));
-
         // While a name was waited for it may have been given up.
         if (attempt.IsGivenUp)
             return DialOutcome.Failed(DialFault.NewConnect(IoFault.Aborted));

@@ -126,7 +126,7 @@ internal sealed class Server : IDisposable
                 preparation.Models.Add(config.Name, new ProxyModel(config, _generation + 1, tls.Of(config), log));
             foreach (TargetConfig target in config.Targets)
             {
-                if (target.Address is Address.Descriptor inherited && WhyUnusable(inherited.number) is { } why)
+                if (target.Address is TargetAddress.Descriptor inherited && WhyUnusable(inherited.number) is { } why)
                     faults.Add($"proxy {config.Name}: target {target.Name} cannot be used: {InheritedFaultModule.Describe(inherited.number, why)}");
             }
         }
