@@ -489,6 +489,21 @@ let ``the smallest file is served with the defaults that the page on configurati
         && proxy.Options.ProxyHeader = Some ProxyHeaderVersion.V1)
 
 [<Fact>]
+let ``a target is shown a certificate with its key or none, an authority stands by itself, and an empty text names no file`` () =
+    let files = Some { Certificate = "c"; Key = "k" }
+    Law.HoldsFor(
+        [ "{key: k, certificate: c}", files, None
+          "{key: k, certificate: c, authority: ''}", files, None
+          "{key: k, certificate: c, authority: a}", files, Some "a"
+          "{key: '', certificate: '', authority: a}", None, Some "a"
+          "{authority: a}", None, Some "a"
+          "{}", None, None ],
+        fun (entry, shown, authority) ->
+            match config (file "" $"tls_context: {{certificates: [{entry}]}}" "") with
+            | Some config -> config.Proxies.Head.Targets.Head.Tls.Value.Certificates = [ { TargetCertificate.Shown = shown; Authority = authority } ]
+            | None -> false)
+
+[<Fact>]
 let ``zero and one attempt are the same, and a thousand is the most`` () =
     Law.HoldsFor([ "0", Some 1; "1", Some 1; "2", Some 2; "1000", Some 1000; "1001", None ], fun (written, attempts) ->
         config (file "" $"connect_attempts: {written}" "") |> Option.map (fun c -> c.Proxies.Head.Targets.Head.ConnectAttempts) = attempts)

@@ -194,7 +194,7 @@ let ``an explanation says whose certificate a target must show, what it is asked
           "10.0.0.1:1", tls "", "    t: no server name is sent; its certificate must be for 10.0.0.1; TLS 1.3 at least\n", "\"server_name\": \"\""
           "10.0.0.1:1", tls "server_name: db.example, verify_mode: relaxed", "    t: asked for db.example; its certificate must be for db.example;", "\"verify_mode\": \"relaxed\""
           "unix:/s", tls "verify_mode: none, min_version: '1.2'", "    t: no server name is sent; any certificate will do (verify_mode none); TLS 1.2 at least\n", "\"min_version\": \"1.2\""
-          "a:1", tls "certificates: [ { authority: ca.pem }, { certificate: c.pem, key: k.pem } ], application_protocols: [h2, http/1.1]",
+          "a:1", tls "certificates: [ { authority: ca.pem }, { certificate: c.pem, key: k.pem }, { certificate: d.pem, key: d.key } ], application_protocols: [h2, http/1.1]",
           "; ALPN h2, http/1.1; shown c.pem where it asks for one\n", "\"certificate\": \"c.pem\"" ],
         fun (address, keys, words, json) ->
             let text, asJson = explained address keys

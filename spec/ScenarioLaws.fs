@@ -122,7 +122,7 @@ let ``the targets that are alive are the only ones, and those that are down are 
 
 [<Fact>]
 let ``a certificate is expected by its path or by its file's name alone`` () =
-    let tls = { Sample.listenerTls with Certificates = [ { Certificate = "tls/a.pem"; Key = "tls/a.key"; Authority = "" } ] }
+    let tls = { Sample.listenerTls with Certificates = [ { Shown = { Certificate = "tls/a.pem"; Key = "tls/a.key" }; Authority = None } ] }
     let proxy = { Sample.proxy "p" with Listener = { Sample.listener with Tls = Some tls } }
     Law.HoldsFor(
         [ "tls/a.pem", true; "./tls//a.pem", true; "a.pem", true; "pem", false; "b.pem", false; "tls/b.pem", false; "''", false ],

@@ -11,9 +11,7 @@ let private certificate =
 let private lines (file: string) (certificates: CertificateFacts list) =
     let reading = ConfigFile.Read("a.yaml", ReadOnlyMemory(Encoding.UTF8.GetBytes file))
     if not reading.IsUsable then failwith (String.Join("\n", reading.Errors))
-    // As the shell has it: a target is shown the first certificate that is named for it.
-    let isShownOne (target: TargetConfig) =
-        target.Tls |> Option.exists (fun tls -> tls.Certificates |> List.exists (fun files -> files.Certificate <> ""))
+    let isShownOne (target: TargetConfig) = target.Tls |> Option.exists _.Shown.IsSome
     let shownBy (name: string) =
         { ToClients = certificates
           ToTargets =

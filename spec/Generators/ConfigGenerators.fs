@@ -60,25 +60,25 @@ module Written =
         let mode name isDefault value =
             key name isDefault (Written.Plain(match value with VerifyMode.None -> "none" | VerifyMode.Relaxed -> "relaxed" | VerifyMode.Strict -> "strict"))
         let version value = key "min_version" (value = Defaults.minVersion) (Written.Quoted(if value = TlsVersion.Tls12 then "1.2" else "1.3"))
-        let certificates (entries: CertificateFiles list) =
-            let entry (files: CertificateFiles) =
+        let certificates (entries: (CertificateFiles option * string option) list) =
+            let entry (shown: CertificateFiles option, authority) =
                 Written.Map [
-                    yield! key "key" (files.Key = "") (quote files.Key)
-                    yield! key "certificate" (files.Certificate = "") (quote files.Certificate)
-                    yield! key "authority" (files.Authority = "") (quote files.Authority)
+                    yield! text "key" (shown |> Option.map _.Key)
+                    yield! text "certificate" (shown |> Option.map _.Certificate)
+                    yield! text "authority" authority
                 ]
             key "certificates" entries.IsEmpty (Written.List(List.map entry entries))
         let listenerTls (tls: ListenerTls) =
             Written.Map [
                 yield! mode "verify_mode" (tls.VerifyMode = VerifyMode.None) tls.VerifyMode
-                yield! certificates tls.Certificates
+                yield! certificates (tls.Certificates |> List.map (fun entry -> Some entry.Shown, entry.Authority))
                 yield! protocols tls.ApplicationProtocols
                 yield! version tls.MinVersion
             ]
         let targetTls (tls: TargetTls) =
             Written.Map [
                 yield! mode "verify_mode" (tls.VerifyMode = VerifyMode.Strict) tls.VerifyMode
-                yield! certificates tls.Certificates
+                yield! certificates (tls.Certificates |> List.map (fun entry -> entry.Shown, entry.Authority))
                 yield! protocols tls.ApplicationProtocols
                 yield! version tls.MinVersion
                 yield! text "server_name" tls.ServerName
@@ -253,10 +253,10 @@ type ConfigGenerators =
             let! more = Gen.choose (0, 2)
             let! protocols = ConfigGenerators.Alpn
             let! version = Gen.elements [ TlsVersion.Tls12; TlsVersion.Tls13 ]
-            let entry authority = { Certificate = certificate; Key = key; Authority = authority }
+            let entry authority = { ListenerCertificate.Shown = { Certificate = certificate; Key = key }; Authority = authority }
             return
                 { ListenerTls.VerifyMode = mode
-                  Certificates = List.replicate more (entry "") @ [ entry (if mode = VerifyMode.None then "" else "ca.pem") ]
+                  Certificates = List.replicate more (entry None) @ [ entry (if mode = VerifyMode.None then None else Some "ca.pem") ]
                   ApplicationProtocols = protocols
                   MinVersion = version }
         }
@@ -267,8 +267,8 @@ type ConfigGenerators =
             let! certificates =
                 Gen.elements [
                     []
-                    [ { Certificate = "c.pem"; Key = "k.pem"; Authority = "" } ]
-                    [ { Certificate = ""; Key = ""; Authority = "ca.pem" } ]
+                    [ { TargetCertificate.Shown = Some { Certificate = "c.pem"; Key = "k.pem" }; Authority = None } ]
+                    [ { TargetCertificate.Shown = None; Authority = Some "ca.pem" } ]
                 ]
             let! protocols = ConfigGenerators.Alpn
             let! name = Gen.elements [ "db.example.com"; "10.0.0.1" ]

@@ -89,7 +89,7 @@ module Sample =
 
     let listenerTls =
         { VerifyMode = VerifyMode.None
-          Certificates = [ { Certificate = "cert.pem"; Key = "key.pem"; Authority = "" } ]
+          Certificates = [ { ListenerCertificate.Shown = { Certificate = "cert.pem"; Key = "key.pem" }; Authority = None } ]
           ApplicationProtocols = []
           MinVersion = Defaults.minVersion }
 
@@ -205,10 +205,10 @@ type DecisionGenerators =
         Arb.fromGenShrink (gen, shrink)
 
     static member ConfigSeed() : Arbitrary<ConfigSeed> =
-        let files = Gen.elements [ { Certificate = "cert.pem"; Key = "key.pem"; Authority = "" }; { Certificate = "cert.pem"; Key = "key.pem"; Authority = "ca.pem" } ]
+        let entry = Gen.elements [ for authority in [ None; Some "ca.pem" ] -> { Sample.listenerTls.Certificates.Head with Authority = authority } ]
         let proxy name address =
             gen {
-                let! tls = Gen.frequency [ 1, Gen.constant None; 1, files |> Gen.map (fun f -> Some { Sample.listenerTls with Certificates = [ f ] }) ]
+                let! tls = Gen.frequency [ 1, Gen.constant None; 1, entry |> Gen.map (fun entry -> Some { Sample.listenerTls with Certificates = [ entry ] }) ]
                 let! limit = Gen.elements [ 0; 0; 5 ]
                 let! targets = Gen.elements [ [ "a" ]; [ "a" ]; [ "a"; "b" ]; [ "b"; "a" ] ]
                 let! timeout = Gen.elements [ 0; 0; 7 ]

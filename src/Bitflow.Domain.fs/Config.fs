@@ -25,16 +25,29 @@ type TlsVersion =
         | TlsVersion.Tls12 -> "1.2"
         | TlsVersion.Tls13 -> "1.3"
 
-/// Paths to PEM files; an empty string where a file is not given.
+/// A certificate to show, with its key: paths to PEM files.
 type CertificateFiles =
     { Certificate: string
-      Key: string
-      Authority: string }
+      Key: string }
 
-/// TLS towards the client. At least one entry, and each has a key and a certificate.
+/// An entry of a listener's certificates.
+type ListenerCertificate =
+    { Shown: CertificateFiles
+      /// PEM file with authorities that vouch for clients.
+      Authority: string option }
+
+/// An entry of a target's certificates.
+type TargetCertificate =
+    { /// None: the entry is there for its authority.
+      Shown: CertificateFiles option
+      /// PEM file with authorities that vouch for the target.
+      Authority: string option }
+
+/// TLS towards the client.
 type ListenerTls =
     { VerifyMode: VerifyMode
-      Certificates: CertificateFiles list
+      /// At least one.
+      Certificates: ListenerCertificate list
       /// In the listener's order of preference; empty: no ALPN.
       ApplicationProtocols: AlpnName list
       MinVersion: TlsVersion }
@@ -42,11 +55,14 @@ type ListenerTls =
 /// TLS towards the target.
 type TargetTls =
     { VerifyMode: VerifyMode
-      Certificates: CertificateFiles list
+      Certificates: TargetCertificate list
       ApplicationProtocols: AlpnName list
       MinVersion: TlsVersion
       /// The name to send and to verify; none: the host of the target's address.
       ServerName: string option }
+
+    /// What the target is shown where it asks for a certificate, whatever others are there.
+    member this.Shown = this.Certificates |> List.tryPick _.Shown
 
 /// Every `Duration` of a configuration that is a limit means "no limit" when zero.
 [<NoComparison>]

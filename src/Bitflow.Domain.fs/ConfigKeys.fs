@@ -8,21 +8,34 @@ module ConfigKeys =
     let private verifyModes = Kind.choice [ for mode in [ VerifyMode.None; VerifyMode.Relaxed; VerifyMode.Strict ] -> string mode, mode ]
     let private tlsVersions = Kind.choice [ for version in [ TlsVersion.Tls12; TlsVersion.Tls13 ] -> string version, version ]
 
-    let private certificate =
-        mapping {
-            let! key = optional "key" Value.path ("", "none") "PEM file with the private key of `certificate`."
-            and! certificate = optional "certificate" Value.path ("", "none") "PEM file with the certificate and the intermediates behind it."
-            and! authority = optional "authority" Value.path ("", "none") "PEM file with authorities that vouch for the other side's certificate."
-            return { Certificate = certificate; Key = key; Authority = authority }
-        }
+    let private certificates (entry: string option -> string option -> string option -> 'T) =
+        let path = Kind.some Value.path
+        let certificate =
+            mapping {
+                let! key = optional "key" path (None, "none") "PEM file with the private key of `certificate`."
+                and! certificate = optional "certificate" path (None, "none") "PEM file with the certificate and the intermediates behind it."
+                and! authority = optional "authority" path (None, "none") "PEM file with authorities that vouch for the other side's certificate."
+                return entry certificate key authority
+            }
+        Kind.list (record "a certificate" certificate)
 
-    let private certificates = Kind.list (record "a certificate" certificate)
+    /// Of one that is not given `ConfigRules` complains; its stand-in is never opened.
+    let private listenerCertificates =
+        certificates (fun certificate key authority ->
+            let path = Option.defaultValue Value.path.StandIn
+            { ListenerCertificate.Shown = { Certificate = path certificate; Key = path key }; Authority = authority })
+
+    let private targetCertificates =
+        certificates (fun certificate key authority ->
+            let shown = Option.map2 (fun certificate key -> { Certificate = certificate; Key = key }) certificate key
+            { TargetCertificate.Shown = shown; Authority = authority })
+
     let private protocols = Kind.list Value.protocolName
 
     let private listenerTls =
         mapping {
             let! mode = optional "verify_mode" verifyModes (VerifyMode.None, "`none`") "Whether clients are asked for a certificate: `none` does not ask, `relaxed` verifies one that is given, `strict` requires one."
-            and! certificates = optional "certificates" certificates ([], "error") "What the listener shows its clients, chosen by the server name they ask for; at least one entry, each with `key` and `certificate`."
+            and! certificates = optional "certificates" listenerCertificates ([], "error") "What the listener shows its clients, chosen by the server name they ask for; at least one entry, each with `key` and `certificate`."
             and! protocols = optional "application_protocols" protocols ([], "no ALPN") "ALPN names in the listener's order of preference."
             and! minVersion = extension "min_version" tlsVersions (Defaults.minVersion, "`\"1.3\"`") "The lowest version of TLS that is spoken."
             return
@@ -35,7 +48,7 @@ module ConfigKeys =
     let private targetTls =
         mapping {
             let! mode = optional "verify_mode" verifyModes (VerifyMode.Strict, "verified, as `strict`") "Whether the target's certificate is verified, chain and name: `relaxed` and `strict` do, `none` accepts any."
-            and! certificates = optional "certificates" certificates ([], "none") "Client certificates (`key` and `certificate`), and authorities to trust besides the system's."
+            and! certificates = optional "certificates" targetCertificates ([], "none") "Client certificates (`key` and `certificate`), and authorities to trust besides the system's."
             and! protocols = optional "application_protocols" protocols ([], "no ALPN") "ALPN names to offer, best first."
             and! minVersion = extension "min_version" tlsVersions (Defaults.minVersion, "`\"1.3\"`") "The lowest version of TLS that is spoken."
             and! serverName = extension "server_name" (Kind.some Value.hostName) (None, "host of the target's address") "The name to ask for and to verify, by the alternative names of the certificate alone."

@@ -20,6 +20,12 @@ module internal ConfigRules =
             | ValueNone -> false
             | ValueSome _ -> true
 
+        /// Whether something is written that is not as good as no key.
+        member subject.IsGiven path =
+            match subject.Find path with
+            | ValueSome { Value = YamlValue.Scalar("", _) } -> false
+            | _ -> subject.IsWritten path
+
     let private wrong path fault = Finding.Wrong(path, fault)
     let private doubtful path warning = Finding.Doubtful(path, warning)
 
@@ -116,25 +122,25 @@ module internal ConfigRules =
                   // What is no list has been complained of.
                   | ValueSome { Value = (YamlValue.Scalar _ | YamlValue.Mapping _) } -> ()
                   | _ -> if tls.Certificates.IsEmpty then wrong path ConfigFault.NoCertificates
-                  for i, entry in List.indexed tls.Certificates do
+                  for i in 0 .. tls.Certificates.Length - 1 do
                       let entryPath = path / "certificates" / i
-                      if entry.Key = "" then wrong entryPath (ConfigFault.ListenerCertificateWithout "key")
-                      if entry.Certificate = "" then wrong entryPath (ConfigFault.ListenerCertificateWithout "certificate")
-                  if tls.VerifyMode <> VerifyMode.None && tls.Certificates |> List.forall (fun entry -> entry.Authority = "") then
+                      for key in [ "key"; "certificate" ] do
+                          if not (subject.IsGiven(entryPath / key)) then wrong entryPath (ConfigFault.ListenerCertificateWithout key)
+                  if tls.VerifyMode <> VerifyMode.None && tls.Certificates |> List.forall _.Authority.IsNone then
                       wrong (path / "verify_mode") (ConfigFault.VerifiesWithoutAuthority(string tls.VerifyMode)) ])
 
     let private targetCertificates =
-        ofTargets (fun _ _ _ path target ->
+        ofTargets (fun subject _ _ path target ->
             match target.Tls with
             | None -> []
             | Some tls ->
                 [ for i, entry in List.indexed tls.Certificates do
                       let entryPath = path / "tls_context" / "certificates" / i
-                      match entry.Key, entry.Certificate with
-                      | "", "" -> if entry.Authority = "" then doubtful entryPath (ConfigWarning.NoEffect "the entry names no file")
-                      | "", _ -> wrong entryPath (ConfigFault.TargetCertificateWithout "key")
-                      | _, "" -> wrong entryPath (ConfigFault.TargetCertificateWithout "certificate")
-                      | _ -> () ])
+                      match subject.IsGiven(entryPath / "key"), subject.IsGiven(entryPath / "certificate") with
+                      | false, false -> if entry.Authority.IsNone then doubtful entryPath (ConfigWarning.NoEffect "the entry names no file")
+                      | false, true -> wrong entryPath (ConfigFault.TargetCertificateWithout "key")
+                      | true, false -> wrong entryPath (ConfigFault.TargetCertificateWithout "certificate")
+                      | true, true -> () ])
 
     let private networksNeedAddresses =
         ofProxies (fun _ path proxy ->

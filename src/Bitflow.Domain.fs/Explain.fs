@@ -79,7 +79,7 @@ module Explain =
               yield part "server name" (if asked = "" then "none" else asked) [ "server_name", Json.Text asked ]
           match forecast.Hello, rules.Proxy.Listener.Tls with
           | ValueSome(HelloAnswer.Serve(index, protocol)), Some tls ->
-              let file = tls.Certificates[index].Certificate
+              let file = tls.Certificates[index].Shown.Certificate
               yield part "certificate" $"{file} (entry {index + 1} of {tls.Certificates.Length})" [ "certificate", Json.Text file ]
               match protocol with
               | ValueSome protocol -> yield part "application protocol" (string protocol) [ "application_protocol", Json.Text(string protocol) ]
@@ -253,7 +253,7 @@ module Explain =
                   let asked = TargetName.asked name
                   let isJudged = PeerCertificate.isJudged tls.VerifyMode
                   let protocols = tls.ApplicationProtocols |> List.map string
-                  let shown = tls.Certificates |> List.tryPick (fun entry -> if entry.Certificate = "" then None else Some entry.Certificate)
+                  let shown = tls.Shown |> Option.map _.Certificate
                   let how =
                       [ if asked = "" then "no server name is sent" else $"asked for {asked}"
                         if isJudged then $"its certificate must be for {name}" else $"any certificate will do (verify_mode {tls.VerifyMode})"

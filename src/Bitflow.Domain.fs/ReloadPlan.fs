@@ -107,18 +107,19 @@ type ReloadPlan =
 /// diff` prints.
 [<RequireQualifiedAccess>]
 module ReloadPlan =
-    let private certificateFiles (entries: CertificateFiles list) =
-        [ for entry in entries do
-              yield! [ entry.Certificate; entry.Key; entry.Authority ] ]
-        |> List.filter ((<>) "")
+    let private certificateFiles (shown: CertificateFiles option) (authority: string option) =
+        [ match shown with
+          | Some files -> yield! [ files.Certificate; files.Key ]
+          | None -> ()
+          yield! Option.toList authority ]
 
     let private filesOf (proxy: ProxyConfig) =
         [ match proxy.Listener.Tls with
-          | Some tls -> yield! certificateFiles tls.Certificates
+          | Some tls -> for entry in tls.Certificates do yield! certificateFiles (Some entry.Shown) entry.Authority
           | None -> ()
           for target in proxy.Targets do
               match target.Tls with
-              | Some tls -> yield! certificateFiles tls.Certificates
+              | Some tls -> for entry in tls.Certificates do yield! certificateFiles entry.Shown entry.Authority
               | None -> () ]
         |> List.distinct
 

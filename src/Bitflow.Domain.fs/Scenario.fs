@@ -32,7 +32,7 @@ module Scenario =
         let target = if life.IsOver then None else Some proxy.Targets[life.LastTarget.Value].Name
         let certificate =
             match forecast.Hello, proxy.Listener.Tls with
-            | ValueSome(HelloAnswer.Serve(index, _)), Some tls -> tls.Certificates[index].Certificate
+            | ValueSome(HelloAnswer.Serve(index, _)), Some tls -> tls.Certificates[index].Shown.Certificate
             | _ -> ""
         [ match expect.End, life.CloseReason with
           | ExpectedEnd.Target wanted, _ when target <> Some wanted -> $"expected target {wanted}, got {came}"

@@ -53,7 +53,7 @@ public sealed class PemFileTests
             string path = TestAuthority.Trusted.Write("bit.pem", PemEncoding.WriteString("CERTIFICATE", damaged));
             var findings = new List<TlsFinding>();
             var loading = new TlsLoading("tls_context", new NamedFiles(), DateTimeOffset.UtcNow, FSharpOption<FSharpList<string>>.None, findings, null);
-            if (loading.Chain(new CertificateFiles(path, issued.Key, ""), "tls_context.certificates[0]") is not null)
+            if (loading.Chain(new CertificateFiles(path, issued.Key), "tls_context.certificates[0]") is not null)
             {
                 Assert.Empty(findings);
                 continue;

@@ -35,18 +35,18 @@ internal sealed class ListenerTlsContext
     {
         var certificates = new List<CertificateChain>();
         var authorities = new X509Certificate2Collection();
-        foreach ((CertificateFiles files, string path) in loading.Entries(config.Certificates))
+        foreach ((ListenerCertificate entry, string path) in loading.Entries(config.Certificates))
         {
-            if (loading.Chain(files, path) is { } chain)
+            if (loading.Chain(entry.Shown, path) is { } chain)
             {
                 certificates.Add(chain);
                 if (CertificateChecks.Refusal(config.MinVersion, chain.Facts) is { IsSome: true } refusal)
-                    loading.Refuse(path + ".certificate", files.Certificate, refusal.Value);
+                    loading.Refuse(path + ".certificate", entry.Shown.Certificate, refusal.Value);
                 else
-                    loading.Warn(path + ".certificate", files.Certificate, CertificateChecks.Warnings(loading.Now, loading.SniTargets, chain.Facts));
+                    loading.Warn(path + ".certificate", entry.Shown.Certificate, CertificateChecks.Warnings(loading.Now, loading.SniTargets, chain.Facts));
             }
 
-            loading.Authorities(files, path, authorities);
+            loading.Authorities(entry.Authority, path, authorities);
         }
 
         return new ListenerTlsContext(config, [.. certificates], Tls.Authorities.OfListener(authorities));

@@ -50,15 +50,15 @@ internal sealed class TargetTlsContext
     {
         CertificateChain? shown = null;
         var authorities = new X509Certificate2Collection();
-        foreach ((CertificateFiles files, string path) in loading.Entries(config.Certificates))
+        foreach ((TargetCertificate entry, string path) in loading.Entries(config.Certificates))
         {
-            if (files.Certificate.Length > 0 && loading.Chain(files, path) is { } chain)
+            if (entry.Shown is { Value: { } files } && loading.Chain(files, path) is { } chain)
             {
                 shown ??= chain;
                 loading.Warn(path + ".certificate", files.Certificate, CertificateChecks.ClientWarnings(loading.Now, chain.Facts));
             }
 
-            loading.Authorities(files, path, authorities);
+            loading.Authorities(entry.Authority, path, authorities);
         }
 
         return new TargetTlsContext(config, TargetName.Of(target, config), shown, Tls.Authorities.OfTarget(authorities));

@@ -23,8 +23,8 @@ internal sealed class TlsLoading(
     public FSharpOption<FSharpList<string>> SniTargets { get; } = sniTargets;
 
     /// <summary>The entries of `certificates` with their paths.</summary>
-    public IEnumerable<(CertificateFiles Files, string Path)> Entries(FSharpList<CertificateFiles> certificates) =>
-        certificates.Select((files, i) => (files, $"{path}.certificates[{i}]"));
+    public IEnumerable<(T Entry, string Path)> Entries<T>(FSharpList<T> certificates) =>
+        certificates.Select((entry, i) => (entry, $"{path}.certificates[{i}]"));
 
     /// <summary>Null where it cannot be used; said among the findings.</summary>
     public CertificateChain? Chain(CertificateFiles files, string entryPath)
@@ -50,13 +50,13 @@ internal sealed class TlsLoading(
         }
     }
 
-    public void Authorities(CertificateFiles files, string entryPath, X509Certificate2Collection into)
+    public void Authorities(FSharpOption<string>? authority, string entryPath, X509Certificate2Collection into)
     {
-        if (files.Authority.Length == 0)
+        if (authority is not { Value: { } file })
             return;
         try
         {
-            into.AddRange(PemFile.Certificates(named, files.Authority));
+            into.AddRange(PemFile.Certificates(named, file));
         }
         catch (TlsFileException e)
         {
