@@ -175,6 +175,52 @@ public sealed class TrafficTests
     }
 
     /// <summary>All of them carry bytes while all of them are open; then all end, and nothing is left.</summary>
+    /// <summary>Its queue is never empty: whoever takes clients from it must leave time for those that are there, and for other proxies' above all.</summary>
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task Clients_that_are_there_are_served_while_others_come_and_leave_without_a_pause(string engine)
+    {
+        using Peer echo = Peer.Echo();
+        (int crowded, int quiet) = (Ports.Next(), Ports.Next());
+        using var bitflow = BitflowProcess.Launch(
+            $$"""
+            - name: crowded
+              listener: { address: '127.0.0.1:{{crowded}}' }
+              targets: [ { name: a, address: '{{echo.Address}}' } ]
+            - name: quiet
+              listener: { address: '127.0.0.1:{{quiet}}' }
+              targets: [ { name: a, address: '{{echo.Address}}' } ]
+            """,
+            engine: engine,
+            level: "error");
+        var there = new IPEndPoint(IPAddress.Loopback, quiet);
+        await Eventually.HoldsAsync(() => IsServedAsync(there), () => $"it serves; it said: {bitflow.Errors}");
+        Socket[] clients = await Task.WhenAll(Enumerable.Range(0, 10).Select(_ => SocketWords.ConnectAsync(there)));
+        using var crowd = new ChildProcess("python3", [Path.Combine(Repository.Root, "tests/Fixtures/a_crowd_that_leaves_again.py"), $"{crowded}"]);
+        await crowd.SaysAsync("a crowd comes and goes");
+        await Task.WhenAll(clients.Select(static async client =>
+        {
+            for (int i = 0; i < 100; i++)
+            {
+                await client.SendAllAsync("x"u8.ToArray());
+                Assert.Single(await client.ReadExactlyAsync(1));
+            }
+        }));
+    }
+
+    private static async Task<bool> IsServedAsync(EndPoint there)
+    {
+        try
+        {
+            using Socket client = await SocketWords.ConnectAsync(there);
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+    }
+
     [Theory]
     [MemberData(nameof(Engines))]
     public async Task Five_thousand_connections_are_open_at_once(string engine)

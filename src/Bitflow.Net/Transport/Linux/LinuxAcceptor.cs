@@ -92,7 +92,7 @@ internal sealed class LinuxAcceptor : Acceptor
     }
 
     /// <summary>Apart, because a method that makes a closure on one of its ways pays for it on all of them.</summary>
-    private void PostHandOver(LinuxLoop home, LinuxConnection connection) => home.Post(() => HandOver(connection));
+    private void PostHandOver(LinuxLoop home, LinuxConnection connection) => home.PostNewcomer(() => HandOver(connection));
 
     private void HandOver(LinuxConnection connection)
     {
@@ -112,7 +112,7 @@ internal sealed class LinuxAcceptor : Acceptor
                 least = loop;
         }
 
-        return LoopChoice.IsWorthMoving(here.Load, least.Load) ? least : here;
+        return LoopChoice.IsWorthMoving(here.Load, least.Load, least.Newcomers) ? least : here;
     }
 
     /// <summary>One loop's part in accepting.</summary>

@@ -48,6 +48,7 @@ internal sealed class LinuxLoop : EventLoop
     private Instant _now;
     private int _threadId;
     private int _asleep;
+    private int _newcomers;
     private int _eventCursor;
     private int _eventCount;
     private IoRing? _ring;
@@ -100,6 +101,9 @@ internal sealed class LinuxLoop : EventLoop
     /// <summary>Descriptors that live here. Other loops read it to share out connections; it may be a moment old.</summary>
     public int Load { get; private set; }
 
+    /// <summary>Connections that other loops have accepted for this one, and that it has not begun with.</summary>
+    public int Newcomers => Volatile.Read(ref _newcomers);
+
     /// <summary>
     /// What is received goes here first, whoever it came from: an idle connection holds no buffer, and a busy one finds it warm. Belongs to
     /// whoever runs on the loop until it returns.
@@ -134,6 +138,17 @@ internal sealed class LinuxLoop : EventLoop
             _ = Libc.Signal(_wake);
             GC.KeepAlive(_wakeOwner);
         }
+    }
+
+    /// <summary>As <see cref="Post"/>, for a connection that another loop has accepted: it is among the newcomers until then.</summary>
+    internal void PostNewcomer(Action begin)
+    {
+        Interlocked.Increment(ref _newcomers);
+        Post(() =>
+        {
+            Interlocked.Decrement(ref _newcomers);
+            begin();
+        });
     }
 
     public override ValueTask<IoFault> ConnectAsync(EndPoint remote, in SocketSettings settings, out Connection connection)

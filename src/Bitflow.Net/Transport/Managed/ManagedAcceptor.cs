@@ -9,6 +9,12 @@ internal sealed class ManagedAcceptor : Acceptor
     /// <summary>Keep-alive of accepted clients.</summary>
     private static readonly SocketSettings ClientSettings = new(Defaults.keepAliveSeconds);
 
+    /// <summary>
+    /// So many in a row are accepted without a wait. The thread is then left to others: it may be the one that all sockets wait for (inline completions), and a
+    /// queue that clients fill as fast as it empties would keep it.
+    /// </summary>
+    private const int MostAcceptsAtOnce = 16;
+
     private readonly ManagedLoop _loop;
     private readonly ListeningSocket _listening;
     private readonly IAcceptHandler _handler;
@@ -84,8 +90,17 @@ internal sealed class ManagedAcceptor : Acceptor
             {
                 _accepting ??= AcceptingSocket.Of(_listening);
                 // One linked token serves many accepts: it is made anew only after a pause.
+                int acceptsAtOnce = 0;
                 while (!either.IsCancellationRequested)
-                    Take(await _accepting.AcceptAsync(either.Token).ConfigureAwait(false));
+                {
+                    ValueTask<Socket> accepting = _accepting.AcceptAsync(either.Token);
+                    acceptsAtOnce = accepting.IsCompleted ? acceptsAtOnce + 1 : 0;
+                    Take(await accepting.ConfigureAwait(false));
+                    if (acceptsAtOnce < MostAcceptsAtOnce)
+                        continue;
+                    acceptsAtOnce = 0;
+                    await Task.Yield();
+                }
             }
             catch (OperationCanceledException)
             {
