@@ -72,6 +72,15 @@ let ``proxies that share a connection log share its descriptor`` () =
         fun (paths, limit, isEnough) -> isNull (DescriptorBudget.connectionShortage limit 1 (logged paths)) = isEnough)
 
 [<Fact>]
+let ``what a start is refused for is foreseen, on one loop or one for each processor, and else what connections are short of`` () =
+    let managed, linux = { Sample.application with Engine = Engine.Managed }, { Sample.application with Engine = Engine.Linux }
+    Law.HoldsFor([ for limit in [ 64L; 256L; 1024L ] do for wanted in [ 0; 1; 100; 130; 131; 890 ] do for connections in [ 0; 400; 500 ] -> limit, wanted, connections ], fun (limit, wanted, connections) ->
+        [ managed, 1; linux, 4 ] |> List.forall (fun (application, loops) ->
+            let config = config [ connections ] application
+            let refused = DescriptorBudget.openingShortage limit loops 0L 0 wanted
+            DescriptorBudget.foreseen limit 4 config wanted = if isNull refused then DescriptorBudget.connectionShortage limit 4 config else refused))
+
+[<Fact>]
 let ``the pipes of all loops take at most a sixteenth of the descriptors, and a loop has one at least and 64 at most`` () =
     Law.HoldsFor([ for limit in [ 64L; 256L; 1024L; 20_000L; 1_000_000L; Int64.MaxValue ] do for loops in [ 1; 2; 8; 64 ] -> limit, loops ], fun (limit, loops) ->
         let pipes = DescriptorBudget.mostPipes limit loops

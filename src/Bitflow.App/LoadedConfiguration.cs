@@ -67,11 +67,13 @@ internal sealed class LoadedConfiguration
         if (errors.Count > 0)
             return null;
         IEnumerable<string> doubts = tls.Findings.Select(f => reading.Line(f.Path, f.Message));
-        if (DescriptorBudget.ConnectionShortage(Libc.DescriptorLimit(), Environment.ProcessorCount, reading.Config) is { } shortage)
+        ConfigSnapshot snapshot = SnapshotOf(reading.Config, files);
+        int toOpen = ReloadPlanModule.OfStart(snapshot).DescriptorsToOpen;
+        if (DescriptorBudget.Foreseen(Libc.DescriptorLimit(), Environment.ProcessorCount, reading.Config, toOpen) is { } shortage)
             doubts = doubts.Append(reading.Line("server.proxies", shortage));
         if (reading.Config.Application.SentryDsn is { Value: { } dsn } && !SentryReporter.CanSpeakTo(dsn))
             doubts = doubts.Append(reading.Line("application.sentry_dsn", $"nothing will be reported: {PlatformTls.Missing}"));
-        return new LoadedConfiguration(SnapshotOf(reading.Config, files), tls, [.. reading.Warnings, .. doubts]) { LogDoubts = DoubtsOfLogs(reading) };
+        return new LoadedConfiguration(snapshot, tls, [.. reading.Warnings, .. doubts]) { LogDoubts = DoubtsOfLogs(reading) };
     }
 
     private static IEnumerable<string> DoubtsOfLogs(ConfigReading reading)

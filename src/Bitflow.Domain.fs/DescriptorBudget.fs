@@ -72,7 +72,6 @@ module DescriptorBudget =
     /// Says so where the limit on descriptors (RLIMIT_NOFILE) cannot carry what `connection_limit` lets in, over all proxies, beside what the program
     /// itself holds (with so many loops), its listeners, its connection logs, and the reserve that accepting leaves; null where it can. Proxies
     /// without a limit ask for nothing that could be counted, but the admin server for what it holds.
-    [<CompiledName "ConnectionShortage">]
     let connectionShortage (descriptorLimit: int64) (loops: int) (config: Config) : string =
         let connections = config.Proxies |> List.sumBy (fun p -> int64 p.Options.ConnectionLimit)
         let logs = config.Proxies |> List.choose _.Options.ConnectionLog |> List.distinct
@@ -86,3 +85,12 @@ module DescriptorBudget =
             null
         else
             $"connection_limit lets in {connections} connections, which need {connections * descriptorsPerConnection} descriptors beside the {others} for Bitflow itself, and the limit is {descriptorLimit}; raise LimitNOFILE or ulimit -n, or lower connection_limit"
+
+    /// What a start with a configuration would be short of, be it for what it opens, which it is refused for, or for what `connection_limit` lets in; null where it is
+    /// nothing.
+    [<CompiledName "Foreseen">]
+    let foreseen (descriptorLimit: int64) (processors: int) (config: Config) (toOpen: int) : string =
+        let loops = if config.Application.Engine = Engine.Managed then 1 else processors
+        match openingShortage descriptorLimit loops 0L 0 toOpen with
+        | null -> connectionShortage descriptorLimit processors config
+        | shortage -> shortage

@@ -90,12 +90,14 @@ type ReloadPlan =
     member this.IsObstructed =
         this.Sockets |> List.exists (fun s -> s.Fate = HeldFate.Opened && not (this.InTheWayOf s.Address).IsEmpty)
 
+    /// How many connection logs it opens, each of which takes a descriptor.
+    member this.LogsToOpen = this.Logs |> List.filter (fun l -> l.Fate = HeldFate.Opened) |> List.length
+
     /// How many descriptors it opens before it closes any: one for each new connection log and each new socket that is not inherited. A name that has several
     /// addresses asks for more, which nobody knows before it is resolved.
     member this.DescriptorsToOpen =
         let sockets = this.Sockets |> List.filter (fun s -> s.Fate = HeldFate.Opened && not s.Address.IsInherited)
-        let logs = this.Logs |> List.filter (fun l -> l.Fate = HeldFate.Opened)
-        sockets.Length + logs.Length
+        sockets.Length + this.LogsToOpen
 
     member this.ChangesNothing =
         this.Application.IsEmpty
@@ -276,6 +278,10 @@ module ReloadPlan =
                   { Path = path; Fate = HeldFate.Closed } ]
           Application = applicationDifferences before.Config.Application after.Config.Application
           EngineNeedsRestart = before.Config.Application.Engine <> after.Config.Application.Engine }
+
+    /// The plan of a start: from nothing, with what the application asks for.
+    [<CompiledName "OfStart">]
+    let ofStart (config: ConfigSnapshot) : ReloadPlan = make { config with Config = { config.Config with Proxies = [] } } config
 
     /// What is served once the plan from one to the other has been carried out: the engine is still the one that was started.
     [<CompiledName "Served">]

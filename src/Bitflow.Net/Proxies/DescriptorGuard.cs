@@ -82,28 +82,34 @@ internal sealed class DescriptorGuard : IDescriptorGuard, IDisposable
     }
 
     /// <summary>
-    /// Listening sockets and connection logs are about to be opened: from now on accepting leaves so many descriptors alone, until
-    /// <see cref="GiveBack"/>. Where nothing is to be opened nothing stands in the way.
+    /// Listening sockets and connection logs are about to be opened: from now on accepting leaves so many descriptors alone. Where nothing is to be opened nothing
+    /// stands in the way.
     /// </summary>
     /// <param name="loops">How many loops the engine has.</param>
     /// <param name="descriptors">How many are to be opened.</param>
-    /// <returns>Why they cannot be, with the next step; null where they can, and are kept.</returns>
-    public string? Keep(int loops, int descriptors)
+    /// <param name="shortage">Why they cannot be, with the next step.</param>
+    /// <returns>What is left alone until it is open; null where they cannot be opened.</returns>
+    public DescriptorClaim? Claim(int loops, int descriptors, out string shortage)
     {
         lock (_gate)
         {
             DescriptorCount count = Count();
-            if (DescriptorBudget.OpeningShortage(Limit, loops, (long)count.Open + count.Owed, count.Connections, descriptors) is { } shortage)
-                return shortage;
+            if (DescriptorBudget.OpeningShortage(Limit, loops, (long)count.Open + count.Owed, count.Connections, descriptors) is { } why)
+            {
+                shortage = why;
+                return null;
+            }
+
             Interlocked.Add(ref _owed, descriptors);
 
             // What was allowed before did not know of them.
             Follow(DescriptorScarcityModule.Counted(Count(), _scarcity));
-            return null;
+            shortage = "";
+            return new DescriptorClaim(this, descriptors);
         }
     }
 
-    /// <summary>What <see cref="Keep"/> kept is open, or will not be.</summary>
+    /// <summary>What was claimed is open, or will not be: so many count no longer as still to be opened.</summary>
     public void GiveBack(int descriptors) => Interlocked.Add(ref _owed, -descriptors);
 
     /// <summary>Accepting failed for want of a descriptor.</summary>

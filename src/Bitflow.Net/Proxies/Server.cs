@@ -76,7 +76,7 @@ internal sealed class Server : IDisposable
     public ConfigSnapshot? Serving { get; private set; }
 
     /// <summary>What becomes of everything where another configuration is taken on.</summary>
-    public ReloadPlan PlanTo(ConfigSnapshot next) => ReloadPlanModule.Make(Serving ?? Nothing(next), next);
+    public ReloadPlan PlanTo(ConfigSnapshot next) => Serving is { } serving ? ReloadPlanModule.Make(serving, next) : ReloadPlanModule.OfStart(next);
 
     /// <summary>
     /// Opens everything that another configuration needs and this one has not: connection logs and listening sockets. Starting is the same
@@ -91,8 +91,8 @@ internal sealed class Server : IDisposable
     public Preparation? Prepare(ConfigSnapshot next, LoadedTls tls, out IReadOnlyList<string> problems, CancellationToken giveUp = default)
     {
         var preparation = new Preparation(PlanTo(next), next);
-        int descriptors = preparation.Plan.DescriptorsToOpen;
-        if (_guard.Keep(_engine.Loops.Count, descriptors) is { } shortage)
+        using DescriptorClaim? claim = _guard.Claim(_engine.Loops.Count, preparation.Plan.DescriptorsToOpen, out string shortage);
+        if (claim is null)
         {
             problems = [shortage];
             return null;
@@ -103,14 +103,14 @@ internal sealed class Server : IDisposable
         try
         {
             MakeModels(preparation, tls, faults);
-            OpenSockets(preparation, faults, giveUp);
+            claim.Opened(preparation.Plan.LogsToOpen);
+            OpenSockets(preparation, claim, faults, giveUp);
             isComplete = faults.Count == 0;
         }
         finally
         {
             if (!isComplete)
                 preparation.Undo();
-            _guard.GiveBack(descriptors);
         }
 
         problems = faults;
@@ -132,7 +132,7 @@ internal sealed class Server : IDisposable
         }
     }
 
-    private void OpenSockets(Preparation preparation, List<string> faults, CancellationToken giveUp)
+    private void OpenSockets(Preparation preparation, DescriptorClaim claim, List<string> faults, CancellationToken giveUp)
     {
         ILookup<string, Listener> serving = _listeners.ToLookup(static listener => listener.Proxy.Model.Name, StringComparer.Ordinal);
         foreach (SocketStep step in preparation.Plan.Sockets)
@@ -141,7 +141,7 @@ internal sealed class Server : IDisposable
             if (step.Owner is not SocketOwner.Proxy { name: var proxy })
                 continue;
             if (step.From is not { IsSome: true, Value: SocketOwner.Proxy { name: var from } })
-                OpenSocket(preparation, proxy, step.Address, faults, giveUp);
+                OpenSocket(preparation, claim, proxy, step.Address, faults, giveUp);
             else if (step.Fate.IsClosed)
                 preparation.Dropped.AddRange(serving[from]);
             else
@@ -149,11 +149,14 @@ internal sealed class Server : IDisposable
         }
     }
 
-    private static void OpenSocket(Preparation preparation, string proxy, Address address, List<string> faults, CancellationToken giveUp)
+    private static void OpenSocket(
+        Preparation preparation, DescriptorClaim claim, string proxy, Address address, List<string> faults, CancellationToken giveUp)
     {
         try
         {
             preparation.Opened.AddRange(ListeningSocket.Open(address, giveUp).Select(socket => (proxy, socket)));
+            if (!address.IsInherited)
+                claim.Opened(1);
         }
         catch (ListenException e)
         {
@@ -212,9 +215,6 @@ internal sealed class Server : IDisposable
         _listeners = [];
         await WhenEmptyAsync().WaitAsync(giveUp).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
-
-    private static ConfigSnapshot Nothing(ConfigSnapshot next) =>
-        new(new Config(next.Config.Application, Microsoft.FSharp.Collections.FSharpList<ProxyConfig>.Empty), next.Digests);
 
     /// <summary>An inherited socket that a connection used up is known by its number: asking the kernel would show whatever has the number now.</summary>
     private InheritedFault? WhyUnusable(int descriptor) => _dialer.Inherited.IsUsed(descriptor) ? null : InheritedTargets.WhyUnusable(descriptor);
