@@ -61,7 +61,7 @@ type TargetTls =
       /// The name to send and to verify; none: the host of the target's address.
       ServerName: string option }
 
-    /// What the target is shown where it asks for a certificate, whatever others are there.
+    /// What the target is shown where it asks for a certificate: the first there is, whichever issuers it names. None: it is shown none.
     member this.Shown = this.Certificates |> List.tryPick _.Shown
 
 /// Every `Duration` of a configuration that is a limit means "no limit" when zero.

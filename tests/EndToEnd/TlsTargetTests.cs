@@ -185,13 +185,13 @@ public sealed class TlsTargetTests
     }
 
     [Fact]
-    public async Task The_targets_own_client_certificate_is_shown_and_its_protocols_are_offered()
+    public async Task The_first_of_the_targets_own_client_certificates_is_shown_and_its_protocols_are_offered()
     {
-        IssuedCertificate client = TestAuthority.Trusted.Issue("client.example");
+        IssuedCertificate client = TestAuthority.Trusted.Issue("client.example"), another = TestAuthority.Trusted.Issue("another.example");
         string subject = "", protocol = "";
         using Peer target = Serving(Good, tls => (subject, protocol) = (tls.RemoteCertificate?.Subject ?? "", tls.NegotiatedApplicationProtocol.ToString()), asks: true);
         using BitflowProcess bitflow = await BitflowProcess.StartAsync(
-            To(target.Address, $"server_name: target.example, application_protocols: [ first ], certificates: [ {{ key: '{client.Key}', certificate: '{client.File}', authority: '{TestAuthority.Trusted.RootFile}' }} ]"));
+            To(target.Address, $"server_name: target.example, application_protocols: [ first ], certificates: [ {{ key: '{client.Key}', certificate: '{client.File}', authority: '{TestAuthority.Trusted.RootFile}' }}, {another.Entry} ]"));
         Assert.Equal("question", await AskAsync(bitflow));
         Assert.Equal(("CN=client.example", "first"), (subject, protocol));
     }

@@ -54,7 +54,8 @@ internal sealed class TargetTlsContext
         {
             if (entry.Shown is { Value: { } files } && loading.Chain(files, path) is { } chain)
             {
-                shown ??= chain;
+                if (ReferenceEquals(files, config.Shown.Value))
+                    shown = chain;
                 loading.Warn(path + ".certificate", files.Certificate, CertificateChecks.ClientWarnings(loading.Now, chain.Facts));
             }
 
