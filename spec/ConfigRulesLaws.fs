@@ -111,6 +111,8 @@ let ``a listener that verifies needs an authority, and each of its certificates 
         tls "certificates: [{key: k}]", [ "listener.tls_context.certificates[0]" ]
         tls "certificates: [{certificate: c}]", [ "listener.tls_context.certificates[0]" ]
         tls "certificates: [{authority: a}]", [ "listener.tls_context.certificates[0]"; "listener.tls_context.certificates[0]" ]
+        tls "certificates: [{key: '', certificate: c}]", [ "listener.tls_context.certificates[0]" ]
+        tls "certificates: [{key: k, certificate: ''}]", [ "listener.tls_context.certificates[0]" ]
         tls $"verify_mode: strict, certificates: [{entry}]", [ "listener.tls_context.verify_mode" ]
         tls $"verify_mode: relaxed, certificates: [{entry}]", [ "listener.tls_context.verify_mode" ]
         tls $"verify_mode: none, certificates: [{entry}]", []
@@ -133,6 +135,9 @@ let ``a target's certificate has both its files or none`` () =
         tls "certificates: [{authority: a}]", []
         tls "certificates: [{key: k}]", [ "target.tls_context.certificates[0]" ]
         tls "certificates: [{certificate: c, authority: a}]", [ "target.tls_context.certificates[0]" ]
+        tls "certificates: [{key: '', certificate: c}]", [ "target.tls_context.certificates[0]" ]
+        tls "certificates: [{key: k, certificate: ''}]", [ "target.tls_context.certificates[0]" ]
+        tls "certificates: [{key: '', certificate: '', authority: a}]", []
     ]
 
 [<Fact>]

@@ -105,14 +105,25 @@ let ``plans compose: two reloads leave open what one straight to the last file l
 
 [<Fact>]
 let ``a renewed certificate in the same file replaces the proxies that name it, once or twice, and no other`` () =
-    Law.HoldsFor([ "cert.pem"; "key.pem"; "ca.pem" ], fun path ->
-        let entry : ListenerCertificate = { Shown = { Certificate = "cert.pem"; Key = "key.pem" }; Authority = Some "ca.pem" }
-        let tls = { Sample.listenerTls with Certificates = [ entry; entry ] }
-        let config =
-            { Application = Sample.application
-              Proxies = [ { Sample.proxy "a" with Listener = { Sample.listener with Tls = Some tls } }; { Sample.proxy "b" with Listener = { Sample.listener with Address = Address.UnixPath "/b" } } ] }
+    let ofListener, ofTarget = [ "cert.pem"; "key.pem"; "ca.pem" ], [ "client.pem"; "client.key"; "root.pem" ]
+    let entry : ListenerCertificate = { Shown = { Certificate = "cert.pem"; Key = "key.pem" }; Authority = Some "ca.pem" }
+    let terminating = { Sample.listenerTls with Certificates = [ entry; entry ] }
+    let connecting =
+        { TargetTls.VerifyMode = VerifyMode.Strict
+          Certificates = [ { Shown = None; Authority = Some "root.pem" }; { Shown = Some { Certificate = "client.pem"; Key = "client.key" }; Authority = None } ]
+          ApplicationProtocols = []
+          MinVersion = Defaults.minVersion
+          ServerName = None }
+    let config =
+        { Application = Sample.application
+          Proxies =
+            [ { Sample.proxy "a" with Listener = { Sample.listener with Tls = Some terminating } }
+              { Sample.proxy "b" with Listener = { Sample.listener with Address = Address.UnixPath "/b" } }
+              { Sample.proxy "c" with Listener = { Sample.listener with Address = Address.UnixPath "/c" }; Targets = [ { Sample.target "t" with Tls = Some connecting } ] } ] }
+    Law.HoldsFor(ofListener @ ofTarget, fun path ->
         let plan = plan (ConfigSeed(config, [ path, "1" ])) (ConfigSeed(config, [ path, "2" ]))
-        fate plan "a" = ProxyFate.Replaced [ $"contents of {path}" ] && fate plan "b" = ProxyFate.Kept)
+        let expected files = if List.contains path files then ProxyFate.Replaced [ $"contents of {path}" ] else ProxyFate.Kept
+        fate plan "a" = expected ofListener && fate plan "b" = ProxyFate.Kept && fate plan "c" = expected ofTarget)
 
 let private at text = match Address.tryParse text with Ok a -> a | Error _ -> failwith text
 

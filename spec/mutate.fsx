@@ -42,7 +42,7 @@ let modules =
       "IpNetwork", [ "IpNetworkLaws" ]
       "FilePath", [ "FilePathLaws" ]
       "Address", [ "AddressLaws" ]
-      "TargetAddress", [ "AddressLaws" ]
+      "TargetAddress", [ "TargetAddressLaws"; "AddressLaws" ]
       "ListenerAddress", [ "ListenerAddressLaws" ]
       "Endpoint", [ "EndpointLaws"; "MessageLaws"; "ConnectionRecordLaws" ]
       "IoFault", [ "IoFaultLaws"; "MessageLaws" ]
@@ -276,6 +276,7 @@ let byHand =
       "Crc32c", "hole >= 0 && i >= hole && i < hole + 4", "hole >= 0 && i >= hole && i < hole + 3"
       "Crc32c", "~~~crc", "crc"
       "Address", "FilePath.withoutSpareSteps rest", "rest"
+      "TargetAddress", "Error(AddressError.NamedTarget descriptor)", "Error(AddressError.BadDescriptor descriptor)"
       "AddressChoice", "Seq.filter IpAddress.isV4", "Seq.filter (IpAddress.isV4 >> not)"
       "AddressChoice", "Seq.filter IpAddress.isV4", "Seq.filter (fun _ -> true)"
       "AddressChoice", "Seq.filter IpAddress.isV4", "Seq.truncate 1"
@@ -298,6 +299,8 @@ let byHand =
       "Config", "| VerifyMode.Relaxed -> \"relaxed\"", "| VerifyMode.Relaxed -> \"strict\""
       "Config", "| TlsVersion.Tls12 -> \"1.2\"", "| TlsVersion.Tls12 -> \"1.3\""
       "Config", "| Policy.RoundRobin -> \"round-robin\"", "| Policy.RoundRobin -> \"failover\""
+      "Config", "this.Certificates |> List.tryPick _.Shown", "List.rev this.Certificates |> List.tryPick _.Shown"
+      "ConfigRules", "| ValueSome { Value = YamlValue.Scalar(\"\", _) } -> false", "| ValueSome { Value = YamlValue.Scalar(\"\", _) } -> true"
       "ConfigKeys", "Duration.Zero, \"no limit\"", "Duration.OfSeconds 60L, \"no limit\""
       "ConfigKeys", "(Defaults.handshakeTimeout, \"`10s`\")", "(Duration.Zero, \"`10s`\")"
       "ConfigKeys", "max 1 attempts", "attempts"

@@ -36,7 +36,7 @@ module DialRoute =
     let private narrow (hop: Hop) (address: DialAddress) (wanted: TcpFamily) : Result<TcpFamily, DialFault> =
         match address with
         | DialAddress.Tcp(_, DialHost.Literal literal, _) ->
-            let family = if IpAddress.isV4 (IpAddress.canonical literal) then TcpFamily.V4 else TcpFamily.V6
+            let family = if IpAddress.isV4 literal then TcpFamily.V4 else TcpFamily.V6
             if wanted = TcpFamily.Either || wanted = family then Ok family else conflict hop wanted
         | DialAddress.Tcp(TcpFamily.Either, _, _) -> Ok wanted
         | DialAddress.Tcp(held, _, _) -> if wanted = TcpFamily.Either || wanted = held then Ok held else conflict hop wanted

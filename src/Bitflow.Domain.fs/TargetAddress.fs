@@ -51,13 +51,16 @@ type TargetAddress =
     /// An inherited descriptor by number: it is connected already.
     | Descriptor of number: int
 
+    /// The same among all addresses.
     member this.AsAddress =
         match this with
         | Dialled address -> address.AsAddress
         | Descriptor number -> Address.Descriptor number
 
+    /// The form that reads back as the same address.
     override this.ToString() = string this.AsAddress
 
+    /// Whether it is dialled by TCP: what a SOCKS5 proxy can be asked for, and what has a host to verify.
     member this.IsTcpAddress = match this with Dialled(DialAddress.Tcp _) -> true | _ -> false
 
 [<RequireQualifiedAccess>]
