@@ -365,6 +365,15 @@ let ``a reload opens a descriptor for each socket and each connection log that i
         fun (before, after, descriptors) -> (ReloadPlan.make (served before) (served after)).DescriptorsToOpen = descriptors)
 
 [<Fact>]
+let ``a start starts every proxy, and opens every proxy's socket and every connection log`` () =
+    Law.Holds(fun seed ->
+        let plan = ReloadPlan.ofStart (snapshot seed)
+        (plan.Proxies |> List.map _.Name) = names seed
+        && plan.Proxies |> List.forall (fun step -> step.Fate = ProxyFate.Started)
+        && plan.Sockets |> List.forall (fun step -> step.Owner = SocketOwner.Admin || step.Fate = HeldFate.Opened)
+        && plan.Logs |> List.forall (fun step -> step.Fate = HeldFate.Opened))
+
+[<Fact>]
 let ``one path of a connection log is one step, however many proxies write to it`` () =
     let steps before after =
         (ReloadPlan.make (withProxies before) (withProxies after)).Logs |> List.map (fun step -> step.Path, step.Fate)
