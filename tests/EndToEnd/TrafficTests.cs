@@ -193,9 +193,8 @@ public sealed class TrafficTests
             """,
             engine: engine,
             level: "error");
-        var there = new IPEndPoint(IPAddress.Loopback, quiet);
-        await Eventually.HoldsAsync(() => IsServedAsync(there), () => $"it serves; it said: {bitflow.Errors}");
-        Socket[] clients = await Task.WhenAll(Enumerable.Range(0, 10).Select(_ => SocketWords.ConnectAsync(there)));
+        await Eventually.IsTrueAsync(() => Ports.Listens(crowded) && Ports.Listens(quiet), () => $"it listens; it said: {bitflow.Errors}");
+        Socket[] clients = await Task.WhenAll(Enumerable.Range(0, 10).Select(_ => SocketWords.ConnectAsync(new IPEndPoint(IPAddress.Loopback, quiet))));
         using var crowd = new ChildProcess("python3", [Path.Combine(Repository.Root, "tests/Fixtures/a_crowd_that_leaves_again.py"), $"{crowded}"]);
         await crowd.SaysAsync("a crowd comes and goes");
         await Task.WhenAll(clients.Select(static async client =>
@@ -206,19 +205,6 @@ public sealed class TrafficTests
                 Assert.Single(await client.ReadExactlyAsync(1));
             }
         }));
-    }
-
-    private static async Task<bool> IsServedAsync(EndPoint there)
-    {
-        try
-        {
-            using Socket client = await SocketWords.ConnectAsync(there);
-            return true;
-        }
-        catch (SocketException)
-        {
-            return false;
-        }
     }
 
     [Theory]

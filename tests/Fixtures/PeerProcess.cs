@@ -18,7 +18,7 @@ internal sealed class PeerProcess : ChildProcess
         foreach (int port in ports)
         {
             await Eventually.IsTrueAsync(
-                () => peer.HasExited || Listens(port),
+                () => peer.HasExited || Ports.Listens(port),
                 () => $"{program} listens on {port}; it said:\n{peer.Output}{peer.Errors}");
         }
 
@@ -29,15 +29,5 @@ internal sealed class PeerProcess : ChildProcess
     {
         base.Dispose();
         Directory.Delete(Home, recursive: true);
-    }
-
-    /// <summary>Looked up, not tried: a connection for trial would be one that the peer talks about.</summary>
-    private static bool Listens(int port)
-    {
-        string wanted = $":{port:X4}";
-        return new[] { "/proc/net/tcp", "/proc/net/tcp6" }
-            .SelectMany(File.ReadLines)
-            .Select(static line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
-            .Any(columns => columns[1].EndsWith(wanted, StringComparison.Ordinal) && columns[3] == "0A");
     }
 }

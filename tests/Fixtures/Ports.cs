@@ -33,4 +33,14 @@ internal static class Ports
 
         throw new InvalidOperationException("no port is free");
     }
+
+    /// <summary>Whether anybody listens there. Looked up, not tried: a connection for trial would be one that the peer talks about.</summary>
+    public static bool Listens(int port)
+    {
+        string wanted = $":{port:X4}";
+        return new[] { "/proc/net/tcp", "/proc/net/tcp6" }
+            .SelectMany(File.ReadLines)
+            .Select(static line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+            .Any(columns => columns[1].EndsWith(wanted, StringComparison.Ordinal) && columns[3] == "0A");
+    }
 }
