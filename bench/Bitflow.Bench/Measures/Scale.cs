@@ -16,11 +16,11 @@ internal sealed record Scale
     /// <summary>How long load is carried before anything counts: a runtime that compiles what is hot needs to have seen what is.</summary>
     public required double WarmUpSeconds { get; init; }
 
-    /// <summary>How long a paced run takes.</summary>
+    /// <summary>How long a contender's paced runs of a round take together: long enough that one thread that waits for a processor is not its 99th percentile.</summary>
     public required double PacedSeconds { get; init; }
 
     public static Scale Full(int rounds) =>
-        new() { Rounds = rounds, Divisor = 1, Turns = 5, IdleLevels = [500, 1_000, 4_000, 8_000], WarmUpSeconds = 3, PacedSeconds = 1 };
+        new() { Rounds = rounds, Divisor = 1, Turns = 5, IdleLevels = [500, 1_000, 4_000, 8_000], WarmUpSeconds = 3, PacedSeconds = 4 };
 
     /// <summary>So small that it only proves that everything still works.</summary>
     public static Scale Smoke { get; } = new() { Rounds = 1, Divisor = 100, Turns = 1, IdleLevels = [5, 10, 40, 80], WarmUpSeconds = 0, PacedSeconds = 0.05 };
