@@ -297,7 +297,7 @@ public abstract class EngineContract : IDisposable
         await client.ConnectAsync(Wire.EndPointOf(listening)).WaitAsync(Wire.Patience);
         acceptor ??= Engine.Accept(listening, accepted);
         Connection connection = await accepted.NextAsync();
-        Assert.Equal(Endpoint.NewUnix(name.Replace('\0', '@')), connection.Remote);
+        Assert.Equal(Endpoint.NewUnix(name.Replace('\0', '@')), await new Wire(connection, client).OnLoop(c => c.Remote));
         connection.Abort();
         using Socket next = await Client(Family.Unix, listening);
         (await accepted.NextAsync()).Abort();

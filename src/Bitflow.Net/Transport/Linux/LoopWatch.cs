@@ -1,4 +1,8 @@
 using System.Diagnostics;
+#if DEBUG
+using System.Globalization;
+using System.Runtime;
+#endif
 
 namespace Bitflow.Net.Transport.Linux;
 
