@@ -89,8 +89,8 @@ internal sealed class LoadedConfiguration
 
     /// <summary>The same for a process that hears signals: a file may be one that keeps its reader waiting, a named pipe for example.</summary>
     /// <exception cref="OperationCanceledException">The token fired first; whoever reads is left alone with it.</exception>
-    public static Task<(LoadedConfiguration? Loaded, IReadOnlyList<string> Errors)> LoadAsync(string path, CancellationToken giveUp) =>
-        Task.Run<(LoadedConfiguration?, IReadOnlyList<string>)>(() => (Load(path, out IReadOnlyList<string> errors), errors), giveUp).WaitAsync(giveUp);
+    public static Task<LoadAttempt> LoadAsync(string path, CancellationToken giveUp) =>
+        Task.Run(() => new LoadAttempt(Load(path, out IReadOnlyList<string> errors), errors), giveUp).WaitAsync(giveUp);
 
     /// <summary>The same for a command: null where the file cannot be served, and every reason is then on standard error.</summary>
     public static LoadedConfiguration? LoadOrSay(string path)

@@ -33,14 +33,7 @@ internal sealed class Signals : IDisposable
 
         // A log that has reached the limit of the process on files (LimitFSIZE) is one that cannot be written: the call says so (setrlimit(2)).
         Libc.Ignore(FileSizeExceeded);
-        _registrations =
-        [
-            .. new[] { PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP, Usr1, Usr2 }.Select(signal => PosixSignalRegistration.Create(signal, context =>
-            {
-                context.Cancel = true;
-                Add(Meaning(context.Signal));
-            })),
-        ];
+        _registrations = [Hear(PosixSignal.SIGINT), Hear(PosixSignal.SIGTERM), Hear(PosixSignal.SIGHUP), Hear(Usr1), Hear(Usr2)];
     }
 
     /// <summary>Fires with the first stop, before anyone has taken it: what may take long is given up for it.</summary>
@@ -75,6 +68,12 @@ internal sealed class Signals : IDisposable
         foreach (PosixSignalRegistration registration in _registrations)
             registration.Dispose();
     }
+
+    private PosixSignalRegistration Hear(PosixSignal signal) => PosixSignalRegistration.Create(signal, context =>
+    {
+        context.Cancel = true;
+        Add(Meaning(context.Signal));
+    });
 
     private static Signal Meaning(PosixSignal signal) => signal switch
     {

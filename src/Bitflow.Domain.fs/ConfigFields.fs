@@ -8,25 +8,25 @@ type internal Fields<'T> =
     { Keys: Key list
       /// Names that are refused in words of their own.
       Retired: string list
-      Make: Site -> YamlEntry array -> 'T }
+      Make: Func<Site, YamlEntry array, 'T> }
 
 /// `mapping { let! a = … and! b = … return … }`: the keys are known without reading anything.
 type internal MappingBuilder() =
     member _.MergeSources(a: Fields<'A>, b: Fields<'B>) : Fields<'A * 'B> =
         { Keys = a.Keys @ b.Keys
           Retired = a.Retired @ b.Retired
-          Make = fun site entries -> a.Make site entries, b.Make site entries }
+          Make = Func<_, _, _>(fun site entries -> a.Make.Invoke(site, entries), b.Make.Invoke(site, entries)) }
 
     /// Pairs alone would nest as deep as a mapping has keys: more than eleven levels are left to be compiled at every start.
     member _.MergeSources3(a: Fields<'A>, b: Fields<'B>, c: Fields<'C>) : Fields<'A * 'B * 'C> =
         { Keys = a.Keys @ b.Keys @ c.Keys
           Retired = a.Retired @ b.Retired @ c.Retired
-          Make = fun site entries -> a.Make site entries, b.Make site entries, c.Make site entries }
+          Make = Func<_, _, _>(fun site entries -> a.Make.Invoke(site, entries), b.Make.Invoke(site, entries), c.Make.Invoke(site, entries)) }
 
     member _.BindReturn(fields: Fields<'A>, make: 'A -> 'B) : Fields<'B> =
         { Keys = fields.Keys
           Retired = fields.Retired
-          Make = fun site entries -> make (fields.Make site entries) }
+          Make = Func<_, _, _>(fun site entries -> make (fields.Make.Invoke(site, entries))) }
 
 /// Keys, and the mappings that are made of them.
 [<AutoOpen>]
@@ -37,7 +37,7 @@ module internal Fields =
 
     /// What a mapping comes to when nothing is in it.
     let ofNothing (fields: Fields<'T>) =
-        fields.Make { Node = emptyMapping; Path = YamlPath.Root; Findings = Findings() } [||]
+        fields.Make.Invoke({ Node = emptyMapping; Path = YamlPath.Root; Findings = Findings() }, [||])
 
     let private schema (isFree: bool) (keys: Key list) =
         let required = keys |> List.filter _.IsRequired |> List.map (fun key -> Json.Text key.Name)
@@ -72,7 +72,7 @@ module internal Fields =
             fun site ->
                 match site.Node.Value with
                 | YamlValue.Mapping entries ->
-                    let value = fields.Make site entries
+                    let value = fields.Make.Invoke(site, entries)
                     for entry in entries do
                         if not (names.Contains entry.Name || isFree entry.Name) then
                             let fault = ConfigFault.UnknownKey(entry.Name, known)
@@ -107,7 +107,7 @@ module internal Fields =
           Inner = kind.Inner }
 
     /// No key but where the mapping itself stands, for what is said of several of its keys.
-    let here : Fields<Site> = { Keys = []; Retired = []; Make = fun site _ -> site }
+    let here : Fields<Site> = { Keys = []; Retired = []; Make = Func<_, _, _>(fun site _ -> site) }
 
     let private find name (entries: YamlEntry array) =
         entries |> Array.tryFind (fun entry -> entry.Name = name)
@@ -117,21 +117,21 @@ module internal Fields =
         { Keys = [ { keyOf name kind "error" doc with IsRequired = true } ]
           Retired = []
           Make =
-            fun site entries ->
+            Func<_, _, _>(fun site entries ->
                 let missing node =
                     { site with Node = node; Path = site.Path / name }.Fail(ConfigFault.Missing(name, kind.Example))
                     kind.StandIn
                 match find name entries with
                 | None -> missing site.Node
                 | Some { Node = { Value = (YamlValue.Null | YamlValue.Scalar("", _)) } as node } -> missing node
-                | Some entry -> kind.Read { site with Node = entry.Node; Path = site.Path / name } }
+                | Some entry -> kind.Read { site with Node = entry.Node; Path = site.Path / name }) }
 
     /// A key with a value for when it is omitted, as a value and in words.
     let optional name (kind: Kind<'T>) (omitted: 'T, inWords: string) doc : Fields<'T> =
         { Keys = [ keyOf name kind inWords doc ]
           Retired = []
           Make =
-            fun site entries ->
+            Func<_, _, _>(fun site entries ->
                 match find name entries with
                 | None -> omitted
                 | Some entry ->
@@ -145,7 +145,7 @@ module internal Fields =
                     | YamlValue.Sequence [||] ->
                         site.Warn(ConfigWarning.EmptyList inWords)
                         kind.Read site
-                    | _ -> kind.Read site }
+                    | _ -> kind.Read site) }
 
     /// A key that the reference does not know.
     let extension name kind omitted doc : Fields<'T> =
@@ -162,11 +162,11 @@ module internal Fields =
         { Keys = []
           Retired = [ name ]
           Make =
-            fun site entries ->
+            Func<_, _, _>(fun site entries ->
                 match find name entries with
                 | None
                 | Some { Node = { Value = YamlValue.Scalar("", _) } } -> ()
                 | Some { Node = { Value = YamlValue.Null } as node } -> { site with Node = node; Path = site.Path / name }.Warn ConfigWarning.Null
                 | Some entry ->
                     let fault = ConfigFault.Retired remedy
-                    site.Findings.Wrong(entry.NameAt, site.Path / name, fault) }
+                    site.Findings.Wrong(entry.NameAt, site.Path / name, fault)) }

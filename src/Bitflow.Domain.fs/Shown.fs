@@ -28,7 +28,7 @@ module Shown =
             | Globalization.UnicodeCategory.ParagraphSeparator -> false
             // A blank that is none to YAML looks like one.
             | Globalization.UnicodeCategory.SpaceSeparator -> rune.Value = int ' '
-            | _ -> rune <> Rune.ReplacementChar
+            | _ -> rune.Value <> Rune.ReplacementChar.Value
         let line = StringBuilder()
         for rune in text.EnumerateRunes() do
             if isSafe rune then line.Append rune |> ignore

@@ -40,13 +40,11 @@ public sealed class LinuxHandshakeContract() : HandshakeContract(new LinuxEngine
     public async Task A_peer_may_show_no_more_certificates_than_a_chain_ever_has(int count, bool isTaken)
     {
         IssuedCertificate server = TestAuthority.Trusted.Issue("server.example");
-        var chain = new X509Certificate2Collection(server.Chain);
-        while (chain.Count < count - 1)
-            chain.Add(server.Chain[0]);
+        EncodedCertificate[] chain = [.. Enumerable.Range(0, count - 1).Select(i => new EncodedCertificate(server.Chain[i < server.Chain.Length ? i : 0].RawData))];
         using OpenSslContext context = OpenSslContext.ShowingNothing();
         var options = new HandshakeOptions { IsServer = false, MinVersion = TlsVersion.Tls12, Judge = static _ => null };
         using Wire wire = await Wire.ConnectedAsync(Engine, Family.Tcp4);
-        using OpenSslContext shows = OpenSslContext.Showing(server.Certificate, chain);
+        using OpenSslContext shows = OpenSslContext.Showing(new EncodedCertificate(server.Certificate.RawData), LibraryKey.Read(File.ReadAllText(server.Key)), chain);
         const int DuplicateWithCloseOnExec = 1030;
         int duplicate = Libc.Fcntl((int)wire.Peer.Handle, DuplicateWithCloseOnExec, 0);
         Assert.True(duplicate > 0);

@@ -23,7 +23,7 @@ public sealed class LinuxJudgementContract() : JudgementContract(new LinuxEngine
     public void A_weak_key_is_refused_as_the_machine_has_it(int bits, string refusal)
     {
         IssuedCertificate shown = TestAuthority.Trusted.Issue("server.example", rsa: true, rsaBits: bits);
-        using var store = new TrustStore(shown.Chain);
+        using var store = new TrustStore(shown.Chain.Select(static c => new EncodedCertificate(c.RawData)));
         Assert.Equal(2, OpenSslContext.SecurityLevel);
         PeerFinding finding = store.Verify(new ShownChain(shown.Certificate.Handle, 0), Bitflow.Net.Tls.OpenSsl.ClientUse, isForName: true);
         Assert.True(finding.Anchored);

@@ -73,18 +73,17 @@ public sealed class PemFileTests
     {
         string certificates = TestAuthority.Trusted.Write("marked.pem", '\uFEFF' + Chain);
         string key = TestAuthority.Trusted.Write("marked.key", '\uFEFF' + File.ReadAllText(Issued.Key));
-        X509Certificate2Collection read = PemFile.Certificates(new NamedFiles(), certificates);
-        Assert.Equal(2, read.Count);
-        Assert.True(PemFile.WithKey(new NamedFiles(), read[0], certificates, key).HasPrivateKey);
+        Assert.Equal(2, PemFile.Certificates(new NamedFiles(), certificates).Count);
+        Assert.NotNull(CertificateChain.Load(new CertificateFiles(certificates, key), new NamedFiles()).Library);
     }
 
     [Fact]
     public void A_key_is_encrypted_only_where_its_block_says_so()
     {
         string plain = TestAuthority.Trusted.Write("plain.key", "# this key is NOT ENCRYPTED\n" + File.ReadAllText(Issued.Key));
-        Assert.True(PemFile.WithKey(new NamedFiles(), PemFile.Certificates(new NamedFiles(), Issued.File)[0], Issued.File, plain).HasPrivateKey);
+        Assert.NotNull(CertificateChain.Load(new CertificateFiles(Issued.File, plain), new NamedFiles()).Library);
         using var key = Issued.Certificate.GetECDsaPrivateKey()!;
         string locked = TestAuthority.Trusted.Write("locked.key", key.ExportEncryptedPkcs8PrivateKeyPem("a word", new(System.Security.Cryptography.PbeEncryptionAlgorithm.Aes128Cbc, System.Security.Cryptography.HashAlgorithmName.SHA256, 1000)));
-        Assert.Contains("the key is encrypted", Assert.Throws<TlsFileException>(() => PemFile.WithKey(new NamedFiles(), PemFile.Certificates(new NamedFiles(), Issued.File)[0], Issued.File, locked)).Message, StringComparison.Ordinal);
+        Assert.Contains("the key is encrypted", Assert.Throws<TlsFileException>(() => PemFile.Key(new NamedFiles(), locked)).Message, StringComparison.Ordinal);
     }
 }

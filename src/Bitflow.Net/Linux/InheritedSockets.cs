@@ -93,7 +93,14 @@ internal static class InheritedSockets
     {
         try
         {
-            return [.. Directory.EnumerateFiles("/proc/self/fd").Select(static path => int.Parse(Path.GetFileName(path), CultureInfo.InvariantCulture)).Where(IsPassedSocket)];
+            var passed = new HashSet<int>();
+            foreach (string path in Directory.EnumerateFiles("/proc/self/fd"))
+            {
+                if (int.Parse(Path.GetFileName(path.AsSpan()), CultureInfo.InvariantCulture) is var descriptor && IsPassedSocket(descriptor))
+                    passed.Add(descriptor);
+            }
+
+            return passed;
         }
         catch (IOException)
         {

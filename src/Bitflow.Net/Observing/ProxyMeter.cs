@@ -29,9 +29,9 @@ internal sealed class ProxyMeter
     /// </summary>
     public void Begin()
     {
-        ReadOnlySpan<Counter<long>> ofProxy =
+        Counter<long>[] ofProxy =
             [Instruments.AcceptSuccess, Instruments.AcceptReject, Instruments.AcceptUnauthorized, Instruments.AcceptError, Instruments.AcceptShutdown, Instruments.ProtocolError, Instruments.HandshakeError];
-        ReadOnlySpan<Counter<long>> ofTarget = [Instruments.DialSuccess, Instruments.DialError, Instruments.AttemptError, Instruments.PipeSuccess, Instruments.PipeError];
+        Counter<long>[] ofTarget = [Instruments.DialSuccess, Instruments.DialError, Instruments.AttemptError, Instruments.PipeSuccess, Instruments.PipeError];
         foreach (Counter<long> counter in ofProxy)
             counter.Add(0, _proxied);
         Instruments.LogDropped.Add(0, _proxied[0]);

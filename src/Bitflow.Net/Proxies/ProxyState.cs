@@ -11,7 +11,7 @@ namespace Bitflow.Net.Proxies;
 /// <param name="tags">Under what it is measured: the name, and what else its newest settings say.</param>
 internal sealed class ProxyState(int loops, KeyValuePair<string, object?>[] tags)
 {
-    private readonly ProxyShare[] _shares = [.. Enumerable.Range(0, loops).Select(static _ => new ProxyShare())];
+    private readonly ProxyShare[] _shares = NewShares(loops);
     private readonly Lock _gate = new();
     private volatile KeyValuePair<string, object?>[] _tags = tags;
     private int _open;
@@ -118,5 +118,13 @@ internal sealed class ProxyState(int loops, KeyValuePair<string, object?>[] tags
             _emptied.SetResult();
             _emptied = null;
         }
+    }
+
+    private static ProxyShare[] NewShares(int loops)
+    {
+        var shares = new ProxyShare[loops];
+        for (int i = 0; i < loops; i++)
+            shares[i] = new ProxyShare();
+        return shares;
     }
 }

@@ -145,7 +145,8 @@ internal sealed class Server : IDisposable
             else if (step.Fate.IsClosed)
                 preparation.Dropped.AddRange(serving[from]);
             else
-                preparation.Kept.AddRange(serving[from].Select(listener => (proxy, listener)));
+                foreach (Listener listener in serving[from])
+                    preparation.Kept.Add((proxy, listener));
         }
     }
 
@@ -154,7 +155,8 @@ internal sealed class Server : IDisposable
     {
         try
         {
-            preparation.Opened.AddRange(ListeningSocket.Open(address, giveUp).Select(socket => (proxy, socket)));
+            foreach (ListeningSocket socket in ListeningSocket.Open(address, giveUp))
+                preparation.Opened.Add((proxy, socket));
             if (!address.IsInherited)
                 claim.Opened(1);
         }

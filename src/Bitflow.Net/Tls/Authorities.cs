@@ -15,24 +15,26 @@ internal sealed class Authorities
     private const string ClientAuthentication = "1.3.6.1.5.5.7.3.2";
     private const string AnyUse = "2.5.29.37.0";
 
-    private readonly X509Certificate2Collection _own;
+    private readonly IReadOnlyList<EncodedCertificate> _own;
+    private readonly Lazy<X509Certificate2Collection> _forPlatform;
     private readonly string _usage;
     private readonly bool _system;
     private readonly TrustStore? _store;
 
-    private Authorities(X509Certificate2Collection own, string usage, bool system)
+    private Authorities(IReadOnlyList<EncodedCertificate> own, string usage, bool system)
     {
         _own = own;
+        _forPlatform = new(() => [.. own.Select(static authority => authority.ForPlatform())]);
         _usage = usage;
         _system = system;
         _store = OpenSsl.IsAvailable ? new TrustStore(own) : null;
     }
 
     /// <summary>All authorities of a listener form one set, which alone decides over clients.</summary>
-    public static Authorities OfListener(X509Certificate2Collection own) => new(own, ClientAuthentication, system: false);
+    public static Authorities OfListener(IReadOnlyList<EncodedCertificate> own) => new(own, ClientAuthentication, system: false);
 
     /// <summary>A target's authorities are added to the system's.</summary>
-    public static Authorities OfTarget(X509Certificate2Collection own) => new(own, ServerAuthentication, system: true);
+    public static Authorities OfTarget(IReadOnlyList<EncodedCertificate> own) => new(own, ServerAuthentication, system: true);
 
     /// <summary>How SslStream is to build the chain that it hands to its callback.</summary>
     public X509ChainPolicy NewPolicy() => NewPolicy(_own.Count == 0 && _system);
@@ -104,8 +106,8 @@ internal sealed class Authorities
         };
         if (!system)
         {
-            policy.CustomTrustStore.AddRange(_own);
-            policy.ExtraStore.AddRange(_own);
+            policy.CustomTrustStore.AddRange(_forPlatform.Value);
+            policy.ExtraStore.AddRange(_forPlatform.Value);
         }
 
         return policy;
@@ -114,5 +116,5 @@ internal sealed class Authorities
     /// <summary>The first of the chain that is an authority of ours, wherever it stands; null where none is.</summary>
     private X509Certificate2? Anchor(X509Chain chain) =>
         chain.ChainElements.Select(static element => element.Certificate)
-            .FirstOrDefault(shown => _own.Any(authority => shown.RawDataMemory.Span.SequenceEqual(authority.RawDataMemory.Span)));
+            .FirstOrDefault(shown => _own.Any(authority => shown.RawDataMemory.Span.SequenceEqual(authority.Encoded.Span)));
 }

@@ -1,4 +1,3 @@
-using System.Formats.Asn1;
 using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
@@ -33,31 +32,39 @@ internal sealed class CertificateChain
     /// <exception cref="TlsFileException">One of the files cannot be used.</exception>
     public static CertificateChain Load(CertificateFiles files, NamedFiles named)
     {
-        X509Certificate2Collection all = PemFile.Certificates(named, files.Certificate);
-        X509Certificate2 leaf = PemFile.WithKey(named, all[0], files.Certificate, files.Key);
-        IReadOnlyList<string>? alternative = CertificateNames.Alternative(leaf);
+        IReadOnlyList<EncodedCertificate> all = PemFile.Certificates(named, files.Certificate);
+        string key = PemFile.Key(named, files.Key);
+        EncodedCertificate leaf = all[0];
+        if (leaf.Key == CertificateKey.Other)
+            throw new TlsFileException($"{files.Certificate}: the certificate's key is neither RSA (rsaEncryption) nor ECDSA, the kinds that listeners and clients have here");
+        IReadOnlyList<string>? alternative = leaf.AlternativeNames();
         var facts = new CertificateFacts(
-            names: ListModule.OfSeq(alternative ?? (CertificateNames.Common(leaf.SubjectName) is { Length: > 0 } common ? [common] : [])),
+            names: ListModule.OfSeq(alternative ?? (CertificateNames.Common(leaf.Subject) is { Length: > 0 } common ? [common] : [])),
             hasAlternativeNames: alternative is not null,
-            notBefore: leaf.NotBefore.ToUniversalTime(),
-            notAfter: leaf.NotAfter.ToUniversalTime(),
-            curve: CurveOf(leaf),
+            notBefore: leaf.NotBefore,
+            notAfter: leaf.NotAfter,
+            curve: leaf.Curve,
             chainBreaksAfter: FindBreak(all));
-        all.RemoveAt(0);
-
-        // Offline: nothing is ever fetched, neither missing issuers nor OCSP answers: a certificate may name a server that never answers.
-        var context = new Lazy<SslStreamCertificateContext>(() => SslStreamCertificateContext.Create(leaf, all, offline: true));
-        if (OpenSsl.IsAvailable)
-            return new CertificateChain(context, LibraryOf(leaf, all, files), facts);
-        _ = context.Value;
-        return new CertificateChain(context, null, facts);
+        return OpenSsl.IsAvailable ? ForLibrary(files, all, facts, key) : ForPlatform(files, all, facts, key);
     }
 
-    private static OpenSslContext LibraryOf(X509Certificate2 leaf, X509Certificate2Collection others, CertificateFiles files)
+    private static CertificateChain ForLibrary(CertificateFiles files, IReadOnlyList<EncodedCertificate> all, CertificateFacts facts, string text)
     {
+        EncodedCertificate leaf = all[0];
+        LibraryKey? key = null;
         try
         {
-            return OpenSslContext.Showing(leaf, IssuersOf(leaf, others));
+            key = LibraryKey.Read(text);
+            key.DemandOf(leaf);
+        }
+        catch (CryptographicException e)
+        {
+            throw NotOf(leaf, files, key?.Kind ?? CertificateKey.Other, e);
+        }
+
+        try
+        {
+            return new CertificateChain(new(() => Shown(PlatformCertificate.WithKey(leaf, key), all)), OpenSslContext.Showing(leaf, key, IssuersOf(all)), facts);
         }
         catch (CryptographicException e)
         {
@@ -65,15 +72,42 @@ internal sealed class CertificateChain
         }
     }
 
+    private static CertificateChain ForPlatform(CertificateFiles files, IReadOnlyList<EncodedCertificate> all, CertificateFacts facts, string text)
+    {
+        try
+        {
+            SslStreamCertificateContext shown = Shown(PlatformCertificate.WithKey(all[0], text), all);
+            return new CertificateChain(new(shown), null, facts);
+        }
+        catch (CryptographicException e)
+        {
+            throw NotOf(all[0], files, PlatformCertificate.KindOf(text), e);
+        }
+    }
+
+    /// <summary>Offline: nothing is ever fetched, neither missing issuers nor OCSP answers: a certificate may name a server that never answers.</summary>
+    private static SslStreamCertificateContext Shown(X509Certificate2 leaf, IReadOnlyList<EncodedCertificate> all) =>
+        SslStreamCertificateContext.Create(leaf, [.. all.Skip(1).Select(static c => c.ForPlatform())], offline: true);
+
+    private static TlsFileException NotOf(EncodedCertificate leaf, CertificateFiles files, CertificateKey held, CryptographicException e)
+    {
+        string why = held != CertificateKey.Other && held != leaf.Key
+            ? $"it holds an {Name(held)} key, and the first certificate of {files.Certificate} is for an {Name(leaf.Key)} key; name the key that belongs to it"
+            : $"the key does not belong to the first certificate of {files.Certificate}, or cannot be read ({e.Message})";
+        return new TlsFileException($"{files.Key}: {why}", e);
+
+        static string Name(CertificateKey kind) => kind == CertificateKey.Rsa ? "RSA" : "EC";
+    }
+
     /// <summary>
     /// Each the issuer of the one before, as peers expect them (RFC 8446, section 4.4.2), whatever their order in the file. An authority that issued
     /// itself is left out: a peer has it, or does not trust it.
     /// </summary>
-    private static IEnumerable<X509Certificate2> IssuersOf(X509Certificate2 leaf, X509Certificate2Collection others)
+    private static IEnumerable<EncodedCertificate> IssuersOf(IReadOnlyList<EncodedCertificate> all)
     {
-        List<X509Certificate2> left = [.. others.Where(static c => !IsIssuer(c, of: c))];
-        X509Certificate2 last = leaf;
-        while (left.Find(c => IsIssuer(c, of: last)) is { } issuer)
+        List<EncodedCertificate> left = [.. all.Skip(1).Where(static c => !c.IsIssuedBy(c))];
+        EncodedCertificate last = all[0];
+        while (left.Find(c => last.IsIssuedBy(c)) is { } issuer)
         {
             left.Remove(issuer);
             yield return issuer;
@@ -81,25 +115,11 @@ internal sealed class CertificateChain
         }
     }
 
-    private static bool IsIssuer(X509Certificate2 issuer, X509Certificate2 of) =>
-        issuer.SubjectName.RawData.AsSpan().SequenceEqual(of.IssuerName.RawData);
-
-    /// <summary>Empty where the key has none, or spells its parameters out instead of naming it.</summary>
-    private static string CurveOf(X509Certificate2 certificate)
-    {
-        const string EllipticCurveKey = "1.2.840.10045.2.1";
-        PublicKey key = certificate.PublicKey;
-        if (key.Oid.Value != EllipticCurveKey || key.EncodedParameters is not { } parameters)
-            return "";
-        var reader = new AsnReader(parameters.RawData, AsnEncodingRules.DER);
-        return reader.PeekTag() == Asn1Tag.ObjectIdentifier ? reader.ReadObjectIdentifier() : "";
-    }
-
-    private static int FindBreak(X509Certificate2Collection all)
+    private static int FindBreak(IReadOnlyList<EncodedCertificate> all)
     {
         for (int i = 1; i < all.Count; i++)
         {
-            if (!IsIssuer(all[i], of: all[i - 1]))
+            if (!all[i - 1].IsIssuedBy(all[i]))
                 return i;
         }
 

@@ -17,42 +17,45 @@ internal static class CertificateNames
     /// The first common name of the subject and nothing in its stead (the platform's "simple name" falls back on organisations and addresses,
     /// which an issuer may have checked less). Empty where there is none, or one that is not text.
     /// </summary>
-    public static string Common(X500DistinguishedName subject) => Read(subject, FirstCommonName) ?? "";
+    /// <param name="subject">In DER (X.501 section 9.2): a sequence of sets, mostly of one element each.</param>
+    public static string Common(ReadOnlyMemory<byte> subject) => Read(subject, FirstCommonName) ?? "";
 
-    /// <summary>The alternative DNS names (RFC 5280 section 4.2.1.6); null where it has no alternative names at all, be they DNS names or not.</summary>
-    public static IReadOnlyList<string>? Alternative(X509Certificate2 certificate) =>
-        certificate.Extensions.OfType<X509SubjectAlternativeNameExtension>().FirstOrDefault() is { } names
-            ? Read(names, static n => (string[])[.. n.EnumerateDnsNames()]) ?? []
-            : null;
+    /// <summary>The DNS names among alternative names (RFC 5280 section 4.2.1.6); none of names that cannot be read.</summary>
+    /// <param name="names">What the extension holds, in DER.</param>
+    public static IReadOnlyList<string> Alternative(ReadOnlyMemory<byte> names) => Read(names, DnsNames) ?? [];
 
-    private static string FirstCommonName(X500DistinguishedName subject)
+    private static string FirstCommonName(ReadOnlyMemory<byte> subject)
     {
-        const string commonName = "2.5.4.3";
-        foreach (X500RelativeDistinguishedName part in subject.EnumerateRelativeDistinguishedNames(reversed: false))
+        const string CommonName = "2.5.4.3";
+        AsnReader parts = new AsnReader(subject, AsnEncodingRules.BER).ReadSequence();
+        while (parts.HasData)
         {
-            if (!part.HasMultipleElements && part.GetSingleElementType().Value == commonName)
-                return part.GetSingleElementValue() ?? "";
-            if (part.HasMultipleElements && OfSeveral(part) is { } name)
-                return name;
-        }
-
-        return "";
-
-        // A part of several elements (X.501 section 9.3), which the platform shows as a whole alone.
-        static string? OfSeveral(X500RelativeDistinguishedName part)
-        {
-            AsnReader elements = new AsnReader(part.RawData, AsnEncodingRules.DER).ReadSetOf();
+            AsnReader elements = parts.ReadSetOf(skipSortOrderValidation: true);
             while (elements.HasData)
             {
                 AsnReader element = elements.ReadSequence();
-                if (element.ReadObjectIdentifier() != commonName)
-                    continue;
-                Asn1Tag tag = element.PeekTag();
-                return element.ReadCharacterString((UniversalTagNumber)tag.TagValue);
+                if (element.ReadObjectIdentifier() == CommonName)
+                    return element.ReadCharacterString((UniversalTagNumber)element.PeekTag().TagValue);
             }
-
-            return null;
         }
+
+        return "";
+    }
+
+    private static List<string> DnsNames(ReadOnlyMemory<byte> names)
+    {
+        var dnsName = new Asn1Tag(TagClass.ContextSpecific, 2);
+        AsnReader all = new AsnReader(names, AsnEncodingRules.BER).ReadSequence();
+        var found = new List<string>();
+        while (all.HasData)
+        {
+            if (all.PeekTag().HasSameClassAndValue(dnsName))
+                found.Add(all.ReadCharacterString(UniversalTagNumber.IA5String, dnsName));
+            else
+                all.ReadEncodedValue();
+        }
+
+        return found;
     }
 
     private static TNames? Read<TFrom, TNames>(TFrom from, Func<TFrom, TNames> read)

@@ -34,9 +34,11 @@ internal sealed class ListenerTlsContext
     public static ListenerTlsContext Load(ListenerTls config, TlsLoading loading)
     {
         var certificates = new List<CertificateChain>();
-        var authorities = new X509Certificate2Collection();
-        foreach ((ListenerCertificate entry, string path) in loading.Entries(config.Certificates))
+        var authorities = new List<EncodedCertificate>();
+        int number = 0;
+        foreach (ListenerCertificate entry in config.Certificates)
         {
+            string path = loading.Entry(number++);
             if (loading.Chain(entry.Shown, path) is { } chain)
             {
                 certificates.Add(chain);

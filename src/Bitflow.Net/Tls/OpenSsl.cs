@@ -133,6 +133,31 @@ internal static unsafe partial class OpenSsl
         return answer;
     }
 
+    /// <summary>Whether it is a whole certificate, in DER.</summary>
+    public static bool IsCertificate(ReadOnlySpan<byte> encoded)
+    {
+        nint read = ReadCertificate(encoded);
+        FreeCertificate(read);
+        return read != 0;
+    }
+
+    /// <summary>Whether a key belongs to a certificate, in DER.</summary>
+    public static bool IsKeyOf(ReadOnlySpan<byte> certificate, LibraryKey key)
+    {
+        nint read = ReadCertificate(certificate);
+        bool isIts = read != 0 && CheckKey(read, key) == 1;
+        FreeCertificate(read);
+        return isIts;
+    }
+
+    /// <summary>A private key in its algorithm's own form.</summary>
+    public static byte[] Encode(LibraryKey key)
+    {
+        byte[] encoded = Encode(key.DangerousGetHandle(), &WriteKey);
+        GC.KeepAlive(key);
+        return encoded;
+    }
+
     /// <summary>One more authority, in DER.</summary>
     /// <returns>1, or 0 where that failed.</returns>
     public static int AddToStore(TrustStore store, ReadOnlySpan<byte> certificate)
@@ -288,12 +313,30 @@ internal static unsafe partial class OpenSsl
     [LibraryImport(Ssl, EntryPoint = "SSL_CTX_use_certificate_ASN1")]
     public static partial int UseCertificate(OpenSslContext context, int bytes, ReadOnlySpan<byte> encoded);
 
-    /// <param name="kind">The algorithm's number (EVP_PKEY_RSA, EVP_PKEY_EC).</param>
-    /// <param name="context">Whose certificate it belongs to.</param>
-    /// <param name="encoded">In the algorithm's own form: PKCS #1, SEC 1.</param>
-    /// <param name="bytes">Of it.</param>
-    [LibraryImport(Ssl, EntryPoint = "SSL_CTX_use_PrivateKey_ASN1")]
-    public static partial int UseKey(int kind, OpenSslContext context, ReadOnlySpan<byte> encoded, nint bytes);
+    [LibraryImport(Ssl, EntryPoint = "SSL_CTX_use_PrivateKey")]
+    public static partial int UseKey(OpenSslContext context, LibraryKey key);
+
+    /// <summary>What is to be read from a piece of memory, which stays where it is for as long.</summary>
+    [LibraryImport(Crypto, EntryPoint = "BIO_new_mem_buf")]
+    public static partial nint NewMemoryBio(byte* from, int bytes);
+
+    [LibraryImport(Crypto, EntryPoint = "BIO_free")]
+    public static partial int FreeBio(nint bio);
+
+    /// <param name="bio">Where the text is.</param>
+    /// <param name="into">0: a key of its own; to be freed.</param>
+    /// <param name="passphrase">Asked for one where the key is encrypted.</param>
+    /// <param name="argument">Is given to it.</param>
+    /// <returns>0 where that failed.</returns>
+    [LibraryImport(Crypto, EntryPoint = "PEM_read_bio_PrivateKey")]
+    public static partial nint ReadKey(nint bio, nint into, delegate* unmanaged[Cdecl]<byte*, int, int, nint, int> passphrase, nint argument);
+
+    [LibraryImport(Crypto, EntryPoint = "EVP_PKEY_free")]
+    public static partial void FreeKey(nint key);
+
+    /// <summary>The algorithm's number (EVP_PKEY_RSA, EVP_PKEY_EC).</summary>
+    [LibraryImport(Crypto, EntryPoint = "EVP_PKEY_get_base_id")]
+    public static partial int KindOf(LibraryKey key);
 
     [LibraryImport(Ssl, EntryPoint = "SSL_CTX_set_alpn_select_cb")]
     public static partial void SetAlpnSelectCallback(
@@ -584,6 +627,12 @@ internal static unsafe partial class OpenSsl
 
     [LibraryImport(Crypto, EntryPoint = "i2d_X509")]
     private static partial int WriteCertificate(nint certificate, byte** into);
+
+    [LibraryImport(Crypto, EntryPoint = "X509_check_private_key")]
+    private static partial int CheckKey(nint certificate, LibraryKey key);
+
+    [LibraryImport(Crypto, EntryPoint = "i2d_PrivateKey")]
+    private static partial int WriteKey(nint key, byte** into);
 
     [LibraryImport(Crypto, EntryPoint = "i2d_X509_NAME")]
     private static partial int WriteName(nint name, byte** into);

@@ -1,7 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
 using Microsoft.Win32.SafeHandles;
 
 namespace Bitflow.Net.Tls;
@@ -14,9 +13,6 @@ internal sealed unsafe class OpenSslContext : SafeHandleZeroOrMinusOneIsInvalid
 {
     /// <summary>Two records at a time: one call for both, and they are still in the nearest caches when they are decrypted.</summary>
     public const int ReadBufferBytes = 2 * (LoopTlsConnection.RecordBytes + 256 + 5);
-
-    private const int RsaKey = 6;
-    private const int EcKey = 408;
 
     /// <summary>What the platform offers on Linux: keys that are never used twice, and no cipher older than AES.</summary>
     private const string OurSuites =
@@ -67,17 +63,17 @@ internal sealed unsafe class OpenSslContext : SafeHandleZeroOrMinusOneIsInvalid
     }
 
     /// <summary>One that shows a certificate, to clients or to a server that asks.</summary>
-    /// <param name="leaf">With its key, RSA or ECDSA.</param>
+    /// <param name="key">The certificate's.</param>
     /// <param name="chain">What is sent with it.</param>
     /// <exception cref="CryptographicException">The library refuses; the message says why.</exception>
-    public static OpenSslContext Showing(X509Certificate2 leaf, IEnumerable<X509Certificate2> chain)
+    public static OpenSslContext Showing(EncodedCertificate leaf, LibraryKey key, IEnumerable<EncodedCertificate> chain)
     {
         OpenSslContext context = ShowingNothing();
-        Demand(OpenSsl.UseCertificate(context, leaf.RawDataMemory.Length, leaf.RawDataMemory.Span), "the certificate");
-        UseKeyOf(context, leaf);
-        foreach (X509Certificate2 issuer in chain)
-            Demand((int)OpenSsl.AddToChain(context, issuer.RawDataMemory.Span), "a certificate of the chain");
-        byte[] tickets = HKDF.DeriveKey(HashAlgorithmName.SHA256, TicketSecret, OpenSsl.TicketKeyBytes, info: leaf.GetCertHash(HashAlgorithmName.SHA256));
+        Demand(OpenSsl.UseCertificate(context, leaf.Encoded.Length, leaf.Encoded.Span), "the certificate");
+        Demand(OpenSsl.UseKey(context, key), "the key");
+        foreach (EncodedCertificate issuer in chain)
+            Demand((int)OpenSsl.AddToChain(context, issuer.Encoded.Span), "a certificate of the chain");
+        byte[] tickets = HKDF.DeriveKey(HashAlgorithmName.SHA256, TicketSecret, OpenSsl.TicketKeyBytes, info: SHA256.HashData(leaf.Encoded.Span));
         Demand((int)OpenSsl.SetTicketKeys(context, tickets), "the keys of its tickets");
         CryptographicOperations.ZeroMemory(tickets);
         return context;
@@ -87,16 +83,6 @@ internal sealed unsafe class OpenSslContext : SafeHandleZeroOrMinusOneIsInvalid
     {
         OpenSsl.FreeContext(handle);
         return true;
-    }
-
-    private static void UseKeyOf(OpenSslContext context, X509Certificate2 leaf)
-    {
-        using RSA? rsa = leaf.GetRSAPrivateKey();
-        using ECDsa? ec = leaf.GetECDsaPrivateKey();
-        byte[] key = rsa?.ExportRSAPrivateKey() ?? ec!.ExportECPrivateKey();
-        int answer = OpenSsl.UseKey(rsa is null ? EcKey : RsaKey, context, key, key.Length);
-        CryptographicOperations.ZeroMemory(key);
-        Demand(answer, "the key");
     }
 
     /// <summary>Whether the machine's administrator has chosen the suites (`CipherString` of openssl.cnf): then they stay.</summary>

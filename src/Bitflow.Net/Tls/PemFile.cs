@@ -1,30 +1,32 @@
+using System.Formats.Asn1;
 using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using Bitflow.Net.Files;
 
 namespace Bitflow.Net.Tls;
 
-/// <summary>Reads PEM files: certificates in their order, and the private key that belongs to one of them.</summary>
+/// <summary>Reads PEM files (RFC 7468): certificates in their order, and a private key.</summary>
 internal static class PemFile
 {
     private const string Begin = "-----BEGIN CERTIFICATE-----";
+    private const string End = "-----END CERTIFICATE-----";
 
     /// <exception cref="TlsFileException">The file cannot be read, holds none, or one that is damaged.</exception>
-    public static X509Certificate2Collection Certificates(NamedFiles files, string path)
+    public static IReadOnlyList<EncodedCertificate> Certificates(NamedFiles files, string path)
     {
         string text = Read(files, path);
-        var all = new X509Certificate2Collection();
+        var all = new List<EncodedCertificate>();
         try
         {
-            all.ImportFromPem(text);
+            foreach (byte[] block in Blocks(text))
+                all.Add(new EncodedCertificate(block));
         }
-        catch (CryptographicException e)
+        catch (Exception e) when (e is CryptographicException or AsnContentException)
         {
-            throw new TlsFileException($"{path}: one of its certificates cannot be read ({e.Message})", e);
+            throw new TlsFileException($"{path}: one of its certificates cannot be read ({e.Message}); it must be issued, or copied, anew", e);
         }
 
-        // The platform leaves out, without a word, what it cannot frame: a block that is cut off, or one with a letter wrong.
+        // A block that is cut off, or has a letter wrong, is none.
         int begun = text.AsSpan().Count(Begin);
         if (all.Count < begun)
             throw new TlsFileException($"{path}: of its {begun} certificates {all.Count} can be read; one is cut off or damaged, or the file is still being written");
@@ -33,68 +35,36 @@ internal static class PemFile
         return all;
     }
 
-    /// <summary>The certificate together with its key: RSA or ECDSA, PKCS#8 or traditional.</summary>
-    /// <exception cref="TlsFileException">The file cannot be read, holds no key that is usable, or holds another's.</exception>
-    public static X509Certificate2 WithKey(NamedFiles files, X509Certificate2 certificate, string certificatePath, string keyPath)
+    /// <summary>
+    /// What is in its blocks with certificates (section 5); what is cut off, or not in base 64, is left out. The platform's own way of finding them (`PemEncoding`) would cost a start
+    /// ten milliseconds: it is made for all there is, of generic code that is compiled first.
+    /// </summary>
+    public static IEnumerable<byte[]> Blocks(string text)
     {
-        string text = Read(files, keyPath);
+        int at = 0;
+        while (text.IndexOf(Begin, at, StringComparison.Ordinal) is var begin and >= 0)
+        {
+            at = begin + Begin.Length;
+            int end = text.IndexOf(End, at, StringComparison.Ordinal);
+            byte[] block = new byte[Math.Max(end - at, 0)];
+            if (end >= 0 && Convert.TryFromBase64Chars(text.AsSpan(at, end - at), block, out int bytes))
+                yield return block[..bytes];
+        }
+    }
+
+    /// <summary>The text of a file with a private key.</summary>
+    /// <exception cref="TlsFileException">The file cannot be read, or holds none that is usable.</exception>
+    public static string Key(NamedFiles files, string path)
+    {
+        string text = Read(files, path);
         if (text.Contains("BEGIN ENCRYPTED PRIVATE KEY", StringComparison.Ordinal) || text.Contains("Proc-Type: 4,ENCRYPTED", StringComparison.Ordinal))
-            throw new TlsFileException($"{keyPath}: the key is encrypted, and there is nobody to ask for its passphrase; decrypt it with \"openssl pkey\"");
-        if (!text.Contains("PRIVATE KEY-----", StringComparison.Ordinal))
-            throw new TlsFileException($"{keyPath}: it holds no private key; a PEM file has a line -----BEGIN PRIVATE KEY-----");
-        using RSA? rsaPublic = certificate.GetRSAPublicKey();
-        using ECDsa? ecPublic = certificate.GetECDsaPublicKey();
-        try
+            throw new TlsFileException($"{path}: the key is encrypted, and there is nobody to ask for its passphrase; decrypt it with \"openssl pkey\"");
+        return text.AsSpan().Count("PRIVATE KEY-----") switch
         {
-            if (rsaPublic is not null)
-            {
-                using RSA key = RSA.Create();
-                key.ImportFromPem(text);
-                return certificate.CopyWithPrivateKey(key);
-            }
-
-            if (ecPublic is not null)
-            {
-                using ECDsa key = ECDsa.Create();
-                key.ImportFromPem(text);
-                return certificate.CopyWithPrivateKey(key);
-            }
-        }
-        catch (Exception e) when (e is ArgumentException or CryptographicException)
-        {
-            string held = KindOfKey(text);
-            string wanted = rsaPublic is not null ? "RSA" : "EC";
-            string why = held.Length > 0 && held != wanted
-                ? $"it holds an {held} key, and the first certificate of {certificatePath} is for an {wanted} key; name the key that belongs to it"
-                : $"the key does not belong to the first certificate of {certificatePath}, or cannot be read ({WordsOf(e)})";
-            throw new TlsFileException($"{keyPath}: {why}", e);
-        }
-
-        throw new TlsFileException($"{certificatePath}: the certificate's key is neither RSA (rsaEncryption) nor ECDSA, the kinds that listeners and clients have here");
-    }
-
-    /// <summary>Without the name of the platform's parameter.</summary>
-    private static string WordsOf(Exception e) => e is ArgumentException { ParamName: { } name } ? e.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal) : e.Message;
-
-    /// <summary>`RSA` or `EC`; empty where it is neither, or cannot be read.</summary>
-    private static string KindOfKey(string text)
-    {
-        using RSA rsa = RSA.Create();
-        using ECDsa ec = ECDsa.Create();
-        return Holds(rsa, text) ? "RSA" : Holds(ec, text) ? "EC" : "";
-    }
-
-    private static bool Holds(AsymmetricAlgorithm algorithm, string text)
-    {
-        try
-        {
-            algorithm.ImportFromPem(text);
-            return true;
-        }
-        catch (Exception e) when (e is ArgumentException or CryptographicException)
-        {
-            return false;
-        }
+            0 => throw new TlsFileException($"{path}: it holds no private key; a PEM file has a line -----BEGIN PRIVATE KEY-----"),
+            > 2 => throw new TlsFileException($"{path}: it holds more than one private key; leave the one that belongs to the certificate"),
+            _ => text,
+        };
     }
 
     private static string Read(NamedFiles files, string path) =>

@@ -1,5 +1,5 @@
+using System.Formats.Asn1;
 using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
 
 namespace Bitflow.Net.Tls;
 
@@ -43,12 +43,8 @@ internal static class SystemAuthorities
     {
         try
         {
-            X509Certificate2Collection read = ReadFiles();
-
             // One that is replaced may still be in somebody's hands: the finalizer has it.
-            Latest = new TrustStore(read.Where(static certificate => certificate.SubjectName.RawData.AsSpan().SequenceEqual(certificate.IssuerName.RawData)));
-            foreach (X509Certificate2 certificate in read)
-                certificate.Dispose();
+            Latest = new TrustStore(ReadFiles().Where(static certificate => certificate.IsIssuedBy(certificate)));
         }
         catch (Exception)
         {
@@ -56,9 +52,9 @@ internal static class SystemAuthorities
         }
     }
 
-    private static X509Certificate2Collection ReadFiles()
+    private static List<EncodedCertificate> ReadFiles()
     {
-        var read = new X509Certificate2Collection();
+        var read = new List<EncodedCertificate>();
 
         // Debian has each four times: in its file, by a link that is called after its subject, and in one file with all the others, which is linked to from beside them.
         var seen = new HashSet<string>(StringComparer.Ordinal);
@@ -78,21 +74,18 @@ internal static class SystemAuthorities
     }
 
     /// <summary>All that can be read of a file in PEM: of a hundred authorities that are not ours to mend one may be damaged.</summary>
-    private static void ReadInto(X509Certificate2Collection read, HashSet<string> seen, ReadOnlySpan<char> text)
+    private static void ReadInto(List<EncodedCertificate> read, HashSet<string> seen, string text)
     {
-        while (PemEncoding.TryFind(text, out PemFields block))
+        foreach (byte[] block in PemFile.Blocks(text).Where(block => seen.Add(Convert.ToHexString(SHA256.HashData(block)))))
         {
             try
             {
-                if (text[block.Label] is "CERTIFICATE" && text[block.Base64Data].ToString() is var encoded && seen.Add(encoded))
-                    read.Add(X509CertificateLoader.LoadCertificate(Convert.FromBase64String(encoded)));
+                read.Add(new EncodedCertificate(block));
             }
-            catch (CryptographicException)
+            catch (Exception e) when (e is CryptographicException or AsnContentException)
             {
                 // The others count.
             }
-
-            text = text[block.Location.End..];
         }
     }
 

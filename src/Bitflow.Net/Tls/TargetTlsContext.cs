@@ -49,9 +49,11 @@ internal sealed class TargetTlsContext
     public static TargetTlsContext Load(TargetConfig target, TargetTls config, TlsLoading loading)
     {
         CertificateChain? shown = null;
-        var authorities = new X509Certificate2Collection();
-        foreach ((TargetCertificate entry, string path) in loading.Entries(config.Certificates))
+        var authorities = new List<EncodedCertificate>();
+        int number = 0;
+        foreach (TargetCertificate entry in config.Certificates)
         {
+            string path = loading.Entry(number++);
             if (entry.Shown is { Value: { } files } && loading.Chain(files, path) is { } chain)
             {
                 if (ReferenceEquals(files, config.Shown.Value))

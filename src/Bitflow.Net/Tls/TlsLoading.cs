@@ -1,6 +1,5 @@
 using System.Formats.Asn1;
 using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
 using Bitflow.Domain;
 using Bitflow.Net.Files;
 using Microsoft.FSharp.Collections;
@@ -22,9 +21,8 @@ internal sealed class TlsLoading(
 
     public FSharpOption<FSharpList<string>> SniTargets { get; } = sniTargets;
 
-    /// <summary>The entries of `certificates` with their paths.</summary>
-    public IEnumerable<(T Entry, string Path)> Entries<T>(FSharpList<T> certificates) =>
-        certificates.Select((entry, i) => (entry, $"{path}.certificates[{i}]"));
+    /// <summary>Where an entry of `certificates` stands, counted from 0.</summary>
+    public string Entry(int number) => $"{path}.certificates[{number}]";
 
     /// <summary>Null where it cannot be used; said among the findings.</summary>
     public CertificateChain? Chain(CertificateFiles files, string entryPath)
@@ -50,7 +48,7 @@ internal sealed class TlsLoading(
         }
     }
 
-    public void Authorities(FSharpOption<string>? authority, string entryPath, X509Certificate2Collection into)
+    public void Authorities(FSharpOption<string>? authority, string entryPath, List<EncodedCertificate> into)
     {
         if (authority is not { Value: { } file })
             return;

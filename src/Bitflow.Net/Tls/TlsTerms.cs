@@ -35,5 +35,5 @@ internal sealed record TlsTerms(TlsVersion Version, TlsCipherSuite CipherSuite, 
         suite,
         protocol.IsEmpty ? "" : Encoding.UTF8.GetString(protocol),
         peer is null ? "" : CertificateNames.Subject(peer),
-        peer is null ? null : new PresentedCertificate(CertificateNames.Common(peer), verified: true));
+        peer is null ? null : new PresentedCertificate(CertificateNames.Common(peer.RawData), verified: true));
 }

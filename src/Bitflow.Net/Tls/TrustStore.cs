@@ -1,7 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
 using Bitflow.Domain;
 using Microsoft.Win32.SafeHandles;
 
@@ -15,13 +14,13 @@ internal sealed unsafe class TrustStore : SafeHandleZeroOrMinusOneIsInvalid
 {
     /// <param name="authorities">Any of them decides, wherever it stands in a chain: an intermediate alone may be the anchor.</param>
     /// <exception cref="CryptographicException">There is no memory.</exception>
-    public TrustStore(IEnumerable<X509Certificate2> authorities)
+    public TrustStore(IEnumerable<EncodedCertificate> authorities)
         : base(ownsHandle: true)
     {
         SetHandle(OpenSsl.NewStore());
         bool isMade = !IsInvalid && OpenSsl.SetStoreFlags(this, OpenSsl.PartialChain) == 1;
-        foreach (X509Certificate2 authority in authorities)
-            isMade = isMade && OpenSsl.AddToStore(this, authority.RawDataMemory.Span) == 1;
+        foreach (EncodedCertificate authority in authorities)
+            isMade = isMade && OpenSsl.AddToStore(this, authority.Encoded.Span) == 1;
         if (!isMade)
             throw new CryptographicException($"the TLS library refuses an authority: {OpenSsl.TakeError()}");
     }
