@@ -42,7 +42,7 @@ module internal Fields =
     let private schema (isFree: bool) (keys: Key list) =
         let required = keys |> List.filter _.IsRequired |> List.map (fun key -> Json.Text key.Name)
         let withDoc (key: Key) =
-            match key.Schema with
+            match key.Schema.Value with
             | Json.Object members -> key.Name, Json.Object([ "description", Json.Text $"{key.Doc} If omitted: {key.IfOmitted}." ] @ members)
             | schema -> key.Name, schema
         Kind.schemaOf [
@@ -62,7 +62,7 @@ module internal Fields =
         { Form = "mapping"
           Noun = noun
           Example = example
-          Schema = schema (isFree "x-") fields.Keys
+          Schema = lazy schema (isFree "x-") fields.Keys
           StandIn = standIn
           EmptyIsOmitted = false
           IsSecret = false

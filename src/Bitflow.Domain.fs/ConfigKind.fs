@@ -28,8 +28,8 @@ type Key =
     { Name: string
       /// How the value is written, for people.
       Form: string
-      /// How the value is written, for editors.
-      Schema: Json
+      /// How the value is written, for editors: nobody who serves asks for it.
+      Schema: Lazy<Json>
       /// What holds when the key is left out; for a required key, that this is an error.
       IfOmitted: string
       Doc: string
@@ -53,7 +53,7 @@ type internal Kind<'T> =
       Noun: string
       /// As it would be written behind its key.
       Example: string
-      Schema: Json
+      Schema: Lazy<Json>
       StandIn: 'T
       /// As in the reference, whose texts cannot be told from omitted ones when they are empty.
       EmptyIsOmitted: bool
@@ -81,7 +81,7 @@ module internal Kind =
         text |> Seq.tryFind (fun c -> Char.IsControl c || c = '\u2028' || c = '\u2029')
 
     let schemaOf (names: (string * Json) list) = Json.Object names
-    let textSchema = schemaOf [ "type", Json.Text "string" ]
+    let textSchema = lazy schemaOf [ "type", Json.Text "string" ]
 
     let pattern (regex: string) =
         schemaOf [ "type", Json.Text "string"; "pattern", Json.Text regex ]
@@ -139,11 +139,11 @@ module internal Kind =
         if text = "" then Error(ConfigFault.Empty(noun, example)) else decode text quoted
 
     /// Numbers and booleans are text too where text belongs.
-    let textOrNumber = Json.Array [ Json.Text "string"; Json.Text "number"; Json.Text "boolean" ]
+    let textOrNumber () = Json.Array [ Json.Text "string"; Json.Text "number"; Json.Text "boolean" ]
 
     /// Any text.
     let text form noun example standIn : Kind<string> =
-        scalar form noun example (schemaOf [ "type", textOrNumber ]) standIn
+        scalar form noun example (lazy schemaOf [ "type", textOrNumber () ]) standIn
             (notEmpty noun example (fun text _ -> Ok text))
         |> emptyIsOmitted
 
@@ -153,13 +153,14 @@ module internal Kind =
         let form = names |> List.map (fun name -> $"`{name}`") |> String.concat " "
         // To an editor `1.2` is a number where it is not quoted. An empty text is as good as no key.
         let schema =
-            enumeration [
-                for name in "" :: names do
-                    Json.Text name
-                    match Decimal.TryParse(name, Globalization.CultureInfo.InvariantCulture) with
-                    | true, number -> Json.Number number
-                    | _ -> ()
-            ]
+            lazy
+                enumeration [
+                    for name in "" :: names do
+                        Json.Text name
+                        match Decimal.TryParse(name, Globalization.CultureInfo.InvariantCulture) with
+                        | true, number -> Json.Number number
+                        | _ -> ()
+                ]
         scalar form $"one of {ConfigFault.choices names}" (List.head names) schema (snd (List.head words)) (fun text _ ->
             match words |> List.tryFind (fun (name, _) -> name = text) with
             | Some(_, value) -> Ok value
@@ -174,7 +175,7 @@ module internal Kind =
     let isTrue (word: string) = List.contains word ("true" :: "True" :: "TRUE" :: trueWords)
 
     let boolean : Kind<bool> =
-        let schema = enumeration (Json.Boolean true :: Json.Boolean false :: (trueWords @ falseWords |> List.map Json.Text))
+        let schema = lazy enumeration (Json.Boolean true :: Json.Boolean false :: (trueWords @ falseWords |> List.map Json.Text))
         scalar "`true` or `false`" "a boolean" "true" schema false (fun text quoted ->
             match text with
             | word when not quoted && isTrue word -> Ok true
@@ -184,8 +185,8 @@ module internal Kind =
 
     /// Decimal digits alone: `017`, `0x1F` and `1_000` are different numbers to different readers of YAML.
     let integer least most : Kind<int> =
-        let form = if most = Int32.MaxValue then $"integer ≥ {least}" else $"integer, {least} to {most}"
-        let schema = schemaOf [ "type", Json.Text "integer"; "minimum", Json.Number(decimal least); "maximum", Json.Number(decimal most) ]
+        let form = if most = Int32.MaxValue then "integer ≥ " + string<int> least else "integer, " + string<int> least + " to " + string<int> most
+        let schema = lazy schemaOf [ "type", Json.Text "integer"; "minimum", Json.Number(decimal least); "maximum", Json.Number(decimal most) ]
         scalar form "a whole number" (string<int> (least + 3)) schema least (fun text quoted ->
             let digits = text.TrimStart('-', '+')
             let isDecimal =
@@ -216,13 +217,18 @@ module internal Kind =
 
     /// A list; one that is left out is empty.
     let private listOf least (kind: Kind<'T>) : Kind<'T list> =
-        let schema = [ "type", Json.Text "array"; "items", kind.Schema ]
-        let schema = if least > 0 then schema @ [ "minItems", Json.Number(decimal least) ] else schema
+        let schema =
+            lazy
+                schemaOf [
+                    "type", Json.Text "array"
+                    "items", kind.Schema.Value
+                    if least > 0 then "minItems", Json.Number(decimal least)
+                ]
         let list =
             { Form = $"list: {kind.Form}"
               Noun = "a list"
               Example = $"[{kind.Example}]"
-              Schema = schemaOf schema
+              Schema = schema
               StandIn = []
               EmptyIsOmitted = false
               IsSecret = kind.IsSecret
@@ -255,5 +261,5 @@ module internal Kind =
             | _ -> several.Read site
         { several with
             Form = $"{several.Form}, or one"
-            Schema = schemaOf [ "anyOf", Json.Array [ kind.Schema; several.Schema ] ]
+            Schema = lazy schemaOf [ "anyOf", Json.Array [ kind.Schema.Value; several.Schema.Value ] ]
             Read = read }

@@ -8,6 +8,6 @@ type ConfigSchema =
         let about =
             [ "$schema", Json.Text "https://json-schema.org/draft/2020-12/schema"
               "title", Json.Text "Bitflow configuration" ]
-        match ConfigKeys.schema with
+        match ConfigKeys.schema.Value with
         | Json.Object members -> Json.format (Json.Object(about @ members))
         | schema -> Json.format schema

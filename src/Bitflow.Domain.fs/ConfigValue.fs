@@ -10,7 +10,7 @@ module internal Value =
     let name = Kind.text "text" "a name" "web" ""
     let path = Kind.text "path" "a path" "/etc/bitflow/tls.pem" "stand-in" |> Kind.refine (fun _ -> FilePath.withoutSpareSteps) "stand-in"
 
-    let private durationPattern sign = $@"^{sign}(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$"
+    let private durationPattern (sign: string) = $@"^{sign}(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$"
 
     /// Nothing, with a sign before it, is nothing.
     let private noDurationPattern = @"^-(0|((0+(\.0*)?|\.0+)(ns|us|µs|μs|ms|s|m|h))+)$"
@@ -20,7 +20,7 @@ module internal Value =
 
     /// A duration of zero (no limit) or more.
     let duration : Kind<Duration> =
-        let schema = Kind.schemaOf [ "anyOf", Json.Array [ Kind.pattern (durationPattern @"\+?"); Kind.pattern noDurationPattern; Kind.schemaOf [ "const", Json.Number 0m ] ] ]
+        let schema = lazy Kind.schemaOf [ "anyOf", Json.Array [ Kind.pattern (durationPattern @"\+?"); Kind.pattern noDurationPattern; Kind.schemaOf [ "const", Json.Number 0m ] ] ]
         Kind.scalar "duration" "a duration" "30s" schema Duration.Zero (fun text _ ->
             match durationText text with
             | Ok value when value.IsNegative -> Error(ConfigFault.NegativeDuration text)
@@ -38,7 +38,7 @@ module internal Value =
     /// A duration of which a negative one, and a bare `-1`, means off.
     let keepAlive : Kind<KeepAlive> =
         let schema =
-            Kind.schemaOf [ "anyOf", Json.Array [ Kind.pattern (durationPattern "[-+]?"); Kind.enumeration [ Json.Number 0m; Json.Number -1m; Json.Text "-1" ] ] ]
+            lazy Kind.schemaOf [ "anyOf", Json.Array [ Kind.pattern (durationPattern "[-+]?"); Kind.enumeration [ Json.Number 0m; Json.Number -1m; Json.Text "-1" ] ] ]
         let whenOmitted = KeepAlive.Every Defaults.keepAliveSeconds
         let ofDuration (site: Site) (wanted: Duration) =
             if wanted.IsNegative then
@@ -104,7 +104,7 @@ module internal Value =
         |> Kind.refine warned some
 
     let protocolName : Kind<AlpnName> =
-        let schema = Kind.schemaOf [ "type", Kind.textOrNumber; "minLength", Json.Number 1m; "maxLength", Json.Number(decimal AlpnName.maxLength) ]
+        let schema = lazy Kind.schemaOf [ "type", Kind.textOrNumber (); "minLength", Json.Number 1m; "maxLength", Json.Number(decimal AlpnName.maxLength) ]
         Kind.scalar "ALPN name" "an ALPN name" "h2" schema (AlpnName.tryOfText "stand-in").Value
             (Kind.notEmpty "an ALPN name" "h2" (fun text _ ->
                 match AlpnName.tryOfText text with
@@ -112,7 +112,7 @@ module internal Value =
                 | ValueNone -> Error(ConfigFault.ProtocolNameTooLong(Encoding.UTF8.GetByteCount text))))
 
     let hostName : Kind<string> =
-        Kind.scalar "host name" "a host name" "db.example.com" (Kind.schemaOf [ "type", Kind.textOrNumber ]) "stand-in" (fun text _ ->
+        Kind.scalar "host name" "a host name" "db.example.com" (lazy Kind.schemaOf [ "type", Kind.textOrNumber () ]) "stand-in" (fun text _ ->
             match Address.plainHost text with
             | Ok(Host.Name _ | Host.Literal _) -> Ok text
             | _ when (IpAddress.tryParse text).IsSome -> Ok text

@@ -30,5 +30,5 @@ internal sealed class NamedFiles
 
     /// <summary>Where the machine has nothing to make digests with, contents stand for themselves.</summary>
     private static string Digest(ReadOnlySpan<byte> bytes) =>
-        PlatformTls.IsThere ? Convert.ToHexString(SHA256.HashData(bytes)) : Convert.ToBase64String(bytes);
+        Convert.ToBase64String(PlatformTls.IsThere ? SHA256.HashData(bytes) : bytes);
 }

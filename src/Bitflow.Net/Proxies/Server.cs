@@ -186,9 +186,13 @@ internal sealed class Server : IDisposable
         if (_engine is LinuxEngine && _proxies.Values.Any(static proxy => proxy.Model.Tls.VerifiesTargets))
             SystemAuthorities.ReadAnew();
 
+        var listeners = new List<Listener>();
         foreach ((string name, Listener listener) in preparation.Kept)
+        {
             listener.HandTo(_proxies[name]);
-        var listeners = new List<Listener>(preparation.Kept.Select(static kept => kept.Listener));
+            listeners.Add(listener);
+        }
+
         foreach ((string name, ListeningSocket socket) in preparation.Opened)
         {
             listeners.Add(new Listener(_engine, socket, _proxies[name], _guard, _memory, _log));
