@@ -74,16 +74,55 @@ public sealed class PemFileTests
         string certificates = TestAuthority.Trusted.Write("marked.pem", '\uFEFF' + Chain);
         string key = TestAuthority.Trusted.Write("marked.key", '\uFEFF' + File.ReadAllText(Issued.Key));
         Assert.Equal(2, PemFile.Certificates(new NamedFiles(), certificates).Count);
-        Assert.NotNull(CertificateChain.Load(new CertificateFiles(certificates, key), new NamedFiles()).Library);
+        LoadsEitherWay(certificates, key);
     }
 
     [Fact]
     public void A_key_is_encrypted_only_where_its_block_says_so()
     {
         string plain = TestAuthority.Trusted.Write("plain.key", "# this key is NOT ENCRYPTED\n" + File.ReadAllText(Issued.Key));
-        Assert.NotNull(CertificateChain.Load(new CertificateFiles(Issued.File, plain), new NamedFiles()).Library);
+        LoadsEitherWay(Issued.File, plain);
         using var key = Issued.Certificate.GetECDsaPrivateKey()!;
         string locked = TestAuthority.Trusted.Write("locked.key", key.ExportEncryptedPkcs8PrivateKeyPem("a word", new(System.Security.Cryptography.PbeEncryptionAlgorithm.Aes128Cbc, System.Security.Cryptography.HashAlgorithmName.SHA256, 1000)));
         Assert.Contains("the key is encrypted", Assert.Throws<TlsFileException>(() => PemFile.Key(new NamedFiles(), locked)).Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>With the TLS library, and where it is not there.</summary>
+    [Theory]
+    [InlineData(false, false)]
+    [InlineData(false, true)]
+    [InlineData(true, false)]
+    [InlineData(true, true)]
+    public void A_key_is_read_in_whatever_form_it_is_written(bool rsa, bool traditional)
+    {
+        IssuedCertificate issued = TestAuthority.Trusted.Issue("form.example", rsa: rsa, traditionalKey: traditional);
+        LoadsEitherWay(issued.File, issued.Key);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_key_that_is_not_the_certificates_is_told_from_one_of_another_kind_with_the_library_and_without(bool byLibrary)
+    {
+        IssuedCertificate other = TestAuthority.Trusted.Issue("other.example"), rsa = TestAuthority.Trusted.Issue("rsa.example", rsa: true);
+        Assert.Contains("does not belong to the first certificate", Refusal(other.Key), StringComparison.Ordinal);
+        Assert.Contains("it holds an RSA key, and the first certificate of", Refusal(rsa.Key), StringComparison.Ordinal);
+        Assert.Contains("cannot be read", Refusal(TestAuthority.Trusted.Write("no.key", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----")), StringComparison.Ordinal);
+        Assert.Contains("more than one private key", Refusal(TestAuthority.Trusted.Write("two.key", File.ReadAllText(Issued.Key) + File.ReadAllText(other.Key))), StringComparison.Ordinal);
+
+        string Refusal(string key) =>
+            Assert.Throws<TlsFileException>(() => CertificateChain.Load(new CertificateFiles(Issued.File, key), new NamedFiles(), byLibrary)).Message;
+    }
+
+    private static void LoadsEitherWay(string certificate, string key)
+    {
+        CertificateChain byLibrary = CertificateChain.Load(new CertificateFiles(certificate, key), new NamedFiles(), byLibrary: true);
+        CertificateChain byPlatform = CertificateChain.Load(new CertificateFiles(certificate, key), new NamedFiles(), byLibrary: false);
+        Assert.NotNull(byLibrary.Library);
+        Assert.Null(byPlatform.Library);
+        Assert.Equal(byPlatform.Facts, byLibrary.Facts);
+        Assert.True(byLibrary.Context.TargetCertificate.HasPrivateKey);
+        Assert.Equal(byPlatform.Context.TargetCertificate, byLibrary.Context.TargetCertificate);
+        Assert.Equal(byPlatform.Context.IntermediateCertificates, byLibrary.Context.IntermediateCertificates);
     }
 }

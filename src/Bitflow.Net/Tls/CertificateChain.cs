@@ -29,8 +29,11 @@ internal sealed class CertificateChain
 
     public CertificateFacts Facts { get; }
 
+    /// <param name="files">Which they are.</param>
+    /// <param name="named">Where they are read.</param>
+    /// <param name="byLibrary">Whether the TLS library is there.</param>
     /// <exception cref="TlsFileException">One of the files cannot be used.</exception>
-    public static CertificateChain Load(CertificateFiles files, NamedFiles named)
+    public static CertificateChain Load(CertificateFiles files, NamedFiles named, bool byLibrary)
     {
         IReadOnlyList<EncodedCertificate> all = PemFile.Certificates(named, files.Certificate);
         string key = PemFile.Key(named, files.Key);
@@ -45,7 +48,7 @@ internal sealed class CertificateChain
             notAfter: leaf.NotAfter,
             curve: leaf.Curve,
             chainBreaksAfter: FindBreak(all));
-        return OpenSsl.IsAvailable ? ForLibrary(files, all, facts, key) : ForPlatform(files, all, facts, key);
+        return byLibrary ? ForLibrary(files, all, facts, key) : ForPlatform(files, all, facts, key);
     }
 
     private static CertificateChain ForLibrary(CertificateFiles files, IReadOnlyList<EncodedCertificate> all, CertificateFacts facts, string text)

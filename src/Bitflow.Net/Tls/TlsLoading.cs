@@ -29,7 +29,7 @@ internal sealed class TlsLoading(
     {
         try
         {
-            return CertificateChain.Load(files, named);
+            return CertificateChain.Load(files, named, OpenSsl.IsAvailable);
         }
         catch (TlsFileException e)
         {
