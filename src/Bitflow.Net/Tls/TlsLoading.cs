@@ -1,5 +1,3 @@
-using System.Formats.Asn1;
-using System.Security.Cryptography;
 using Bitflow.Domain;
 using Bitflow.Net.Files;
 using Microsoft.FSharp.Collections;
@@ -34,12 +32,6 @@ internal sealed class TlsLoading(
         catch (TlsFileException e)
         {
             findings.Add(new TlsFinding(IsError: true, entryPath, e.Message));
-            return null;
-        }
-        catch (Exception e) when (e is CryptographicException or AsnContentException)
-        {
-            // Its frame is whole, and what is in it is not.
-            Refuse(entryPath, files.Certificate, $"its first certificate is damaged ({e.Message}); it must be issued, or copied, anew");
             return null;
         }
         finally
