@@ -5,8 +5,8 @@ using System.Security.Cryptography.X509Certificates;
 namespace Bitflow.Net.Tls;
 
 /// <summary>
-/// A certificate as a file has it, and what Bitflow itself wants to know of it (RFC 5280 section 4.1). The platform's own type, which is made to do far more, costs a start
-/// some forty milliseconds before it has read its first.
+/// A certificate as a file has it, and what Bitflow itself wants to know of it (RFC 5280 section 4.1). The platform's own type is made to do far more, and a start would wait for all that it
+/// stands on (decision 10).
 /// </summary>
 internal sealed class EncodedCertificate
 {

@@ -36,8 +36,8 @@ internal static class PemFile
     }
 
     /// <summary>
-    /// What is in its blocks with certificates (section 5); what is cut off, or not in base 64, is left out. The platform's own way of finding them (`PemEncoding`) would cost a start
-    /// ten milliseconds: it is made for all there is, of generic code that is compiled first.
+    /// What is in its blocks with certificates (section 5); what is cut off, or not in base 64, is left out. The platform's own way of finding them (`PemEncoding`) is made for all there is, of
+    /// generic code that a start would have to compile first (decision 10).
     /// </summary>
     public static IEnumerable<byte[]> Blocks(string text)
     {
