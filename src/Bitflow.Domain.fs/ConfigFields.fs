@@ -8,6 +8,7 @@ type internal Fields<'T> =
     { Keys: Key list
       /// Names that are refused in words of their own.
       Retired: string list
+      /// A delegate: to call a function of two arguments that returns a number would be compiled at every start (decision 10).
       Make: Func<Site, YamlEntry array, 'T> }
 
 /// `mapping { let! a = … and! b = … return … }`: the keys are known without reading anything.

@@ -29,7 +29,11 @@ internal sealed class EncodedCertificate
     {
         _encoded = encoded;
         DemandWhole(encoded);
-        AsnReader body = Reader(encoded).ReadSequence().ReadSequence();
+        AsnReader whole = Reader(encoded);
+        AsnReader body = whole.ReadSequence().ReadSequence();
+
+        // The library reads no further than the certificate, whatever is behind it.
+        whole.ThrowIfNotEmpty();
         if (body.PeekTag().HasSameClassAndValue(Version))
             body.ReadEncodedValue();
         body.ReadEncodedValue();

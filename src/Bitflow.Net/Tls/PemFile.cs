@@ -45,9 +45,13 @@ internal static class PemFile
         while (text.IndexOf(Begin, at, StringComparison.Ordinal) is var begin and >= 0)
         {
             at = begin + Begin.Length;
-            int end = text.IndexOf(End, at, StringComparison.Ordinal);
-            byte[] block = new byte[Math.Max(end - at, 0)];
-            if (end >= 0 && Convert.TryFromBase64Chars(text.AsSpan(at, end - at), block, out int bytes))
+
+            // No letter of base 64 is a hyphen: the next one begins the last line, or the block has none.
+            int end = text.IndexOf('-', at);
+            if (end < 0 || !text.AsSpan(end).StartsWith(End))
+                continue;
+            byte[] block = new byte[end - at];
+            if (Convert.TryFromBase64Chars(text.AsSpan(at, end - at), block, out int bytes))
                 yield return block[..bytes];
         }
     }
