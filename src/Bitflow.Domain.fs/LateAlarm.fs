@@ -12,4 +12,4 @@ module LateAlarm =
     let grace = Duration.OfMilliseconds 50L
 
     [<CompiledName "IsVeryLate">]
-    let isVeryLate (due: Instant) (now: Instant) = not due.IsNever && now - due >= veryLate
+    let isVeryLate (due: Instant) (now: Instant) = not due.IsNever && (now - due).TotalNanoseconds >= veryLate.TotalNanoseconds
