@@ -7,10 +7,13 @@ namespace Bitflow.Bench.Measures;
 /// <summary>
 /// What an idle connection costs in resident memory, as a slope, so that what a program needs anyway drops out. Each connection has had one
 /// exchange. A fresh process for each contender and round. The kernel's own memory for sockets is the same for all and not counted.
+/// What is idle stays so for long: a burst's working memory, which a program returns within seconds, is no part of it.
 /// </summary>
 internal sealed class IdleMeasure(Workload workload, Scale scale, Arena arena)
 {
-    private static readonly TimeSpan SettleLimit = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan SettleLimit = TimeSpan.FromSeconds(15);
+
+    private readonly TimeSpan _rest = TimeSpan.FromSeconds(scale.RestSeconds);
 
     public void Measure(IReadOnlyList<Contender> contenders, Dictionary<string, Samples> results)
     {
@@ -62,19 +65,21 @@ internal sealed class IdleMeasure(Workload workload, Scale scale, Arena arena)
         samples.Add(Metric.Resident, resident[3] / 1024);
     }
 
-    /// <summary>Resident memory once it has not moved by a part in 500 for half a second.</summary>
-    private static double SettledBytes(RunningProxy proxy)
+    /// <summary>Resident memory once it has not moved by a part in 500 for so long as to be at rest; after <see cref="SettleLimit"/> what it is then.</summary>
+    private double SettledBytes(RunningProxy proxy)
     {
         long began = Stopwatch.GetTimestamp();
+        long moved = began;
         double last = proxy.ResidentBytes();
-        int still = 0;
-        while (still < 5 && Stopwatch.GetElapsedTime(began) < SettleLimit)
+        while (Stopwatch.GetElapsedTime(moved) < _rest && Stopwatch.GetElapsedTime(began) < SettleLimit)
         {
             Thread.Sleep(100);
             double now = proxy.ResidentBytes();
-            still = Math.Abs(now - last) < last / 500 ? still + 1 : 0;
+            if (Math.Abs(now - last) < last / 500)
+                continue;
             last = now;
+            moved = Stopwatch.GetTimestamp();
         }
-        return last;
+        return proxy.ResidentBytes();
     }
 }
