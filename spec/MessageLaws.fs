@@ -4,6 +4,7 @@ module Bitflow.Spec.MessageLaws
 open System
 open System.Net
 open System.Reflection
+open System.Text
 open FSharp.Reflection
 open Xunit
 open Bitflow.Domain
@@ -137,6 +138,11 @@ let ``a message of 400 characters stands whole, of a longer one the middle is le
 let ``JSON for people is indented, in the order it was made, and ends its last line`` () =
     let json = Json.Object [ "b", Json.Array [ Json.Number 2m; Json.Boolean true ]; "a", Json.Text "é<" ]
     Law.HoldsFor([ "{\n  \"b\": [\n    2,\n    true\n  ],\n  \"a\": \"é<\"\n}\n" ], fun text -> Json.format json = text)
+
+[<Fact>]
+let ``JSON for programs is one line, in the order it was made, without a line end, and a text that is not there is empty`` () =
+    let json = Json.Object [ "b", Json.Array [ Json.Null; Json.Number -2.5m; Json.Boolean false ]; "a", Json.Text "\"é<\n\ud800"; "c", Json.Text null ]
+    Law.HoldsFor([ "{\"b\":[null,-2.5,false],\"a\":\"\\\"é<\\n\uFFFD\",\"c\":\"\"}" ], fun text -> Encoding.UTF8.GetString(Json.bytes json) = text)
 
 [<Fact>]
 let ``an end of a connection is written as its address is read`` () =

@@ -117,6 +117,7 @@ let modules =
       "Metrics", [ "MetricsLaws"; "OperationsDocumentLaws" ]
       "Statsd", [ "StatsdLaws" ]
       "Prometheus", [ "PrometheusLaws"; "MetricsLaws" ]
+      "Json", [ "MessageLaws"; "ExplainLaws"; "ConfigSchemaLaws" ]
       "JsonKind", [ "ConnectionRecordLaws" ]
       "ConnectionRecord", [ "ConnectionRecordLaws" ]
       "ConnectionLogLine", [ "ConnectionRecordLaws" ]
@@ -131,7 +132,6 @@ let modules =
       "FileLimit", [ "YamlLaws" ]
       "YamlFault", [ "YamlLaws"; "MessageLaws"; "ConfigFileLaws" ]
       "Yaml", [ "YamlLaws"; "ConfigFileLaws" ]
-      "Json", [ "MessageLaws"; "ExplainLaws"; "ConfigSchemaLaws" ]
       "Shown", [ "MessageLaws"; "ConfigFileLaws" ]
       "Spelling", [ "UsageLaws"; "ConfigFileLaws"; "MessageLaws" ]
       "SocksProxySyntax", [ "MessageLaws"; "ConfigFileLaws" ]
@@ -186,7 +186,6 @@ let equivalent: (string * string * string * string) list =
       "KeyExchange", "hello.KeyShares |> List.tryFind isLarge", "", "which of several large groups is named decides nothing"
       "KeyExchange", "hello.Groups |> List.tryFind isLarge", "", "which of several large groups is named decides nothing"
       "NameTable", "let mutable any = -1", "", "every number below zero says that there is none"
-      "SentryEvent", "json.WriteNumber(\"id\", 0)", "", "nothing refers to the number of the one thread"
       "SentryRateLimits", "date > wall", "date >= wall", "a wait until now is none either way"
       "AcceptFailure", "Duration.OfMilliseconds 50L", "", "a rest of about that length will do"
       "YamlTree", "| true, found -> found", "", "what is not remembered is looked for again"
@@ -287,12 +286,13 @@ let byHand =
       "OutboundHeader", "struct (client, connectedTo)", "struct (client, local)"
       "OutboundHeader", "word tls.Alpn", "word tls.ServerName"
       "OutboundHeader", "certificate |> Option.exists (fun c -> c.Verified)", "certificate.IsSome"
-      "Json", "Indented = true", "Indented = false"
+      "Json", "JsonText.bytes JsonText.indented", "JsonText.bytes JsonText.compact"
+      "Json", "JsonText.bytes JsonText.compact", "JsonText.bytes JsonText.indented"
       "Json", "writer.WriteNumberValue number", "writer.WriteNumberValue(number + 1m)"
       "Json", "writer.WriteBooleanValue value", "writer.WriteBooleanValue(not value)"
-      "Json", "List.iter write items", "List.iter write (List.rev items)"
-      "Json", "Encoding.UTF8.GetString(buffer.ToArray()) + \"\\n\"", "Encoding.UTF8.GetString(buffer.ToArray())"
-      "Json", "writer.WriteStringValue text", "writer.WriteStringValue(text + \" \")"
+      "Json", "List.iter (write writer) items", "List.iter (write writer) (List.rev items)"
+      "Json", "(fun writer -> write writer json)) + \"\\n\"", "(fun writer -> write writer json))"
+      "Json", "writer.WriteStringValue(JsonText.orEmpty text)", "writer.WriteStringValue(JsonText.orEmpty text + \" \")"
       "KeyExchange", "set [ 0x17us; 0x18us; 0x19us; 0x1dus; 0x1eus; 0x0100us; 0x0101us ]", "set [ 0x17us; 0x18us; 0x19us; 0x1dus; 0x1eus; 0x0100us; 0x0101us; 0x0102us ]"
       "KeyExchange", "dict [ 0x0102us, \"ffdhe4096\"; 0x0103us, \"ffdhe6144\"; 0x0104us, \"ffdhe8192\" ]", "dict [ 0x0102us, \"ffdhe4096\"; 0x0103us, \"ffdhe6144\" ]"
       "KeyExchange", "Option.orElse asked share", "asked"

@@ -200,7 +200,7 @@ module ConnectionLogLine =
     /// control characters are escaped, so that nobody can make two lines of one.
     [<CompiledName("Write")>]
     let write (buffer: IBufferWriter<byte>) (record: ConnectionRecord) : unit =
-        use json = new Utf8JsonWriter(buffer, JsonText.options)
+        use json = new Utf8JsonWriter(buffer, JsonText.compact)
         writeObject json record
         json.Flush()
         buffer.Write("\n"B.AsSpan())
@@ -208,7 +208,7 @@ module ConnectionLogLine =
     /// The same as text, without the newline.
     [<CompiledName("Format")>]
     let format (record: ConnectionRecord) : string =
-        JsonText.bytes (fun json -> writeObject json record) |> Encoding.UTF8.GetString
+        JsonText.bytes JsonText.compact (fun json -> writeObject json record) |> Encoding.UTF8.GetString
 
     let private isMissing (root: JsonElement) (key: string) =
         match root.TryGetProperty key with

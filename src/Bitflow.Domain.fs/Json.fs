@@ -1,13 +1,13 @@
 namespace Bitflow.Domain
 
-open System.IO
 open System.Text
-open System.Text.Encodings.Web
 open System.Text.Json
 
-/// A JSON value that keeps the order of its members.
+/// A JSON value that keeps the order of its members. All JSON of the core is written from one, but a line of the connection log (`JsonKind`).
 [<RequireQualifiedAccess>]
 type Json =
+    | Null
+    /// What is not there (null) is empty.
     | Text of string
     | Number of decimal
     | Boolean of bool
@@ -16,26 +16,26 @@ type Json =
 
 [<RequireQualifiedAccess>]
 module Json =
-    /// Indented by two, ending with a line end.
-    let format (json: Json) =
-        use buffer = new MemoryStream()
-        let options = JsonWriterOptions(Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, NewLine = "\n")
-        use writer = new Utf8JsonWriter(buffer, options)
-        let rec write json =
-            match json with
-            | Json.Text text -> writer.WriteStringValue text
-            | Json.Number number -> writer.WriteNumberValue number
-            | Json.Boolean value -> writer.WriteBooleanValue value
-            | Json.Array items ->
-                writer.WriteStartArray()
-                List.iter write items
-                writer.WriteEndArray()
-            | Json.Object members ->
-                writer.WriteStartObject()
-                for name, value in members do
-                    writer.WritePropertyName(name: string)
-                    write value
-                writer.WriteEndObject()
-        write json
-        writer.Flush()
-        Encoding.UTF8.GetString(buffer.ToArray()) + "\n"
+    let rec private write (writer: Utf8JsonWriter) (json: Json) =
+        match json with
+        | Json.Null -> writer.WriteNullValue()
+        | Json.Text text -> writer.WriteStringValue(JsonText.orEmpty text)
+        | Json.Number number -> writer.WriteNumberValue number
+        | Json.Boolean value -> writer.WriteBooleanValue value
+        | Json.Array items ->
+            writer.WriteStartArray()
+            List.iter (write writer) items
+            writer.WriteEndArray()
+        | Json.Object members ->
+            writer.WriteStartObject()
+            for name, value in members do
+                writer.WritePropertyName(name: string)
+                write writer value
+            writer.WriteEndObject()
+
+    /// For programs: one line without its end, in UTF-8.
+    let bytes (json: Json) : byte array = JsonText.bytes JsonText.compact (fun writer -> write writer json)
+
+    /// For people: indented by two, ending with a line end.
+    let format (json: Json) : string =
+        Encoding.UTF8.GetString(JsonText.bytes JsonText.indented (fun writer -> write writer json)) + "\n"

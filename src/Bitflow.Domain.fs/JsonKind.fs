@@ -1,11 +1,11 @@
 namespace Bitflow.Domain
 
 open System
-open System.Globalization
 open System.Net
 open System.Text.Json
 
-/// A kind of value that a line of JSON has: how it is written, and how it is read back.
+/// A kind of value that a line of the connection log has: how it is written, and how it is read back.
+/// A line is not written from a `Json`: every connection would leave one behind as garbage.
 [<NoEquality; NoComparison>]
 type internal JsonKind<'a> =
     { /// What a key means that is not there, or null.
@@ -50,10 +50,10 @@ module internal JsonKind =
                 | JsonValueKind.False -> ValueSome false
                 | _ -> ValueNone }
 
-    /// RFC 3339, in UTC.
+    /// RFC 3339, in UTC, to 100 nanoseconds.
     let time: JsonKind<DateTimeOffset> =
         { Absent = DateTimeOffset.UnixEpoch
-          Write = fun json time -> json.WriteStringValue(time.UtcDateTime.ToString("O", CultureInfo.InvariantCulture))
+          Write = fun json time -> json.WriteStringValue(JsonText.exactTime time)
           Read = ofString (fun element -> match element.TryGetDateTimeOffset() with | true, at -> ValueSome(at.ToUniversalTime()) | _ -> ValueNone) }
 
     /// A duration as a number of milliseconds, exact to the nanosecond.

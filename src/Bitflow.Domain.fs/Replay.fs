@@ -197,7 +197,7 @@ module Replay =
             | ReplayVerdict.NoProxy -> "no such proxy"
             | ReplayVerdict.Unknowable what -> $"cannot be known: {what}"
         if willBe = "" then ""
-        else Shown.line $"""{record.Timestamp.UtcDateTime.ToString "O"} {record.Name} id {record.Id} {record.Source}: was {was}, would be {willBe}"""
+        else Shown.line $"""{JsonText.exactTime record.Timestamp} {record.Name} id {record.Id} {record.Source}: was {was}, would be {willBe}"""
 
     /// Whether what was read is something else than a connection log: an empty one is one.
     [<CompiledName "IsOfNoLog">]

@@ -49,16 +49,12 @@ module SentryDiscards =
         if took status || status = 429 then None else Some SentryDiscard.SendError
 
     /// SE-13: what is told of discarded events, below 4 KiB by its nature (SE-11).
-    let internal report (at: DateTimeOffset) (SentryDiscards counts) =
-        JsonText.bytes (fun json ->
-            json.WriteStartObject()
-            json.WriteString("timestamp", JsonText.time at)
-            json.WriteStartArray "discarded_events"
-            for KeyValue(why, quantity) in counts do
-                json.WriteStartObject()
-                json.WriteString("reason", why.Reason)
-                json.WriteString("category", "error")
-                json.WriteNumber("quantity", quantity)
-                json.WriteEndObject()
-            json.WriteEndArray()
-            json.WriteEndObject())
+    let internal report (at: DateTimeOffset) (SentryDiscards counts) : Json =
+        let discarded =
+            [ for KeyValue(why, quantity) in counts do
+                  Json.Object [
+                      "reason", Json.Text why.Reason
+                      "category", Json.Text "error"
+                      "quantity", Json.Number(decimal quantity)
+                  ] ]
+        Json.Object [ "timestamp", Json.Text(JsonText.time at); "discarded_events", Json.Array discarded ]

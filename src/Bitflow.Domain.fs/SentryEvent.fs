@@ -1,7 +1,6 @@
 namespace Bitflow.Domain
 
 open System
-open System.Text.Json
 
 /// One call on a stack.
 type SentryFrame =
@@ -79,63 +78,47 @@ module SentryEvent =
                 |> Option.defaultValue event.Template
             $"{first.Type} {place}"
 
+    let private text (most: int) (value: string) = Json.Text(clip most value)
+
     /// The server wants the outermost call first.
-    let private writeStack (json: Utf8JsonWriter) (frames: SentryFrame list) =
-        json.WriteStartObject "stacktrace"
-        json.WriteStartArray "frames"
-        for frame in frames |> List.truncate maxFrames |> List.rev do
-            json.WriteStartObject()
-            json.WriteString("function", clip maxFrameTextLength frame.Function)
-            json.WriteString("module", clip maxFrameTextLength frame.Module)
-            if frame.File <> "" then json.WriteString("filename", clip maxFrameTextLength frame.File)
-            if frame.Line > 0 then json.WriteNumber("lineno", frame.Line)
-            json.WriteBoolean("in_app", frame.InApp)
-            json.WriteEndObject()
-        json.WriteEndArray()
-        json.WriteEndObject()
+    let private stacktrace (frames: SentryFrame list) =
+        let call (frame: SentryFrame) =
+            Json.Object [
+                "function", text maxFrameTextLength frame.Function
+                "module", text maxFrameTextLength frame.Module
+                if frame.File <> "" then "filename", text maxFrameTextLength frame.File
+                if frame.Line > 0 then "lineno", Json.Number(decimal frame.Line)
+                "in_app", Json.Boolean frame.InApp
+            ]
+        "stacktrace", Json.Object [ "frames", Json.Array(frames |> List.truncate maxFrames |> List.rev |> List.map call) ]
+
+    let private exceptionJson (fault: SentryException) =
+        Json.Object [
+            "type", text maxFrameTextLength fault.Type
+            "value", text maxMessageLength fault.Message
+            if not fault.Frames.IsEmpty then stacktrace fault.Frames
+        ]
 
     /// The payload of its item in an envelope (SE-10).
-    let internal payload (event: SentryEvent) =
-        JsonText.bytes (fun json ->
-            json.WriteStartObject()
-            json.WriteString("event_id", event.Id.ToString "N")
-            json.WriteString("timestamp", JsonText.time event.Timestamp)
-            json.WriteString("platform", "csharp")
-            json.WriteString("level", "error")
-            json.WriteString("logger", "bitflow")
-            json.WriteString("release", clip maxTagLength event.Release)
-            if event.ServerName <> "" then json.WriteString("server_name", clip maxTagLength event.ServerName)
-            json.WriteStartArray "fingerprint"
-            json.WriteStringValue(clip maxMessageLength (fingerprint event))
-            json.WriteEndArray()
-            if event.Message <> "" then json.WriteString("message", clip maxMessageLength event.Message)
-            json.WriteStartObject "tags"
-            for key, value in event.Tags |> List.distinctBy fst |> List.truncate maxTags do
-                json.WriteString(clip maxTagLength key, clip maxTagLength value)
-            json.WriteEndObject()
-            if not event.Exceptions.IsEmpty then
-                json.WriteStartObject "exception"
-                json.WriteStartArray "values"
-                // The server wants causes first.
-                for fault in event.Exceptions |> List.truncate maxExceptions |> List.rev do
-                    json.WriteStartObject()
-                    json.WriteString("type", clip maxFrameTextLength fault.Type)
-                    json.WriteString("value", clip maxMessageLength fault.Message)
-                    if not fault.Frames.IsEmpty then writeStack json fault.Frames
-                    json.WriteEndObject()
-                json.WriteEndArray()
-                json.WriteEndObject()
+    let internal payload (event: SentryEvent) : Json =
+        let tags = event.Tags |> List.distinctBy fst |> List.truncate maxTags
+        let values (items: Json list) = Json.Object [ "values", Json.Array items ]
+        Json.Object [
+            "event_id", Json.Text(event.Id.ToString "N")
+            "timestamp", Json.Text(JsonText.time event.Timestamp)
+            "platform", Json.Text "csharp"
+            "level", Json.Text "error"
+            "logger", Json.Text "bitflow"
+            "release", text maxTagLength event.Release
+            if event.ServerName <> "" then "server_name", text maxTagLength event.ServerName
+            "fingerprint", Json.Array [ text maxMessageLength (fingerprint event) ]
+            if event.Message <> "" then "message", text maxMessageLength event.Message
+            "tags", Json.Object [ for key, value in tags -> clip maxTagLength key, text maxTagLength value ]
+            // The server wants causes first.
+            if not event.Exceptions.IsEmpty then "exception", values (event.Exceptions |> List.truncate maxExceptions |> List.rev |> List.map exceptionJson)
             elif not event.Stack.IsEmpty then
-                json.WriteStartObject "threads"
-                json.WriteStartArray "values"
-                json.WriteStartObject()
-                json.WriteNumber("id", 0)
-                json.WriteBoolean("current", true)
-                writeStack json event.Stack
-                json.WriteEndObject()
-                json.WriteEndArray()
-                json.WriteEndObject()
-            json.WriteEndObject())
+                "threads", values [ Json.Object [ "id", Json.Number 0m; "current", Json.Boolean true; stacktrace event.Stack ] ]
+        ]
 
     /// At most ten events a minute of one fingerprint.
     [<CompiledName "Limit">]

@@ -2,7 +2,6 @@ namespace Bitflow.Domain
 
 open System
 open System.Linq
-open System.Text.Json
 
 /// A target, as it is shown.
 [<NoComparison>]
@@ -62,66 +61,57 @@ module StateView =
         // Linq sorts no more of them than are taken.
         all.OrderByDescending(id).Take maxConnections
 
-    let private text (json: Utf8JsonWriter) (key: string) (value: string) = json.WriteString(key, JsonText.orEmpty value)
+    let private targetJson (target: TargetView) =
+        let since, fault =
+            match target.Failure with
+            | Some failure -> Json.Text(JsonText.time failure.Since), TargetFailure.describe failure
+            | None -> Json.Null, ""
+        Json.Object [
+            "name", Json.Text target.Name
+            "address", Json.Text target.Address
+            "failing_since", since
+            "fault", Json.Text fault
+        ]
+
+    let private proxyJson (proxy: ProxyView) =
+        Json.Object [
+            "name", Json.Text proxy.Name
+            "listener", Json.Text proxy.Listener
+            "bound", Json.Array [ for endpoint in proxy.Bound -> Json.Text(string endpoint) ]
+            "policy", Json.Text(string proxy.Policy)
+            "targets", Json.Array(proxy.Targets |> List.map targetJson)
+            "open_connections", Json.Number(decimal proxy.OpenConnections)
+            "connection_limit", Json.Number(decimal proxy.ConnectionLimit)
+            "admitted", Json.Number(decimal proxy.Admitted)
+            "relays", Json.Number(decimal proxy.Relays)
+            "source_sent_bytes", Json.Number(decimal proxy.SourceSentBytes)
+            "destination_receive_bytes", Json.Number(decimal proxy.DestinationReceiveBytes)
+            "config_generation", Json.Number(decimal proxy.Generation)
+            "configured", Json.Boolean proxy.IsConfigured
+        ]
+
+    let private connectionJson (connection: ConnectionView) =
+        Json.Object [
+            "id", Json.Number(decimal connection.Id)
+            "name", Json.Text connection.Proxy
+            "phase", Json.Text(string connection.Phase)
+            "source", Json.Text(string connection.Source)
+            "target", Json.Text connection.Target
+            "sni", Json.Text connection.ServerName
+            "timestamp", Json.Text(JsonText.time connection.Since)
+            "age", Json.Number connection.Age.ExactMilliseconds
+            "source_sent_bytes", Json.Number(decimal connection.SourceSentBytes)
+            "destination_receive_bytes", Json.Number(decimal connection.DestinationReceiveBytes)
+        ]
 
     /// A JSON array, one object a proxy.
     [<CompiledName("ProxiesJson")>]
-    let proxiesJson (proxies: ProxyView seq) : byte array =
-        JsonText.bytes (fun json ->
-            json.WriteStartArray()
-            for proxy in proxies do
-                json.WriteStartObject()
-                text json "name" proxy.Name
-                text json "listener" proxy.Listener
-                json.WriteStartArray "bound"
-                for endpoint in proxy.Bound do
-                    json.WriteStringValue(JsonText.orEmpty (string endpoint))
-                json.WriteEndArray()
-                json.WriteString("policy", string proxy.Policy)
-                json.WriteStartArray "targets"
-                for target in proxy.Targets do
-                    json.WriteStartObject()
-                    text json "name" target.Name
-                    text json "address" target.Address
-                    match target.Failure with
-                    | Some failure ->
-                        json.WriteString("failing_since", JsonText.time failure.Since)
-                        text json "fault" (TargetFailure.describe failure)
-                    | None ->
-                        json.WriteNull "failing_since"
-                        text json "fault" ""
-                    json.WriteEndObject()
-                json.WriteEndArray()
-                json.WriteNumber("open_connections", proxy.OpenConnections)
-                json.WriteNumber("connection_limit", proxy.ConnectionLimit)
-                json.WriteNumber("admitted", proxy.Admitted)
-                json.WriteNumber("relays", proxy.Relays)
-                json.WriteNumber("source_sent_bytes", proxy.SourceSentBytes)
-                json.WriteNumber("destination_receive_bytes", proxy.DestinationReceiveBytes)
-                json.WriteNumber("config_generation", proxy.Generation)
-                json.WriteBoolean("configured", proxy.IsConfigured)
-                json.WriteEndObject()
-            json.WriteEndArray())
+    let proxiesJson (proxies: ProxyView seq) : byte array = Json.bytes (Json.Array [ for proxy in proxies -> proxyJson proxy ])
 
     /// A JSON array, one object an open connection; what the keys share with the connection log means the same there.
     [<CompiledName("ConnectionsJson")>]
     let connectionsJson (connections: ConnectionView seq) : byte array =
-        JsonText.bytes (fun json ->
-            json.WriteStartArray()
-            for connection in connections do
-                json.WriteStartObject()
-                json.WriteNumber("id", connection.Id)
-                text json "name" connection.Proxy
-                json.WriteString("phase", string connection.Phase)
-                text json "source" (string connection.Source)
-                text json "target" connection.Target
-                text json "sni" connection.ServerName
-                json.WriteString("timestamp", JsonText.time connection.Since)
-                json.WriteNumber("age", connection.Age.ExactMilliseconds)
-                json.WriteNumber("source_sent_bytes", connection.SourceSentBytes)
-                json.WriteNumber("destination_receive_bytes", connection.DestinationReceiveBytes)
-                json.WriteEndObject()
-            json.WriteEndArray())
+        Json.bytes (Json.Array [ for connection in connections -> connectionJson connection ])
 
     let private shown (what: string) = if what = "" then "-" else what
 
