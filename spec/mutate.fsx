@@ -264,7 +264,7 @@ let byHand =
       "Life", "(Instant.limitFrom life.AcceptedAt life.Rules.Proxy.Listener.HandshakeTimeout)", "(Instant.limitFrom life.AcceptedAt (life.Rules.Proxy.Listener.HandshakeTimeout + life.Rules.Proxy.Listener.HandshakeTimeout))"
       "Life", "(Step.Relay(Relaying.With plan.Target)) (lifetimeEnd life)", "(Step.Relay(Relaying.With plan.Target)) life.Deadline"
       "Printable", "min bytes.Length maxCharacters - 1", "min bytes.Length maxCharacters - 2"
-      "Printable", "b.ToString \"x2\"", "b.ToString \"x\""
+      "Printable", "digit (int b &&& 15)", "digit (int b &&& 7)"
       "CertificateTable", "name <> \"*\"", "name = \"*\""
       "CertificateTable", "Seq.indexed names", "Seq.indexed (Seq.rev names)"
       "CertificateTable", "(fun name -> index, name)", "(fun name -> 0, name)"

@@ -14,16 +14,14 @@ type AlpnName =
     /// The text that `AlpnName.tryOfText` made it of.
     member this.Text = let (AlpnName bytes) = this in Encoding.UTF8.GetString bytes
 
-    /// For logs: printable ASCII as it is, every other byte as `\xHH`.
+    /// For logs and records: printable ASCII as it is, every other byte as `\xNN`. Not as `Printable` has it, cut and with blanks: names are
+    /// read back from a record (`AlpnName.tryOfShown`), where a blank tells of an offer that was cut.
     override this.ToString() =
         let (AlpnName bytes) = this
         let text = StringBuilder()
-        // A client may send thousands of names, of bytes that are no text.
-        let digit (value: int) = "0123456789abcdef"[value]
         for b in bytes do
-            if b > 0x20uy && b < 0x7fuy && b <> byte '\\' then text.Append(char b)
-            else text.Append("\\x").Append(digit (int b >>> 4)).Append(digit (int b &&& 15))
-            |> ignore
+            if b > 0x20uy && b < 0x7fuy && b <> byte '\\' then text.Append(char b) |> ignore
+            else Printable.appendEscaped text b
         string text
 
 /// What a listener answers to a client's offer.

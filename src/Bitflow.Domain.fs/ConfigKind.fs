@@ -76,7 +76,8 @@ module internal Kind =
         site.Fail(ConfigFault.WrongShape(shapeOf site.Node, kind.Noun, kind.Example))
         kind.StandIn
 
-    /// Text of one line. A NUL in a path, or an escape sequence in a name that is logged, is never meant.
+    /// Text of one line. A NUL in a path, or an escape sequence in a name that is logged, is never meant. What else `Shown` escapes may be,
+    /// such as a joiner between letters, and is let in.
     let private unprintable (text: string) =
         text |> Seq.tryFind (fun c -> Char.IsControl c || c = '\u2028' || c = '\u2029')
 

@@ -3,7 +3,8 @@ namespace Bitflow.Domain
 open System
 open System.Text
 
-/// Texts that quote what a file says.
+/// Texts that quote what a file, an argument or another program's answer says.
+/// Not `Printable`, which is for bytes: letters of every script stand as they are, to be read.
 [<RequireQualifiedAccess>]
 module Shown =
     let private most = 400

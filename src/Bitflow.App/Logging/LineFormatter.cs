@@ -23,6 +23,7 @@ internal sealed class LineFormatter(bool isPainted) : ITextFormatter
 
     private static readonly MessageTemplateTextFormatter Words = Template("{Message:lj}");
 
+    /// <summary>Serilog's own JSON, not the core's: a property is a value of Serilog's, and collectors know the form.</summary>
     private static readonly JsonFormatter Json = new(renderMessage: true);
 
     private volatile bool _isJson;
