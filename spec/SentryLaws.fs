@@ -253,6 +253,18 @@ let ``of what is too long the beginning is sent: 4,096 characters of a message, 
         seen = (50, "call50", "call1"))
 
 [<Fact>]
+let ``of a release, a server's name and a tag the first 200 characters are sent; a server without a name has none`` () =
+    let sent name =
+        let event =
+            { Id = Guid.Empty; Timestamp = wall; Release = name; ServerName = name; Message = "m"; Template = ""; Tags = [ "proxy", name ]; Exceptions = []; Stack = [] }
+        let _, _, payload, _ = cut (SentryEnvelope.make (dsn "https://k@h/1") wall SentryDiscards.none event)
+        let server = match payload.TryGetProperty "server_name" with | true, server -> Some(server.GetString()) | _ -> None
+        payload.GetProperty("release").GetString(), server, payload.GetProperty("tags").GetProperty("proxy").GetString()
+    Law.HoldsFor(
+        [ "", ("", None, ""); "h", ("h", Some "h", "h"); String('a', 201), (String('a', 200), Some(String('a', 200)), String('a', 200)) ],
+        fun (name, expected) -> sent name = expected)
+
+[<Fact>]
 let ``of many tags the first thirty are sent, each key once`` () =
     let tags = [ for i in 1..40 -> $"k{i}", string i ]
     let event =
