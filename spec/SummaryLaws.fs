@@ -6,7 +6,7 @@ open Xunit
 open Bitflow.Domain
 
 let private certificate =
-    { Names = [ "www.example.com" ]; HasAlternativeNames = true; NotBefore = DateTimeOffset.UnixEpoch; NotAfter = DateTimeOffset(2030, 5, 6, 0, 0, 0, TimeSpan.Zero); Curve = ""; ChainBreaksAfter = 0 }
+    { Names = [ "www.example.com" ]; HasAlternativeNames = true; NotBefore = DateTimeOffset.UnixEpoch; NotAfter = DateTimeOffset(2030, 5, 6, 0, 0, 0, TimeSpan.Zero); Curve = ""; Issuers = []; ChainBreaksAfter = 0 }
 
 let private lines (file: string) (certificates: CertificateFacts list) =
     let reading = ConfigFile.Read("a.yaml", ReadOnlyMemory(Encoding.UTF8.GetBytes file))

@@ -226,6 +226,7 @@ let private facts =
       NotBefore = DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero)
       NotAfter = DateTimeOffset(2026, 12, 31, 0, 0, 0, TimeSpan.Zero)
       Curve = "1.2.840.10045.3.1.7"
+      Issuers = []
       ChainBreaksAfter = 0 }
 
 let private at (text: string) = DateTimeOffset.Parse(text, Globalization.CultureInfo.InvariantCulture, Globalization.DateTimeStyles.AssumeUniversal)
@@ -238,6 +239,16 @@ let ``a certificate outside its dates is said to be, and says which`` () =
         | [ listener ], [ target ] -> listener.Contains words && target.Contains words
         | _ -> false)
     Law.HoldsFor([ today ], fun now -> (CertificateChecks.warnings now None facts).IsEmpty)
+
+[<Fact>]
+let ``a certificate that is sent with another, and is outside its dates, is said to be, and where it stands`` () =
+    let issuer place notBefore notAfter = { Place = place; NotBefore = at notBefore; NotAfter = at notAfter }
+    Law.HoldsFor([ "2026-03-31", Some "not valid before 2026-04-01"; "2026-06-01", None; "2026-10-01", Some "expired on 2026-09-30" ], fun (day, words) ->
+        let facts = { facts with Issuers = [ issuer 2 "2020-01-01" "2030-01-01"; issuer 4 "2026-04-01" "2026-09-30" ] }
+        match CertificateChecks.warnings (at day) None facts, CertificateChecks.clientWarnings (at day) facts, words with
+        | [], [], None -> true
+        | [ listener ], [ target ], Some words -> listener = target && listener.StartsWith "certificate 4 of the file" && listener.Contains words
+        | _ -> false)
 
 [<Fact>]
 let ``a certificate of a listener without alternative names is said to be one that most clients refuse`` () =

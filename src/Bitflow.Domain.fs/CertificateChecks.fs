@@ -2,6 +2,13 @@ namespace Bitflow.Domain
 
 open System
 
+/// What stands behind the first certificate of a file, and is sent with it.
+type IssuerFacts =
+    { /// In the file, counted from 1.
+      Place: int
+      NotBefore: DateTimeOffset
+      NotAfter: DateTimeOffset }
+
 /// What a certificate file says, read once.
 type CertificateFacts =
     { /// Its DNS names (the subject's common name where it has no alternative names at all).
@@ -11,7 +18,8 @@ type CertificateFacts =
       NotAfter: DateTimeOffset
       /// The object identifier of its key's curve; empty for a key on no named curve, as an RSA key is.
       Curve: string
-      /// The first certificate of the file, counted from 1, that the one after it did not issue; 0: every one did.
+      Issuers: IssuerFacts list
+      /// The first certificate of the file, counted from 1, behind which stands one that issued none before it; 0: there is none.
       ChainBreaksAfter: int }
 
 /// What a look at a certificate finds: what nobody can be served with, an error of `check`; and what is doubtful though it can be used, warnings.
@@ -19,10 +27,14 @@ type CertificateFacts =
 module CertificateChecks =
     let private day (at: DateTimeOffset) = at.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss 'UTC'", Globalization.CultureInfo.InvariantCulture)
 
-    let private dates (now: DateTimeOffset) (facts: CertificateFacts) =
-        if now > facts.NotAfter then [ $"the certificate expired on {day facts.NotAfter}" ]
-        elif now < facts.NotBefore then [ $"the certificate is not valid before {day facts.NotBefore}" ]
+    let private datesOf (which: string) (now: DateTimeOffset) (notBefore: DateTimeOffset) (notAfter: DateTimeOffset) =
+        if now > notAfter then [ $"{which} expired on {day notAfter}" ]
+        elif now < notBefore then [ $"{which} is not valid before {day notBefore}" ]
         else []
+
+    let private dates (now: DateTimeOffset) (facts: CertificateFacts) =
+        datesOf "the certificate" now facts.NotBefore facts.NotAfter
+        @ List.collect (fun issuer -> datesOf $"certificate {issuer.Place} of the file, which is sent with it," now issuer.NotBefore issuer.NotAfter) facts.Issuers
 
     let private chain (facts: CertificateFacts) =
         if facts.ChainBreaksAfter = 0 then

@@ -1,6 +1,7 @@
 using System.Formats.Asn1;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using System.Text;
 using Bitflow.Net.Tls;
 using Bitflow.Tests.Fixtures;
 using Xunit;
@@ -15,7 +16,7 @@ public sealed class EncodedCertificateTests
     public void The_machines_authorities_are_read_as_the_platform_reads_them()
     {
         string[] texts = [.. Directory.EnumerateFiles("/etc/ssl/certs", "*.pem").Select(File.ReadAllText)];
-        byte[][] all = [.. texts.SelectMany(PemFile.Blocks)];
+        byte[][] all = [.. texts.SelectMany(PemFile.Certificates)];
         Assert.InRange(all.Length, 100, 10_000);
         Assert.All(all, AreReadAlike);
     }
@@ -37,6 +38,7 @@ public sealed class EncodedCertificateTests
 
     /// <summary>RFC 5280 section 4.2.1.3.</summary>
     [Theory]
+    [InlineData(X509KeyUsageFlags.None, true)]
     [InlineData(X509KeyUsageFlags.DigitalSignature, true)]
     [InlineData(X509KeyUsageFlags.NonRepudiation, true)]
     [InlineData(X509KeyUsageFlags.KeyCertSign, true)]
@@ -54,6 +56,26 @@ public sealed class EncodedCertificateTests
         using ECDsa? platform = certificate.GetECDsaPublicKey();
         Assert.Equal(isOfUse, platform is not null);
         Assert.Equal(isOfUse ? CertificateKey.EllipticCurve : CertificateKey.Other, new EncodedCertificate(certificate.RawData).Key);
+    }
+
+    /// <summary>No client would verify it (RFC 5280 section 4.1.2.5.2).</summary>
+    [Theory]
+    [InlineData("205102030405.6Z")]
+    [InlineData("2051020304.506Z")]
+    [InlineData("2051020304+0000")]
+    public void A_time_that_is_not_in_whole_seconds_of_UTC_is_refused(string time)
+    {
+        byte[] encoded = TestAuthority.Trusted.Issue("a.example", validFor: new DateTimeOffset(2051, 2, 3, 4, 5, 6, TimeSpan.Zero) - DateTimeOffset.UtcNow).Certificate.RawData;
+        Encoding.ASCII.GetBytes(time).CopyTo(encoded, encoded.AsSpan().IndexOf("2051020304050"u8));
+        Assert.Throws<AsnContentException>(() => new EncodedCertificate(encoded));
+    }
+
+    [Fact]
+    public void A_name_that_is_no_text_hides_none_of_the_others()
+    {
+        byte[] encoded = TestAuthority.Trusted.Issue("a.example", moreNames: 2).Certificate.RawData;
+        encoded[encoded.AsSpan().IndexOf("0.a.example"u8)] = 0xFC;
+        Assert.Equal(["a.example", "1.a.example"], new EncodedCertificate(encoded).AlternativeNames());
     }
 
     [Fact]

@@ -52,7 +52,7 @@ public sealed class PemFileTests
             damaged[at] ^= 1;
             string path = TestAuthority.Trusted.Write("bit.pem", PemEncoding.WriteString("CERTIFICATE", damaged));
             var findings = new List<TlsFinding>();
-            var loading = new TlsLoading("tls_context", new NamedFiles(), DateTimeOffset.UtcNow, FSharpOption<FSharpList<string>>.None, findings, null);
+            var loading = new TlsLoading("tls_context", new NamedFiles(), DateTimeOffset.UtcNow, FSharpOption<FSharpList<string>>.None, onPlatform: false, findings, null);
             if (loading.Chain(new CertificateFiles(path, issued.Key), "tls_context.certificates[0]") is not null)
             {
                 Assert.Empty(findings);
@@ -112,6 +112,98 @@ public sealed class PemFileTests
 
         string Refusal(string key) =>
             Assert.Throws<TlsFileException>(() => CertificateChain.Load(new CertificateFiles(Issued.File, key), new NamedFiles(), byLibrary)).Message;
+    }
+
+    /// <summary>As templates, terminals and other systems leave them.</summary>
+    [Theory]
+    [InlineData("indented")]
+    [InlineData("on one line")]
+    [InlineData("an empty line between any two")]
+    [InlineData("lines that end as on other systems")]
+    [InlineData("a comment that quotes the first line")]
+    [InlineData("parameters before it")]
+    public void A_key_is_read_however_its_lines_are_laid_out_as_a_certificate_is(string how)
+    {
+        LoadsEitherWay(TestAuthority.Trusted.Write("laid-out.pem", LaidOut(Chain, "CERTIFICATE")), TestAuthority.Trusted.Write("laid-out.key", LaidOut(File.ReadAllText(Issued.Key), "PRIVATE KEY")));
+
+        string LaidOut(string text, string label) => how switch
+        {
+            "indented" => string.Join('\n', text.Split('\n').Select(static line => "    " + line)),
+            "on one line" => text.Replace("\n", "", StringComparison.Ordinal),
+            "an empty line between any two" => text.Replace("\n", "\n\n", StringComparison.Ordinal),
+            "lines that end as on other systems" => text.Replace('\n', '\r'),
+            "a comment that quotes the first line" => label == "CERTIFICATE" ? text : $"# it begins with -----BEGIN {label}-----\n{text}",
+            _ => $"-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n{text}",
+        };
+    }
+
+    [Theory]
+    [InlineData("-----BEGIN PRIVATE KEY-----\nAAAA", "its private key is cut off or damaged")]
+    [InlineData("-----BEGIN PRIVATE KEY-----\nAA!A\n-----END PRIVATE KEY-----", "its private key is cut off or damaged")]
+    [InlineData("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----", "its private key is cut off or damaged")]
+    [InlineData("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----", "the key is encrypted")]
+    [InlineData("-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----", "ssh-keygen -p -m PEM")]
+    [InlineData("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----", "has a line -----BEGIN PRIVATE KEY-----, and this one -----BEGIN PUBLIC KEY-----")]
+    [InlineData("nothing", "has a line -----BEGIN PRIVATE KEY-----")]
+    public void A_file_without_a_key_that_can_be_used_says_what_it_has_instead(string text, string words)
+    {
+        string path = TestAuthority.Trusted.Write("unusable.key", text);
+        string said = Assert.Throws<TlsFileException>(() => PemFile.Key(new NamedFiles(), path)).Message;
+        Assert.StartsWith($"{path}: ", said, StringComparison.Ordinal);
+        Assert.Contains(words, said, StringComparison.Ordinal);
+    }
+
+    /// <summary>Its public half, which alone is compared with the certificate, is whole; the other end would hear of it in every handshake, and nobody before.</summary>
+    [Theory]
+    [InlineData(false, true)]
+    [InlineData(false, false)]
+    [InlineData(true, true)]
+    [InlineData(true, false)]
+    public void A_key_with_one_bit_of_its_private_half_wrong_is_refused_by_its_file(bool rsa, bool byLibrary)
+    {
+        IssuedCertificate issued = TestAuthority.Trusted.Issue("whole.example", rsa: rsa);
+        foreach (string damaged in rsa ? Damaged(issued.Certificate.GetRSAPrivateKey()!) : Damaged(issued.Certificate.GetECDsaPrivateKey()!))
+        {
+            string path = TestAuthority.Trusted.Write("damaged.key", damaged);
+            string said = Assert.Throws<TlsFileException>(() => CertificateChain.Load(new CertificateFiles(issued.File, path), new NamedFiles(), byLibrary)).Message;
+            Assert.StartsWith($"{path}: ", said, StringComparison.Ordinal);
+            Assert.True(!byLibrary || said.Contains("the key is damaged", StringComparison.Ordinal), said);
+        }
+
+        static IEnumerable<string> Damaged(AsymmetricAlgorithm key)
+        {
+            byte[] sound = key is RSA r ? r.ExportRSAPrivateKey() : ((ECDsa)key).ExportECPrivateKey();
+            byte[][] secrets = key is RSA of ? Secrets(of.ExportParameters(true)) : [((ECDsa)key).ExportParameters(true).D!];
+            foreach (byte[] secret in secrets)
+            {
+                byte[] damaged = [.. sound];
+                damaged[sound.AsSpan().IndexOf(secret) + (secret.Length / 2)] ^= 1;
+                yield return PemEncoding.WriteString(key is RSA ? "RSA PRIVATE KEY" : "EC PRIVATE KEY", damaged);
+            }
+        }
+
+        static byte[][] Secrets(RSAParameters key) => [key.D!, key.P!, key.Q!, key.DP!, key.DQ!, key.InverseQ!];
+    }
+
+    [Fact]
+    public void A_certificate_whose_own_key_is_damaged_is_refused_by_its_file_and_not_by_the_keys()
+    {
+        byte[] damaged = Issued.Certificate.RawData;
+        damaged[damaged.AsSpan().IndexOf(Issued.Certificate.GetPublicKey()) + 40] ^= 1;
+        string path = TestAuthority.Trusted.Write("damaged-key.pem", PemEncoding.WriteString("CERTIFICATE", damaged));
+        string said = Assert.Throws<TlsFileException>(() => CertificateChain.Load(new CertificateFiles(path, Issued.Key), new NamedFiles(), byLibrary: true)).Message;
+        Assert.StartsWith($"{path}: its first certificate is damaged", said, StringComparison.Ordinal);
+    }
+
+    /// <summary>A point written with one of its halves, which the TLS library takes and the platform does not.</summary>
+    [Fact]
+    public async Task A_key_that_the_platform_cannot_use_is_refused_where_the_platform_shakes_hands()
+    {
+        (_, string text, _) = await ChildProcess.RunAsync("openssl", ["ec", "-in", Issued.Key, "-conv_form", "compressed"]);
+        string key = TestAuthority.Trusted.Write("short-point.key", text);
+        Assert.NotNull(CertificateChain.Load(new CertificateFiles(Issued.File, key), new NamedFiles(), byLibrary: true).Library);
+        Assert.StartsWith(
+            $"{key}: ", Assert.Throws<TlsFileException>(() => CertificateChain.Load(new CertificateFiles(Issued.File, key), new NamedFiles(), byLibrary: false)).Message, StringComparison.Ordinal);
     }
 
     private static void LoadsEitherWay(string certificate, string key)

@@ -20,26 +20,30 @@ internal sealed class CertificateChain
     }
 
     /// <summary>
-    /// For the platform, which reads all the machine's authorities to make it (tens of milliseconds): where the TLS library is there, not before it is needed.
+    /// For the platform, which reads all the machine's authorities to make it (tens of milliseconds): not before it is needed.
     /// </summary>
     public SslStreamCertificateContext Context => _context.Value;
 
-    /// <summary>For the TLS library itself; null where it is not there.</summary>
+    /// <summary>For the TLS library itself; null where the platform shows the certificate.</summary>
     public OpenSslContext? Library { get; }
 
     public CertificateFacts Facts { get; }
 
     /// <param name="files">Which they are.</param>
     /// <param name="named">Where they are read.</param>
-    /// <param name="byLibrary">Whether the TLS library is there.</param>
+    /// <param name="byLibrary">Whether the TLS library shows it itself; else the platform does.</param>
     /// <exception cref="TlsFileException">One of the files cannot be used.</exception>
     public static CertificateChain Load(CertificateFiles files, NamedFiles named, bool byLibrary)
     {
         IReadOnlyList<EncodedCertificate> all = PemFile.Certificates(named, files.Certificate);
         string key = PemFile.Key(named, files.Key);
         EncodedCertificate leaf = all[0];
+        if (leaf.IsForAgreementsAlone)
+            throw new TlsFileException($"{files.Certificate}: the certificate's key usage does not let its key sign, as every handshake asks of it; renew it with digitalSignature among its uses");
         if (leaf.Key == CertificateKey.Other)
             throw new TlsFileException($"{files.Certificate}: the certificate's key is neither RSA (rsaEncryption) nor ECDSA, the kinds that listeners and clients have here");
+        using var issuance = new Issuance(all);
+        IReadOnlyList<int> issuers = issuance.Chain();
         IReadOnlyList<string>? alternative = leaf.AlternativeNames();
         var facts = new CertificateFacts(
             names: ListModule.OfSeq(alternative ?? (CertificateNames.Common(leaf.Subject) is { Length: > 0 } common ? [common] : [])),
@@ -47,13 +51,17 @@ internal sealed class CertificateChain
             notBefore: leaf.NotBefore,
             notAfter: leaf.NotAfter,
             curve: leaf.Curve,
-            chainBreaksAfter: FindBreak(all));
-        return byLibrary ? ForLibrary(files, all, facts, key) : ForPlatform(files, all, facts, key);
+            issuers: ListModule.OfSeq(issuers.Select(place => new IssuerFacts(place + 1, all[place].NotBefore, all[place].NotAfter))),
+            chainBreaksAfter: issuance.BreaksAfter());
+        return byLibrary ? ForLibrary(files, all, [.. issuers.Select(place => all[place])], facts, key) : ForPlatform(files, all, facts, key);
     }
 
-    private static CertificateChain ForLibrary(CertificateFiles files, IReadOnlyList<EncodedCertificate> all, CertificateFacts facts, string text)
+    private static CertificateChain ForLibrary(
+        CertificateFiles files, IReadOnlyList<EncodedCertificate> all, IReadOnlyList<EncodedCertificate> issuers, CertificateFacts facts, string text)
     {
         EncodedCertificate leaf = all[0];
+        if (!OpenSsl.HasReadableKey(leaf.Encoded.Span))
+            throw new TlsFileException($"{files.Certificate}: its first certificate is damaged: nobody can read the key that it is for ({OpenSsl.TakeError()}); it must be issued, or copied, anew");
         LibraryKey? key = null;
         try
         {
@@ -65,9 +73,11 @@ internal sealed class CertificateChain
             throw NotOf(leaf, files, key?.Kind ?? CertificateKey.Other, e);
         }
 
+        if (!key.IsWhole())
+            throw new TlsFileException($"{files.Key}: the key is damaged: its parts do not go together; copy it anew, or have the certificate issued for another");
         try
         {
-            return new CertificateChain(new(() => Shown(PlatformCertificate.WithKey(leaf, key), all)), OpenSslContext.Showing(leaf, key, IssuersOf(all)), facts);
+            return new CertificateChain(new(() => Shown(PlatformCertificate.WithKey(leaf, key), all)), OpenSslContext.Showing(leaf, key, issuers), facts);
         }
         catch (CryptographicException e)
         {
@@ -79,8 +89,8 @@ internal sealed class CertificateChain
     {
         try
         {
-            SslStreamCertificateContext shown = Shown(PlatformCertificate.WithKey(all[0], text), all);
-            return new CertificateChain(new(shown), null, facts);
+            X509Certificate2 leaf = PlatformCertificate.WithKey(all[0], text);
+            return new CertificateChain(new(() => Shown(leaf, all)), null, facts);
         }
         catch (CryptographicException e)
         {
@@ -100,32 +110,5 @@ internal sealed class CertificateChain
         return new TlsFileException($"{files.Key}: {why}", e);
 
         static string Name(CertificateKey kind) => kind == CertificateKey.Rsa ? "RSA" : "EC";
-    }
-
-    /// <summary>
-    /// Each the issuer of the one before, as peers expect them (RFC 8446, section 4.4.2), whatever their order in the file. An authority that issued
-    /// itself is left out: a peer has it, or does not trust it.
-    /// </summary>
-    private static IEnumerable<EncodedCertificate> IssuersOf(IReadOnlyList<EncodedCertificate> all)
-    {
-        List<EncodedCertificate> left = [.. all.Skip(1).Where(static c => !c.IsIssuedBy(c))];
-        EncodedCertificate last = all[0];
-        while (left.Find(c => last.IsIssuedBy(c)) is { } issuer)
-        {
-            left.Remove(issuer);
-            yield return issuer;
-            last = issuer;
-        }
-    }
-
-    private static int FindBreak(IReadOnlyList<EncodedCertificate> all)
-    {
-        for (int i = 1; i < all.Count; i++)
-        {
-            if (!all[i - 1].IsIssuedBy(all[i]))
-                return i;
-        }
-
-        return 0;
     }
 }

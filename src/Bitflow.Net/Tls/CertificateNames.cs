@@ -20,7 +20,7 @@ internal static class CertificateNames
     /// <param name="subject">In DER (X.501 section 9.2): a sequence of sets, mostly of one element each.</param>
     public static string Common(ReadOnlyMemory<byte> subject) => Read(subject, FirstCommonName) ?? "";
 
-    /// <summary>The DNS names among alternative names (RFC 5280 section 4.2.1.6); none of names that cannot be read.</summary>
+    /// <summary>The DNS names among alternative names (RFC 5280 section 4.2.1.6); without those that are not text.</summary>
     /// <param name="names">What the extension holds, in DER.</param>
     public static IReadOnlyList<string> Alternative(ReadOnlyMemory<byte> names) => Read(names, DnsNames) ?? [];
 
@@ -49,10 +49,12 @@ internal static class CertificateNames
         var found = new List<string>();
         while (all.HasData)
         {
-            if (all.PeekTag().HasSameClassAndValue(dnsName))
-                found.Add(all.ReadCharacterString(UniversalTagNumber.IA5String, dnsName));
-            else
-                all.ReadEncodedValue();
+            ReadOnlyMemory<byte> name = all.ReadEncodedValue();
+            if (new AsnReader(name, AsnEncodingRules.BER).PeekTag().HasSameClassAndValue(dnsName)
+                && Read(name, encoded => new AsnReader(encoded, AsnEncodingRules.BER).ReadCharacterString(UniversalTagNumber.IA5String, dnsName)) is { } text)
+            {
+                found.Add(text);
+            }
         }
 
         return found;

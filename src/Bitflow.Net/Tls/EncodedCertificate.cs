@@ -39,7 +39,7 @@ internal sealed class EncodedCertificate
         body.ReadEncodedValue();
         body.ReadSequence();
         Issuer = body.ReadEncodedValue();
-        AsnReader validity = body.ReadSequence();
+        AsnReader validity = new AsnReader(body.ReadEncodedValue(), AsnEncodingRules.DER).ReadSequence();
         NotBefore = Time(validity);
         NotAfter = Time(validity);
         Subject = body.ReadEncodedValue();
@@ -54,7 +54,8 @@ internal sealed class EncodedCertificate
                 body.ReadEncodedValue();
         }
 
-        Key = key == RsaKey ? CertificateKey.Rsa : key == EllipticCurveKey && MaySign() ? CertificateKey.EllipticCurve : CertificateKey.Other;
+        IsForAgreementsAlone = key == EllipticCurveKey && !MaySign();
+        Key = key == RsaKey ? CertificateKey.Rsa : key == EllipticCurveKey && !IsForAgreementsAlone ? CertificateKey.EllipticCurve : CertificateKey.Other;
     }
 
     public ReadOnlyMemory<byte> Encoded => _encoded;
@@ -70,12 +71,18 @@ internal sealed class EncodedCertificate
 
     public CertificateKey Key { get; }
 
+    /// <summary>
+    /// Its key is on a curve and not to sign with (section 4.2.1.3): of its uses none is digitalSignature, nonRepudiation, keyCertSign or cRLSign, though some are named.
+    /// </summary>
+    public bool IsForAgreementsAlone { get; }
+
     /// <summary>The object identifier of its key's curve; empty where the key has none, or spells its parameters out instead of naming it.</summary>
     public string Curve { get; }
 
+    /// <summary>By the bytes of their names.</summary>
     public bool IsIssuedBy(EncodedCertificate other) => other.Subject.Span.SequenceEqual(Issuer.Span);
 
-    /// <summary>The alternative DNS names (section 4.2.1.6); none of those that are not text. Null where it has no alternative names at all, be they DNS names or not.</summary>
+    /// <summary>The alternative DNS names (section 4.2.1.6); without those that are not text. Null where it has no alternative names at all, be they DNS names or not.</summary>
     public IReadOnlyList<string>? AlternativeNames() => _alternative is { } names ? CertificateNames.Alternative(names) : null;
 
     /// <summary>The platform's own; whoever gets it disposes of it.</summary>
@@ -106,17 +113,21 @@ internal sealed class EncodedCertificate
         }
     }
 
-    /// <summary>
-    /// Not with a key that is for agreements alone (section 4.2.1.3): one of digitalSignature, nonRepudiation, keyCertSign and cRLSign is among its uses, or none is named.
-    /// </summary>
     private bool MaySign()
     {
         const int Signing = 0b1100_0110;
-        return _usage is not { } usage || (Reader(usage).ReadBitString(out _) is [var first, ..] && (first & Signing) != 0);
+        if (_usage is not { } usage)
+            return true;
+        byte[] uses = Reader(usage).ReadBitString(out _);
+        return uses.AsSpan().IndexOfAnyExcept((byte)0) < 0 || (uses[0] & Signing) != 0;
     }
 
-    private static DateTimeOffset Time(AsnReader validity) =>
-        validity.PeekTag() == Asn1Tag.UtcTime ? validity.ReadUtcTime() : validity.ReadGeneralizedTime();
+    /// <summary>In whole seconds of UTC, and not otherwise (section 4.1.2.5): nobody verifies anything else.</summary>
+    private static DateTimeOffset Time(AsnReader validity)
+    {
+        DateTimeOffset time = validity.PeekTag() == Asn1Tag.UtcTime ? validity.ReadUtcTime() : validity.ReadGeneralizedTime();
+        return time.Ticks % TimeSpan.TicksPerSecond == 0 ? time : throw new AsnContentException("a time of its validity has a fraction of a second");
+    }
 
     private static AsnReader Reader(ReadOnlyMemory<byte> encoded) => new(encoded, AsnEncodingRules.BER);
 }

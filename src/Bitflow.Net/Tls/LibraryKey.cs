@@ -1,3 +1,5 @@
+using System.Formats.Asn1;
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
@@ -47,6 +49,11 @@ internal sealed unsafe class LibraryKey : SafeHandleZeroOrMinusOneIsInvalid
             throw new CryptographicException(OpenSsl.TakeError());
     }
 
+    /// <summary>
+    /// Whether its private half goes with its public one: of a damaged key the other end alone would hear, in every handshake. Of a key for anything but RSA and curves nobody asks.
+    /// </summary>
+    public bool IsWhole() => Kind == CertificateKey.Rsa ? IsConsistent() : OpenSsl.IsPair(this);
+
     /// <summary>In the algorithm's own form: PKCS #1, SEC 1. Whoever gets it wipes it out.</summary>
     public byte[] Encode() => OpenSsl.Encode(this);
 
@@ -54,6 +61,41 @@ internal sealed unsafe class LibraryKey : SafeHandleZeroOrMinusOneIsInvalid
     {
         OpenSsl.FreeKey(handle);
         return true;
+    }
+
+    /// <summary>An RSA key, by what its parts must be to each other (RFC 8017 sections 3.2 and A.1.2), but for whether the factors are primes.</summary>
+    private bool IsConsistent()
+    {
+        byte[] encoded = Encode();
+        try
+        {
+            AsnReader parts = new AsnReader(encoded, AsnEncodingRules.DER).ReadSequence();
+            _ = parts.ReadInteger();
+            BigInteger modulus = parts.ReadInteger(), open = parts.ReadInteger(), secret = parts.ReadInteger();
+            BigInteger one = parts.ReadInteger(), other = parts.ReadInteger();
+            BigInteger secretOfOne = parts.ReadInteger(), secretOfOther = parts.ReadInteger(), inverse = parts.ReadInteger();
+            return one > 1 && other > 1
+                && modulus == one * other * FurtherFactors(parts)
+                && (open * secret - 1) % (one - 1) == 0 && secretOfOne == secret % (one - 1)
+                && (open * secret - 1) % (other - 1) == 0 && secretOfOther == secret % (other - 1)
+                && (inverse * other - 1) % one == 0;
+        }
+        catch (AsnContentException)
+        {
+            return false;
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(encoded);
+        }
+    }
+
+    private static BigInteger FurtherFactors(AsnReader parts)
+    {
+        BigInteger product = 1;
+        for (AsnReader? all = parts.HasData ? parts.ReadSequence() : null; all is { HasData: true };)
+            product *= all.ReadSequence().ReadInteger();
+        return product;
     }
 
     /// <summary>Else the library would ask at the terminal.</summary>

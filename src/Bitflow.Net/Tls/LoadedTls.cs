@@ -23,9 +23,10 @@ internal sealed class LoadedTls
     {
         var loaded = new LoadedTls();
         DateTimeOffset now = time.GetUtcNow();
+        bool onPlatform = EngineChoice.IsManaged(config.Application.Engine, OperatingSystem.IsLinux());
         int index = 0;
         foreach (ProxyConfig proxy in config.Proxies)
-            loaded._proxies.Add(proxy.Name, ProxyTls.Load(proxy, index++, files, now, loaded._findings, onChain));
+            loaded._proxies.Add(proxy.Name, ProxyTls.Load(proxy, index++, files, now, onPlatform, loaded._findings, onChain));
         return loaded;
     }
 

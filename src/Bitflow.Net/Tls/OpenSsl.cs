@@ -150,6 +150,47 @@ internal static unsafe partial class OpenSsl
         return isIts;
     }
 
+    /// <summary>Whether the key that a certificate, in DER, is for can be made out.</summary>
+    public static bool HasReadableKey(ReadOnlySpan<byte> certificate)
+    {
+        nint read = ReadCertificate(certificate);
+        bool has = read != 0 && KeyOf(read) != 0;
+        FreeCertificate(read);
+        return has;
+    }
+
+    /// <summary>Whether a private key goes with its public half (of RSA keys the library would also look whether their factors are primes, which takes 40 ms and more).</summary>
+    public static bool IsPair(LibraryKey key)
+    {
+        nint check = NewKeyCheck(key, 0);
+        bool isPair = check != 0 && CheckPair(check) == 1;
+        FreeKeyCheck(check);
+        ClearErrors();
+        return isPair;
+    }
+
+    /// <summary>Whether a certificate's issuer has the other's name, in whatever letters and kind of text (RFC 5280 section 7.1).</summary>
+    public static bool IsNamedIssuer(nint issuer, nint certificate) => CompareNames(SubjectOf(issuer), IssuerOf(certificate)) == 0;
+
+    /// <summary>Whether a certificate was signed with the other's key.</summary>
+    public static bool HasSigned(nint issuer, nint certificate)
+    {
+        nint key = KeyOf(issuer);
+        bool has = key != 0 && VerifySignature(certificate, key) == 1;
+        ClearErrors();
+        return has;
+    }
+
+    /// <summary>From DER; to be freed. 0 where that failed.</summary>
+    public static nint ReadCertificate(ReadOnlySpan<byte> encoded)
+    {
+        fixed (byte* bytes = encoded)
+        {
+            byte* from = bytes;
+            return ReadCertificate(0, &from, encoded.Length);
+        }
+    }
+
     /// <summary>A private key in its algorithm's own form.</summary>
     public static byte[] Encode(LibraryKey key)
     {
@@ -285,6 +326,9 @@ internal static unsafe partial class OpenSsl
     /// <summary>For either side: which, each connection says.</summary>
     [LibraryImport(Ssl, EntryPoint = "TLS_method")]
     public static partial nint TlsMethod();
+
+    [LibraryImport(Crypto, EntryPoint = "X509_free")]
+    public static partial void FreeCertificate(nint certificate);
 
     [LibraryImport(Ssl, EntryPoint = "SSL_CTX_new")]
     public static partial nint NewContext(nint method);
@@ -612,16 +656,6 @@ internal static unsafe partial class OpenSsl
     [LibraryImport(Crypto, EntryPoint = "OPENSSL_sk_num")]
     private static partial int Count(nint stack);
 
-    /// <summary>From DER; to be freed. 0 where that failed.</summary>
-    private static nint ReadCertificate(ReadOnlySpan<byte> encoded)
-    {
-        fixed (byte* bytes = encoded)
-        {
-            byte* from = bytes;
-            return ReadCertificate(0, &from, encoded.Length);
-        }
-    }
-
     [LibraryImport(Crypto, EntryPoint = "d2i_X509")]
     private static partial nint ReadCertificate(nint into, byte** from, nint bytes);
 
@@ -641,8 +675,29 @@ internal static unsafe partial class OpenSsl
     [LibraryImport(Crypto, EntryPoint = "X509_get_subject_name")]
     private static partial nint SubjectOf(nint certificate);
 
-    [LibraryImport(Crypto, EntryPoint = "X509_free")]
-    private static partial void FreeCertificate(nint certificate);
+    /// <summary>It stays the certificate's.</summary>
+    [LibraryImport(Crypto, EntryPoint = "X509_get_issuer_name")]
+    private static partial nint IssuerOf(nint certificate);
+
+    /// <returns>0: they are the same.</returns>
+    [LibraryImport(Crypto, EntryPoint = "X509_NAME_cmp")]
+    private static partial int CompareNames(nint one, nint other);
+
+    /// <summary>It stays the certificate's. 0 where it cannot be made out.</summary>
+    [LibraryImport(Crypto, EntryPoint = "X509_get0_pubkey")]
+    private static partial nint KeyOf(nint certificate);
+
+    [LibraryImport(Crypto, EntryPoint = "X509_verify")]
+    private static partial int VerifySignature(nint certificate, nint key);
+
+    [LibraryImport(Crypto, EntryPoint = "EVP_PKEY_CTX_new")]
+    private static partial nint NewKeyCheck(LibraryKey key, nint engine);
+
+    [LibraryImport(Crypto, EntryPoint = "EVP_PKEY_CTX_free")]
+    private static partial void FreeKeyCheck(nint check);
+
+    [LibraryImport(Crypto, EntryPoint = "EVP_PKEY_pairwise_check")]
+    private static partial int CheckPair(nint check);
 
     [LibraryImport(Ssl, EntryPoint = "OPENSSL_init_ssl")]
     private static partial int Begin(ulong options, nint settings);

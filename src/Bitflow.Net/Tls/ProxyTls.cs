@@ -26,7 +26,8 @@ internal sealed class ProxyTls
 
     /// <summary>Loads everything that the configuration of a proxy names. The contexts may be used if no finding is an error.</summary>
     /// <param name="index">The proxy's place in the file, for the paths of the findings.</param>
-    public static ProxyTls Load(ProxyConfig proxy, int index, NamedFiles files, DateTimeOffset now, List<TlsFinding> findings, Action? onChain)
+    /// <param name="onPlatform">Whether the platform shakes hands.</param>
+    public static ProxyTls Load(ProxyConfig proxy, int index, NamedFiles files, DateTimeOffset now, bool onPlatform, List<TlsFinding> findings, Action? onChain)
     {
         string path = $"server.proxies[{index}]";
         if ((proxy.Listener.Tls is not null || proxy.Targets.Any(static t => t.Tls is not null)) && !PlatformTls.IsThere)
@@ -39,12 +40,12 @@ internal sealed class ProxyTls
             ? FSharpOption<FSharpList<string>>.Some(ListModule.OfSeq(proxy.Targets.Select(t => t.Name)))
             : FSharpOption<FSharpList<string>>.None;
         ListenerTlsContext? listener = proxy.Listener.Tls is { Value: { } listenerTls }
-            ? ListenerTlsContext.Load(listenerTls, new TlsLoading(path + ".listener.tls_context", files, now, sniTargets, findings, onChain))
+            ? ListenerTlsContext.Load(listenerTls, new TlsLoading(path + ".listener.tls_context", files, now, sniTargets, onPlatform, findings, onChain))
             : null;
         TargetTlsContext?[] targets =
         [
             .. proxy.Targets.Select((target, i) => target.Tls is { Value: { } targetTls }
-                ? TargetTlsContext.Load(target, targetTls, new TlsLoading($"{path}.targets[{i}].tls_context", files, now, sniTargets, findings, onChain))
+                ? TargetTlsContext.Load(target, targetTls, new TlsLoading($"{path}.targets[{i}].tls_context", files, now, sniTargets, onPlatform, findings, onChain))
                 : null),
         ];
         return new ProxyTls(listener, targets);

@@ -76,7 +76,7 @@ internal static class SystemAuthorities
     /// <summary>All that can be read of a file in PEM: of a hundred authorities that are not ours to mend one may be damaged.</summary>
     private static void ReadInto(List<EncodedCertificate> read, HashSet<string> seen, string text)
     {
-        foreach (byte[] block in PemFile.Blocks(text).Where(block => seen.Add(Convert.ToHexString(SHA256.HashData(block)))))
+        foreach (byte[] block in PemFile.Certificates(text).Where(block => seen.Add(Convert.ToHexString(SHA256.HashData(block)))))
         {
             try
             {

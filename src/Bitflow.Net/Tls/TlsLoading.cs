@@ -11,9 +11,10 @@ namespace Bitflow.Net.Tls;
 /// </summary>
 /// <param name="path">Where the context stands in the configuration, `server.proxies[0].listener.tls_context` for example.</param>
 /// <param name="sniTargets">The targets' names where the policy is `sni`.</param>
+/// <param name="onPlatform">Whether the platform shakes hands, and so must be able to use what is shown.</param>
 /// <param name="onChain">Told of every certificate that was loaded, or that could not be.</param>
 internal sealed class TlsLoading(
-    string path, NamedFiles named, DateTimeOffset now, FSharpOption<FSharpList<string>> sniTargets, List<TlsFinding> findings, Action? onChain)
+    string path, NamedFiles named, DateTimeOffset now, FSharpOption<FSharpList<string>> sniTargets, bool onPlatform, List<TlsFinding> findings, Action? onChain)
 {
     public DateTimeOffset Now { get; } = now;
 
@@ -27,7 +28,7 @@ internal sealed class TlsLoading(
     {
         try
         {
-            return CertificateChain.Load(files, named, OpenSsl.IsAvailable);
+            return CertificateChain.Load(files, named, byLibrary: OpenSsl.IsAvailable && !onPlatform);
         }
         catch (TlsFileException e)
         {
