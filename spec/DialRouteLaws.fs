@@ -20,12 +20,15 @@ let private target (proxy: string) : TargetConfig =
       KeepAlive = KeepAlive.Off
       Tls = None }
 
+let private choose (target: TargetConfig) (address: DialAddress) dualStack client =
+    DialRoute.choose { target with Address = TargetAddress.Dialled address } dualStack client
+
 [<Fact>]
 let ``without dual stack it does not matter who the client is`` () =
     Law.Holds(fun (a: DialAddress) (b: DialAddress) (one: Endpoint) (other: Endpoint) (throughProxy: bool) ->
         let target = { target "" with Proxy = if throughProxy then Some { Address = b; Credentials = None } else None }
-        match DialRoute.choose target a false one, DialRoute.choose target a false other with
-        | Ok x, Ok y -> x.FirstHop = y.FirstHop && x.Family = y.Family && x.Socks = y.Socks && x.ResolveTimeout.IsZero
+        match choose target a false one, choose target a false other with
+        | TargetRoute.Dialled x, TargetRoute.Dialled y -> x.FirstHop = y.FirstHop && x.Family = y.Family && x.Socks = y.Socks && x.ResolveTimeout.IsZero
         | _ -> false)
 
 [<Fact>]
@@ -39,10 +42,11 @@ let ``under dual stack a client with a family never gets an address of the other
             | DialAddress.Tcp(TcpFamily.Either, _, _) -> true
             | DialAddress.Tcp(held, _, _) -> own = TcpFamily.Either || held = own
             | _ -> true
-        match DialRoute.choose target a true client with
-        | Error(DialFault.Unresolved(hop, AddressFault.OtherThanClients family)) -> family = own && (hop = Hop.Target || throughProxy)
-        | Error _ -> false
-        | Ok route ->
+        match choose target a true client with
+        | TargetRoute.Unreachable(DialFault.Unresolved(hop, AddressFault.OtherThanClients family)) -> family = own && (hop = Hop.Target || throughProxy)
+        | TargetRoute.Unreachable _
+        | TargetRoute.Inherited _ -> false
+        | TargetRoute.Dialled route ->
             let hopIsTcp = match route.FirstHop with DialAddress.Tcp _ -> true | _ -> false
             matches a
             && matches route.FirstHop
@@ -64,9 +68,9 @@ let ``a SOCKS5 proxy gets a name unresolved, a literal as such, and under dual s
           "example.com:443", true, v6Client, ValueSome(SocksRequest.Resolve("example.com", 443, TcpFamily.V6))
           "example.com:443", true, Endpoint.Unix "", ValueSome(SocksRequest.Resolve("example.com", 443, TcpFamily.Either)) ],
         fun (at, dualStack, client, expected) ->
-            match DialRoute.choose (target "proxy:1080") (Sample.dialAddress at) dualStack client with
-            | Ok route -> route.Socks = expected && route.FirstHop = Sample.dialAddress "proxy:1080"
-            | Error _ -> false)
+            match choose (target "proxy:1080") (Sample.dialAddress at) dualStack client with
+            | TargetRoute.Dialled route -> route.Socks = expected && route.FirstHop = Sample.dialAddress "proxy:1080"
+            | _ -> false)
 
 [<Fact>]
 let ``a literal stays as it is, and clients of the other family fail, whether it is the target's or its proxy's`` () =
@@ -78,21 +82,28 @@ let ``a literal stays as it is, and clients of the other family fail, whether it
           "example.com:443", "192.0.2.1:1080", v4Client, true
           "192.0.2.1:443", "proxy:1080", v6Client, false
           "192.0.2.1:443", "", Endpoint.Unix "", true ],
-        fun (at, proxy, client, reachable) -> (match DialRoute.choose (target proxy) (Sample.dialAddress at) true client with Ok _ -> true | Error _ -> false) = reachable)
+        fun (at, proxy, client, reachable) -> (match choose (target proxy) (Sample.dialAddress at) true client with TargetRoute.Dialled _ -> true | _ -> false) = reachable)
 
 [<Fact>]
 let ``a target of the other family says which is whose`` () =
     Law.HoldsFor([ "[2001:db8::1]:80", "192.0.2.1", "IPv6", "over IPv4"; "192.0.2.1:80", "2001:db8::1", "IPv4", "over IPv6" ], fun (address, client, theirs, over) ->
-        match DialRoute.choose (target "") (Sample.dialAddress address) true (Sample.ip client) with
-        | Error(DialFault.Unresolved(_, fault)) -> let words = AddressFault.describe fault in words.Contains $"is {theirs}," && words.Contains over
+        match choose (target "") (Sample.dialAddress address) true (Sample.ip client) with
+        | TargetRoute.Unreachable(DialFault.Unresolved(_, fault)) -> let words = AddressFault.describe fault in words.Contains $"is {theirs}," && words.Contains over
         | _ -> false)
 
 [<Fact>]
 let ``a SOCKS5 proxy of the other family is blamed itself, not its target`` () =
     Law.HoldsFor([ "192.0.2.1:1080", "2001:db8::1" ], fun (proxy, client) ->
-        match DialRoute.choose (target proxy) (Sample.dialAddress "example.com:443") true (Sample.ip client) with
-        | Error fault -> DialFault.describe fault = "cannot be reached: its SOCKS5 proxy has no usable address: its address is IPv4, and the client came over IPv6 (enable_dual_stack)"
-        | Ok _ -> false)
+        match choose (target proxy) (Sample.dialAddress "example.com:443") true (Sample.ip client) with
+        | TargetRoute.Unreachable fault -> DialFault.describe fault = "cannot be reached: its SOCKS5 proxy has no usable address: its address is IPv4, and the client came over IPv6 (enable_dual_stack)"
+        | _ -> false)
+
+[<Fact>]
+let ``a target that is an inherited socket is that socket for every client`` () =
+    Law.Holds(fun (number: int) (dualStack: bool) (client: Endpoint) ->
+        match DialRoute.choose { target "" with Address = TargetAddress.Descriptor number } dualStack client with
+        | TargetRoute.Inherited taken -> taken = number
+        | _ -> false)
 
 [<Fact>]
 let ``of a name's addresses those of the wanted family may be used, in the resolver's order`` () =

@@ -53,16 +53,16 @@ let ``what is foreseen of a literal address of the other family, a target's or i
         let forecast = Forecast.untilDial (Rules p) (tlsOf p) client
         match forecast.Life.Step with
         | Step.Attempt plan ->
-            let route index = DialRoute.choose p.Targets[index] (Sample.dialAddress (string p.Targets[index].Address)) isDualStack client.Peer
+            let route index = DialRoute.choose p.Targets[index] isDualStack client.Peer
             let attempts, life = Forecast.connect (fun _ -> false) forecast
-            let failing = plan.Order |> Array.takeWhile (route >> Result.isError)
+            let failing = plan.Order |> Array.takeWhile (fun index -> (route index).IsUnreachable)
             let inVain = failing |> Array.sumBy (fun index -> max 1 p.Targets[index].ConnectAttempts)
             if failing.Length < plan.Order.Length then
                 life.IsRelaying && life.LastTarget = ValueSome plan.Order[failing.Length] && attempts.Length = inVain + 1
             else
                 match route plan.Order[failing.Length - 1] with
-                | Error fault -> life.CloseReason = ValueSome(DialFault.reason fault) && attempts.Length = inVain
-                | Ok _ -> false
+                | TargetRoute.Unreachable fault -> life.CloseReason = ValueSome(DialFault.reason fault) && attempts.Length = inVain
+                | _ -> false
         | _ -> forecast.Life.IsOver)
 
 [<Fact>]

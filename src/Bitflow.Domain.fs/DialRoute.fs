@@ -21,6 +21,15 @@ type DialRoute =
       /// For all lookups of the attempt together; zero: the attempt's own deadline alone.
       ResolveTimeout: Duration }
 
+/// How an attempt comes by a connection to its target.
+[<RequireQualifiedAccess; Struct; NoComparison>]
+type TargetRoute =
+    | Dialled of route: DialRoute
+    /// It is there already: a socket of that number was inherited.
+    | Inherited of number: int
+    /// Not at all: no address of the target, or of its SOCKS5 proxy, is for this client.
+    | Unreachable of fault: DialFault
+
 /// Which addresses lead to a target for a client: dual stack and SOCKS5.
 [<RequireQualifiedAccess>]
 module DialRoute =
@@ -49,9 +58,7 @@ module DialRoute =
         | DialAddress.Tcp(_, DialHost.Name name, port) -> ValueSome(SocksRequest.Ask(SocksDestination.Name(name, port.Number)))
         | _ -> ValueNone
 
-    /// The route to a target that is dialled at its address, for a client that came from there: the same for every attempt.
-    [<CompiledName "Choose">]
-    let choose (target: TargetConfig) (address: DialAddress) (dualStack: bool) (client: Endpoint) : Result<DialRoute, DialFault> =
+    let private dialled (target: TargetConfig) (address: DialAddress) (dualStack: bool) (client: Endpoint) : Result<DialRoute, DialFault> =
         let wanted = familyFor dualStack client
         let timeout = if dualStack then target.ResolveTimeout else Duration.Zero
         match narrow Hop.Target address wanted, target.Proxy with
@@ -66,3 +73,13 @@ module DialRoute =
                   Socks = request address family dualStack
                   Credentials = proxy.Credentials
                   ResolveTimeout = timeout })
+
+    /// The route to a target, for a client that came from there: the same for every attempt.
+    [<CompiledName "Choose">]
+    let choose (target: TargetConfig) (dualStack: bool) (client: Endpoint) : TargetRoute =
+        match target.Address with
+        | TargetAddress.Descriptor number -> TargetRoute.Inherited number
+        | TargetAddress.Dialled address ->
+            match dialled target address dualStack client with
+            | Ok route -> TargetRoute.Dialled route
+            | Error fault -> TargetRoute.Unreachable fault

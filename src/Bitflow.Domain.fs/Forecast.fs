@@ -60,25 +60,25 @@ module Forecast =
             | Step.Ended _ -> { Life = life; Hello = answer }
         go (Life.start rules accepted client.Peer client.Local) ValueNone
 
+    let private route (life: Life) (target: int) : TargetRoute =
+        DialRoute.choose life.Rules.Targets[target] life.Rules.Proxy.Options.DualStack life.Source
+
     /// Why no address of a target, or of its SOCKS5 proxy, is for this client; none: an attempt may come to something.
     let noRoute (life: Life) (target: int) : DialFault voption =
-        let config = life.Rules.Targets[target]
-        match config.Address with
-        | TargetAddress.Descriptor _ -> ValueNone
-        | TargetAddress.Dialled address ->
-            match DialRoute.choose config address life.Rules.Proxy.Options.DualStack life.Source with
-            | Ok _ -> ValueNone
-            | Error fault -> ValueSome fault
+        match route life target with
+        | TargetRoute.Unreachable fault -> ValueSome fault
+        | TargetRoute.Dialled _
+        | TargetRoute.Inherited _ -> ValueNone
 
     /// The attempts that follow, and the life at their end: relaying, or ended. `answer` says of each target that there is
     /// a route to how long an attempt takes and what it comes to; none: it connects. An inherited socket that does not is used up.
     let dial (answer: int -> Duration * DialFault voption) (life: Life) : ForeseenAttempt list * Life =
         let answer target =
-            match noRoute life target, answer target, life.Rules.Targets[target].Address with
-            | ValueSome fault, _, _ -> Duration.Zero, ValueSome fault
+            match route life target, answer target with
+            | TargetRoute.Unreachable fault, _ -> Duration.Zero, ValueSome fault
             // Nobody is asked: an inherited socket is connected, or was used up.
-            | _, (_, ValueSome _), TargetAddress.Descriptor _ -> Duration.Zero, ValueSome DialFault.UsedUp
-            | _, answered, _ -> answered
+            | TargetRoute.Inherited _, (_, ValueSome _) -> Duration.Zero, ValueSome DialFault.UsedUp
+            | _, answered -> answered
         let sinceAccept (at: Instant) = if at.IsNever then Duration.Max else at - accepted
         let rec go (life: Life) (now: Instant) attempts =
             match life.Step with

@@ -14,18 +14,17 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
 {
     public ValueTask<DialOutcome> RunAsync()
     {
-        if (Target.Config.Address is TargetAddress.Descriptor inherited)
+        TargetRoute chosen = DialRouteModule.Choose(Target.Config, Caller.IsDualStack, Caller.Source);
+        if (chosen.IsInherited)
         {
-            return dialer.Inherited.TryTake(inherited.number)
-                ? TargetConnector.AdoptAsync(this, inherited.number)
+            return dialer.Inherited.TryTake(chosen.number)
+                ? TargetConnector.AdoptAsync(this, chosen.number)
                 : new(DialOutcome.Failed(DialFault.UsedUp));
         }
 
-        DialAddress address = ((TargetAddress.Dialled)Target.Config.Address).address;
-        FSharpResult<DialRoute, DialFault> choice = DialRouteModule.Choose(Target.Config, address, Caller.IsDualStack, Caller.Source);
-        if (choice.IsError)
-            return new(DialOutcome.Failed(choice.ErrorValue));
-        DialRoute route = choice.ResultValue;
+        if (chosen.IsUnreachable)
+            return new(DialOutcome.Failed(chosen.fault));
+        DialRoute route = chosen.route;
         ValueTask<RouteAddresses> finding = RouteAddresses.FindAsync(this, dialer.Resolver, route);
 
         // Where there is no name to wait for, no task is made for it either.
