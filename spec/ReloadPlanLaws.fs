@@ -205,6 +205,21 @@ let ``a socket that is only written in another way is kept, a proxy's or the adm
         fun (before, after, expected) -> fates before after = expected)
 
 [<Fact>]
+let ``the admin server opens a socket where it had none or another, not where its own is written in another way, and the plan says the same`` () =
+    Law.HoldsFor(
+        [ "", "", ""
+          "", "127.0.0.1:1", "127.0.0.1:1"
+          "127.0.0.1:1", "", ""
+          "127.0.0.1:1", "127.0.0.1:1", ""
+          "127.0.0.1:1", "tcp4:127.0.0.1:1", ""
+          "127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:2"
+          "127.0.0.1:1", ":1", ":1" ],
+        fun (before, after, opened) ->
+            let address text = if text = "" then None else Some(at text)
+            let planned = (plan (listening ":80" before) (listening ":80" after)).Sockets |> List.tryFind (fun s -> s.Owner = SocketOwner.Admin && s.Fate = HeldFate.Opened)
+            ReloadPlan.adminToOpen (address before) (address after) = address opened && (planned |> Option.map _.Address) = address opened)
+
+[<Fact>]
 let ``a socket that stays, stays with its proxy where that is still there, and each socket has one owner before and one after`` () =
     let proxies names = ConfigSeed({ Application = Sample.application; Proxies = [ for name in names -> { Sample.proxy name with Listener = { Sample.listener with Address = at "127.0.0.1:0" } } ] }, [])
     let told before after =

@@ -23,7 +23,6 @@ internal sealed class Observation(ProgramLog log, ConnectionLogs.ConnectionLogs 
     private SentryDsn? _sentryDsn;
 
     private AdminServer? _admin;
-    private Address? _adminAddress;
 
     /// <summary>Whether the web server is loaded, which takes descriptors that are never given back.</summary>
     private bool _adminIsLoaded;
@@ -31,13 +30,16 @@ internal sealed class Observation(ProgramLog log, ConnectionLogs.ConnectionLogs 
     public LiveState State => state;
 
     /// <summary>
-    /// Opens what of a configuration may fail: the admin server's sockets, none where its address is the one that it has, however it is written. To be given to
-    /// <see cref="ApplyAsync"/>, or taken back. Null where that cannot be.
+    /// Opens what of a configuration may fail: the admin server's sockets. To be given to <see cref="ApplyAsync"/>, or taken back. Null where that cannot be.
     /// </summary>
-    public IReadOnlyList<ListeningSocket>? TryOpenAdmin(ApplicationConfig application, ReloadPlan plan, out string problem, CancellationToken giveUp)
+    /// <param name="address">Where they are to be opened; null where none are.</param>
+    /// <param name="plan">What becomes of everything else.</param>
+    /// <param name="problem">Why that cannot be.</param>
+    /// <param name="giveUp">Fires where it is not wanted any more.</param>
+    public IReadOnlyList<ListeningSocket>? TryOpenAdmin(Address? address, ReloadPlan plan, out string problem, CancellationToken giveUp)
     {
         problem = "";
-        if (application.Admin?.Value is not { } address || (_adminAddress is { } now && ListenerAddress.IsSame(address, now)))
+        if (address is null)
             return [];
         if (!_adminIsLoaded && DescriptorBudget.AdminShortage(Libc.DescriptorLimit(), Libc.DescriptorsInUse()) is { } shortage)
         {
@@ -51,7 +53,7 @@ internal sealed class Observation(ProgramLog log, ConnectionLogs.ConnectionLogs 
         }
         catch (ListenException e)
         {
-            problem = $"application.admin.address: cannot listen on {e.Describe(plan, application.Admin!.Value)}";
+            problem = $"application.admin.address: cannot listen on {e.Describe(plan, address)}";
             return null;
         }
     }
@@ -62,18 +64,18 @@ internal sealed class Observation(ProgramLog log, ConnectionLogs.ConnectionLogs 
     public async Task ApplyAsync(Config config, IReadOnlyList<ListeningSocket> admin)
     {
         ApplicationConfig application = config.Application;
-        (AdminServer? Server, Address? Address) before = (_admin, _adminAddress);
-        await SwitchAdminAsync(application.Admin?.Value, admin).ConfigureAwait(false);
+        AdminServer? before = _admin;
+        await SwitchAdminAsync(application.Admin is not null, admin).ConfigureAwait(false);
         try
         {
             await ApplySentryAsync(application.SentryDsn?.Value).ConfigureAwait(false);
             await ApplyStatsdAsync(application.Metrics?.Value).ConfigureAwait(false);
         }
-        catch when (_admin != before.Server)
+        catch when (_admin != before)
         {
             // A thread or an assembly that cannot be had. Whoever asks for the state is answered as before.
             AdminServer? unwanted = _admin;
-            (_admin, _adminAddress) = before;
+            _admin = before;
             if (unwanted is not null)
                 await unwanted.DisposeAsync().ConfigureAwait(false);
             throw;
@@ -82,8 +84,8 @@ internal sealed class Observation(ProgramLog log, ConnectionLogs.ConnectionLogs 
         log.Apply(application);
         foreach (ListeningSocket socket in admin)
             log.AdminListening(socket.Local);
-        if (before.Server is not null && before.Server != _admin)
-            await before.Server.DisposeAsync().ConfigureAwait(false);
+        if (before is not null && before != _admin)
+            await before.DisposeAsync().ConfigureAwait(false);
     }
 
     /// <inheritdoc cref="ConnectionLogs.ConnectionLogs.CloseUnusedAsync"/>
@@ -109,13 +111,12 @@ internal sealed class Observation(ProgramLog log, ConnectionLogs.ConnectionLogs 
     }
 
     /// <summary>Starts the admin server, which may fail: then the one before is still there. That one is not stopped.</summary>
-    private async Task SwitchAdminAsync(Address? address, IReadOnlyList<ListeningSocket> opened)
+    private async Task SwitchAdminAsync(bool isWanted, IReadOnlyList<ListeningSocket> opened)
     {
-        if (address is not null && opened.Count == 0)
+        if (isWanted && opened.Count == 0)
             return;
-        _adminIsLoaded |= address is not null;
-        _admin = address is null ? null : await StartAdminAsync(opened, State, _store ??= new MetricStore()).ConfigureAwait(false);
-        _adminAddress = address;
+        _adminIsLoaded |= isWanted;
+        _admin = isWanted ? await StartAdminAsync(opened, State, _store ??= new MetricStore()).ConfigureAwait(false) : null;
     }
 
     /// <summary>A method of its own, so that the web server's assemblies are loaded by a program that has one configured, and by no other.</summary>

@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using Bitflow.App.Logging;
+using Bitflow.Domain;
 using Bitflow.Net.Proxies;
 using Bitflow.Net.Transport;
 
@@ -85,7 +86,8 @@ internal sealed class Reload(string path, Server server, ProgramLog log, Observa
             using (new Reminder(() => log.StillOpening(path)))
             {
                 preparation = server.Prepare(loaded.Snapshot, loaded.Tls, out problems, giveUp);
-                admin = observation.TryOpenAdmin(loaded.Config.Application, server.PlanTo(loaded.Snapshot), out problem, giveUp);
+                Address? toOpen = ReloadPlanModule.AdminToOpen(server.Serving?.Config.Application.Admin, loaded.Config.Application.Admin)?.Value;
+                admin = observation.TryOpenAdmin(toOpen, server.PlanTo(loaded.Snapshot), out problem, giveUp);
             }
 
             giveUp.ThrowIfCancellationRequested();

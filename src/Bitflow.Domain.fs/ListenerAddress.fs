@@ -33,7 +33,6 @@ module ListenerAddress =
         | address -> address
 
     /// Whether both are one and the same socket, however each is written.
-    [<CompiledName "IsSame">]
     let isSame (a: Address) (b: Address) = canonical a = canonical b
 
     let private ofLiteral port (literal: IPAddress) =

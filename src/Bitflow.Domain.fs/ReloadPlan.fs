@@ -208,12 +208,20 @@ module ReloadPlan =
     let private logs (config: Config) =
         config.Proxies |> List.choose _.Options.ConnectionLog |> List.distinct
 
+    /// Where a socket is to be opened for the admin server, between the address that it has and the one that it is to have: none where that is
+    /// the same, however it is written.
+    [<CompiledName "AdminToOpen">]
+    let adminToOpen (before: Address option) (after: Address option) : Address option =
+        match before, after with
+        | Some was, Some willBe when ListenerAddress.isSame was willBe -> None
+        | _ -> after
+
     let private adminSockets (before: Address option) (after: Address option) =
         let step fate address = { Address = address; Owner = SocketOwner.Admin; From = (if fate = HeldFate.Opened then ValueNone else ValueSome SocketOwner.Admin); Fate = fate }
-        match before, after with
-        | Some was, Some willBe when ListenerAddress.isSame was willBe -> [ step HeldFate.Kept willBe ]
-        | _ ->
-            [ yield! after |> Option.map (step HeldFate.Opened) |> Option.toList
+        match adminToOpen before after, after with
+        | None, Some kept -> [ step HeldFate.Kept kept ]
+        | opened, _ ->
+            [ yield! opened |> Option.map (step HeldFate.Opened) |> Option.toList
               yield! before |> Option.map (step HeldFate.Closed) |> Option.toList ]
 
     /// Whose socket each proxy goes on with, none where one is to be opened; and the proxies whose sockets nobody goes on with. A socket stays with its proxy where that
