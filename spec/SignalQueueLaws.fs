@@ -53,3 +53,23 @@ let ``a signal that comes again once it is being answered is answered again`` ()
         match SignalQueue.next (after (signals @ [ again ])) with
         | ValueSome(struct (answered, rest)) when answered = again -> times again (taken (SignalQueue.add again rest)) >= 1
         | _ -> true)
+
+let private asked signal =
+    let heard = ResizeArray()
+    let watcher =
+        { new IWatcher with
+            member _.ReopenLogs() = heard.Add "reopen"
+            member _.DumpState() = heard.Add "state" }
+    Signal.answer watcher signal
+    List.ofSeq heard
+
+[<Fact>]
+let ``whoever watches is asked to reopen the logs and to tell the state, and never to stop or to reload`` () =
+    Law.HoldsFor(
+        [ Signal.ReopenLogs, [ "reopen" ]; Signal.DumpState, [ "state" ]; Signal.Stop, []; Signal.Reload, [] ],
+        fun (signal, expected) -> asked signal = expected)
+
+[<Fact>]
+let ``a signal is answered beside a reload where it asks something of whoever watches, and only there`` () =
+    Law.Holds(fun (signal: Signal) ->
+        (SignalQueue.nextBesideReload (SignalQueue.add signal SignalQueue.empty)).IsSome = not (asked signal).IsEmpty)

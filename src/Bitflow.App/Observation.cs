@@ -14,7 +14,7 @@ namespace Bitflow.App;
 /// Whoever watches the server and is no part of it: connection logs, statsd, Sentry, the admin server. What is not configured is not made, nor loaded. A new
 /// configuration is applied while everything runs; one task does so at a time.
 /// </summary>
-internal sealed class Observation(ProgramLog log, ConnectionLogs.ConnectionLogs logs, LiveState state) : IAsyncDisposable
+internal sealed class Observation(ProgramLog log, ConnectionLogs.ConnectionLogs logs, LiveState state) : IWatcher, IAsyncDisposable
 {
     private MetricStore? _store;
     private StatsdExporter? _statsd;
@@ -91,14 +91,12 @@ internal sealed class Observation(ProgramLog log, ConnectionLogs.ConnectionLogs 
     /// <inheritdoc cref="ConnectionLogs.ConnectionLogs.CloseUnusedAsync"/>
     public Task<bool> CloseUnusedLogsAsync(IReadOnlySet<IConnectionLog> named, IReadOnlySet<IConnectionLog> used) => logs.CloseUnusedAsync(named, used);
 
-    /// <summary>Does what a signal asks of whoever watches: reopen the connection logs, or write the state to the log. Others mean nothing here.</summary>
-    public void Answer(Signal signal)
-    {
-        if (signal.IsReopenLogs)
-            logs.Reopen();
-        else if (signal.IsDumpState)
-            log.State([.. state.Proxies().Select(StateView.DescribeProxy), .. state.Connections().Select(StateView.DescribeConnection)]);
-    }
+    /// <summary>Does what a signal asks of whoever watches.</summary>
+    public void Answer(Signal signal) => SignalModule.Answer(this, signal);
+
+    void IWatcher.ReopenLogs() => logs.Reopen();
+
+    void IWatcher.DumpState() => log.State([.. state.Proxies().Select(StateView.DescribeProxy), .. state.Connections().Select(StateView.DescribeConnection)]);
 
     public async ValueTask DisposeAsync()
     {

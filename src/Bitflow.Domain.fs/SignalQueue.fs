@@ -12,6 +12,23 @@ type Signal =
     /// SIGUSR2.
     | DumpState
 
+/// What a shell has for each signal that asks something of whoever watches. One more is a member more: no shell is built without it.
+type IWatcher =
+    abstract ReopenLogs: unit -> unit
+    /// Write the state to the log.
+    abstract DumpState: unit -> unit
+
+[<RequireQualifiedAccess>]
+module Signal =
+    /// Does what a signal asks of whoever watches. To stop and to reload is asked of whoever serves.
+    [<CompiledName "Answer">]
+    let answer (watcher: IWatcher) (signal: Signal) : unit =
+        match signal with
+        | Signal.ReopenLogs -> watcher.ReopenLogs()
+        | Signal.DumpState -> watcher.DumpState()
+        | Signal.Stop
+        | Signal.Reload -> ()
+
 /// Signals that wait while another is answered: never more than a few, however many come.
 [<RequireQualifiedAccess>]
 module SignalQueue =
