@@ -219,12 +219,19 @@ let ``the admin server opens a socket where it had none or another, not where it
             let planned = (plan (listening ":80" before) (listening ":80" after)).Sockets |> List.tryFind (fun s -> s.Owner = SocketOwner.Admin && s.Fate = HeldFate.Opened)
             ReloadPlan.adminToOpen (address before) (address after) = address opened && (planned |> Option.map _.Address) = address opened)
 
+/// Who had a socket before; nobody where it is opened.
+let private ownerBefore (step: SocketStep) =
+    match step.Fate, step.From with
+    | _, ValueSome from -> $"proxy {from}"
+    | HeldFate.Opened, ValueNone -> ""
+    | _, ValueNone -> string step.Owner
+
 [<Fact>]
 let ``a socket that stays, stays with its proxy where that is still there, and each socket has one owner before and one after`` () =
     let proxies names = ConfigSeed({ Application = Sample.application; Proxies = [ for name in names -> { Sample.proxy name with Listener = { Sample.listener with Address = at "127.0.0.1:0" } } ] }, [])
     let told before after =
         (plan (proxies before) (proxies after)).Sockets
-        |> List.map (fun s -> string s.Owner, (match s.From with ValueSome from -> string from | ValueNone -> ""), s.Fate)
+        |> List.map (fun s -> string s.Owner, ownerBefore s, s.Fate)
     Law.HoldsFor(
         [ [ "b" ], [ "b"; "a" ], [ "proxy b", "proxy b", HeldFate.Kept; "proxy a", "", HeldFate.Opened ]
           [ "b" ], [ "a"; "b" ], [ "proxy a", "", HeldFate.Opened; "proxy b", "proxy b", HeldFate.Kept ]
@@ -234,10 +241,30 @@ let ``a socket that stays, stays with its proxy where that is still there, and e
         fun (before, after, expected) -> told before after = expected)
     Law.Holds(fun (before: ConfigSeed) (after: ConfigSeed) ->
         let sockets = (plan before after).Sockets |> List.filter (fun s -> s.Owner <> SocketOwner.Admin)
-        let from = sockets |> List.choose (fun s -> match s.From with ValueSome from -> Some(string from) | ValueNone -> None)
+        let from = sockets |> List.map ownerBefore |> List.filter (fun owner -> owner <> "")
         List.distinct from = from
         && set from = set [ for name in names before -> $"proxy {name}" ]
         && [ for s in sockets do if s.Fate <> HeldFate.Closed then string s.Owner ] = [ for name in names after -> $"proxy {name}" ])
+
+[<Fact>]
+let ``a proxy's socket is opened, kept or closed as its fate says, and the admin server's is left to it`` () =
+    let carriedOut owner from fate =
+        let calls = ResizeArray()
+        SocketStep.carryOut
+            { new ISocketHolder with
+                member _.Open(proxy, address) = calls.Add $"open {address} for {proxy}"
+                member _.Keep(from, proxy) = calls.Add $"keep that of {from} for {proxy}"
+                member _.Close proxy = calls.Add $"close that of {proxy}" }
+            { Address = at ":1"; Owner = owner; From = from; Fate = fate }
+        List.ofSeq calls
+    Law.HoldsFor(
+        [ SocketOwner.Proxy "a", ValueNone, HeldFate.Opened, [ "open :1 for a" ]
+          SocketOwner.Proxy "a", ValueNone, HeldFate.Kept, [ "keep that of a for a" ]
+          SocketOwner.Proxy "a", ValueSome "b", HeldFate.Kept, [ "keep that of b for a" ]
+          SocketOwner.Proxy "a", ValueNone, HeldFate.Closed, [ "close that of a" ]
+          for fate in [ HeldFate.Opened; HeldFate.Kept; HeldFate.Closed ] do
+              SocketOwner.Admin, ValueNone, fate, [] ],
+        fun (owner, from, fate, expected) -> carriedOut owner from fate = expected)
 
 [<Fact>]
 let ``from reload to reload the engine that runs is the one of the start, and every file that names another is warned of`` () =

@@ -59,9 +59,27 @@ type SocketStep =
     { Address: Address
       /// Whom it serves from now on; for a closed one, whom it served.
       Owner: SocketOwner
-      /// Whom it served before; none for one that is opened.
-      From: SocketOwner voption
+      /// The proxy that had it before, where it is kept for another.
+      From: string voption
       Fate: HeldFate }
+
+/// What a shell has for each fate of a proxy's listening socket. A fate more is a member more: no shell is built without it.
+type ISocketHolder =
+    abstract Open: proxy: string * address: Address -> unit
+    /// What the one listened on, the other goes on with: the same proxy, unless it has another name now.
+    abstract Keep: from: string * proxy: string -> unit
+    abstract Close: proxy: string -> unit
+
+[<RequireQualifiedAccess>]
+module SocketStep =
+    /// Does what becomes of a proxy's socket. The admin server has its own, and none changes hands between the two.
+    [<CompiledName "CarryOut">]
+    let carryOut (holder: ISocketHolder) (step: SocketStep) : unit =
+        match step.Owner, step.Fate with
+        | SocketOwner.Proxy name, HeldFate.Opened -> holder.Open(name, step.Address)
+        | SocketOwner.Proxy name, HeldFate.Kept -> holder.Keep(ValueOption.defaultValue name step.From, name)
+        | SocketOwner.Proxy name, HeldFate.Closed -> holder.Close name
+        | SocketOwner.Admin, _ -> ()
 
 /// What becomes of a connection log, known by its path. One path is one writer.
 type LogStep = { Path: string; Fate: HeldFate }
@@ -217,7 +235,7 @@ module ReloadPlan =
         | _ -> after
 
     let private adminSockets (before: Address option) (after: Address option) =
-        let step fate address = { Address = address; Owner = SocketOwner.Admin; From = (if fate = HeldFate.Opened then ValueNone else ValueSome SocketOwner.Admin); Fate = fate }
+        let step fate address = { Address = address; Owner = SocketOwner.Admin; From = ValueNone; Fate = fate }
         match adminToOpen before after, after with
         | None, Some kept -> [ step HeldFate.Kept kept ]
         | opened, _ ->
@@ -273,11 +291,10 @@ module ReloadPlan =
             [ for proxy, from in kept do
                   { Address = proxy.Listener.Address
                     Owner = SocketOwner.Proxy proxy.Name
-                    From = from |> Option.map SocketOwner.Proxy |> ValueOption.ofOption
+                    From = from |> Option.filter (fun name -> name <> proxy.Name) |> ValueOption.ofOption
                     Fate = (if from.IsSome then HeldFate.Kept else HeldFate.Opened) }
               for proxy in dropped do
-                  let owner = SocketOwner.Proxy proxy.Name
-                  { Address = proxy.Listener.Address; Owner = owner; From = ValueSome owner; Fate = HeldFate.Closed }
+                  { Address = proxy.Listener.Address; Owner = SocketOwner.Proxy proxy.Name; From = ValueNone; Fate = HeldFate.Closed }
               yield! adminSockets before.Config.Application.Admin after.Config.Application.Admin ]
           Logs =
             [ for path in logs after.Config do

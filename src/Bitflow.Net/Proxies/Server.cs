@@ -104,7 +104,7 @@ internal sealed class Server : IDisposable
         {
             MakeModels(preparation, tls, faults);
             claim.Opened(preparation.Plan.LogsToOpen);
-            OpenSockets(preparation, claim, faults, giveUp);
+            new SocketPreparation(preparation, _listeners, claim, faults, giveUp).Run();
             isComplete = faults.Count == 0;
         }
         finally
@@ -129,40 +129,6 @@ internal sealed class Server : IDisposable
                 if (target.Address is TargetAddress.Descriptor inherited && WhyUnusable(inherited.number) is { } why)
                     faults.Add($"proxy {config.Name}: target {target.Name} cannot be used: {InheritedFaultModule.Describe(inherited.number, why)}");
             }
-        }
-    }
-
-    private void OpenSockets(Preparation preparation, DescriptorClaim claim, List<string> faults, CancellationToken giveUp)
-    {
-        ILookup<string, Listener> serving = _listeners.ToLookup(static listener => listener.Proxy.Model.Name, StringComparer.Ordinal);
-        foreach (SocketStep step in preparation.Plan.Sockets)
-        {
-            // The admin server has its own, and none changes hands between the two.
-            if (step.Owner is not SocketOwner.Proxy { name: var proxy })
-                continue;
-            if (step.From is not { IsSome: true, Value: SocketOwner.Proxy { name: var from } })
-                OpenSocket(preparation, claim, proxy, step.Address, faults, giveUp);
-            else if (step.Fate.IsClosed)
-                preparation.Dropped.AddRange(serving[from]);
-            else
-                foreach (Listener listener in serving[from])
-                    preparation.Kept.Add((proxy, listener));
-        }
-    }
-
-    private static void OpenSocket(
-        Preparation preparation, DescriptorClaim claim, string proxy, Address address, List<string> faults, CancellationToken giveUp)
-    {
-        try
-        {
-            foreach (ListeningSocket socket in ListeningSocket.Open(address, giveUp))
-                preparation.Opened.Add((proxy, socket));
-            if (!address.IsInherited)
-                claim.Opened(1);
-        }
-        catch (ListenException e)
-        {
-            faults.Add($"proxy {proxy}: cannot listen on {e.Describe(preparation.Plan, address)}");
         }
     }
 
