@@ -3,7 +3,7 @@ module Bitflow.Spec.DialLaws
 open Xunit
 open Bitflow.Domain
 
-let private plan targets order = DialPlan.schedule (List.toArray targets) order |> Seq.toList
+let private plan targets order = DialSchedule.attempts (List.toArray targets) order |> Seq.toList
 let private order (p: ProxyConfig) = [| 0 .. p.Targets.Length - 1 |]
 
 [<Fact>]
@@ -57,4 +57,4 @@ let ``the longest time to give up is every timeout and every wait, and none is l
 let ``a plan over very many attempts is read without running out of stack`` () =
     Law.HoldsFor([ 300 ], fun count ->
         let targets = Array.init count (fun i -> { Sample.target $"t{i}" with ConnectAttempts = 1_000 })
-        Seq.length (DialPlan.schedule targets [| 0 .. count - 1 |]) = count * 1_000)
+        Seq.length (DialSchedule.attempts targets [| 0 .. count - 1 |]) = count * 1_000)

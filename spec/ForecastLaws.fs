@@ -73,7 +73,7 @@ let ``the foreseen attempts are the dial plan's, at the times that its waits add
         match forecast.Life.Step with
         | Step.Attempt plan ->
             let attempts, _ = Forecast.dial Forecast.refusing forecast.Life
-            let schedule = DialPlan.schedule (List.toArray p.Targets) plan.Order |> Seq.toList
+            let schedule = DialSchedule.attempts (List.toArray p.Targets) plan.Order |> Seq.toList
             let times = schedule |> List.scan (fun (at: Duration) (struct (_, _, wait)) -> at + wait) Duration.Zero |> List.tail
             (attempts |> List.map (fun a -> struct (a.Target, a.Attempt))) = (schedule |> List.map (fun (struct (t, k, _)) -> struct (t, k)))
             && (attempts |> List.map _.At) = times

@@ -3,8 +3,10 @@
 //     dotnet build -c Release spec && dotnet fsi spec/backoff.fsx
 
 #r "bin/Release/net10.0/Bitflow.Domain.dll"
+#load "DialSchedule.fs"
 
 open Bitflow.Domain
+open Bitflow.Spec
 
 let duration text = match Duration.tryParse text with Ok d -> d | Error e -> failwith $"%A{e}"
 
@@ -28,6 +30,6 @@ let config = ConfigFile.Read("example.yaml", System.ReadOnlyMemory(System.Text.E
 let targets = config.Proxies.Head.Targets |> List.toArray
 
 printfn "target attempt wait"
-for struct (target, attempt, wait) in DialPlan.schedule targets [| 0; 1 |] do
+for struct (target, attempt, wait) in DialSchedule.attempts targets [| 0; 1 |] do
     printfn $"{targets[target].Name} {attempt} {wait}"
 printfn $"gives up after {DialPlan.longest targets [| 0; 1 |]} at the latest"

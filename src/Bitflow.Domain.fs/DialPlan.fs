@@ -39,16 +39,6 @@ module DialPlan =
         else
             NextAttempt.GiveUp
 
-    /// Every attempt, when each may be followed by another: target, attempt, and the wait before it. Lazy, for there may
-    /// be a thousand a target.
-    let schedule (targets: TargetConfig[]) (order: int[]) : struct (int * int * Duration) seq =
-        (if Array.isEmpty order then NextAttempt.GiveUp else NextAttempt.After(Duration.Zero, start order))
-        |> Seq.unfold (fun next ->
-            match next with
-            | NextAttempt.After(wait, plan) ->
-                Some(struct (plan.Target, plan.Attempt, wait), afterFailure targets plan (DialFault.ConnectTimeout(DialWait.Connection Hop.Target)))
-            | NextAttempt.GiveUp -> None)
-
     /// The longest that dialling can take when nothing answers: every attempt its full timeout, and every wait. Without
     /// a connect_timeout there is no such bound, and the answer is the longest duration there is.
     let longest (targets: TargetConfig[]) (order: int[]) : Duration =
