@@ -1,8 +1,9 @@
 using Serilog.Events;
+using Serilog.Extensions.Logging;
 
 namespace Bitflow.App.Logging;
 
-/// <summary>The core's levels and Serilog's, which has one below and one above them.</summary>
+/// <summary>The core's levels among Serilog's, which has one below and one above them, and among those of <see cref="Microsoft.Extensions.Logging.ILogger"/>.</summary>
 internal static class LogLevels
 {
     public static LogEventLevel Of(Domain.LogLevel level) => level switch
@@ -12,6 +13,9 @@ internal static class LogLevels
         { IsWarn: true } => LogEventLevel.Warning,
         _ => LogEventLevel.Error,
     };
+
+    /// <summary>The very one that <see cref="Of(Domain.LogLevel)"/> is to Serilog.</summary>
+    public static LogLevel ForLogger(Domain.LogLevel level) => LevelConvert.ToExtensionsLevel(Of(level));
 
     public static Domain.LogLevel Of(LogEventLevel level) => level switch
     {

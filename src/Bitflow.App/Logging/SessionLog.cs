@@ -11,7 +11,7 @@ internal sealed partial class SessionLog(ILogger logger) : ISessionObserver
     public void OnEnded(Session session)
     {
         CloseReason reason = session.CloseReason;
-        LogLevel level = Of(CloseReasonModule.Level(reason));
+        LogLevel level = LogLevels.ForLogger(CloseReasonModule.Level(reason));
         if (!logger.IsEnabled(level))
             return;
         Ended(
@@ -21,7 +21,7 @@ internal sealed partial class SessionLog(ILogger logger) : ISessionObserver
 
     public void OnAttemptFailed(Session session, Life at, DialFault fault, bool isLast)
     {
-        LogLevel level = Of(DialFaultModule.Level(isLast));
+        LogLevel level = LogLevels.ForLogger(DialFaultModule.Level(isLast));
         if (!logger.IsEnabled(level))
             return;
         TargetModel target = session.Model.Targets[at.LastTarget.Value];
@@ -29,14 +29,6 @@ internal sealed partial class SessionLog(ILogger logger) : ISessionObserver
     }
 
     public void OnInternalFault(Session session, Exception exception) => InternalFault(logger, session.Model.Name, session.Id, exception);
-
-    private static LogLevel Of(Domain.LogLevel level) => level switch
-    {
-        { IsDebug: true } => LogLevel.Debug,
-        { IsInfo: true } => LogLevel.Information,
-        { IsWarn: true } => LogLevel.Warning,
-        _ => LogLevel.Error,
-    };
 
     /// <summary>The client, and behind a PROXY header who brought it.</summary>
     private static string ClientOf(Life life) => life.Source.Equals(life.Peer) ? life.Source.ToString() : $"{life.Source} (by way of {life.Peer})";
