@@ -43,7 +43,15 @@ internal sealed class CertificateChain
         if (leaf.Key == CertificateKey.Other)
             throw new TlsFileException($"{files.Certificate}: the certificate's key is neither RSA (rsaEncryption) nor ECDSA, the kinds that listeners and clients have here");
         using var issuance = new Issuance(all);
-        IReadOnlyList<int> issuers = issuance.Chain();
+        var issuers = new List<EncodedCertificate>();
+        var issuerFacts = new List<IssuerFacts>();
+        foreach (int place in issuance.Chain())
+        {
+            EncodedCertificate issuer = all[place];
+            issuers.Add(issuer);
+            issuerFacts.Add(new IssuerFacts(place + 1, issuer.NotBefore, issuer.NotAfter));
+        }
+
         IReadOnlyList<string>? alternative = leaf.AlternativeNames();
         var facts = new CertificateFacts(
             names: ListModule.OfSeq(alternative ?? (CertificateNames.Common(leaf.Subject) is { Length: > 0 } common ? [common] : [])),
@@ -51,9 +59,9 @@ internal sealed class CertificateChain
             notBefore: leaf.NotBefore,
             notAfter: leaf.NotAfter,
             curve: leaf.Curve,
-            issuers: ListModule.OfSeq(issuers.Select(place => new IssuerFacts(place + 1, all[place].NotBefore, all[place].NotAfter))),
+            issuers: ListModule.OfSeq(issuerFacts),
             chainBreaksAfter: issuance.BreaksAfter());
-        return byLibrary ? ForLibrary(files, all, [.. issuers.Select(place => all[place])], facts, key) : ForPlatform(files, all, facts, key);
+        return byLibrary ? ForLibrary(files, all, issuers, facts, key) : ForPlatform(files, all, facts, key);
     }
 
     private static CertificateChain ForLibrary(
