@@ -191,7 +191,6 @@ let equivalent: (string * string * string * string) list =
       "YamlTree", "| true, found -> found", "", "what is not remembered is looked for again"
       "ConfigKind", "if least > 0 then \"minItems\"", "least >= 0", "a list of at least none is any"
       "Usage", "commands |> List.tryFind (fun command -> command.Name = name)", "", "no two commands have one name"
-      "Crc32c", "ofBytesWithHole bytes -1", "", "every offset below zero leaves the bytes as they are"
       "CertificateChecks", "| Error _ -> false)", "", "an exact pattern is a name"
       "CommandLine", " -> \"", "", "the parser of arguments asks for a text that is shown nowhere"
       "Usage", "words \"COMMAND\" 0 1", "", "help alone is answered before its words are counted"

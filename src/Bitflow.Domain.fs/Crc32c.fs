@@ -14,5 +14,3 @@ module Crc32c =
             let b = if hole >= 0 && i >= hole && i < hole + 4 then 0uy else bytes[i]
             crc <- BitOperations.Crc32C(crc, b)
         ~~~crc
-
-    let ofBytes (bytes: ReadOnlySpan<byte>) = ofBytesWithHole bytes -1

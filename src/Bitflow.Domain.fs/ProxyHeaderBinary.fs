@@ -129,27 +129,19 @@ module ProxyHeaderBinary =
         struct ((if v4 then Inet else Inet6),
                 Array.concat [ address source; address destination; bigEndian source.Port; bigEndian destination.Port ])
 
-    let private write command family transport (addresses: byte array) (tlvs: byte array) checksum =
-        let tail = if checksum then ProxyHeaderTlvs.emptyChecksum else [||]
-        let length = addresses.Length + tlvs.Length + tail.Length
+    let private write command family transport (addresses: byte array) (tlvs: byte array) =
         let head = [| byte (0x20 ||| command); byte ((family <<< 4) ||| transport) |]
-        let header = Array.concat [ signature; head; bigEndian length; addresses; tlvs; tail ]
-        if checksum then
-            let field = Span(header, header.Length - 4, 4)
-            BinaryPrimitives.WriteUInt32BigEndian(field, Crc32c.ofBytes (ReadOnlySpan header))
-        header
+        Array.concat [ signature; head; bigEndian (addresses.Length + tlvs.Length); addresses; tlvs ]
 
-    let private writeWithTlvs family (addresses: byte array) checksum (tlvs: ProxyTlvs) =
-        let reserved = if checksum then ProxyHeaderTlvs.emptyChecksum.Length else 0
-        let items = ProxyHeaderTlvs.encode (ProxyHeaderTlvs.maxBlockBytes - addresses.Length - reserved) tlvs
-        write 1 family Stream addresses items checksum
+    let private writeWithTlvs family (addresses: byte array) (tlvs: ProxyTlvs) =
+        write 1 family Stream addresses (ProxyHeaderTlvs.encode (ProxyHeaderTlvs.maxBlockBytes - addresses.Length) tlvs)
 
-    let encodeTcp checksum source destination tlvs =
+    let encodeTcp source destination tlvs =
         let struct (family, addresses) = writeIp source destination
-        writeWithTlvs family addresses checksum tlvs
+        writeWithTlvs family addresses tlvs
 
-    let encodeUnix checksum source destination tlvs =
-        writeWithTlvs Unix (Array.append (writePath source) (writePath destination)) checksum tlvs
+    let encodeUnix source destination tlvs =
+        writeWithTlvs Unix (Array.append (writePath source) (writePath destination)) tlvs
 
-    let encodeUnspecified () = write 1 Unspecified Unspecified [||] [||] false
-    let encodeLocal () = write Local Unspecified Unspecified [||] [||] false
+    let encodeUnspecified () = write 1 Unspecified Unspecified [||] [||]
+    let encodeLocal () = write Local Unspecified Unspecified [||] [||]

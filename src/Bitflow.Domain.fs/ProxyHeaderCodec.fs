@@ -26,18 +26,12 @@ module ProxyHeaderCodec =
 
     let parseBytes (bytes: byte array) = parse (ReadOnlySpan bytes)
 
-    let private write checksum (header: ProxyHeader) =
+    [<CompiledName("Encode")>]
+    let encode (header: ProxyHeader) : byte array =
         match header with
         | ProxyHeader.TextTcp(source, destination) -> ProxyHeaderText.encodeTcp source destination
         | ProxyHeader.TextUnknown -> ProxyHeaderText.encodeUnknown ()
-        | ProxyHeader.BinaryTcp(source, destination, tlvs) -> ProxyHeaderBinary.encodeTcp checksum source destination tlvs
-        | ProxyHeader.BinaryUnix(source, destination, tlvs) -> ProxyHeaderBinary.encodeUnix checksum source destination tlvs
+        | ProxyHeader.BinaryTcp(source, destination, tlvs) -> ProxyHeaderBinary.encodeTcp source destination tlvs
+        | ProxyHeader.BinaryUnix(source, destination, tlvs) -> ProxyHeaderBinary.encodeUnix source destination tlvs
         | ProxyHeader.BinaryUnspecified -> ProxyHeaderBinary.encodeUnspecified ()
         | ProxyHeader.BinaryLocal -> ProxyHeaderBinary.encodeLocal ()
-
-    [<CompiledName("Encode")>]
-    let encode (header: ProxyHeader) : byte array = write false header
-
-    /// With a CRC32C behind the other TLVs, where the header has a place for TLVs.
-    [<CompiledName("EncodeWithChecksum")>]
-    let encodeWithChecksum (header: ProxyHeader) : byte array = write true header

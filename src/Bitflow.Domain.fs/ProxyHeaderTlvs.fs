@@ -170,6 +170,3 @@ module ProxyHeaderTlvs =
         @ some Ssl (Option.map encodeSsl tlvs.Ssl)
         @ some NetworkNamespace (Option.map utf8 tlvs.NetworkNamespace)
         |> fit limit
-
-    /// A checksum item that is still to be filled in.
-    let internal emptyChecksum = item Checksum (Array.zeroCreate 4)
