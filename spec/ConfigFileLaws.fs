@@ -432,7 +432,7 @@ let ``an asterisk without quotes is told to be an alias, once, with what to writ
 [<Fact>]
 let ``the credentials of a SOCKS5 proxy end at the last at sign, and the first colon divides them`` () =
     let bytes (text: string) = Encoding.Latin1.GetBytes text
-    let name host port = DialAddress.Tcp(TcpFamily.Either, DialHost.Name host, (DialPort.tryOf port).Value)
+    let name host port = DialAddress.Tcp(TcpFamily.Either, DialHost.Name(Sample.dialName host), (DialPort.tryOf port).Value)
     Law.HoldsFor(
         [ "h:1", Some(name "h" 1, None)
           "tcp:h:1", Some(name "h" 1, None)
@@ -449,7 +449,7 @@ let ``the credentials of a SOCKS5 proxy end at the last at sign, and the first c
             match SocksProxySyntax.tryParse text, expected with
             | Ok proxy, Some(address, None) -> proxy.Address = address && proxy.Credentials.IsNone
             | Ok { Address = found; Credentials = Some credentials }, Some(address, Some(user, password)) ->
-                found = address && credentials.User = bytes user && credentials.Password = bytes password
+                found = address && credentials.User.Bytes = bytes user && credentials.Password.Bytes = bytes password
             | Error _, None -> true
             | _ -> false
     )

@@ -61,7 +61,7 @@ let ``under dual stack a client with a family never gets an address of the other
 let ``a SOCKS5 proxy gets a name unresolved, a literal as such, and under dual stack an address resolved here`` () =
     let ip (text: string) = IPAddress.Parse text
     Law.HoldsFor(
-        [ "example.com:443", false, v4Client, ValueSome(SocksRequest.Ask(SocksDestination.Name("example.com", 443)))
+        [ "example.com:443", false, v4Client, ValueSome(SocksRequest.Ask(SocksDestination.Name(Sample.dialName "example.com", 443)))
           "192.0.2.1:443", false, v6Client, ValueSome(SocksRequest.Ask(SocksDestination.Ip(ip "192.0.2.1", 443)))
           "[2001:db8::1]:443", false, v4Client, ValueSome(SocksRequest.Ask(SocksDestination.Ip(ip "2001:db8::1", 443)))
           "example.com:443", true, v4Client, ValueSome(SocksRequest.Resolve("example.com", 443, TcpFamily.V4))

@@ -39,7 +39,7 @@ let ``text and JSON say the same result, and the JSON is JSON`` () =
 
 [<Fact>]
 let ``an explanation tells no secret`` () =
-    let secret = { User = "alice"B; Password = "hunter2"B }
+    let secret = { User = Sample.socksWord "alice"B; Password = Sample.socksWord "hunter2"B }
     Law.Holds(fun (SmallProxy p) (n: int) (m: int) ->
         let p = { p with Targets = p.Targets |> List.map (fun t -> { t with Proxy = Some { Address = DialAddress.UnixPath "/socks"; Credentials = Some secret } }) }
         let text = Explain.text (Rules p) (tlsOf p) (question (client p n m 0 0us) [])

@@ -42,8 +42,8 @@ let private play exact (cuts: Cuts) credentials destination (answers: byte[]) : 
     { End = result; Said = said.ToArray() }
 
 let private whole = Cuts [ 1_000_000 ]
-let private user = Some { User = "user"B; Password = "pass"B }
-let private name = SocksDestination.Name("example.com", 443)
+let private user = Some { User = Sample.socksWord "user"B; Password = Sample.socksWord "pass"B }
+let private name = SocksDestination.Name(Sample.dialName "example.com", 443)
 let private fault credentials answers = (play true whole credentials name (hex answers)).End
 
 [<Fact>]
@@ -85,16 +85,16 @@ let ``no credentials are sent, offered or printed where there are none or nobody
         match proxy.Credentials with
         | None -> said[..2] = [| 5uy; 1uy; 0uy |]
         | Some c ->
-            let authentication = Array.concat [ [| 1uy; byte c.User.Length |]; c.User; [| byte c.Password.Length |]; c.Password ]
+            let authentication = Array.concat [ [| 1uy; byte c.User.Bytes.Length |]; c.User.Bytes; [| byte c.Password.Bytes.Length |]; c.Password.Bytes ]
             said[..3] = [| 5uy; 2uy; 0uy; 2uy |]
             && (if asked then said[4 .. 3 + authentication.Length] = authentication else said[4..6] = [| 5uy; 1uy; 0uy |]))
 
 [<Fact>]
 let ``the state of an exchange prints nothing of its credentials`` () =
-    let secret = Some { User = "u5er-name"B; Password = "p4ss-word"B }
+    let secret = Some { User = Sample.socksWord "u5er-name"B; Password = Sample.socksWord "p4ss-word"B }
     match Socks5Exchange.start secret name with
     | SocksStep.Send(_, state, _) ->
-        let printed = $"{state} %A{state} %A{secret} {secret}"
+        let printed = $"{state} %A{state} %A{secret} {secret} %A{secret.Value.User} {secret.Value.Password}"
         for word in [ "u5er"; "p4ss"; string (int 'u'B); "117uy" ] do
             Assert.DoesNotContain(word, printed)
     | step -> Assert.Fail $"{step.GetType()}"
@@ -150,19 +150,22 @@ let ``every method that was not offered is refused`` () =
         | _ -> false)
 
 [<Fact>]
-let ``words without a form on the wire are refused before anything is sent`` () =
-    let long = Array.create 256 'x'B
-    Law.HoldsFor(
-        [ None, SocksDestination.Name(String('x', 256), 1); None, SocksDestination.Name("", 1)
-          Some { User = long; Password = "x"B }, name; Some { User = "x"B; Password = [||] }, name ],
-        fun (credentials, destination) ->
-            match play true whole credentials destination [||] with
-            | { End = Error(SocksFault.LengthWithoutForm _); Said = [||] } -> true
-            | _ -> false)
+let ``a user or a password has 1 to 255 bytes, whatever they are`` () =
+    Law.HoldsFor([ 0, false; 1, true; 255, true; 256, false ], fun (length, isWord) ->
+        let bytes = Array.init length byte
+        match SocksWord.tryOf bytes with
+        | ValueSome word -> isWord && word.Bytes = bytes
+        | ValueNone -> not isWord)
+
+[<Fact>]
+let ``a name at its longest is told with its length and in full`` () =
+    let longest = Sample.dialName (String.init 253 (fun i -> if i % 64 = 63 then "." else "n") + ".")
+    let said = (play true whole None (SocksDestination.Name(longest, 1)) [| 5uy; 0uy |]).Said
+    Assert.Equal<byte array>(Array.concat [ [| 5uy; 1uy; 0uy; 5uy; 1uy; 0uy; 3uy; 254uy |]; Encoding.ASCII.GetBytes longest.Text; [| 0uy; 1uy |] ], said)
 
 [<Fact>]
 let ``an answer of another protocol is refused at its first byte`` () =
-    let destination = SocksDestination.Name("example.com", 80)
+    let destination = SocksDestination.Name(Sample.dialName "example.com", 80)
     Law.HoldsFor([ [||]; [| 5uy; 0uy |] ], fun before ->
         match Socks5Exchange.start None destination with
         | SocksStep.Send(_, state, _) ->

@@ -30,6 +30,18 @@ let ``a port to connect to is one of 1 to 65535`` () =
         | ValueNone -> not isPort)
 
 [<Fact>]
+let ``a name to connect to has labels of 1 to 63 characters, and 253 with their dots but for a last one`` () =
+    let long = String.concat "." [ for n in [ 63; 63; 63; 61 ] -> System.String('n', n) ]
+    Law.HoldsFor(
+        [ "n", true; "a_b.example", true; long, true; long + ".", true
+          "", false; ".", false; "a..b", false; "a b", false; "ä.example", false; System.String('n', 64), false; long + "n", false ],
+        fun (text, isName) ->
+            match DialName.tryOf text, TargetAddress.ofAddress (Address.Tcp(TcpFamily.Either, Host.Name text, 80)) with
+            | ValueSome name, Ok(TargetAddress.Dialled(DialAddress.Tcp(_, DialHost.Name same, _))) -> isName && same = name && name.Text = text && string name = text
+            | ValueNone, Error(AddressError.BadHost refused) -> not isName && refused = text
+            | _ -> false)
+
+[<Fact>]
 let ``a target's address reads back from its text`` () =
     Law.Holds(fun (a: TargetAddress) -> TargetAddress.tryParse (string a) = Ok a)
 

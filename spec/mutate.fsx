@@ -57,6 +57,7 @@ let modules =
       "Side", [ "RelayLaws"; "LifeLaws" ]
       "ServerName", [ "ServerNameLaws" ]
       "NameTable", [ "ServerNameLaws" ]
+      "SocksWord", [ "Socks5Laws"; "ConfigFileLaws" ]
       "Printable", [ "MessageLaws" ]
       "TlsAlert", [ "ClientHelloLaws"; "MessageLaws" ]
       "Alpn", [ "AlpnLaws"; "ClientHelloLaws"; "TlsRulesLaws" ]

@@ -83,7 +83,7 @@ module Written =
                 yield! version tls.MinVersion
                 yield! text "server_name" tls.ServerName
             ]
-        let percent (bytes: byte array) = bytes |> Array.map (fun b -> $"%%{b:X2}") |> String.Concat
+        let percent (word: SocksWord) = word.Bytes |> Array.map (fun b -> $"%%{b:X2}") |> String.Concat
         let socks (proxy: SocksProxy) =
             match proxy.Credentials with
             | Some credentials -> quote $"{percent credentials.User}:{percent credentials.Password}@{proxy.Address}"
@@ -230,7 +230,7 @@ type ConfigGenerators =
         Gen.elements [ for name in [ "h2"; "http/1.1"; "ü"; String('x', 255) ] -> (AlpnName.tryOfText name).Value ] |> Gen.listOf |> Gen.map (List.truncate 3)
 
     static member private Credentials =
-        let part = Gen.choose (0, 255) |> Gen.map byte |> Gen.nonEmptyListOf |> Gen.map (List.truncate 255 >> List.toArray)
+        let part = Gen.choose (0, 255) |> Gen.map byte |> Gen.nonEmptyListOf |> Gen.map (List.truncate 255 >> List.toArray >> Sample.socksWord)
         Gen.map2 (fun user password -> { User = user; Password = password }) part part
 
     static member private SocksProxy =
@@ -240,7 +240,7 @@ type ConfigGenerators =
             let! credentials = Gen.optionOf ConfigGenerators.Credentials
             return!
                 Gen.elements [
-                    { Address = DialAddress.Tcp(TcpFamily.Either, DialHost.Name name, (DialPort.tryOf port).Value); Credentials = credentials }
+                    { Address = DialAddress.Tcp(TcpFamily.Either, DialHost.Name(Sample.dialName name), (DialPort.tryOf port).Value); Credentials = credentials }
                     { Address = DialAddress.UnixPath "/run/socks@a:b"; Credentials = None }
                 ]
         }
@@ -291,7 +291,7 @@ type ConfigGenerators =
             let tcp family host = TargetAddress.Dialled(DialAddress.Tcp(family, host, (DialPort.tryOf port).Value))
             let! address =
                 Gen.elements [
-                    tcp TcpFamily.Either (DialHost.Name host)
+                    tcp TcpFamily.Either (DialHost.Name(Sample.dialName host))
                     tcp TcpFamily.Either literal
                     if not dualStack then
                         tcp (if IpAddress.isV4 ip then TcpFamily.V4 else TcpFamily.V6) literal

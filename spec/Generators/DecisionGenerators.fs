@@ -53,6 +53,10 @@ module Sample =
 
     let targetAddress text = TargetAddress.tryParse text |> Result.defaultWith (fun e -> failwith (Address.describe e))
 
+    let dialName text = DialName.tryOf text |> ValueOption.defaultWith (fun () -> failwith text)
+
+    let socksWord bytes = SocksWord.tryOf bytes |> ValueOption.defaultWith (fun () -> failwith $"{Array.length bytes} bytes")
+
     let dialAddress text = match targetAddress text with TargetAddress.Dialled address -> address | TargetAddress.Descriptor _ -> failwith text
 
     let listener =
@@ -212,7 +216,7 @@ type DecisionGenerators =
                 let! limit = Gen.elements [ 0; 0; 5 ]
                 let! targets = Gen.elements [ [ "a" ]; [ "a" ]; [ "a"; "b" ]; [ "b"; "a" ] ]
                 let! timeout = Gen.elements [ 0; 0; 7 ]
-                let! secret = Gen.elements [ None; Some { User = "u"B; Password = "hunter2"B } ]
+                let! secret = Gen.elements [ None; Some { User = Sample.socksWord "u"B; Password = Sample.socksWord "hunter2"B } ]
                 let target name =
                     { Sample.target name with
                         ReadTimeout = Sample.milliseconds timeout

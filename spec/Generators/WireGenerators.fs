@@ -164,11 +164,18 @@ type WireGenerators =
         |> Arb.fromGen
 
     static member private SocksCredentials =
-        Gen.map2 (fun user password -> { User = user; Password = password }) (WireGenerators.Bytes 1 255) (WireGenerators.Bytes 1 255)
+        let word = WireGenerators.Bytes 1 255 |> Gen.map (fun bytes -> (SocksWord.tryOf bytes).Value)
+        Gen.map2 (fun user password -> { User = user; Password = password }) word word
         |> Gen.optionOf
 
     static member SocksDestination() : Arbitrary<SocksDestination> =
-        let name = Gen.choose (1, 255) |> Gen.map (fun n -> String('n', n))
+        let name =
+            gen {
+                let! length = Gen.choose (1, 253)
+                let! dot = Gen.elements [ ""; "." ]
+                let labels = String.init length (fun i -> if i % 64 = 63 then "." else "n")
+                return (DialName.tryOf (labels.TrimEnd '.' + dot)).Value
+            }
         Gen.oneof [
             Gen.map2 (fun n (e: IPEndPoint) -> SocksDestination.Name(n, e.Port)) name WireGenerators.EndPoint
             WireGenerators.EndPoint |> Gen.map (fun e -> SocksDestination.Ip(e.Address, e.Port))

@@ -77,11 +77,11 @@ type ListenerConfig =
       TrustedProxies: IpNetworkSet
       Tls: ListenerTls option }
 
-/// Credentials for a SOCKS5 proxy (RFC 1929), 1 to 255 bytes each. Never printed.
+/// Credentials for a SOCKS5 proxy (RFC 1929). Never printed.
 [<NoComparison; StructuredFormatDisplay("(secret)")>]
 type SocksCredentials =
-    { User: byte array
-      Password: byte array }
+    { User: SocksWord
+      Password: SocksWord }
 
     override _.ToString() = "(secret)"
 

@@ -59,7 +59,7 @@ module internal Value =
     let private someAddress = Address.Tcp(TcpFamily.Either, Host.Name "stand-in", 0)
 
     /// The same to connect to.
-    let private someDialAddress = DialAddress.Tcp(TcpFamily.Either, DialHost.Name "stand-in", (DialPort.tryOf 1).Value)
+    let private someDialAddress = DialAddress.Tcp(TcpFamily.Either, DialHost.Name (DialName.tryOf "stand-in").Value, (DialPort.tryOf 1).Value)
 
     let private addressKind form example standIn decode : Kind<'T> =
         let kind = Kind.scalar form "an address" example Kind.textSchema standIn (fun text _ -> decode text)

@@ -54,7 +54,7 @@ module DialRoute =
     let private request (target: DialAddress) family dualStack : SocksRequest voption =
         match target with
         | DialAddress.Tcp(_, DialHost.Literal literal, port) -> ValueSome(SocksRequest.Ask(SocksDestination.Ip(literal, port.Number)))
-        | DialAddress.Tcp(_, DialHost.Name name, port) when dualStack -> ValueSome(SocksRequest.Resolve(name, port.Number, family))
+        | DialAddress.Tcp(_, DialHost.Name name, port) when dualStack -> ValueSome(SocksRequest.Resolve(name.Text, port.Number, family))
         | DialAddress.Tcp(_, DialHost.Name name, port) -> ValueSome(SocksRequest.Ask(SocksDestination.Name(name, port.Number)))
         | _ -> ValueNone
 

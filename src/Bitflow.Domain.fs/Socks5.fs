@@ -7,8 +7,8 @@ open System.Text
 /// What a SOCKS5 proxy is asked to connect to.
 [<RequireQualifiedAccess; NoComparison>]
 type SocksDestination =
-    /// Sent unresolved, so that the proxy resolves it (SK-15); 1 to 255 bytes.
-    | Name of host: string * port: int
+    /// Sent unresolved, so that the proxy resolves it (SK-15).
+    | Name of host: DialName * port: int
     | Ip of address: IPAddress * port: int
 
 /// What the exchange does next.
@@ -52,7 +52,6 @@ module Socks5Exchange =
     let private noAuthentication, userAndPassword, noneAcceptable = 0uy, 2uy, 255uy
     let private connect = 1uy
     let private ipv4, name, ipv6 = 1uy, 3uy, 4uy
-    let private maxWordBytes = 255
 
     /// The longest answer is a reply with a name at its longest (SK-9): no reader needs a larger buffer.
     let maxAnswerBytes = 4 + 1 + 255 + 2
@@ -60,45 +59,28 @@ module Socks5Exchange =
     /// Behind version, reply code, reserved byte and address type: a name of one byte and the port.
     let private shortestReply = 4 + 2 + 2
 
-    let private isWord (bytes: int) = bytes >= 1 && bytes <= maxWordBytes
-
-    let private request (destination: SocksDestination) : Result<byte array, SocksFault> =
+    let private request (destination: SocksDestination) : byte array =
         let build (kind: byte) (address: byte array) (port: int) =
             Array.concat [ [| version; connect; 0uy; kind |]; address; [| byte (port >>> 8); byte port |] ]
         match destination with
         | SocksDestination.Name(host, port) ->
-            let bytes = Encoding.UTF8.GetBytes host
-            if isWord bytes.Length then Ok(build name (Array.append [| byte bytes.Length |] bytes) port)
-            else Error(SocksFault.LengthWithoutForm("host name", bytes.Length))
+            // At most 254, its last dot among them: one byte tells how many.
+            let bytes = Encoding.ASCII.GetBytes host.Text
+            build name (Array.append [| byte bytes.Length |] bytes) port
         | SocksDestination.Ip(address, port) ->
             let address = IpAddress.canonical address
-            Ok(build (if IpAddress.isV4 address then ipv4 else ipv6) (address.GetAddressBytes()) port)
+            build (if IpAddress.isV4 address then ipv4 else ipv6) (address.GetAddressBytes()) port
 
     let private authentication (credentials: SocksCredentials) =
-        Array.concat [
-            [| authenticationVersion; byte credentials.User.Length |]
-            credentials.User
-            [| byte credentials.Password.Length |]
-            credentials.Password
-        ]
+        let user, password = credentials.User.Bytes, credentials.Password.Bytes
+        Array.concat [ [| authenticationVersion; byte user.Length |]; user; [| byte password.Length |]; password ]
 
-    let private credentialsFault (credentials: SocksCredentials option) =
-        match credentials with
-        | Some c when not (isWord c.User.Length) -> Some(SocksFault.LengthWithoutForm("user", c.User.Length))
-        | Some c when not (isWord c.Password.Length) -> Some(SocksFault.LengthWithoutForm("password", c.Password.Length))
-        | _ -> None
-
-    /// The first step: the greeting, or why there can be none. User and password are offered only where there are
-    /// any (SK-4).
+    /// The first step: the greeting. User and password are offered only where there are any (SK-4).
     [<CompiledName("Begin")>]
     let start (credentials: SocksCredentials option) (destination: SocksDestination) : SocksStep =
-        match credentialsFault credentials, request destination with
-        | Some fault, _
-        | None, Error fault -> SocksStep.Rejected fault
-        | None, Ok request ->
-            let methods = if credentials.IsSome then [| noAuthentication; userAndPassword |] else [| noAuthentication |]
-            let greeting = Array.append [| version; byte methods.Length |] methods
-            SocksStep.Send(greeting, Socks5(SocksPhase.Method, credentials, request), 0)
+        let methods = if credentials.IsSome then [| noAuthentication; userAndPassword |] else [| noAuthentication |]
+        let greeting = Array.append [| version; byte methods.Length |] methods
+        SocksStep.Send(greeting, Socks5(SocksPhase.Method, credentials, request destination), 0)
 
     let private methodChosen (state: Socks5) (answer: ReadOnlySpan<byte>) =
         if answer.Length >= 1 && answer[0] <> version then

@@ -12,8 +12,6 @@ type SocksFault =
     | Refused of reply: byte
     | AddressType of kind: byte
     | EmptyBoundName
-    /// A host name, user or password whose length has no form on the wire.
-    | LengthWithoutForm of what: string * bytes: int
     /// The stream ended inside the exchange.
     | Ended of during: string
 
@@ -44,5 +42,4 @@ module SocksFault =
         | SocksFault.Refused code -> $"the SOCKS5 proxy said no: {reply code}"
         | SocksFault.AddressType kind -> $"the SOCKS5 proxy answered with address type {kind}; 1, 3 and 4 are known"
         | SocksFault.EmptyBoundName -> "the SOCKS5 proxy answered with an empty name for its address"
-        | SocksFault.LengthWithoutForm(what, bytes) -> $"a {what} of {bytes} bytes cannot be sent over SOCKS5; 1 to 255 can"
         | SocksFault.Ended during -> $"the SOCKS5 proxy closed the connection during {during}"

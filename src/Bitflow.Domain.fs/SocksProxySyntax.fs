@@ -46,7 +46,7 @@ module SocksProxySyntax =
             | Error _ -> Error SocksProxyError.BadAddress
         let part error (text: string) =
             percentDecode text
-            |> Result.bind (fun bytes -> if bytes.Length >= 1 && bytes.Length <= 255 then Ok bytes else Error error)
+            |> Result.bind (fun bytes -> match SocksWord.tryOf bytes with ValueSome word -> Ok word | ValueNone -> Error error)
         let credentials (text: string) =
             match text.IndexOf ':' with
             | -1 -> Error SocksProxyError.NoPassword

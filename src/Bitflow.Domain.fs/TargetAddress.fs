@@ -17,13 +17,27 @@ module DialPort =
     let tryOf (number: int) : DialPort voption =
         if number >= 1 && number <= Address.maxPort then ValueSome(DialPort number) else ValueNone
 
+/// The name of a host to connect to, kept as it was written: at most 253 ASCII letters, digits, `-`, `_` and `.`, and a last dot.
+type DialName =
+    private
+    | DialName of string
+
+    member this.Text = let (DialName text) = this in text
+
+    override this.ToString() = this.Text
+
+[<RequireQualifiedAccess>]
+module DialName =
+    /// None for what is no host's name.
+    let tryOf (text: string) : DialName voption =
+        if Address.isHostName text then ValueSome(DialName text) else ValueNone
+
 /// The host part of what is connected to by TCP.
 [<RequireQualifiedAccess; NoComparison>]
 type DialHost =
     /// Canonical: never IPv4-mapped.
     | Literal of IPAddress
-    /// As `Host.Name`.
-    | Name of string
+    | Name of DialName
 
 /// What can be connected to: a target, or the SOCKS5 proxy before one.
 [<RequireQualifiedAccess; NoComparison>]
@@ -37,7 +51,7 @@ type DialAddress =
     member this.AsAddress =
         match this with
         | Tcp(family, DialHost.Literal literal, port) -> Address.Tcp(family, Host.Literal literal, port.Number)
-        | Tcp(family, DialHost.Name name, port) -> Address.Tcp(family, Host.Name name, port.Number)
+        | Tcp(family, DialHost.Name name, port) -> Address.Tcp(family, Host.Name name.Text, port.Number)
         | UnixPath path -> Address.UnixPath path
         | UnixAbstract name -> Address.UnixAbstract name
 
@@ -65,7 +79,7 @@ type TargetAddress =
 
 [<RequireQualifiedAccess>]
 module TargetAddress =
-    /// The target at an address: a host, a port other than 0, no descriptor by name.
+    /// The target at an address: a host with a name that is one, a port other than 0, no descriptor by name.
     let ofAddress (address: Address) : Result<TargetAddress, AddressError> =
         let tcp family host port =
             match DialPort.tryOf port with
@@ -74,7 +88,10 @@ module TargetAddress =
         match address with
         | Address.Tcp(_, Host.Any, _) -> Error AddressError.NoHost
         | Address.Tcp(family, Host.Literal literal, port) -> tcp family (DialHost.Literal literal) port
-        | Address.Tcp(family, Host.Name name, port) -> tcp family (DialHost.Name name) port
+        | Address.Tcp(family, Host.Name name, port) ->
+            match DialName.tryOf name with
+            | ValueSome name -> tcp family (DialHost.Name name) port
+            | ValueNone -> Error(AddressError.BadHost name)
         | Address.UnixPath path -> Ok(TargetAddress.Dialled(DialAddress.UnixPath path))
         | Address.UnixAbstract name -> Ok(TargetAddress.Dialled(DialAddress.UnixAbstract name))
         | Address.Descriptor number -> Ok(TargetAddress.Descriptor number)

@@ -10,8 +10,8 @@ module TargetName =
         // No dot stands at its end (RFC 6066 section 3).
         let withoutDot (name: string) = if name.EndsWith '.' then name.Substring(0, name.Length - 1) else name
         match tls.ServerName, target.Address with
-        | Some name, _
-        | None, TargetAddress.Dialled(DialAddress.Tcp(_, DialHost.Name name, _)) -> withoutDot name
+        | Some name, _ -> withoutDot name
+        | None, TargetAddress.Dialled(DialAddress.Tcp(_, DialHost.Name name, _)) -> withoutDot name.Text
         | None, TargetAddress.Dialled(DialAddress.Tcp(_, DialHost.Literal address, _)) -> string address
         | None, _ -> ""
 

@@ -44,7 +44,7 @@ internal readonly record struct RouteAddresses(IReadOnlyList<IPAddress>? OfHop, 
 
     private static ValueTask<Lookup> LookUpHopAsync(DialProgress attempt, Resolver resolver, DialRoute route, Hop hop) =>
         route.FirstHop is DialAddress.Tcp { host: DialHost.Name name }
-            ? LookUpAsync(attempt, resolver, hop, name.Item, route.Family, route.ResolveTimeout)
+            ? LookUpAsync(attempt, resolver, hop, name.Item.Text, route.Family, route.ResolveTimeout)
             : default;
 
     private static async ValueTask<Lookup> LookUpAsync(DialProgress attempt, Resolver resolver, Hop hop, string name, TcpFamily family, Duration timeout)
