@@ -193,6 +193,7 @@ let equivalent: (string * string * string * string) list =
       "ConfigKind", "if least > 0 then \"minItems\"", "least >= 0", "a list of at least none is any"
       "Usage", "commands |> List.tryFind (fun command -> command.Name = name)", "", "no two commands have one name"
       "CertificateChecks", "| Error _ -> false)", "", "an exact pattern is a name"
+      "ProxyHeaderTlvs", "value.Length <= maxBlockBytes", "value.Length < maxBlockBytes", "an item of that length has no room beside its own head"
       "CommandLine", " -> \"", "", "the parser of arguments asks for a text that is shown nowhere"
       "Usage", "words \"COMMAND\" 0 1", "", "help alone is answered before its words are counted"
       "CommandLine", "raiseOnUsage = false", "", "help was answered before"
