@@ -106,10 +106,13 @@ let ``the specification's text headers are read`` () =
 let ``the specification's binary headers are read, and written alike`` () =
     let tcp6 = ProxyHeader.BinaryTcp(endPoint "2001:db8::1" 56324, endPoint "2001:db8::2" 443, { ProxyTlvs.None with Authority = Some "example.com" })
     let tcp4 = ProxyHeader.BinaryTcp(v4Source, v4Destination, ProxyTlvs.None)
+    let longest = Array.create 128 0xabuy
+    let identified = ProxyHeader.BinaryTcp(v4Source, v4Destination, { ProxyTlvs.None with UniqueId = Some longest })
     let tcp6Bytes = "20010db8000000000000000000000001 20010db8000000000000000000000002 dc04 01bb 02 000b 6578616d706c652e636f6d"
     Law.HoldsFor(
         [ $"{signature} 21 11 000c {v4Addresses}", tcp4, ProxyHeaderCodec.encode
           $"{signature} 21 11 0013 {v4Addresses} 03 0004 20ec9549", tcp4, Checksummed.encode
+          $"{signature} 21 11 008f {v4Addresses} 05 0080 {System.Convert.ToHexString longest}", identified, ProxyHeaderCodec.encode
           $"{signature} 20 00 0000", ProxyHeader.BinaryLocal, ProxyHeaderCodec.encode
           $"{signature} 21 00 0000", ProxyHeader.BinaryUnspecified, ProxyHeaderCodec.encode
           $"{signature} 21 21 0032 {tcp6Bytes}", tcp6, ProxyHeaderCodec.encode ],
