@@ -35,6 +35,14 @@ public sealed class PemFileTests
         Assert.True(said.Contains("of its 2 certificates 1 can be read", StringComparison.Ordinal), $"{how}: {said}");
     }
 
+    [Fact]
+    public void Of_many_certificates_the_one_that_cannot_be_read_is_told_by_its_place()
+    {
+        string path = TestAuthority.Trusted.Write("third.pem", $"{Chain}\n-----BEGIN CERTIFICATE-----\nMAAA\n-----END CERTIFICATE-----\n{Chain}");
+        string said = Assert.Throws<TlsFileException>(() => PemFile.Certificates(new NamedFiles(), path)).Message;
+        Assert.StartsWith($"{path}: its certificate 3 cannot be read", said, StringComparison.Ordinal);
+    }
+
     /// <summary>
     /// A letter that has become another leaves the frame whole, and the platform reads what is within only when it is asked for it: the key, the curve, the names.
     /// </summary>

@@ -68,8 +68,6 @@ internal sealed class CertificateChain
         CertificateFiles files, IReadOnlyList<EncodedCertificate> all, IReadOnlyList<EncodedCertificate> issuers, CertificateFacts facts, string text)
     {
         EncodedCertificate leaf = all[0];
-        if (!OpenSsl.HasReadableKey(leaf.Encoded.Span))
-            throw new TlsFileException($"{files.Certificate}: its first certificate is damaged: nobody can read the key that it is for ({OpenSsl.TakeError()}); it must be issued, or copied, anew");
         LibraryKey? key = null;
         try
         {
@@ -78,7 +76,9 @@ internal sealed class CertificateChain
         }
         catch (CryptographicException e)
         {
-            throw NotOf(leaf, files, key?.Kind ?? CertificateKey.Other, e);
+            throw OpenSsl.HasReadableKey(leaf.Encoded.Span)
+                ? NotOf(leaf, files, key?.Kind ?? CertificateKey.Other, e)
+                : new TlsFileException($"{files.Certificate}: its first certificate is damaged: nobody can read the key that it is for ({e.Message}); it must be issued, or copied, anew", e);
         }
 
         if (!key.IsWhole())

@@ -156,6 +156,7 @@ internal static unsafe partial class OpenSsl
         nint read = ReadCertificate(certificate);
         bool has = read != 0 && KeyOf(read) != 0;
         FreeCertificate(read);
+        ClearErrors();
         return has;
     }
 
@@ -327,9 +328,6 @@ internal static unsafe partial class OpenSsl
     [LibraryImport(Ssl, EntryPoint = "TLS_method")]
     public static partial nint TlsMethod();
 
-    [LibraryImport(Crypto, EntryPoint = "X509_free")]
-    public static partial void FreeCertificate(nint certificate);
-
     [LibraryImport(Ssl, EntryPoint = "SSL_CTX_new")]
     public static partial nint NewContext(nint method);
 
@@ -377,6 +375,9 @@ internal static unsafe partial class OpenSsl
 
     [LibraryImport(Crypto, EntryPoint = "EVP_PKEY_free")]
     public static partial void FreeKey(nint key);
+
+    [LibraryImport(Crypto, EntryPoint = "X509_free")]
+    public static partial void FreeCertificate(nint certificate);
 
     /// <summary>The algorithm's number (EVP_PKEY_RSA, EVP_PKEY_EC).</summary>
     [LibraryImport(Crypto, EntryPoint = "EVP_PKEY_get_base_id")]
