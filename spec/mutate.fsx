@@ -71,6 +71,7 @@ let modules =
       "OfferedSession", [ "TlsRulesLaws" ]
       "CertificateRequests", [ "TlsRulesLaws" ]
       "TargetName", [ "TlsRulesLaws" ]
+      "Issuance", [ "IssuanceLaws" ]
       "CertificateChecks", [ "TlsRulesLaws" ]
       "Crc32c", [ "ProxyHeaderLaws" ]
       "ProxyHeader", [ "MessageLaws"; "ProxyHeaderLaws"; "LifeLaws" ]

@@ -13,6 +13,19 @@ type WrittenName = WrittenName of string
 /// Names as operators configure them: exact, wildcards, `*`, and some that can never match.
 type ConfiguredNames = ConfiguredNames of string list
 
+/// What of a certificate its file is put in order by.
+type CertificateInFile =
+    { Subject: int
+      Key: int
+      Issuer: int
+      /// The key that it was signed with.
+      Signer: int
+      /// Whether its signature is of a kind that can be verified here.
+      CanBeVerified: bool }
+
+/// The certificates of a file, of few names and few keys, so that some were renewed, or certified by two, signed themselves, stand there twice, or are strangers. There is one at least.
+type CertificatesInFile = CertificatesInFile of CertificateInFile list
+
 /// A hello in parts, so that each can be made wrong by itself.
 type HelloParts =
     { LegacyVersion: int
@@ -129,6 +142,25 @@ type TlsGenerators =
         Gen.frequency [ 4, name; 4, Gen.map (fun n -> "*." + n) name; 1, Gen.elements [ "*"; ""; "a b"; "*.*.com"; "bücher.de"; "::1" ] ]
         |> Gen.listOf
         |> Gen.map ConfiguredNames
+        |> Arb.fromGen
+
+    static member CertificatesInFile() : Arbitrary<CertificatesInFile> =
+        let certificate canBeVerified =
+            gen {
+                let few = Gen.choose (0, 3)
+                let! subject = few
+                let! key = few
+                let! issuer = few
+                let! signer = few
+                let! canBeVerified = canBeVerified
+                return { Subject = subject; Key = key; Issuer = issuer; Signer = signer; CanBeVerified = canBeVerified }
+            }
+        gen {
+            let! canBeVerified = Gen.frequency [ 3, Gen.constant (Gen.constant true); 1, Gen.constant (Gen.constant false); 2, Gen.constant (Gen.elements [ true; false ]) ]
+            let! count = Gen.choose (1, 8)
+            let! file = Gen.listOfLength count (certificate canBeVerified)
+            return CertificatesInFile file
+        }
         |> Arb.fromGen
 
     static member ValidHello() : Arbitrary<ValidHello> =

@@ -40,7 +40,7 @@ module CertificateChecks =
         if facts.ChainBreaksAfter = 0 then
             []
         else
-            [ $"certificate {facts.ChainBreaksAfter} of the file was not issued by the one after it; put them in order, the server's own first" ]
+            [ $"certificate {facts.ChainBreaksAfter} of the file was not issued by the one after it; put the server's own first, and behind each the one that signed it" ]
 
     /// A client names the curves that it takes (`supported_groups` in TLS 1.2, RFC 8422 section 5.1; `signature_algorithms` in 1.3, RFC 8446 section
     /// 4.2.3), and what no browser or TLS library names without being told to is not answered. For the brainpool curves there are signatures

@@ -42,10 +42,10 @@ internal sealed class CertificateChain
             throw new TlsFileException($"{files.Certificate}: the certificate's key usage does not let its key sign, as every handshake asks of it; renew it with digitalSignature among its uses");
         if (leaf.Key == CertificateKey.Other)
             throw new TlsFileException($"{files.Certificate}: the certificate's key is neither RSA (rsaEncryption) nor ECDSA, the kinds that listeners and clients have here");
-        using var issuance = new Issuance(all);
+        using var filed = new FiledCertificates(all);
         var issuers = new List<EncodedCertificate>();
         var issuerFacts = new List<IssuerFacts>();
-        foreach (int place in issuance.Chain())
+        foreach (int place in Issuance.Chain(filed))
         {
             EncodedCertificate issuer = all[place];
             issuers.Add(issuer);
@@ -60,7 +60,7 @@ internal sealed class CertificateChain
             notAfter: leaf.NotAfter,
             curve: leaf.Curve,
             issuers: ListModule.OfSeq(issuerFacts),
-            chainBreaksAfter: issuance.BreaksAfter());
+            chainBreaksAfter: Issuance.BreaksAfter(filed));
         return byLibrary ? ForLibrary(files, all, issuers, facts, key) : ForPlatform(files, all, facts, key);
     }
 

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
+using Bitflow.Domain;
 
 namespace Bitflow.Net.Tls;
 
@@ -91,6 +92,9 @@ internal static unsafe partial class OpenSsl
     /// <summary>The most that a session remembers of where it belongs (SSL_MAX_SID_CTX_LENGTH).</summary>
     private const int SessionContextBytes = 32;
 
+    /// <summary>The key, or the signature, is of a kind that the library does not know, or are of two kinds (X509_verify(3): less than 0).</summary>
+    private const int Unverifiable = -1;
+
     /// <summary>A peer without a certificate where one is a must (SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE).</summary>
     private const int NoCertificate = 199;
     private const int ReasonMask = 0x7fffff;
@@ -174,12 +178,12 @@ internal static unsafe partial class OpenSsl
     public static bool IsNamedIssuer(nint issuer, nint certificate) => CompareNames(SubjectOf(issuer), IssuerOf(certificate)) == 0;
 
     /// <summary>Whether a certificate was signed with the other's key.</summary>
-    public static bool HasSigned(nint issuer, nint certificate)
+    public static Signed HasSigned(nint issuer, nint certificate)
     {
         nint key = KeyOf(issuer);
-        bool has = key != 0 && VerifySignature(certificate, key) == 1;
+        int answer = key == 0 ? Unverifiable : VerifySignature(certificate, key);
         ClearErrors();
-        return has;
+        return answer switch { 1 => Signed.Yes, 0 => Signed.No, _ => Signed.Unknown };
     }
 
     /// <summary>From DER; to be freed. 0 where that failed.</summary>

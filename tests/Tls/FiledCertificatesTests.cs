@@ -1,12 +1,13 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using Bitflow.Domain;
 using Bitflow.Net.Tls;
 using Xunit;
 
 namespace Bitflow.Tests.Tls;
 
 /// <summary>What is sent with a certificate: of the certificates of its file those that issued it.</summary>
-public sealed class IssuanceTests
+public sealed class FiledCertificatesTests
 {
     private static readonly ECDsa Leaf = NewKey(), Authority = NewKey(), Root = NewKey(), Other = NewKey();
     private static readonly EncodedCertificate Shown = Certificate("CN=a.example", Leaf, "CN=authority", Authority);
@@ -36,8 +37,25 @@ public sealed class IssuanceTests
 
     /// <summary>An authority that was renewed with another key, and stands in the file with both.</summary>
     [Fact]
-    public void Of_two_with_the_issuers_name_the_one_that_signed_is_sent() =>
-        Sends([Shown, Certificate("CN=authority", Other, "CN=root", Root), Issuer], [2], breaksAfter: 0);
+    public void Of_two_with_the_issuers_name_the_one_that_signed_is_sent()
+    {
+        EncodedCertificate before = Certificate("CN=authority", Other, "CN=root", Root);
+        Sends([Shown, before, Issuer], [2], breaksAfter: 1);
+        Sends([Shown, Issuer, before], [1], breaksAfter: 2);
+        Sends([Shown, before], [], breaksAfter: 1);
+    }
+
+    /// <summary>A signature that cannot be verified says nothing against it.</summary>
+    [Fact]
+    public void One_whose_signature_is_of_an_unknown_kind_is_sent_with_the_first_that_has_its_issuers_name()
+    {
+        byte[] leaf = Shown.Encoded.ToArray();
+        // ecdsa-with-SHA256 (1.2.840.10045.4.3.2), in the body and behind it, becomes one that nobody has defined.
+        byte[] kind = [0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x04, 0x03, 0x02];
+        for (int at; (at = leaf.AsSpan().IndexOf(kind)) >= 0;)
+            leaf[at + kind.Length - 1] = 0x7F;
+        Sends([new EncodedCertificate(leaf), Certificate("CN=authority", Other, "CN=root", Root), Issuer], [1], breaksAfter: 0);
+    }
 
     /// <summary>RFC 4210 section 4.4.1: a new root that the old one signed, for those who have the old one alone. Its two names are the same.</summary>
     [Fact]
@@ -62,9 +80,9 @@ public sealed class IssuanceTests
 
     private static void Sends(IReadOnlyList<EncodedCertificate> file, int[] places, int breaksAfter)
     {
-        using var issuance = new Issuance(file);
-        Assert.Equal(places, issuance.Chain());
-        Assert.Equal(breaksAfter, issuance.BreaksAfter());
+        using var filed = new FiledCertificates(file);
+        Assert.Equal(places, Issuance.Chain(filed));
+        Assert.Equal(breaksAfter, Issuance.BreaksAfter(filed));
     }
 
     private static EncodedCertificate Certificate(string subject, ECDsa key, string issuer, ECDsa signer) => Certificate(new X500DistinguishedName(subject), key, issuer, signer);
