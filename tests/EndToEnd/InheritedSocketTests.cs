@@ -90,8 +90,7 @@ public sealed class InheritedSocketTests
         using var echo = Peer.Echo();
         string path = Path.Combine(PeerProcess.NewHome(), "inherited.sock");
         using BitflowProcess bitflow = BitflowProcess.Launch(Proxy("fd:web", echo.Address), launcher: Activate(["--fdname=web"], path));
-        await Eventually.IsTrueAsync(() => File.Exists(path) || bitflow.HasExited, "the launcher listens");
-        using Socket client = await SocketWords.ConnectAsync(new UnixDomainSocketEndPoint(path));
+        using Socket client = await ConnectAsync(new UnixDomainSocketEndPoint(path), bitflow);
         await client.SendAllAsync("hello"u8.ToArray());
         Assert.Equal("hello"u8.ToArray(), await client.ReadExactlyAsync(5));
         client.Dispose();
@@ -241,17 +240,20 @@ public sealed class InheritedSocketTests
         .. listeners.SelectMany(l => (string[])["-l", l is int port ? $"127.0.0.1:{port.ToString(CultureInfo.InvariantCulture)}" : $"{l}"]),
     ];
 
-    private static async Task<Socket> ConnectAsync(int port, BitflowProcess bitflow)
+    private static Task<Socket> ConnectAsync(int port, BitflowProcess bitflow) => ConnectAsync(new IPEndPoint(IPAddress.Loopback, port), bitflow);
+
+    /// <summary>Once the launcher listens there.</summary>
+    private static async Task<Socket> ConnectAsync(EndPoint to, BitflowProcess bitflow)
     {
         Socket? socket = null;
         await Eventually.IsTrueAsync(
             () =>
             {
-                var trial = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+                var trial = new Socket(to.AddressFamily, SocketType.Stream, ProtocolType.Unspecified);
                 try
                 {
-                    trial.Connect(IPAddress.Loopback, port);
-                    socket = trial;
+                    trial.Connect(to);
+                    socket = trial.Patient();
                     return true;
                 }
                 catch (SocketException)
@@ -260,8 +262,8 @@ public sealed class InheritedSocketTests
                     return bitflow.HasExited;
                 }
             },
-            $"something listens on {port}:\n{bitflow.Errors}");
-        return socket ?? throw new InvalidOperationException($"nothing listens on {port}:\n{bitflow.Errors}");
+            $"something listens on {to}:\n{bitflow.Errors}");
+        return socket ?? throw new InvalidOperationException($"nothing listens on {to}:\n{bitflow.Errors}");
     }
 
     private static async Task EchoesAsync(int port, BitflowProcess bitflow)

@@ -1,6 +1,8 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using Bitflow.Domain;
 using Bitflow.Tests.Fixtures;
 using Xunit;
 
@@ -375,11 +377,19 @@ public sealed class ScarcityTests
     private static string[] Limited(int descriptors) => ["sh", "-c", $"ulimit -n {descriptors}; exec \"$0\" \"$@\""];
 
     /// <summary>Clients that are served until descriptors are scarce.</summary>
+    /// <summary>So many clients that hold all the descriptors that they may. The program pauses before: while it dials, a target may be counted twice.</summary>
     private static async Task<Socket[]> FillAsync(BitflowProcess bitflow, int clients)
     {
         Socket[] all = await Task.WhenAll(Enumerable.Range(0, clients).Select(_ => SocketWords.ConnectAsync(bitflow.EndPoint())));
         await bitflow.SaysAsync("descriptors are scarce");
+        string limit = File.ReadLines($"/proc/{bitflow.Id}/limits").Single(static line => line.StartsWith("Max open files", StringComparison.Ordinal));
+        int most = int.Parse(limit.Split(' ', StringSplitOptions.RemoveEmptyEntries)[3], CultureInfo.InvariantCulture) - DescriptorBudget.reservedDescriptors;
+
+        // Less than what a connection needs is left, and the kernel counts numbers that it has only just set aside.
+        await Eventually.IsTrueAsync(() => Held() > most - (2 * DescriptorBudget.descriptorsPerConnection), () => $"it holds {most} descriptors and not {Held()}; it said:\n{bitflow.Errors}");
         return all;
+
+        int Held() => Directory.GetFiles($"/proc/{bitflow.Id}/fd").Length;
     }
 
     private static async Task AnswersAsync(BitflowProcess bitflow)

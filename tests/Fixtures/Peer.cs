@@ -86,10 +86,10 @@ internal sealed class Peer : IDisposable
     /// <summary>Whether somebody has connected whom nobody has accepted: the kernel completes a connection without us.</summary>
     public bool IsWanted => _listener.Poll(0, SelectMode.SelectRead);
 
-    public async Task<Socket> AcceptAsync() => await _listener.AcceptAsync().WaitAsync(Eventually.Patience);
+    public async Task<Socket> AcceptAsync() => (await _listener.AcceptAsync().WaitAsync(Eventually.Patience)).Patient();
 
     /// <summary>The same on this very thread.</summary>
-    public Socket Accept() => _listener.Poll(Eventually.Patience, SelectMode.SelectRead) ? _listener.Accept() : throw new TimeoutException("nobody connected");
+    public Socket Accept() => _listener.Poll(Eventually.Patience, SelectMode.SelectRead) ? _listener.Accept().Patient() : throw new TimeoutException("nobody connected");
 
     /// <summary>
     /// Closes, and returns once nobody can connect any more: an accept that is pending holds the socket a moment longer, and whoever connects in it is reset.

@@ -12,13 +12,20 @@ internal static class SocketWords
     {
         var socket = new Socket(to.AddressFamily, SocketType.Stream, to is UnixDomainSocketEndPoint ? ProtocolType.Unspecified : ProtocolType.Tcp);
         await socket.ConnectAsync(to).WaitAsync(Eventually.Patience);
+        return socket.Patient();
+    }
+
+    /// <summary>Has what blocks a thread give up in the end, too.</summary>
+    public static Socket Patient(this Socket socket)
+    {
+        socket.ReceiveTimeout = socket.SendTimeout = (int)Eventually.Patience.TotalMilliseconds;
         return socket;
     }
 
     public static async Task SendAllAsync(this Socket socket, ReadOnlyMemory<byte> data)
     {
         while (!data.IsEmpty)
-            data = data[await socket.SendAsync(data)..];
+            data = data[await socket.SendAsync(data).Patiently()..];
     }
 
     public static Task SendAllAsync(this Socket socket, byte[] data) => socket.SendAllAsync((ReadOnlyMemory<byte>)data);

@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using System.Threading.Channels;
 using Bitflow.Domain;
 using Bitflow.Net.Transport;
+using Bitflow.Tests.Fixtures;
 using Engine = Bitflow.Net.Transport.Engine;
 
 namespace Bitflow.Tests.Transport;
@@ -68,12 +69,12 @@ internal sealed class Wire : IDisposable
 
     public static EndPoint EndPointOf(ListeningSocket listening) => listening.Socket.LocalEndPoint!;
 
-    public static Socket NewSocket(Family family) => family switch
+    public static Socket NewSocket(Family family) => (family switch
     {
         Family.Tcp4 => new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true },
         Family.Tcp6 => new Socket(AddressFamily.InterNetworkV6, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true },
         _ => new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified),
-    };
+    }).Patient();
 
     /// <summary>Runs on the connection's loop what may only be asked there.</summary>
     public async Task<T> OnLoop<T>(Func<Connection, T> ask)

@@ -40,8 +40,8 @@ internal sealed class AdminServer : IAsyncDisposable
         _kestrel = kestrel;
     }
 
-    /// <summary>How long a request of our own may take, at the start.</summary>
-    private static readonly TimeSpan RehearsalPatience = TimeSpan.FromSeconds(2);
+    /// <summary>How long our own requests may take, at the start.</summary>
+    private static readonly TimeSpan RehearsalPatience = TimeSpan.FromSeconds(10);
 
     /// <summary>What takes different assemblies to answer.</summary>
     private static readonly string[] Rehearsed = ["/", "/metrics", "/readyz", "/proxies", "/connections"];
@@ -64,7 +64,7 @@ internal sealed class AdminServer : IAsyncDisposable
 
         var kestrel = new KestrelServer(Options.Create(options), new Listeners(sockets), NullLoggerFactory.Instance);
         await kestrel.StartAsync(new Application(new AdminRequests(state, store)), CancellationToken.None).ConfigureAwait(false);
-        _ = RehearseAsync(sockets[0].Socket.LocalEndPoint!);
+        _ = RehearseAsync(sockets[0].Socket.LocalEndPoint!, state.LeaveDescriptors());
         return new AdminServer(sockets, kestrel);
 
         static void Http1(ListenOptions listen) => listen.Protocols = HttpProtocols.Http1;
@@ -91,8 +91,11 @@ internal sealed class AdminServer : IAsyncDisposable
     /// Asks for everything once, so that all the assemblies are loaded while there are descriptors: one that cannot be loaded at its first use is never
     /// tried again by the runtime, and that use may well come when descriptors are scarce.
     /// </summary>
-    private static async Task RehearseAsync(EndPoint server)
+    /// <param name="server">Where it listens.</param>
+    /// <param name="descriptors">What clients leave alone meanwhile.</param>
+    private static async Task RehearseAsync(EndPoint server, IDisposable descriptors)
     {
+        using IDisposable until = descriptors;
         using var patience = new CancellationTokenSource(RehearsalPatience);
         try
         {

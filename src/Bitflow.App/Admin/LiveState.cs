@@ -34,6 +34,9 @@ internal sealed class LiveState(Server server)
     public IReadOnlyList<ConnectionView> Connections() =>
         [.. StateView.Newest(static session => session.Id, server.Sessions()).Select(ViewOf)];
 
+    /// <summary>Has clients leave alone what the admin server is about to hold, until that is disposed of.</summary>
+    public IDisposable LeaveDescriptors() => server.LeaveDescriptors((int)DescriptorBudget.adminDescriptors);
+
     private static ProxyView ViewOf(RunningProxy proxy, IEnumerable<Endpoint> bound)
     {
         ProxyModel model = proxy.Model;

@@ -100,13 +100,16 @@ internal sealed class DescriptorGuard : IDescriptorGuard, IDisposable
                 return null;
             }
 
-            Interlocked.Add(ref _owed, descriptors);
-
-            // What was allowed before did not know of them.
-            Follow(DescriptorScarcityModule.Counted(Count(), _scarcity));
             shortage = "";
-            return new DescriptorClaim(this, descriptors);
+            return Leave(descriptors);
         }
+    }
+
+    /// <summary>Something else is about to open so many: accepting leaves them alone until they are given back.</summary>
+    public DescriptorClaim LeaveFor(int descriptors)
+    {
+        lock (_gate)
+            return Leave(descriptors);
     }
 
     /// <summary>What was claimed is open, or will not be: so many count no longer as still to be opened.</summary>
@@ -129,6 +132,16 @@ internal sealed class DescriptorGuard : IDescriptorGuard, IDisposable
             Follow(DescriptorScarcityModule.Taken(descriptor, Volatile.Read(ref _owed), _allowance, _closed, _scarcity));
             return !DescriptorScarcityModule.IsHeld(_scarcity);
         }
+    }
+
+    /// <summary>Under the gate.</summary>
+    private DescriptorClaim Leave(int descriptors)
+    {
+        Interlocked.Add(ref _owed, descriptors);
+
+        // What was allowed before did not know of them.
+        Follow(DescriptorScarcityModule.Counted(Count(), _scarcity));
+        return new DescriptorClaim(this, descriptors);
     }
 
     private void Look()

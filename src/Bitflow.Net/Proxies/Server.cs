@@ -72,6 +72,9 @@ internal sealed class Server : IDisposable
     /// <summary>The connections that are open at this moment, whatever phase they are in and whichever configuration they began with.</summary>
     public IEnumerable<Session> Sessions() => EverServed().SelectMany(static state => state.Sessions());
 
+    /// <inheritdoc cref="DescriptorGuard.LeaveFor"/>
+    public DescriptorClaim LeaveDescriptors(int descriptors) => _guard.LeaveFor(descriptors);
+
     /// <summary>What is served now, with the engine that runs; null before the first start.</summary>
     public ConfigSnapshot? Serving { get; private set; }
 
