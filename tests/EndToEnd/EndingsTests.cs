@@ -139,10 +139,9 @@ public sealed partial class EndingsTests(ITestOutputHelper output)
     public async Task Whatever_way_connections_end_every_place_gives_the_same_reason(string engine)
     {
         const int Each = 4;
-        using var receiver = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp) { ReceiveBufferSize = 1 << 20 };
-        receiver.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        using var receiver = new StatsdReceiver();
         using Stage stage = await Stage.SetAsync(
-            engine, level: "debug", $"  admin: {{ address: '127.0.0.1:0' }}\n  metrics: {{ address: '{receiver.LocalEndPoint}' }}\n");
+            engine, level: "debug", $"  admin: {{ address: '127.0.0.1:0' }}\n  metrics: {{ address: '{receiver.Address}' }}\n");
         BitflowProcess bitflow = stage.Bitflow;
         await bitflow.SaysAsync("admin server: listening on ");
         await EndAllAsync(bitflow, Each);
@@ -162,16 +161,8 @@ public sealed partial class EndingsTests(ITestOutputHelper output)
         Dictionary<(string, string), long> shown = Sums(ShownClose().Matches(await http.GetStringAsync("/metrics")));
         Assert.Equal(counts.OrderBy(static c => c.Key), shown.OrderBy(static c => c.Key));
 
-        var datagrams = new System.Text.StringBuilder();
-        byte[] datagram = new byte[65536];
         Dictionary<(string, string), long> sent = [];
-        while (sent.Values.Sum() < lines.Count)
-        {
-            int bytes = await receiver.ReceiveAsync(datagram.AsMemory()).AsTask().WaitAsync(Eventually.Patience);
-            datagrams.Append(System.Text.Encoding.ASCII.GetString(datagram, 0, bytes)).Append('\n');
-            sent = Sums(SentClose().Matches(datagrams.ToString()));
-        }
-
+        await receiver.HearsAsync(told => (sent = Sums(SentClose().Matches(string.Join('\n', told)))).Values.Sum() >= lines.Count, $"{lines.Count} ends");
         Assert.Equal(counts.OrderBy(static c => c.Key), sent.OrderBy(static c => c.Key));
 
         static Dictionary<(string, string), long> Sums(MatchCollection matches) => matches

@@ -9,6 +9,9 @@ public sealed class HeldSideTests
 {
     private static readonly TimeSpan Stuck = TimeSpan.FromSeconds(1);
 
+    /// <summary>More than there is room for on any way.</summary>
+    private static readonly byte[] Plenty = new byte[64 * 1024 * 1024];
+
     public static TheoryData<string> Engines => new("managed", "linux");
 
     [Theory]
@@ -21,7 +24,7 @@ public sealed class HeldSideTests
         using Socket takingNothing = await peer.AcceptAsync();
         using Socket readingNothing = await SocketWords.ConnectAsync(bitflow.EndPoint());
         using Socket answering = await peer.AcceptAsync();
-        await Task.WhenAll(FillAsync(sending), FillAsync(answering));
+        await Task.WhenAll(sending.FillAsync(Plenty, Stuck), answering.FillAsync(Plenty, Stuck));
         sending.Reset();
         answering.Reset();
         await bitflow.EndsWithAsync("client.relay.reset");
@@ -33,19 +36,4 @@ public sealed class HeldSideTests
         await next.SendAllAsync(new byte[] { 1 });
         Assert.Equal([1], await served.ReadExactlyAsync(1));
     }
-
-    /// <summary>Until nobody on the way takes a byte more.</summary>
-    private static Task FillAsync(Socket socket) => Task.Run(() =>
-    {
-        byte[] piece = new byte[64 * 1024];
-        socket.Blocking = false;
-        do
-        {
-            while (socket.Send(piece, SocketFlags.None, out SocketError error) > 0 && error == SocketError.Success)
-            {
-                // There is room still.
-            }
-        }
-        while (socket.Poll(Stuck, SelectMode.SelectWrite));
-    });
 }

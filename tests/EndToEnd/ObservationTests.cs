@@ -62,12 +62,10 @@ public sealed class ObservationTests
     [Fact]
     public async Task Statsd_is_sent_every_count_gauge_and_timing_of_a_connection_in_packed_datagrams()
     {
-        using var receiver = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
-        receiver.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        using var receiver = new StatsdReceiver();
         using Peer target = Peer.Echo();
-        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(target), $"  metrics: {{ address: '{receiver.LocalEndPoint}', prefix: bitflow }}\n");
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(target), $"  metrics: {{ address: '{receiver.Address}', prefix: bitflow }}\n");
         await ExchangeAsync(bitflow);
-        var lines = new HashSet<string>();
         string tags = $"proxy:web,listener:127.0.0.1:0";
         string[] wanted =
         [
@@ -81,16 +79,11 @@ public sealed class ObservationTests
             $"bitflow.proxy.serve.active_connections:0|g|#{tags}",
             $"bitflow.proxy.close:1|c|#{tags},reason:client.relay.ended",
         ];
-        byte[] datagram = new byte[65536];
-        while (!lines.IsSupersetOf(wanted))
-        {
-            int bytes = await receiver.ReceiveAsync(datagram.AsMemory()).AsTask().WaitAsync(Eventually.Patience);
-            Assert.InRange(bytes, 1, 1432);
-            lines.UnionWith(Encoding.ASCII.GetString(datagram, 0, bytes).Split('\n'));
-        }
+        await receiver.HearsAsync(lines => lines.ToHashSet().IsSupersetOf(wanted), string.Join(", ", wanted));
+        Assert.All(receiver.Datagrams, static datagram => Assert.InRange(datagram.Length, 1, 1432));
 
         // Every line's grammar is a law of the core; here: nothing but our metrics comes.
-        Assert.All(lines, line => Assert.StartsWith("bitflow.", line, StringComparison.Ordinal));
+        Assert.All(receiver.Lines, static line => Assert.StartsWith("bitflow.", line, StringComparison.Ordinal));
     }
 
     [Theory]
@@ -188,38 +181,26 @@ public sealed class ObservationTests
         try
         {
             string path = Path.Combine(folder, "socket");
-            using var receiver = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
-            receiver.Bind(new UnixDomainSocketEndPoint(path));
-            receiver.ReceiveTimeout = (int)Eventually.Patience.TotalMilliseconds;
-
-            // On a thread of its own: a flush waits a moment for whoever reads, and no longer.
-            Task<List<string>> hearing = Task.Factory.StartNew(
-                () => HearUntilAllEnded(receiver, Proxies), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+            using var receiver = new StatsdReceiver(new UnixDomainSocketEndPoint(path));
             using Peer target = Peer.Echo();
             string proxies = string.Concat(Enumerable.Range(0, Proxies).Select(i =>
                 $"- name: a-proxy-with-a-long-name-{i}\n  listener: {{ address: '127.0.0.1:0' }}\n  targets: [ {{ name: a-target-with-a-long-name, address: '{target.Address}' }} ]\n"));
             using BitflowProcess bitflow = await BitflowProcess.StartAsync(proxies, $"  metrics: {{ address: 'unix://{path}' }}\n");
             for (int i = 0; i < Proxies; i++)
                 await ExchangeAsync(bitflow.EndPoint($"a-proxy-with-a-long-name-{i}"));
-            List<string> told = await hearing;
+            await receiver.HearsAsync(static lines => Sum(lines, "proxy.close") == Proxies, $"{Proxies} ends");
+            List<string> told = receiver.Lines;
             Assert.DoesNotContain(told, static line => line.StartsWith("statsd.dropped", StringComparison.Ordinal));
-            Assert.Equal(Proxies, told.Where(static line => line.StartsWith("proxy.pipe.success:", StringComparison.Ordinal)).Sum(Count));
+            Assert.Equal(Proxies, Sum(told, "proxy.pipe.success"));
         }
         finally
         {
             Directory.Delete(folder, recursive: true);
         }
 
-        static List<string> HearUntilAllEnded(Socket receiver, int connections)
-        {
-            var told = new List<string>();
-            byte[] datagram = new byte[65536];
-            while (told.Where(static line => line.StartsWith("proxy.close:", StringComparison.Ordinal)).Sum(Count) < connections)
-                told.AddRange(Encoding.ASCII.GetString(datagram, 0, receiver.Receive(datagram)).Split('\n'));
-            return told;
-        }
-
-        static int Count(string line) => int.Parse(line.Split(':', '|')[1], System.Globalization.CultureInfo.InvariantCulture);
+        static int Sum(IEnumerable<string> lines, string counter) => lines
+            .Where(line => line.StartsWith($"{counter}:", StringComparison.Ordinal))
+            .Sum(static line => int.Parse(line.Split(':', '|')[1], System.Globalization.CultureInfo.InvariantCulture));
     }
 
     /// <summary>The sums go on under the address that there is now: a receiver that keeps what it was told last would have them twice.</summary>
@@ -227,48 +208,34 @@ public sealed class ObservationTests
     public async Task A_listener_that_a_reload_moves_is_counted_as_closed_and_its_sums_go_on_under_the_new_address_alone()
     {
         int[] ports = [Ports.Next(), Ports.Next()];
-        using var receiver = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
-        receiver.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        string application = $"  metrics: {{ address: '{receiver.LocalEndPoint}' }}\n";
+        using var receiver = new StatsdReceiver();
+        string application = $"  metrics: {{ address: '{receiver.Address}' }}\n";
         using Peer target = Peer.Echo();
         string[] proxies = [.. ports.Select(port => Proxy(target).Replace("127.0.0.1:0", $"127.0.0.1:{port}", StringComparison.Ordinal))];
         using BitflowProcess bitflow = await BitflowProcess.StartAsync(proxies[0], application);
         await ExchangeAsync(bitflow);
-        var told = new List<string>();
-        await ReceiveUntilAsync($"proxy.serve.total:1|g|#proxy:web,listener:127.0.0.1:{ports[0]}");
+        await receiver.HearsAsync($"proxy.serve.total:1|g|#proxy:web,listener:127.0.0.1:{ports[0]}");
         bitflow.Rewrite(proxies[1], application);
         bitflow.Signal("HUP");
-        await ReceiveUntilAsync($"proxy.serve.accept.shutdown:1|c|#proxy:web,listener:127.0.0.1:{ports[0]}");
-        await ReceiveUntilAsync($"proxy.serve.total:1|g|#proxy:web,listener:127.0.0.1:{ports[1]}");
-        await ReceiveUntilAsync($"proxy.serve.total:0|g|#proxy:web,listener:127.0.0.1:{ports[0]}");
-
-        async Task ReceiveUntilAsync(string line)
-        {
-            byte[] datagram = new byte[65536];
-            while (!told.Contains(line))
-            {
-                int bytes = await receiver.ReceiveAsync(datagram.AsMemory()).AsTask().WaitAsync(Eventually.Patience);
-                told.AddRange(Encoding.ASCII.GetString(datagram, 0, bytes).Split('\n'));
-            }
-        }
+        await receiver.HearsAsync($"proxy.serve.accept.shutdown:1|c|#proxy:web,listener:127.0.0.1:{ports[0]}");
+        await receiver.HearsAsync($"proxy.serve.total:1|g|#proxy:web,listener:127.0.0.1:{ports[1]}");
+        await receiver.HearsAsync($"proxy.serve.total:0|g|#proxy:web,listener:127.0.0.1:{ports[0]}");
     }
 
     [Fact]
     public async Task What_one_receiver_of_statsd_was_not_sent_the_next_one_is()
     {
-        using var receiver = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
-        receiver.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        using var receiver = new StatsdReceiver();
         using Peer target = Peer.Echo();
         // Until the name resolves nothing is sent.
         using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(target), "  metrics: { address: 'statsd.invalid:8125' }\n");
         await ExchangeAsync(bitflow);
         await bitflow.EndsWithAsync("client.relay.ended");
-        bitflow.Rewrite(Proxy(target), $"  metrics: {{ address: '{receiver.LocalEndPoint}', format: plain }}\n");
+        bitflow.Rewrite(Proxy(target), $"  metrics: {{ address: '{receiver.Address}', format: plain }}\n");
         bitflow.Signal("HUP");
         string[] wanted = ["proxy.serve.accept.success:1|c", "proxy.pipe.success:1|c", "proxy.pipe.src_sent.size:5|ms", "proxy.close:1|c"];
-        byte[] datagram = new byte[65536];
-        int bytes = await receiver.ReceiveAsync(datagram.AsMemory()).AsTask().WaitAsync(Eventually.Patience);
-        Assert.Superset(wanted.ToHashSet(), Encoding.ASCII.GetString(datagram, 0, bytes).Split('\n').ToHashSet());
+        await receiver.HearsAsync(static lines => lines.Count > 0, "anything");
+        Assert.Superset(wanted.ToHashSet(), receiver.Datagrams[0].Split('\n').ToHashSet());
     }
 
     [Fact]
@@ -277,9 +244,8 @@ public sealed class ObservationTests
         const string Web = "#proxy:web,listener:127.0.0.1:0";
         const string Level = "proxy.serve.active_connections:";
         const string Relays = "bitflow_proxy_serve_total{proxy=\"web\",listener=\"127.0.0.1:0\"} 2\n";
-        using var receiver = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
-        receiver.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        string application = $"  admin: {{ address: '127.0.0.1:0' }}\n  metrics: {{ address: '{receiver.LocalEndPoint}' }}\n";
+        using var receiver = new StatsdReceiver();
+        string application = $"  admin: {{ address: '127.0.0.1:0' }}\n  metrics: {{ address: '{receiver.Address}' }}\n";
         using Peer target = Peer.Echo();
         using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(target), application);
         Socket[] clients = [await SocketWords.ConnectAsync(bitflow.EndPoint()), await SocketWords.ConnectAsync(bitflow.EndPoint())];
@@ -291,29 +257,21 @@ public sealed class ObservationTests
 
         bitflow.Rewrite(Proxy(target).Replace("web", "renamed", StringComparison.Ordinal), application);
         bitflow.Signal("HUP");
-        var told = new List<string>();
-        await ReceiveUntilAsync(() => told.Exists(static line => line.StartsWith($"{Level}0|g|#proxy:renamed,", StringComparison.Ordinal)) && told.Contains($"{Level}2|g|{Web}"));
+        await receiver.HearsAsync(
+            static told => told.Exists(static line => line.StartsWith($"{Level}0|g|#proxy:renamed,", StringComparison.Ordinal)) && told.Contains($"{Level}2|g|{Web}"), "the level of both");
         foreach (Socket client in clients)
             client.Dispose();
 
         // The level goes, after a last nought; the sums are there to stay.
-        await ReceiveUntilAsync(() =>
-            told.Where(static line => line.StartsWith(Level, StringComparison.Ordinal)).TakeLast(2).All(static line => line.Contains("renamed", StringComparison.Ordinal)));
+        await receiver.HearsAsync(
+            static told => told.Where(static line => line.StartsWith(Level, StringComparison.Ordinal)).TakeLast(2).All(static line => line.Contains("renamed", StringComparison.Ordinal)),
+            "the level of the one that is left, alone");
+        List<string> told = receiver.Lines;
         Assert.Equal($"{Level}0|g|{Web}", told.FindLast(static line => line.StartsWith(Level, StringComparison.Ordinal) && line.EndsWith(Web, StringComparison.Ordinal)));
         Assert.Equal($"proxy.serve.total:2|g|{Web}", told.FindLast(static line => line.StartsWith("proxy.serve.total:", StringComparison.Ordinal) && line.EndsWith(Web, StringComparison.Ordinal)));
         Assert.Contains($"proxy.pipe.src_sent.total:10|g|{Web}", told);
         using var http = new HttpClient { BaseAddress = new Uri($"http://{bitflow.AdminAddress()}") };
         Assert.Contains(Relays, await http.GetStringAsync("/metrics"), StringComparison.Ordinal);
-
-        async Task ReceiveUntilAsync(Func<bool> isEnough)
-        {
-            byte[] datagram = new byte[65536];
-            while (!isEnough())
-            {
-                int bytes = await receiver.ReceiveAsync(datagram.AsMemory()).AsTask().WaitAsync(Eventually.Patience);
-                told.AddRange(Encoding.ASCII.GetString(datagram, 0, bytes).Split('\n'));
-            }
-        }
     }
 
     [Fact]

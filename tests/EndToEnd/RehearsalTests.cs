@@ -68,7 +68,7 @@ public sealed class RehearsalTests
             for (int i = 0; i < script.Pieces; i++)
             {
                 await Task.Delay(script.GapMs);
-                await socket.SendAsync(piece);
+                await socket.SendAllAsync(piece);
             }
 
             await Task.Delay(script.GapMs);
@@ -95,7 +95,7 @@ public sealed class RehearsalTests
         byte[] buffer = new byte[16 * 1024];
         try
         {
-            while (await socket.ReceiveAsync(buffer) > 0)
+            while (await socket.ReceiveAsync(buffer).Patiently() > 0)
             {
             }
         }

@@ -341,27 +341,9 @@ public sealed class TimeoutTests
     /// <summary>How long no byte may be taken for a connection to count as full.</summary>
     private static readonly TimeSpan FillPatience = TimeSpan.FromMilliseconds(200);
 
-    /// <summary>Sends until nothing more is taken anywhere on the way; what was sent, and when the last byte was taken.</summary>
     private static async Task<(byte[] Sent, long Full)> FillAsync(Socket from)
     {
-        int sent = 0;
-        from.Blocking = false;
-        long full = Stopwatch.GetTimestamp();
-        while (Stopwatch.GetElapsedTime(full) < FillPatience)
-        {
-            int taken = from.Send(Noise.AsSpan(sent, Math.Min(64 * 1024, Noise.Length - sent)), SocketFlags.None, out SocketError error);
-            if (error == SocketError.Success)
-            {
-                sent += taken;
-                full = Stopwatch.GetTimestamp();
-            }
-            else
-            {
-                Assert.Equal(SocketError.WouldBlock, error);
-                await Task.Delay(10);
-            }
-        }
-
+        (int sent, long full) = await from.FillAsync(Noise, FillPatience);
         return (Noise[..sent], full);
     }
 

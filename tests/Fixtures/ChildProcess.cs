@@ -64,7 +64,7 @@ internal class ChildProcess : IDisposable
         try
         {
             if (input is not null)
-                await child.Input.WriteAsync(input);
+                await child.Input.WriteAsync(input).WaitAsync(patience ?? Eventually.Patience);
             child.Input.Close();
         }
         catch (IOException)
@@ -111,7 +111,7 @@ internal class ChildProcess : IDisposable
     public void Signal(string name)
     {
         using var kill = System.Diagnostics.Process.Start("kill", [$"-{name}", Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
-        kill.WaitForExit();
+        kill.WaitForExit(Eventually.Patience);
     }
 
     public virtual void Dispose()
@@ -137,7 +137,8 @@ internal class ChildProcess : IDisposable
     {
         if (Process.HasExited)
         {
-            Process.WaitForExit();
+            // What it said last may be on its way; a child of its own may hold the pipe for longer.
+            Process.WaitForExitAsync().Wait(Eventually.Patience);
             if (!Errors.Contains(text, StringComparison.Ordinal))
                 throw new InvalidOperationException($"{Process.StartInfo.FileName} ended with {Process.ExitCode} and never said \"{text}\":\n{Output}{Errors}");
         }

@@ -47,7 +47,7 @@ internal sealed class Chromium : IAsyncDisposable
             using var http = new HttpClient();
             using HttpResponseMessage opened = await http.PutAsync(new Uri($"http://{browser}/json/new?about:blank"), null);
             JsonElement page = await opened.Content.ReadFromJsonAsync<JsonElement>();
-            await chromium._socket.ConnectAsync(new Uri(page.GetProperty("webSocketDebuggerUrl").GetString()!), CancellationToken.None);
+            await chromium._socket.ConnectAsync(new Uri(page.GetProperty("webSocketDebuggerUrl").GetString()!), CancellationToken.None).Patiently();
             _ = chromium.ListenAsync();
             foreach (string domain in new[] { "Page", "Network", "Runtime", "Log" })
                 await chromium.CallAsync($"{domain}.enable");
@@ -127,7 +127,7 @@ internal sealed class Chromium : IAsyncDisposable
         lock (_calls)
             _calls[id] = answer;
         byte[] message = JsonSerializer.SerializeToUtf8Bytes(new { id, method, @params = parameters ?? new { } });
-        await _socket.SendAsync(message, WebSocketMessageType.Text, true, CancellationToken.None);
+        await _socket.SendAsync(message, WebSocketMessageType.Text, true, CancellationToken.None).Patiently();
         return await answer.Task.WaitAsync(Eventually.Patience);
     }
 

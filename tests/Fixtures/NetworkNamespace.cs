@@ -63,10 +63,10 @@ internal sealed class NetworkNamespace : IDisposable
     private static void Run(params string[] arguments)
     {
         using var ip = Process.Start(new ProcessStartInfo("ip", arguments) { RedirectStandardError = true })!;
-        string errors = ip.StandardError.ReadToEnd();
-        ip.WaitForExit();
+        if (!ip.WaitForExit(Eventually.Patience))
+            throw new TimeoutException($"ip {string.Join(' ', arguments)} does not end");
         if (ip.ExitCode != 0)
-            throw new InvalidOperationException($"ip {string.Join(' ', arguments)}: {errors}");
+            throw new InvalidOperationException($"ip {string.Join(' ', arguments)}: {ip.StandardError.ReadToEnd()}");
     }
 }
 

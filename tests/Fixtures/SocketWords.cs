@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
@@ -31,6 +32,35 @@ internal static class SocketWords
     public static Task SendAllAsync(this Socket socket, byte[] data) => socket.SendAllAsync((ReadOnlyMemory<byte>)data);
 
     public static Task SendAllAsync(this Socket socket, string text) => socket.SendAllAsync(Encoding.Latin1.GetBytes(text));
+
+    /// <summary>Sends until nothing more is taken anywhere on the way.</summary>
+    /// <param name="from">Does not block afterwards.</param>
+    /// <param name="plenty">What to send: more than there is room for.</param>
+    /// <param name="patience">How long no byte may be taken for the way to count as full.</param>
+    /// <returns>How much was sent, and when the last byte was taken.</returns>
+    public static async Task<(int Sent, long Full)> FillAsync(this Socket from, byte[] plenty, TimeSpan patience)
+    {
+        int sent = 0;
+        from.Blocking = false;
+        long full = Stopwatch.GetTimestamp();
+        while (Stopwatch.GetElapsedTime(full) < patience)
+        {
+            int taken = from.Send(plenty.AsSpan(sent, Math.Min(64 * 1024, plenty.Length - sent)), SocketFlags.None, out SocketError error);
+            if (error == SocketError.Success)
+            {
+                sent += taken > 0 ? taken : throw new InvalidOperationException($"all of {plenty.Length} bytes were taken");
+                full = Stopwatch.GetTimestamp();
+            }
+            else
+            {
+                if (error != SocketError.WouldBlock)
+                    throw new SocketException((int)error);
+                await Task.Delay(10);
+            }
+        }
+
+        return (sent, full);
+    }
 
     /// <summary>What one receive brings; nothing at the end of the stream.</summary>
     public static async Task<byte[]> ReadOnceAsync(this Socket socket)

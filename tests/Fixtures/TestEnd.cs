@@ -65,7 +65,7 @@ internal sealed class TestEnd : IDisposable
         return new TestEnd(socket, raw, tls);
     }
 
-    public Task SendAsync(ReadOnlyMemory<byte> data) => _stream.WriteAsync(data).AsTask();
+    public Task SendAsync(ReadOnlyMemory<byte> data) => _stream.WriteAsync(data).AsTask().Patiently();
 
     /// <summary>Half-close: shutdown(SEND), or close_notify.</summary>
     public async Task EndAsync()
