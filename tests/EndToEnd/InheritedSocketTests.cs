@@ -249,11 +249,11 @@ public sealed class InheritedSocketTests
         await Eventually.IsTrueAsync(
             () =>
             {
-                var trial = new Socket(to.AddressFamily, SocketType.Stream, ProtocolType.Unspecified);
+                Socket trial = new Socket(to.AddressFamily, SocketType.Stream, ProtocolType.Unspecified).Patient();
                 try
                 {
                     trial.Connect(to);
-                    socket = trial.Patient();
+                    socket = trial;
                     return true;
                 }
                 catch (SocketException)

@@ -137,9 +137,9 @@ public sealed partial class MannersTests : IDisposable
     {
         string config = Write("config.yaml", Usable);
         string log = Path.Combine(_folder, "log.jsonl");
-        await ChildProcess.RunAsync("mkfifo", [log]);
+        await NamedPipe.MakeAsync(log);
         using var terminal = new ChildProcess("script", ["-qec", $"{Repository.Binary} replay --config {config} --log {log}", "/dev/null"], Terminal);
-        await using (FileStream pipe = new(log, FileMode.Open, FileAccess.Write))
+        await using (FileStream pipe = await NamedPipe.OpenToWriteAsync(log))
         {
             await Eventually.IsTrueAsync(
                 () =>

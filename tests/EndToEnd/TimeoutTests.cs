@@ -36,7 +36,7 @@ public sealed class TimeoutTests
         return await OnAThreadAsync(() =>
         {
             long began = Stopwatch.GetTimestamp();
-            var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            Socket client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp).Patient();
             if (receiveBuffer > 0)
                 client.ReceiveBufferSize = receiveBuffer;
             client.Connect(bitflow.EndPoint());
@@ -261,7 +261,7 @@ public sealed class TimeoutTests
             """,
             engine: engine);
         long began = Stopwatch.GetTimestamp();
-        using var quick = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        using Socket quick = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp).Patient();
         quick.Connect(bitflow.EndPoint());
         quick.Send("PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n"u8);
         using Socket silent = await SocketWords.ConnectAsync(bitflow.EndPoint());
@@ -285,7 +285,7 @@ public sealed class TimeoutTests
         await Task.Delay(Limit);
         await quick.SendAllAsync("hello"u8.ToArray());
         Assert.Equal(5, (await target.ReadExactlyAsync(5)).Length);
-        await Task.WhenAny(trickle);
+        await Task.WhenAny(trickle).Patiently();
     }
 
     /// <summary>Ended now, this long after an instant: never earlier, hardly later.</summary>

@@ -154,7 +154,7 @@ public sealed partial class UnheardTests : IDisposable
     {
         try
         {
-            using var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            using Socket client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp).Patient();
             client.Connect("127.0.0.1", port);
             client.Send("one"u8);
             byte[] answer = new byte[3];

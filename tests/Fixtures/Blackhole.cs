@@ -9,11 +9,13 @@ internal sealed class Blackhole : IDisposable
     private readonly Socket _listener = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
     private readonly List<Socket> _fillers = [];
 
+    private const int MostFillers = 16;
+
     public Blackhole()
     {
         _listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         _listener.Listen(0);
-        while (true)
+        while (_fillers.Count < MostFillers)
         {
             var filler = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { Blocking = false };
             _fillers.Add(filler);
@@ -29,6 +31,8 @@ internal sealed class Blackhole : IDisposable
             if (!filler.Poll(TimeSpan.FromMilliseconds(200), SelectMode.SelectWrite))
                 return;
         }
+
+        throw new InvalidOperationException($"{MostFillers} connections were taken, and none more than the backlog was to be");
     }
 
     public string Address => _listener.LocalEndPoint!.ToString()!;

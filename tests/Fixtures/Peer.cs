@@ -55,9 +55,15 @@ internal sealed class Peer : IDisposable
                 {
                     socket = await peer._listener.AcceptAsync();
                 }
-                catch (Exception e) when (e is SocketException or ObjectDisposedException)
+                catch (Exception e) when (e is ObjectDisposedException or SocketException { SocketErrorCode: SocketError.OperationAborted })
                 {
                     return;
+                }
+                catch (SocketException)
+                {
+                    // No descriptor is left, for a moment: whoever waits in the queue must not wait for ever.
+                    await Task.Delay(10);
+                    continue;
                 }
 
                 _ = ServeAsync(socket);
@@ -102,7 +108,7 @@ internal sealed class Peer : IDisposable
 
         bool IsRefused()
         {
-            using var late = new Socket(at.AddressFamily, SocketType.Stream, ProtocolType.Unspecified);
+            using Socket late = new Socket(at.AddressFamily, SocketType.Stream, ProtocolType.Unspecified).Patient();
             try
             {
                 late.Connect(at);

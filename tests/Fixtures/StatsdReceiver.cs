@@ -14,6 +14,7 @@ internal sealed class StatsdReceiver : IDisposable
 
     private readonly Socket _socket;
     private readonly List<string> _datagrams = [];
+    private readonly List<string> _lines = [];
     private readonly Thread _reading;
     private volatile bool _ends;
 
@@ -21,7 +22,7 @@ internal sealed class StatsdReceiver : IDisposable
     public StatsdReceiver(EndPoint? at = null)
     {
         at ??= new IPEndPoint(IPAddress.Loopback, 0);
-        _socket = new Socket(at.AddressFamily, SocketType.Dgram, ProtocolType.Unspecified);
+        _socket = new Socket(at.AddressFamily, SocketType.Dgram, ProtocolType.Unspecified).Patient();
         _socket.Bind(at);
         _reading = new Thread(Read) { IsBackground = true };
         _reading.Start();
@@ -40,17 +41,36 @@ internal sealed class StatsdReceiver : IDisposable
     }
 
     /// <summary>In the order in which they came.</summary>
-    public List<string> Lines => [.. Datagrams.SelectMany(static datagram => datagram.Split('\n'))];
+    public List<string> Lines
+    {
+        get
+        {
+            lock (_datagrams)
+                return [.. _lines];
+        }
+    }
 
-    /// <summary>Waits until what came is enough.</summary>
-    public Task HearsAsync(Func<List<string>, bool> isEnough, string what) => Eventually.IsTrueAsync(() => isEnough(Lines), () => $"statsd is sent {what}; it was sent:\n{string.Join('\n', Lines)}");
+    /// <summary>Waits until what came is enough: asked whenever there is more, so that the reader has the processor.</summary>
+    public Task HearsAsync(Func<List<string>, bool> isEnough, string what)
+    {
+        int seen = -1;
+        return Eventually.IsTrueAsync(
+            () =>
+            {
+                List<string> lines = Lines;
+                bool isMore = lines.Count > seen;
+                seen = lines.Count;
+                return isMore && isEnough(lines);
+            },
+            () => $"statsd is sent {what}; it was sent:\n{string.Join('\n', Lines)}");
+    }
 
     public Task HearsAsync(string line) => HearsAsync(lines => lines.Contains(line), line);
 
     public void Dispose()
     {
         _ends = true;
-        _reading.Join();
+        _reading.Join(Eventually.Patience);
         _socket.Dispose();
     }
 
@@ -63,7 +83,10 @@ internal sealed class StatsdReceiver : IDisposable
                 continue;
             string text = Encoding.ASCII.GetString(datagram, 0, _socket.Receive(datagram));
             lock (_datagrams)
+            {
                 _datagrams.Add(text);
+                _lines.AddRange(text.Split('\n'));
+            }
         }
     }
 }

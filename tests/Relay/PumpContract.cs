@@ -6,6 +6,7 @@ using Bitflow.Net.Relay;
 using Bitflow.Net.Transport;
 using Bitflow.Net.Transport.Linux;
 using Bitflow.Net.Transport.Managed;
+using Bitflow.Tests.Fixtures;
 using Bitflow.Tests.Transport;
 using Xunit;
 using Engine = Bitflow.Net.Transport.Engine;
@@ -234,7 +235,7 @@ public abstract class PumpContract : IDisposable
         Task<(byte[] Bytes, SocketError Ending)> receiving = pumping.Target.PeerReceiveAll();
         var random = new Random(length);
         for (int at = 0; at < sent.Length;)
-            at += await pumping.Client.Peer.SendAsync(sent.AsMemory(at, Math.Min(random.Next(1, 400_000), sent.Length - at)));
+            at += await pumping.Client.Peer.SendAsync(sent.AsMemory(at, Math.Min(random.Next(1, 400_000), sent.Length - at))).Patiently();
         pumping.Client.Peer.Shutdown(SocketShutdown.Send);
         Assert.Equal((Side.Client, RelayEvent.Ended), await pumping.Told.NextAsync());
         await pumping.Target.End();
@@ -288,7 +289,7 @@ public abstract class PumpContract : IDisposable
         var random = new Random(4);
         for (int at = 0; at < sent.Length;)
         {
-            at += await pumping.Client.Peer.SendAsync(sent.AsMemory(at, Math.Min(random.Next(1, 3_000), sent.Length - at)));
+            at += await pumping.Client.Peer.SendAsync(sent.AsMemory(at, Math.Min(random.Next(1, 3_000), sent.Length - at))).Patiently();
             if (random.Next(50) == 0)
                 await Task.Delay(1);
         }
@@ -513,7 +514,7 @@ public abstract class PumpContract : IDisposable
     private protected static async Task SendAll(Socket socket, byte[] data)
     {
         for (int at = 0; at < data.Length;)
-            at += await socket.SendAsync(data.AsMemory(at));
+            at += await socket.SendAsync(data.AsMemory(at)).Patiently();
     }
 
     /// <summary>Passes an end on at once, as a session does.</summary>

@@ -503,7 +503,7 @@ public abstract class SecuredConnectionContract : IDisposable
         Assert.Equal(IoFault.Aborted, await watching);
         Assert.Equal(IoFault.Aborted, (await wire.Receive(new byte[1])).Fault);
         Assert.Equal(IoFault.Aborted, (await wire.Send(new byte[1])).Fault);
-        Assert.Equal(IoFault.Aborted, await wire.Connection.WaitResetAsync());
+        Assert.Equal(IoFault.Aborted, await wire.Connection.WaitResetAsync().Patiently());
 
         async Task<IoFault> Receive() => (await wire.Receive(new byte[10])).Fault;
     }

@@ -4,6 +4,7 @@ using Bitflow.Domain;
 using Bitflow.Net.Transport;
 using Bitflow.Net.Transport.Linux;
 using Bitflow.Net.Transport.Managed;
+using Bitflow.Tests.Fixtures;
 using Xunit;
 using Engine = Bitflow.Net.Transport.Engine;
 
@@ -60,7 +61,7 @@ public abstract class ConnectionContract : IDisposable
         async Task PeerSendThenEnd()
         {
             for (int sent = 0; sent < down.Length;)
-                sent += await wire.Peer.SendAsync(down.AsMemory(sent));
+                sent += await wire.Peer.SendAsync(down.AsMemory(sent)).Patiently();
             wire.Peer.Shutdown(SocketShutdown.Send);
         }
     }
@@ -340,7 +341,7 @@ public abstract class ConnectionContract : IDisposable
         Assert.Equal(IoFault.Aborted, (await wire.Send(new byte[1])).Fault);
         Assert.Equal(IoFault.Aborted, await wire.Readable());
         Assert.Equal(IoFault.Aborted, await wire.End());
-        Assert.Equal(IoFault.Aborted, await wire.Connection.WaitResetAsync());
+        Assert.Equal(IoFault.Aborted, await wire.Connection.WaitResetAsync().Patiently());
         Assert.Equal(Readiness.Failed, await wire.OnLoop(c => c.Look()));
         Assert.Equal(0, await wire.OnLoop(c => c.UnsentBytes));
     }
@@ -661,17 +662,17 @@ public abstract class ConnectionContract : IDisposable
         listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         listener.Listen(1);
         var settings = new SocketSettings(7);
-        Assert.Equal(IoFault.None, await _engine.Loops[0].ConnectAsync(listener.LocalEndPoint!, settings, out Connection connection));
+        Assert.Equal(IoFault.None, await _engine.Loops[0].ConnectAsync(listener.LocalEndPoint!, settings, out Connection connection).Patiently());
         int descriptor = connection.Descriptor;
 
         // A first segment is never held back; whatever comes after it must not be either.
-        Assert.Equal(IoFault.None, await connection.SendAllAsync("a"u8.ToArray()));
-        Assert.Equal(IoFault.None, await connection.SendAllAsync("b"u8.ToArray()));
+        Assert.Equal(IoFault.None, await connection.SendAllAsync("a"u8.ToArray()).Patiently());
+        Assert.Equal(IoFault.None, await connection.SendAllAsync("b"u8.ToArray()).Patiently());
         Assert.Equal(1, Option(descriptor, 6, 1));
         await Wire.Eventually(() => Task.FromResult(Options(descriptor) == (1, 1, 7, 7)), "the connected one has keep-alive");
         connection.Abort();
-        Assert.Equal(IoFault.None, await _engine.Loops[0].ConnectAsync(listener.LocalEndPoint!, settings, out connection));
-        Assert.Equal(IoFault.None, await connection.SendAllAsync(new byte[3000]));
+        Assert.Equal(IoFault.None, await _engine.Loops[0].ConnectAsync(listener.LocalEndPoint!, settings, out connection).Patiently());
+        Assert.Equal(IoFault.None, await connection.SendAllAsync(new byte[3000]).Patiently());
         Assert.Equal(1, Option(connection.Descriptor, 6, 1));
         connection.Abort();
     }
@@ -687,7 +688,7 @@ public abstract class ConnectionContract : IDisposable
         {
             bool keepsAlive = i % 2 == 0;
             var settings = new SocketSettings(keepsAlive ? 7 : 0);
-            Assert.Equal(IoFault.None, await _engine.Loops[0].ConnectAsync(listener.LocalEndPoint!, settings, out Connection connection));
+            Assert.Equal(IoFault.None, await _engine.Loops[0].ConnectAsync(listener.LocalEndPoint!, settings, out Connection connection).Patiently());
 
             // Every third is over at once, and its descriptor goes to the next.
             if (i % 3 == 0)

@@ -316,7 +316,7 @@ public abstract class EngineContract : IDisposable
             OnEach = _ =>
             {
                 // The first may come before Accept has returned.
-                SpinWait.SpinUntil(() => Volatile.Read(ref acceptor) is not null);
+                SpinWait.SpinUntil(() => Volatile.Read(ref acceptor) is not null, Wire.Patience);
                 acceptor!.Pause();
             },
         };

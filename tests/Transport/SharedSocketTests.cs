@@ -22,6 +22,7 @@ public sealed class SharedSocketTests
         Assert.Equal(-Errno.EAGAIN, await OnAnotherThread(() => Libc.Accept((int)listener.Handle, new byte[128], out _)));
         using Socket ours = Wire.NewSocket(family);
         ours.Connect(listener.LocalEndPoint!);
+        Assert.True(listener.Poll(Wire.Patience, SelectMode.SelectRead));
         using Socket peer = listener.Accept();
         SharedSocket.NeverWaits((int)ours.Handle);
         ours.Blocking = true;

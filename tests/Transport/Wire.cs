@@ -34,7 +34,7 @@ internal sealed class Wire : IDisposable
         Socket peer = NewSocket(family);
         if (peerReceiveBuffer is { } bytes)
             peer.ReceiveBufferSize = bytes;
-        await peer.ConnectAsync(EndPointOf(listening));
+        await peer.ConnectAsync(EndPointOf(listening)).Patiently();
         Connection connection = await accepted.NextAsync();
         await acceptor.CloseAsync().WaitAsync(Patience);
         return new Wire(connection, peer);
