@@ -68,6 +68,17 @@ public sealed class FiledCertificatesTests
         Sends([leaf, newByItself, newByOld], [2], breaksAfter: 0);
     }
 
+    /// <summary>Its two names are the same, and its signature cannot be its own key's.</summary>
+    [Fact]
+    public void A_new_root_with_a_key_of_another_kind_that_the_old_one_signed_is_sent()
+    {
+        using RSA old = RSA.Create(2048);
+        EncodedCertificate leaf = Certificate("CN=a.example", Leaf, "CN=root", Other);
+        EncodedCertificate newByOld = Certificate(new X500DistinguishedName("CN=root"), Other, "CN=root", X509SignatureGenerator.CreateForRSA(old, RSASignaturePadding.Pkcs1));
+        Sends([leaf, newByOld], [1], breaksAfter: 0);
+        Sends([newByOld, leaf], [], breaksAfter: 1);
+    }
+
     [Fact]
     public void An_issuer_that_two_authorities_vouch_for_is_sent_with_both() =>
         Sends([Shown, Issuer, Certificate("CN=authority", Authority, "CN=another root", Other)], [1, 2], breaksAfter: 0);
@@ -87,11 +98,14 @@ public sealed class FiledCertificatesTests
 
     private static EncodedCertificate Certificate(string subject, ECDsa key, string issuer, ECDsa signer) => Certificate(new X500DistinguishedName(subject), key, issuer, signer);
 
-    private static EncodedCertificate Certificate(X500DistinguishedName subject, ECDsa key, string issuer, ECDsa signer)
+    private static EncodedCertificate Certificate(X500DistinguishedName subject, ECDsa key, string issuer, ECDsa signer) =>
+        Certificate(subject, key, issuer, X509SignatureGenerator.CreateForECDsa(signer));
+
+    private static EncodedCertificate Certificate(X500DistinguishedName subject, ECDsa key, string issuer, X509SignatureGenerator signer)
     {
         var request = new CertificateRequest(subject, key, HashAlgorithmName.SHA256);
         using X509Certificate2 issued = request.Create(
-            new X500DistinguishedName(issuer), X509SignatureGenerator.CreateForECDsa(signer), DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1), [1]);
+            new X500DistinguishedName(issuer), signer, DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1), [1]);
         return new EncodedCertificate(issued.RawData);
     }
 

@@ -92,8 +92,8 @@ internal static unsafe partial class OpenSsl
     /// <summary>The most that a session remembers of where it belongs (SSL_MAX_SID_CTX_LENGTH).</summary>
     private const int SessionContextBytes = 32;
 
-    /// <summary>The key, or the signature, is of a kind that the library does not know, or are of two kinds (X509_verify(3): less than 0).</summary>
-    private const int Unverifiable = -1;
+    /// <summary>A signature that is of another kind than the key (ASN1_R_WRONG_PUBLIC_KEY_TYPE).</summary>
+    private const int WrongKeyType = 200;
 
     /// <summary>A peer without a certificate where one is a must (SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE).</summary>
     private const int NoCertificate = 199;
@@ -180,10 +180,12 @@ internal static unsafe partial class OpenSsl
     /// <summary>Whether a certificate was signed with the other's key.</summary>
     public static Signed HasSigned(nint issuer, nint certificate)
     {
+        // Less than 0 is said of what the library does not know, and of what cannot be (X509_verify(3)).
         nint key = KeyOf(issuer);
-        int answer = key == 0 ? Unverifiable : VerifySignature(certificate, key);
+        int answer = key == 0 ? -1 : VerifySignature(certificate, key);
+        bool cannotBe = key != 0 && answer < 0 && ((int)PeekLastError() & ReasonMask) == WrongKeyType;
         ClearErrors();
-        return answer switch { 1 => Signed.Yes, 0 => Signed.No, _ => Signed.Unknown };
+        return answer == 1 ? Signed.Yes : answer == 0 || cannotBe ? Signed.No : Signed.Unknown;
     }
 
     /// <summary>From DER; to be freed. 0 where that failed.</summary>
