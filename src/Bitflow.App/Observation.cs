@@ -113,14 +113,15 @@ internal sealed class Observation(ProgramLog log, ConnectionLogs.ConnectionLogs 
     {
         if (isWanted && opened.Count == 0)
             return;
+        bool isFirst = !_adminIsLoaded;
         _adminIsLoaded |= isWanted;
-        _admin = isWanted ? await StartAdminAsync(opened, State, _store ??= new MetricStore()).ConfigureAwait(false) : null;
+        _admin = isWanted ? await StartAdminAsync(opened, State, _store ??= new MetricStore(), isFirst).ConfigureAwait(false) : null;
     }
 
     /// <summary>A method of its own, so that the web server's assemblies are loaded by a program that has one configured, and by no other.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static Task<AdminServer> StartAdminAsync(IReadOnlyList<ListeningSocket> sockets, LiveState state, MetricStore store) =>
-        AdminServer.StartAsync(sockets, state, store);
+    private static Task<AdminServer> StartAdminAsync(IReadOnlyList<ListeningSocket> sockets, LiveState state, MetricStore store, bool isFirst) =>
+        AdminServer.StartAsync(sockets, state, store, isFirst);
 
     private async Task ApplySentryAsync(SentryDsn? dsn)
     {

@@ -46,8 +46,8 @@ internal sealed class AdminServer : IAsyncDisposable
     /// <summary>What takes different assemblies to answer.</summary>
     private static readonly string[] Rehearsed = ["/", "/metrics", "/readyz", "/proxies", "/connections"];
 
-    /// <summary>Starts. It asks itself for everything at once, which nobody waits for.</summary>
-    public static async Task<AdminServer> StartAsync(IReadOnlyList<ListeningSocket> sockets, LiveState state, MetricStore store)
+    /// <summary>Starts. The first of a process asks itself for everything at once, which nobody waits for.</summary>
+    public static async Task<AdminServer> StartAsync(IReadOnlyList<ListeningSocket> sockets, LiveState state, MetricStore store, bool isFirst)
     {
         var options = new KestrelServerOptions { AddServerHeader = false };
         options.Limits.MaxConcurrentConnections = MaxConnections;
@@ -64,7 +64,8 @@ internal sealed class AdminServer : IAsyncDisposable
 
         var kestrel = new KestrelServer(Options.Create(options), new Listeners(sockets), NullLoggerFactory.Instance);
         await kestrel.StartAsync(new Application(new AdminRequests(state, store)), CancellationToken.None).ConfigureAwait(false);
-        _ = RehearseAsync(sockets[0].Socket.LocalEndPoint!, state.LeaveDescriptors());
+        if (isFirst)
+            _ = RehearseAsync(sockets[0].Socket.LocalEndPoint!, state.LeaveDescriptors());
         return new AdminServer(sockets, kestrel);
 
         static void Http1(ListenOptions listen) => listen.Protocols = HttpProtocols.Http1;
