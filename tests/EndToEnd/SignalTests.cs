@@ -84,16 +84,23 @@ public sealed class SignalTests : IDisposable
         {
             for (int i = 0; i < 100; i++)
                 bitflow.Signal("HUP");
+
+            // All of them have come by then: this one is answered beside the reload.
+            bitflow.Signal("USR2");
+            await bitflow.SaysAsync("state: ");
             File.Delete(bitflow.ConfigPath);
             await File.WriteAllBytesAsync(bitflow.ConfigPath, file);
             first.Write(file);
         }
 
         await Eventually.IsTrueAsync(() => Reloads(bitflow) == 2, () => $"two reloads; the log:\n{bitflow.Errors}");
+        int states = States(bitflow);
         bitflow.Signal("USR2");
-        await bitflow.SaysAsync("state: ");
+        await Eventually.IsTrueAsync(() => States(bitflow) > states, "the state is shown");
         Assert.Equal(2, Reloads(bitflow));
     }
+
+    private static int States(BitflowProcess bitflow) => bitflow.Errors.Split("state: ").Length;
 
     private static int Reloads(BitflowProcess bitflow) => bitflow.Errors.Split("is in force").Length - 1;
 }
