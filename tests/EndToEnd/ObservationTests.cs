@@ -172,13 +172,12 @@ public sealed class ObservationTests
             Assert.Contains($"bitflow_{name}_total{{proxy=\"web\",listener=\"127.0.0.1:0\",target=\"a\"}} 0\n", metrics, StringComparison.Ordinal);
     }
 
-    /// <summary>The queue of a Unix socket takes ten datagrams (net.unix.max_dgram_qlen). A flush waits for whoever reads, and on a machine that is busy for longer nobody does: then it is tried again.</summary>
+    /// <summary>The queue of a Unix socket takes ten datagrams (net.unix.max_dgram_qlen). A flush waits for whoever reads, and on a machine that is busy for longer nobody does: then it is tried once more.</summary>
     [Fact]
     public async Task A_receiver_of_statsd_at_a_Unix_socket_that_reads_is_sent_every_count_of_many_proxies()
     {
-        const int Proxies = 150, MostAttempts = 5;
-        for (int attempt = 1; !await IsSentEveryCountAsync(); attempt++)
-            Assert.True(attempt < MostAttempts, $"datagrams were dropped {attempt} times");
+        const int Proxies = 150;
+        Assert.True(await IsSentEveryCountAsync() || await IsSentEveryCountAsync(), "datagrams were dropped, twice");
 
         static async Task<bool> IsSentEveryCountAsync()
         {

@@ -90,13 +90,13 @@ public sealed class LinuxHandshakeContract() : HandshakeContract(new LinuxEngine
             IsServer = false,
             MinVersion = TlsVersion.Tls12,
             Session = new ResumableSession(),
-            Judge = presented =>
+            Judge = shown =>
             {
-                judged.Add($"{CertificateNames.Subject(new(Bitflow.Net.Tls.OpenSsl.EncodeSubject(presented!.Value.Leaf)))} among {Bitflow.Net.Tls.OpenSsl.StackCount(presented.Value.Sent)}");
+                judged.Add($"{CertificateNames.Subject(new(Bitflow.Net.Tls.OpenSsl.EncodeSubject(shown!.Value.Leaf)))} among {Bitflow.Net.Tls.OpenSsl.StackCount(shown.Value.Sent)}");
                 return refusal;
             },
         };
-        SslStreamCertificateContext shown = Shown(TestAuthority.Trusted.Issue("server.example"));
+        IssuedCertificate server = TestAuthority.Trusted.Issue("server.example");
         Assert.False(await IsResumedAsync());
         Assert.True(await IsResumedAsync());
         refusal = "it has expired";
@@ -104,7 +104,7 @@ public sealed class LinuxHandshakeContract() : HandshakeContract(new LinuxEngine
         refusal = null;
         Assert.False(await IsResumedAsync());
         Assert.Equal(Enumerable.Repeat("CN=server.example among 2", 4), judged);
-        Task<bool?> IsResumedAsync() => this.IsResumedAsync(context, options, shown, version);
+        Task<bool?> IsResumedAsync() => this.IsResumedAsync(context, options, server, version);
     }
 
     /// <summary>It would be judged again, and refused. Where nobody judges, it is as good as ever.</summary>
@@ -115,7 +115,7 @@ public sealed class LinuxHandshakeContract() : HandshakeContract(new LinuxEngine
     {
         using OpenSslContext context = OpenSslContext.ShowingNothing();
         HandshakeOptions options;
-        SslStreamCertificateContext shown;
+        IssuedCertificate server;
         DateTime expires;
         bool? resumed;
         var validity = TimeSpan.FromSeconds(4);
@@ -131,8 +131,7 @@ public sealed class LinuxHandshakeContract() : HandshakeContract(new LinuxEngine
                 Session = new ResumableSession(),
                 Judge = isJudged ? static _ => null : null,
             };
-            IssuedCertificate server = TestAuthority.Trusted.Issue("server.example", validFor: validity);
-            shown = Shown(server);
+            server = TestAuthority.Trusted.Issue("server.example", validFor: validity);
             expires = server.Certificate.NotAfter.ToUniversalTime();
             Assert.False(await IsResumedAsync());
             resumed = await IsResumedAsync();
@@ -143,17 +142,19 @@ public sealed class LinuxHandshakeContract() : HandshakeContract(new LinuxEngine
         while (DateTime.UtcNow <= expires.AddSeconds(1))
             await Task.Delay(50);
         Assert.Equal(!isJudged, await IsResumedAsync());
-        Task<bool?> IsResumedAsync() => this.IsResumedAsync(context, options, shown, SslProtocols.Tls13);
+        Task<bool?> IsResumedAsync() => this.IsResumedAsync(context, options, server, SslProtocols.Tls13);
     }
 
-    /// <summary>The same for every handshake: with it the platform keeps what resumes its sessions, for others only as long as there is room.</summary>
-    private static SslStreamCertificateContext Shown(IssuedCertificate server) => SslStreamCertificateContext.Create(server.Certificate, [.. server.Chain], offline: true);
+    /// <summary>Kept to the end of a test: what resumes the sessions of a certificate that no connection has any more the platform drops for others.</summary>
+    private readonly List<SslStream> _peers = [];
 
     /// <summary>Whether hands were shaken for a session that had been before; null where the certificate was refused, for the reason that the tests give.</summary>
-    private async Task<bool?> IsResumedAsync(OpenSslContext context, HandshakeOptions options, SslStreamCertificateContext shown, SslProtocols version)
+    private async Task<bool?> IsResumedAsync(OpenSslContext context, HandshakeOptions options, IssuedCertificate server, SslProtocols version)
     {
+        var shows = SslStreamCertificateContext.Create(server.Certificate, [.. server.Chain], offline: true);
         using Wire wire = await Wire.ConnectedAsync(Engine, Family.Tcp4);
-        using var peer = new SslStream(new PeerStream(wire.Peer), leaveInnerStreamOpen: false);
+        var peer = new SslStream(new PeerStream(wire.Peer), leaveInnerStreamOpen: false);
+        _peers.Add(peer);
         Task answering = AnswerAsync(peer);
         TlsOutcome outcome = await LoopHandshake.RunAsync((LinuxConnection)wire.Connection, context, options, default).WaitAsync(Wire.Patience);
         if (outcome.Connection is not LoopTlsConnection made)
@@ -176,7 +177,7 @@ public sealed class LinuxHandshakeContract() : HandshakeContract(new LinuxEngine
 
         async Task AnswerAsync(SslStream peer)
         {
-            await peer.AuthenticateAsServerAsync(new SslServerAuthenticationOptions { ServerCertificateContext = shown, EnabledSslProtocols = version });
+            await peer.AuthenticateAsServerAsync(new SslServerAuthenticationOptions { ServerCertificateContext = shows, EnabledSslProtocols = version });
             await peer.WriteAsync("x"u8.ToArray());
         }
     }
