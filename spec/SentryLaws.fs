@@ -240,7 +240,7 @@ let ``no header makes the reading of rate limits throw`` () =
     Law.Holds(fun (HostileText header) (HostileText retry) -> SentryRateLimits.mayNotSendEvents start (after 429 header retry) || true)
 
 [<Fact>]
-let ``of what is too long the beginning is sent: 4,096 characters of a message, the 50 innermost calls`` () =
+let ``of what is too long the beginning is sent: 4,096 characters of a message, the 40 innermost calls`` () =
     let message = String.init 5_000 (fun i -> string (i % 10))
     let frames = [ for i in 1..60 -> { Function = $"call{i}"; Module = "m"; File = ""; Line = 0; InApp = true } ]
     let event =
@@ -249,8 +249,20 @@ let ``of what is too long the beginning is sent: 4,096 characters of a message, 
     let _, _, payload, _ = cut (SentryEnvelope.make (dsn "https://k@h/1") wall SentryDiscards.none event)
     let sent = payload.GetProperty("exception").GetProperty("values").[0].GetProperty("stacktrace").GetProperty "frames"
     Law.HoldsFor([ payload.GetProperty("message").GetString() ], fun text -> text = message.Substring(0, 4_096))
-    Law.HoldsFor([ sent.GetArrayLength(), sent[0].GetProperty("function").GetString(), sent[49].GetProperty("function").GetString() ], fun seen ->
-        seen = (50, "call50", "call1"))
+    Law.HoldsFor([ sent.GetArrayLength(), sent[0].GetProperty("function").GetString(), sent[39].GetProperty("function").GetString() ], fun seen ->
+        seen = (40, "call40", "call1"))
+
+[<Fact>]
+let ``the longest event that there can be is below 1 MiB (SE-11)`` () =
+    let text = String('\000', 5_000)
+    let frames = [ for _ in 1..60 -> { Function = text; Module = text; File = text; Line = Int32.MaxValue; InApp = false } ]
+    let event =
+        { Id = Guid.Empty; Timestamp = wall; Release = text; ServerName = text; Message = text; Template = text; Tags = [ for i in 1..40 -> $"{i}" + text, text ]
+          Exceptions = [ for _ in 1..9 -> { Type = text; Message = text; Frames = frames } ]; Stack = frames }
+    let longest = [ event; { event with Exceptions = [] } ]
+    Law.HoldsFor(longest, fun event ->
+        let _, item, _, _ = cut (SentryEnvelope.make (dsn "https://k@h/1") wall SentryDiscards.none event)
+        item.GetProperty("length").GetInt32() <= 1024 * 1024)
 
 [<Fact>]
 let ``of a release, a server's name and a tag the first 200 characters are sent; a server without a name has none`` () =

@@ -39,6 +39,14 @@ module SentryDiscards =
         else
             SentryDiscards(counts |> Map.change why (fun count -> Some(Option.defaultValue 0L count + events)))
 
+    /// How many events were discarded for a reason.
+    [<CompiledName "Count">]
+    let count (why: SentryDiscard) (SentryDiscards counts) : int64 = counts |> Map.tryFind why |> Option.defaultValue 0L
+
+    /// What was discarded then and now.
+    let internal both (SentryDiscards first) (second: SentryDiscards) : SentryDiscards =
+        Map.fold (fun all why events -> add events why all) second first
+
     /// Whether an answer took the event (SE-12).
     [<CompiledName "Took">]
     let took (status: int) = status >= 200 && status < 300

@@ -42,7 +42,7 @@ module SentryEvent =
     // Bounds that hold every event below SE-11's 1 MiB, even if each character takes six bytes (`\u0000`).
     let private maxMessageLength = 4_096
     let private maxExceptions = 5
-    let private maxFrames = 50
+    let private maxFrames = 40
     let private maxFrameTextLength = 200
     let private maxTags = 30
     let private maxTagLength = 200

@@ -25,6 +25,8 @@ internal sealed class ConnectionLogFile
     /// </summary>
     private static readonly TimeSpan Gathering = TimeSpan.FromMilliseconds(40);
 
+    private static readonly string TooSlow = $"it takes them too slowly, and {QueueRecords} wait already";
+
     /// <summary>Bytes after which gathered records are written at once.</summary>
     private const int BatchBytes = 256 * 1024;
 
@@ -34,6 +36,7 @@ internal sealed class ConnectionLogFile
     private readonly ArrayBufferWriter<byte> _batch = new(BatchBytes);
     private readonly List<BatchedLine> _lines = [];
     private readonly IConnectionLogEvents _events;
+    private readonly LossWatch _losses;
     private readonly SemaphoreSlim _wake = new(0);
     private readonly CancellationTokenSource _closing = new();
     private readonly Thread _writer;
@@ -45,16 +48,12 @@ internal sealed class ConnectionLogFile
     /// <summary>Whether the file ends in the middle of a line, because the disk took only part of one.</summary>
     private bool _endsInsideLine;
 
-    private bool _isFailing;
-
-    /// <summary>Whether the queue has been full since it was last empty; 0 or 1.</summary>
-    private int _overflows;
-
     /// <exception cref="IOException">The file cannot be opened for appending, or nobody can write to it.</exception>
     public ConnectionLogFile(string path, IConnectionLogEvents events)
     {
         Path = path;
         _events = events;
+        _losses = new LossWatch(path, events);
 
         // With the first line the runtime loads what lines are written with, which takes descriptors, and it does not try that twice: when a client ends there may be none left.
         ConnectionLogLine.Write(_batch, ConnectionRecord.Empty);
@@ -116,8 +115,8 @@ internal sealed class ConnectionLogFile
         {
             Instruments.LogDropped.Add(1, proxy);
             // Said from here: the writer may well be the one that hangs.
-            if (!_closing.IsCancellationRequested && Interlocked.Exchange(ref _overflows, 1) == 0)
-                _events.Unwritable(Path, $"it takes them too slowly, and {QueueRecords} wait already");
+            if (!_closing.IsCancellationRequested)
+                _losses.OnLost(TooSlow);
             return;
         }
 
@@ -149,20 +148,21 @@ internal sealed class ConnectionLogFile
     {
         try
         {
-            bool last;
+            bool last, isMore;
             do
             {
+                // Before each batch: a queue that never runs dry keeps nobody's file from being rotated, and no loss from being told.
                 last = _closing.IsCancellationRequested;
                 if (Interlocked.Exchange(ref _mustReopen, false))
                     OpenAnew();
-                while (Gather())
+                isMore = Gather();
+                if (isMore)
                     Flush();
-                if (Interlocked.Exchange(ref _overflows, 0) != 0 && !_isFailing)
-                    _events.WritableAgain(Path);
-                if (!last)
+                _losses.Look();
+                if (!isMore && !last)
                     Sleep();
             }
-            while (!last);
+            while (isMore || !last);
         }
         catch (Exception e)
         {
@@ -176,14 +176,14 @@ internal sealed class ConnectionLogFile
         }
     }
 
-    /// <summary>Waits for the first record after a quiet time, then for those that come shortly after it.</summary>
+    /// <summary>Waits for the first record after a quiet time, then for those that come shortly after it. Does not wait for one where losses are to be looked at.</summary>
     private void Sleep()
     {
         Volatile.Write(ref _asleep, 1);
         Thread.MemoryBarrier();
         // A record that came between the last look and now saw a writer awake.
         if (!_queue.Reader.TryPeek(out _) && !Volatile.Read(ref _mustReopen) && !_closing.IsCancellationRequested)
-            _wake.Wait();
+            _wake.Wait(_losses.UntilLook());
         Volatile.Write(ref _asleep, 0);
         if (!Volatile.Read(ref _mustReopen))
             _closing.Token.WaitHandle.WaitOne(Gathering);
@@ -222,11 +222,10 @@ internal sealed class ConnectionLogFile
 
         if (written > 0)
             _endsInsideLine = _batch.WrittenSpan[written - 1] != (byte)'\n';
-        if (dropped > 0 && !_isFailing)
-            _events.Unwritable(Path, Marshal.GetPInvokeErrorMessage(error));
-        else if (dropped == 0 && _isFailing)
-            _events.WritableAgain(Path);
-        _isFailing = dropped > 0;
+        if (dropped > 0)
+            _losses.OnLost(Marshal.GetPInvokeErrorMessage(error));
+        else
+            _losses.OnWritten();
         _batch.ResetWrittenCount();
         _lines.Clear();
     }

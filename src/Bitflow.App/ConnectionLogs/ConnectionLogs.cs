@@ -16,10 +16,22 @@ internal sealed class ConnectionLogs(IConnectionLogEvents events) : IConnectionL
     public IConnectionLog Open(string path, string proxy)
     {
         string full = FileProblem.FullPath(path);
+        if (TryShare(full, proxy) is { } shared)
+            return shared;
+
+        // Outside the gate: a disk that hangs must not keep other logs from being rotated. One caller at a time opens.
+        var file = new ConnectionLogFile(full, events);
+        lock (_gate)
+            _logs.Add(full, new OpenLog(file));
+        return TryShare(full, proxy)!;
+    }
+
+    private ProxyConnectionLog? TryShare(string full, string proxy)
+    {
         lock (_gate)
         {
             if (!_logs.TryGetValue(full, out OpenLog? log))
-                _logs.Add(full, log = new OpenLog(new ConnectionLogFile(full, events)));
+                return null;
             var writer = new ProxyConnectionLog(log.File, proxy);
             log.Writers.Add(writer);
             return writer;

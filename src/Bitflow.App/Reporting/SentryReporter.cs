@@ -3,38 +3,34 @@ using Bitflow.Domain;
 using Bitflow.Net.Linux;
 using Bitflow.Net.Observing;
 using Bitflow.Net.Transport;
+using Microsoft.FSharp.Collections;
+using Microsoft.FSharp.Core;
 
 namespace Bitflow.App.Reporting;
 
 /// <summary>
-/// Reports errors to Sentry, from the thread pool, through a bounded queue. It never throws into its caller, never blocks it, and never reports
-/// a failure of its own (SE-19). What limits, a full queue or failures keep back is dropped and counted.
+/// Reports errors to Sentry, from the thread pool, through a bounded queue, as the core says (<see cref="SentryDelivery"/>). It never throws into its caller, never
+/// blocks it, and never reports a failure of its own (SE-19).
 /// </summary>
-internal sealed class SentryReporter : IAsyncDisposable
+internal sealed class SentryReporter : ISentryReporter, IAsyncDisposable
 {
     private const int QueueEvents = 100;
-
-    /// <summary>How often an event is sent again after the network failed (SE-14); what the server refused is never sent again (SE-13).</summary>
-    private const int Retries = 2;
-
-    private static readonly TimeSpan RetryWait = TimeSpan.FromSeconds(1);
 
     /// <summary>How long the end of the process may be held up for what is still queued.</summary>
     private static readonly TimeSpan FlushBound = TimeSpan.FromSeconds(2);
 
     private readonly Channel<Func<SentryEvent>> _queue = Channel.CreateBounded<Func<SentryEvent>>(new BoundedChannelOptions(QueueEvents) { SingleReader = true });
     private readonly CancellationTokenSource _abandon = new();
+    private readonly Lock _gate = new();
     private readonly SentryTransport _transport;
-    private readonly Task _sending;
-    private volatile SentryRateLimits _serverLimits = SentryRateLimitsModule.None;
-    private volatile RepeatLimit<string> _ownLimit = SentryEventModule.Limit();
-
     private readonly IReportingEvents _events;
-    private SentryDiscards _discards = SentryDiscardsModule.None;
-    private long _overflown;
-    private long _backedOff;
-    private long _repeated;
-    private bool _isUnreachable;
+    private readonly Task _sending;
+
+    /// <summary>Written under the gate alone.</summary>
+    private volatile SentryDelivery _delivery = SentryDeliveryModule.Start();
+
+    /// <summary>When the event under way is to be posted; null where it needs no more.</summary>
+    private TimeSpan? _postIn;
 
     public SentryReporter(SentryDsn dsn, IReportingEvents events)
     {
@@ -47,30 +43,21 @@ internal sealed class SentryReporter : IAsyncDisposable
     /// <summary>Whether the machine has what it takes.</summary>
     public static bool CanSpeakTo(SentryDsn dsn) => !dsn.IsSecure || PlatformTls.IsThere;
 
-    /// <summary>
-    /// Whether an event of a kind would only be dropped now; it is then counted as dropped. Costs little, where what an event is made of costs much:
-    /// a flood of errors is when there is no time to spare.
-    /// </summary>
+    /// <summary>Whether an event of a kind would only be dropped now; it is then counted as dropped.</summary>
     public bool KeepsBack(string fingerprint)
     {
-        if (SentryRateLimitsModule.MayNotSendEvents(MonotonicClock.Now, _serverLimits))
-            Interlocked.Increment(ref _backedOff);
-        else if (RepeatLimit.IsSpent(MonotonicClock.Now, fingerprint, _ownLimit))
-            Interlocked.Increment(ref _repeated);
-        else
-            return false;
-        Instruments.SentryDropped.Add(1);
-        return true;
+        FSharpValueOption<SentryDiscard> why = SentryDeliveryModule.KeepsBack(MonotonicClock.Now, fingerprint, _delivery);
+        if (why.IsSome)
+            Lose(why.Value);
+        return why.IsSome;
     }
 
     /// <summary>Takes an event, or drops it.</summary>
     /// <param name="make">Makes the event, later and elsewhere: reading a stack trace takes its time.</param>
     public void Report(Func<SentryEvent> make)
     {
-        if (_queue.Writer.TryWrite(make))
-            return;
-        Interlocked.Increment(ref _overflown);
-        Instruments.SentryDropped.Add(1);
+        if (!_queue.Writer.TryWrite(make))
+            Lose(SentryDiscard.QueueOverflow);
     }
 
     /// <summary>Sends what is queued, within bounds.</summary>
@@ -88,6 +75,12 @@ internal sealed class SentryReporter : IAsyncDisposable
     {
         await foreach (Func<SentryEvent> make in _queue.Reader.ReadAllAsync().ConfigureAwait(false))
         {
+            if (_abandon.IsCancellationRequested)
+            {
+                Lose(SentryDiscard.QueueOverflow);
+                continue;
+            }
+
             try
             {
                 await SendAsync(make()).ConfigureAwait(false);
@@ -95,74 +88,46 @@ internal sealed class SentryReporter : IAsyncDisposable
             catch (Exception)
             {
                 // Whatever it was, it must not end reporting, and has nobody to be reported to.
-                Discard(SentryDiscard.EventProcessor);
+                Lose(SentryDiscard.EventProcessor);
             }
         }
     }
 
     private async Task SendAsync(SentryEvent report)
     {
-        if (_abandon.IsCancellationRequested)
+        string fingerprint = SentryEventModule.Fingerprint(report);
+        Follow(delivery => SentryDeliveryModule.Taken(MonotonicClock.Now, fingerprint, delivery));
+        while (_postIn is { } wait)
         {
-            Discard(SentryDiscard.QueueOverflow);
-            return;
-        }
-
-        if (SentryRateLimitsModule.MayNotSendEvents(MonotonicClock.Now, _serverLimits))
-        {
-            Discard(SentryDiscard.RateLimitBackoff);
-            return;
-        }
-
-        (_, _ownLimit) = RepeatLimit.Sweep(MonotonicClock.Now, _ownLimit);
-        (RepeatVerdict verdict, _ownLimit) = RepeatLimit.Next(MonotonicClock.Now, SentryEventModule.Fingerprint(report), _ownLimit);
-        if (verdict.IsSuppress)
-        {
-            Discard(SentryDiscard.EventProcessor);
-            return;
-        }
-
-        _discards = SentryDiscardsModule.Add(Interlocked.Exchange(ref _overflown, 0), SentryDiscard.QueueOverflow, _discards);
-        _discards = SentryDiscardsModule.Add(Interlocked.Exchange(ref _backedOff, 0), SentryDiscard.RateLimitBackoff, _discards);
-        _discards = SentryDiscardsModule.Add(Interlocked.Exchange(ref _repeated, 0), SentryDiscard.EventProcessor, _discards);
-        for (int attempt = 0; attempt <= Retries && !_abandon.IsCancellationRequested; attempt++)
-        {
-            (SentryAnswer? answer, string failure) = await _transport.PostAsync(report, _discards, _abandon.Token).ConfigureAwait(false);
+            _postIn = null;
+            await Task.Delay(wait, _abandon.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            (SentryAnswer? answer, string failure) = await _transport.PostAsync(report, SentryDeliveryModule.Told(_delivery), _abandon.Token).ConfigureAwait(false);
             if (answer is not null)
-            {
-                Take(answer);
-                return;
-            }
-
-            if (!_isUnreachable && !_abandon.IsCancellationRequested)
-                _events.Unreachable(failure);
-            _isUnreachable = true;
-            if (attempt < Retries)
-                await Task.Delay(RetryWait, _abandon.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                Follow(delivery => SentryDeliveryModule.Answered(MonotonicClock.Now, DateTimeOffset.UtcNow, answer, delivery));
+            else if (_abandon.IsCancellationRequested)
+                Follow(SentryDeliveryModule.Abandoned);
+            else
+                Follow(delivery => SentryDeliveryModule.Failed(failure, delivery));
         }
-
-        Discard(SentryDiscard.NetworkError);
     }
 
-    private void Take(SentryAnswer answer)
+    private void Lose(SentryDiscard why) => Follow(delivery => SentryDeliveryModule.Lost(why, delivery));
+
+    /// <summary>What is said of it, is said outside the gate: the log may come back here.</summary>
+    private void Follow(Func<SentryDelivery, (SentryDelivery State, FSharpList<SentryOrder> Orders)> decide)
     {
-        _isUnreachable = false;
-        _serverLimits = SentryRateLimitsModule.AfterAnswer(MonotonicClock.Now, DateTimeOffset.UtcNow, answer.Status, answer.RateLimits, answer.RetryAfter, _serverLimits);
-        if (SentryDiscardsModule.Took(answer.Status))
-        {
-            _discards = SentryDiscardsModule.None;
-            return;
-        }
-
-        Instruments.SentryDropped.Add(1);
-        _events.Refused(answer.Status, answer.Error);
-        if (SentryDiscardsModule.ByAnswer(answer.Status) is { } why)
-            _discards = SentryDiscardsModule.Add(1, why.Value, _discards);
+        FSharpList<SentryOrder> orders;
+        lock (_gate)
+            (_delivery, orders) = decide(_delivery);
+        foreach (SentryOrder order in orders)
+            SentryOrderModule.CarryOut(this, order);
     }
 
-    private void Discard(SentryDiscard why)
-    {
-        Instruments.SentryDropped.Add(1);
-        _discards = SentryDiscardsModule.Add(1, why, _discards);
-    }
+    void ISentryReporter.PostIn(Duration wait) => _postIn = wait.ToTimerSpan();
+
+    void ISentryReporter.CountDropped(long events) => Instruments.SentryDropped.Add(events);
+
+    void ISentryReporter.LogRefused(int status, string reason) => _events.Refused(status, reason);
+
+    void ISentryReporter.LogUnreachable(string reason) => _events.Unreachable(reason);
 }

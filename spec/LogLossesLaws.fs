@@ -1,0 +1,80 @@
+module Bitflow.Spec.LogLossesLaws
+
+open FsCheck
+open Xunit
+open Bitflow.Domain
+
+let private second (s: float) = Instant.OfNanoseconds(int64 (s * 1e9))
+
+/// What a writer meets, and after how many milliseconds.
+type private Met =
+    | Loses
+    | Writes
+    | Looks
+
+/// What is told along the way: true for a loss, false for its end, each with its second.
+let private told (course: (float * Met) list) =
+    let _, told =
+        ((LogLosses.none, []), course) ||> List.fold (fun (losses, told) (at, met) ->
+            match met with
+            | Loses ->
+                let struct (losses, begins) = LogLosses.lost (second at) losses
+                losses, (if begins then (at, true) :: told else told)
+            | Writes -> LogLosses.written losses, told
+            | Looks ->
+                let struct (losses, isOver) = LogLosses.looked (second at) losses
+                losses, (if isOver then (at, false) :: told else told))
+    List.rev told
+
+/// Any course, by what is met and how many tenths of a second pass before it.
+let private courseOf (steps: (byte * int) list) =
+    let at (tenths: byte) = float (tenths % 70uy) / 10.0
+    let met code = match abs (code % 3) with 0 -> Loses | 1 -> Writes | _ -> Looks
+    steps |> List.scan (fun (now, _) (wait, code) -> now + at wait, met code) (0.0, Looks)
+
+[<Fact>]
+let ``lines are told to be lost and the log to be writable again in turns, beginning with a loss`` () =
+    Law.Holds(fun steps ->
+        let kinds = told (courseOf steps) |> List.map snd
+        kinds = List.init kinds.Length (fun i -> i % 2 = 0))
+
+[<Fact>]
+let ``a log is told to be writable again five seconds after the last loss at the earliest, and only where lines were written since`` () =
+    Law.Holds(fun steps ->
+        let course = courseOf steps
+        told course |> List.forall (fun (at, isLoss) ->
+            isLoss
+            || (let until = course |> List.takeWhile (fun (t, met) -> t < at || met <> Looks)
+                let lastLoss = until |> List.findIndexBack (fun (_, met) -> met = Loses)
+                fst until[lastLoss] <= at - 4.999 && until |> List.skip lastLoss |> List.exists (fun (_, met) -> met = Writes))))
+
+[<Fact>]
+let ``a reader that is always a little too slow is told of once`` () =
+    Law.HoldsFor([ 0.1; 0.3; 1.0; 4.9 ], fun every ->
+        let course = [ for i in 0..1000 do
+                           yield! [ float i * every, Loses; float i * every, Writes; (float i + 0.99) * every, Looks ] ]
+        told course = [ 0.0, true ])
+
+[<Fact>]
+let ``a log that can be written again is told of without another line, at the look that is asked for`` () =
+    Law.Holds(fun (NonNegativeInt lost) (NonNegativeInt later) ->
+        let at, now = second (float (lost % 1000)), second (float (lost % 1000) + float (later % 50) / 10.0)
+        let struct (losses, _) = LogLosses.lost at LogLosses.none
+        let losses = LogLosses.written losses
+        match LogLosses.untilOver now losses with
+        | ValueSome wait ->
+            let struct (_, isOver) = LogLosses.looked (now + wait) losses
+            let struct (_, isEarly) = LogLosses.looked (now + wait + Duration.OfNanoseconds -1L) losses
+            isOver && not isEarly
+        | ValueNone -> false)
+
+[<Fact>]
+let ``no look is asked for without a loss, nor while nothing has been written since`` () =
+    Law.Holds(fun (NonNegativeInt lost) (NonNegativeInt now) ->
+        let at, now = second (float lost), second (float now)
+        let struct (losses, _) = LogLosses.lost at LogLosses.none
+        let struct (again, _) = LogLosses.lost at (LogLosses.written losses)
+        [ LogLosses.none; LogLosses.written LogLosses.none; losses; again ]
+        |> List.forall (fun losses ->
+            let struct (_, isOver) = LogLosses.looked now losses
+            (LogLosses.untilOver now losses).IsNone && not isOver))
