@@ -46,10 +46,35 @@ public sealed class LinuxSecuredConnectionContract() : SecuredConnectionContract
         await wire.PeerSocket.SendAllAsync(flood).WaitAsync(Wire.Patience);
         await Wire.Eventually(async () => await wire.OnLoop(Waiting) == flood.Length, "all of it has come");
 
-        // One receive goes through no more than the library can hold, and gives the loop back, though the data is there.
+        // One receive goes through no more than the library can hold and it has room for, and gives the loop back, though the data is there.
         Assert.False(await wire.OnLoop(c => ((LoopConnection)c).TryReceive(new byte[4], out _)));
-        Assert.InRange(await wire.OnLoop(Waiting), flood.Length - OpenSslContext.ReadBufferBytes, flood.Length - 1);
+        Assert.InRange(await wire.OnLoop(Waiting), flood.Length - 4 - OpenSslContext.ReadBufferBytes, flood.Length - 1);
         Assert.Equal("data"u8.ToArray(), await wire.ReceiveExactly(4));
+
+        int Waiting(Connection connection) => Libc.Receive(connection.Descriptor, new byte[flood.Length + 1], Libc.MsgPeek | Libc.MsgDontWait);
+    }
+
+    /// <summary>Each record of a byte costs as much work as one of 16 KB.</summary>
+    [Fact]
+    public async Task A_flood_of_records_of_a_byte_does_not_keep_its_loop_from_other_work()
+    {
+        using SecuredWire wire = await SecuredWire.MakeAsync(Engine, isServer: true, SslProtocols.Tls13);
+        const int count = 8_000;
+        wire.Beneath.Keep();
+        for (int i = 0; i < count; i++)
+            await wire.PeerSend("x"u8.ToArray());
+        byte[] flood = wire.Beneath.Take();
+        Assert.InRange(flood.Length, count * (5 + 1 + 1 + 16), int.MaxValue);
+        Assert.Equal(0, await wire.OnLoop(c => Libc.SetOption(c.Descriptor, Libc.SolSocket, ReceiveBuffer, flood.Length)));
+        await wire.PeerSocket.SendAllAsync(flood).WaitAsync(Wire.Patience);
+        await Wire.Eventually(async () => await wire.OnLoop(Waiting) == flood.Length, "all of it has come");
+
+        // One receive goes through no more than the room that it has and what the library can hold, and brings what that was.
+        IoResult received = default;
+        Assert.True(await wire.OnLoop(c => ((LoopConnection)c).TryReceive(new byte[count], out received)));
+        Assert.InRange(received.Bytes, 1, (count + OpenSslContext.ReadBufferBytes) / (5 + 1 + 1 + 16));
+        Assert.InRange(await wire.OnLoop(Waiting), flood.Length - count - OpenSslContext.ReadBufferBytes, flood.Length - 1);
+        Assert.Equal(new string('x', count - received.Bytes), System.Text.Encoding.ASCII.GetString(await wire.ReceiveExactly(count - received.Bytes)));
 
         int Waiting(Connection connection) => Libc.Receive(connection.Descriptor, new byte[flood.Length + 1], Libc.MsgPeek | Libc.MsgDontWait);
     }

@@ -218,15 +218,19 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
             OnWritable();
     }
 
-    /// <summary>As many records as there are and there is room for: what is sent on in one piece costs one call.</summary>
+    /// <summary>
+    /// As many records as there are and there is room for: what is sent on in one piece costs one call. Records of a byte, or with requests for new keys between them, cost as much each as whole ones: all calls
+    /// together are given what fills the room, and no more than one call beyond it.
+    /// </summary>
     internal override unsafe bool TryReceive(Span<byte> buffer, out IoResult result)
     {
         int received = 0;
         fixed (byte* into = buffer)
         {
+            _link.BeginCall(buffer.Length);
             while (received < buffer.Length && MayRead())
             {
-                BeginCall();
+                OpenSsl.ClearErrors();
                 int answer = OpenSsl.Read(_ssl, into + received, buffer.Length - received);
                 if (answer > 0)
                     received += answer;

@@ -115,12 +115,13 @@ internal sealed class RecordLink(LinuxConnection raw, ReadOnlyMemory<byte> early
     }
 
     /// <summary>
-    /// To be said before each call of the library in which it may receive, once hands are shaken. Such a call goes on until it has data, and a peer may send none for ever: it is given no
-    /// more than it can hold, which is more than any record.
+    /// To be said before each call of the library in which it may receive, once hands are shaken, or before several for one purpose. Such a call goes on until it has data, and a peer may send none for ever: it
+    /// is given no more than it can hold, which is more than any record, and what is wanted beyond that.
     /// </summary>
-    public void BeginCall()
+    /// <param name="wanted">Bytes of data that are wanted of several calls.</param>
+    public void BeginCall(int wanted = 0)
     {
-        _mayGive = OpenSslContext.ReadBufferBytes;
+        _mayGive = wanted + OpenSslContext.ReadBufferBytes;
         _saidNothing = false;
     }
 
