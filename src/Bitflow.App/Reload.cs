@@ -76,46 +76,79 @@ internal sealed class Reload(string path, Server server, ProgramLog log, Observa
     private async Task<IReadOnlyList<string>> SwitchToAsync(LoadedConfiguration loaded, CancellationToken giveUp)
     {
         bool starts = server.Serving is null;
-        Preparation? preparation = null;
-        IReadOnlyList<ListeningSocket>? admin = null;
-        IReadOnlyList<string> problems;
-        string problem;
+        Opened opened;
+        using (new Reminder(() => log.StillOpening(path)))
+            opened = await UnlessGivenUpAsync(() => Open(loaded, giveUp), giveUp).ConfigureAwait(false);
         bool isComplete = false;
         try
         {
-            using (new Reminder(() => log.StillOpening(path)))
-            {
-                preparation = server.Prepare(loaded.Snapshot, loaded.Tls, out problems, giveUp);
-                Address? toOpen = ReloadPlanModule.AdminToOpen(server.Serving?.Config.Application.Admin, loaded.Config.Application.Admin)?.Value;
-                admin = observation.TryOpenAdmin(toOpen, server.PlanTo(loaded.Snapshot), out problem, giveUp);
-            }
-
             giveUp.ThrowIfCancellationRequested();
-            if (preparation is null || admin is null)
-                return admin is null ? [.. problems, problem] : problems;
+            if (opened is not { Preparation: { } preparation, Admin: { } admin })
+                return opened.Problems;
 
             // Whoever watches is there before the first client. What starts here may still fail, an assembly that cannot be loaded for example.
             await observation.ApplyAsync(loaded.Config, admin).ConfigureAwait(false);
             isComplete = true;
+            log.Warnings(loaded.Warnings);
+            await server.CommitAsync(preparation).ConfigureAwait(false);
+            if (!starts)
+                log.Reloaded(path, preparation.Plan);
+            return [];
         }
         finally
         {
             if (!isComplete)
-                Undo(preparation, admin);
+                opened.Undo();
         }
-
-        log.Warnings(loaded.Warnings);
-        await server.CommitAsync(preparation).ConfigureAwait(false);
-        if (!starts)
-            log.Reloaded(path, preparation.Plan);
-        return [];
     }
 
-    private static void Undo(Preparation? preparation, IReadOnlyList<ListeningSocket>? admin)
+    private Opened Open(LoadedConfiguration loaded, CancellationToken giveUp)
     {
-        preparation?.Undo();
-        foreach (ListeningSocket socket in admin ?? [])
-            socket.Undo();
+        Preparation? preparation = server.Prepare(loaded.Snapshot, loaded.Tls, out IReadOnlyList<string> problems, giveUp);
+        try
+        {
+            Address? toOpen = ReloadPlanModule.AdminToOpen(server.Serving?.Config.Application.Admin, loaded.Config.Application.Admin)?.Value;
+            IReadOnlyList<ListeningSocket>? admin = observation.TryOpenAdmin(toOpen, server.PlanTo(loaded.Snapshot), out string problem, giveUp);
+            return new Opened(preparation, admin, admin is null ? [.. problems, problem] : problems);
+        }
+        catch
+        {
+            preparation?.Undo();
+            throw;
+        }
+    }
+
+    /// <summary>A connection log on a disk that does not answer may keep whoever opens it: that is waited for only as long as it is wanted, and taken back if it comes after all.</summary>
+    private static async Task<Opened> UnlessGivenUpAsync(Func<Opened> open, CancellationToken giveUp)
+    {
+        Task<Opened> opening = Task.Run(open, CancellationToken.None);
+        try
+        {
+            return await opening.WaitAsync(giveUp).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            _ = UndoAsync(opening);
+            throw;
+        }
+
+        static async Task UndoAsync(Task<Opened> opening)
+        {
+            await ((Task)opening).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (opening.IsCompletedSuccessfully)
+                opening.Result.Undo();
+        }
+    }
+
+    /// <summary>What was opened for another configuration, and why not all of it was.</summary>
+    private sealed record Opened(Preparation? Preparation, IReadOnlyList<ListeningSocket>? Admin, IReadOnlyList<string> Problems)
+    {
+        public void Undo()
+        {
+            Preparation?.Undo();
+            foreach (ListeningSocket socket in Admin ?? [])
+                socket.Undo();
+        }
     }
 
     /// <summary>Until no log is left that only connections of earlier configurations write to.</summary>

@@ -9,13 +9,15 @@ module EngineChoice =
     [<CompiledName "IsManaged">]
     let isManaged (engine: Engine) (onLinux: bool) = engine = Engine.Managed || not onLinux
 
-    /// What to do where the Linux engine cannot run, because a call that its loops stand on was answered with `errno`: take the portable one, with a
+    /// What to do where the Linux engine cannot run, because a call that its loops stand on was answered with `errno` (`clone`: no thread): take the portable one, with a
     /// warning, or give up, with what is to be done. The portable one stands on epoll as well, and wants what the other wants.
     [<CompiledName "Without">]
     let without (engine: Engine) (call: string) (errno: int) : Result<string, string> =
         let fault = IoFaults.ofEpoll errno
         let refused = $"{call} is refused ({Marshal.GetPInvokeErrorMessage errno})"
-        if IoFaults.isWant fault then
+        if call = "clone" then
+            Error "no engine can run: a thread for a loop, one a processor, cannot be had: memory or threads have run out (pids.max, RLIMIT_NPROC); allow more, or set DOTNET_PROCESSOR_COUNT to fewer processors"
+        elif IoFaults.isWant fault then
             Error $"no engine can run: {call}: {IoFaults.reason fault}"
         elif call.StartsWith("epoll", System.StringComparison.Ordinal) then
             Error $"no engine can run: {refused}; allow the call, which a seccomp filter may forbid"

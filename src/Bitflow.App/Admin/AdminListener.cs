@@ -42,9 +42,9 @@ internal sealed class AdminListener(ListeningSocket listening, SocketConnectionC
                     return connections.Create(client);
                 }
             }
-            catch (Exception e) when (e is SocketException or OperationCanceledException or ObjectDisposedException)
+            catch (Exception e) when (e is SocketException or OperationCanceledException or ObjectDisposedException or OutOfMemoryException)
             {
-                // The last descriptor went to somebody else, a client has left the queue, or the end.
+                // The last descriptor went to somebody else, a client has left the queue, or the end. Out of memory is how the platform says that the kernel has no epoll watch left.
                 _isScarce = true;
             }
 

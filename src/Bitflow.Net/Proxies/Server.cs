@@ -243,7 +243,7 @@ internal sealed class Server : IDisposable
     {
         Task<bool>[] cut = [.. Sessions().Select(static session => session.ShutdownAsync())];
         using var bound = new CancellationTokenSource(ResetBound);
-        await WhenEmptyAsync().WaitAsync(bound.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await Task.WhenAll([WhenEmptyAsync(), .. cut]).WaitAsync(bound.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
         // Who has not answered by now is reset by the end of the process.
         return cut.Count(static one => !one.IsCompletedSuccessfully || one.Result);

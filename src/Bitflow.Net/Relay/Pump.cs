@@ -6,7 +6,7 @@ namespace Bitflow.Net.Relay;
 
 /// <summary>
 /// One direction of a relay: receives from one side and hands on to the other, until that side ends or fails or the other takes no more.
-/// Says what happened exactly once, as its last act, and decides nothing.
+/// Says what happened once, as its last act, but for a connection that was closed here, of which everyone knows; and decides nothing.
 /// </summary>
 internal sealed class Pump(Connection from, Connection to, Side side, SideStamps fromStamps, SideStamps toStamps, IRelayObserver observer)
 {

@@ -9,7 +9,7 @@ internal sealed class LinuxEngine : Engine
     private readonly LinuxLoop[] _loops = [];
     private int _disposed;
 
-    /// <param name="logger">Hears of callbacks that throw.</param>
+    /// <param name="logger">Hears of callbacks that throw, and of what the kernel does not let the loops use.</param>
     /// <param name="loops">How many; the default is one a core.</param>
     /// <param name="ringBuffers">How many buffers a loop's ring has, a power of two.</param>
     /// <exception cref="RefusedCallException">The kernel does not let it be; nothing stays open.</exception>

@@ -23,6 +23,9 @@ internal sealed class LinuxLoop : EventLoop
 
     private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(5);
 
+    /// <summary>Until a ring is asked for again that there was no descriptor or no memory for.</summary>
+    private static readonly Duration PauseAfterWant = Duration.OfSeconds(1);
+
     private readonly ILogger _logger;
     private readonly Thread _thread;
     private readonly int _epoll;
@@ -57,6 +60,7 @@ internal sealed class LinuxLoop : EventLoop
     private bool _watchesEpoll;
     private bool _isInGrace;
     private Instant _graceEnds;
+    private Instant _ringAgainAt = Instant.OfNanoseconds(long.MinValue);
     private bool _stopping;
 
     /// <exception cref="RefusedCallException">The kernel does not let it be; nothing stays open.</exception>
@@ -76,16 +80,17 @@ internal sealed class LinuxLoop : EventLoop
 
             // On the edge, every write is an event of its own: the counter never needs to be read.
             Checked(Libc.EpollCtl(_epoll, Libc.EpollCtlAdd, _wake, Libc.EpollIn | Libc.EpollEdge, WakeNumber), "epoll_ctl");
+            _thread = new Thread(Run) { IsBackground = true, Name = $"bitflow-{place}" };
+            _thread.Start();
         }
-        catch (RefusedCallException)
+        catch (Exception e) when (e is RefusedCallException or OutOfMemoryException)
         {
             _wakeOwner?.Dispose();
             _ = Libc.Close(_epoll);
+            if (e is OutOfMemoryException)
+                throw new RefusedCallException("clone", Errno.EAGAIN);
             throw;
         }
-
-        _thread = new Thread(Run) { IsBackground = true, Name = $"bitflow-{place}" };
-        _thread.Start();
     }
 
     public override Instant Now => IsCurrent ? _now : MonotonicClock.Now;
@@ -190,18 +195,26 @@ internal sealed class LinuxLoop : EventLoop
     /// <summary>Whether something is under way in the ring.</summary>
     internal bool IsRingBusy => _ring is { IsBusy: true };
 
-    /// <summary>This loop's ring, made when it is first asked for; null where the kernel has none for it.</summary>
+    /// <summary>This loop's ring, made when it is first asked for; null where the kernel has none for it, or none now.</summary>
     internal IoRing? TryRing()
     {
         Debug.Assert(IsCurrent, "the ring belongs to the loop");
-        if (_ring is null && !_ringRefused)
+        if (_ring is not null || _ringRefused || _now < _ringAgainAt)
+            return _ring;
+        _ring = IoRing.TryMake(_ringBuffers, out int errno);
+        if (_ring is not null)
         {
-            _ring = IoRing.TryMake(_ringBuffers, out int errno);
-            _ringRefused = _ring is null;
-            if (_ring is null)
-                LinuxLog.NoRing(_logger, Place, Marshal.GetPInvokeErrorMessage(errno));
-            else
-                MoveListeners(_ring);
+            MoveListeners(_ring);
+        }
+        else if (IoFaults.isWant(IoFaults.OfEpoll(errno)))
+        {
+            // Descriptors or memory may be there again in a while.
+            _ringAgainAt = _now + PauseAfterWant;
+        }
+        else
+        {
+            _ringRefused = true;
+            LinuxLog.NoRing(_logger, Place, Marshal.GetPInvokeErrorMessage(errno));
         }
 
         return _ring;
