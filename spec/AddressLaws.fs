@@ -44,7 +44,7 @@ let ``who listens on every address is reached from the same machine by one of it
 let ``what is advised for an address that cannot be read can be read, a target's too`` () =
     let faulty =
         [ ""; ":"; "tcp:"; "tcp4:"; "8080"; "*"; "*:80"; "host"; "host:"; "host:http"; "host:70000"; "::1"; "[1.2.3.4]:80"; "a b:80"; "tcp://a:80"; "tcp4://a:80"; "tcp6://a:80"; "://x"; "http://a"
-          "unix:"; "unix:relative"; "unix:/a\000b"; "[::1]::80"; "fd:"; "fd:-1"; "fd:+1"; "fd:99999999999"; "fd:a b"; "fd://3"; "tcp4:[::1]:80"; "a:0" ]
+          "unix:"; "unix:relative"; "unix:/a\000b"; "[::1]::80"; "[::1]"; "[::1]:"; "[::1]80"; "[::1]x:80"; "tcp:[::1]80"; "fd:"; "fd:-1"; "fd:+1"; "fd:99999999999"; "fd:a b"; "fd://3"; "tcp4:[::1]:80"; "a:0" ]
     /// The addresses between quotes behind the last "write"; "host:port" and "fd:N" stand for some.
     let advised (message: string) =
         let advice = message.Substring(message.LastIndexOf "write" |> max 0)

@@ -246,6 +246,7 @@ let ``what is no acceptable hello is refused for the reason that it has`` () =
           "CH-18", ofExtensions [ 0, Hello.hostName (Hello.ascii "a"); 0, Hello.hostName (Hello.ascii "b") ], HelloFault.RepeatedExtension 0
           "CH-19 known", ofExtensions [ 0x000d, [||]; 0x002d, [||]; 0x000d, [||] ], HelloFault.RepeatedExtension 0x000d
           "CH-19 unknown", ofExtensions [ 0x1a1a, [||]; 0x1a1a, [||] ], HelloFault.RepeatedExtension 0x1a1a
+          "CH-19 the last of a word", ofExtensions [ 0x003f, [||]; 0x003f, [||] ], HelloFault.RepeatedExtension 0x003f
           "CH-20 empty body", serverName [||], length HelloField.ServerName
           "CH-20 empty list", serverName (hex "0000"), length HelloField.ServerName
           "CH-20 two names", entries "00000161000001 62", HelloFault.SeveralServerNames

@@ -238,6 +238,10 @@ let ``a keep-alive interval may be negative, or a bare -1, and is then off`` () 
     )
 
 [<Fact>]
+let ``a number in quotes is told to be text, and without them`` () =
+    Law.HoldsFor([ onlyError (file "" "connect_attempts: '3'" "") ], fun told -> told = ("connect_attempts", "\"3\" is quoted, and so it is text; write 3 without quotes"))
+
+[<Fact>]
 let ``a number without a unit is told to add one`` () =
     Law.HoldsFor(
         [ "5", "\"5\" has no unit; write \"5s\" for five seconds"

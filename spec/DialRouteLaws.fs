@@ -58,6 +58,22 @@ let ``under dual stack a client with a family never gets an address of the other
                 | ValueNone -> true))
 
 [<Fact>]
+let ``a name that is held to a family is looked up in it for every client, and is nothing for one of the other under dual stack`` () =
+    Law.HoldsFor(
+        [ "tcp4:h:1", "", false, v6Client, ValueSome TcpFamily.V4
+          "tcp6:h:1", "", false, v4Client, ValueSome TcpFamily.V6
+          "tcp6:h:1", "", true, Endpoint.Unix "", ValueSome TcpFamily.V6
+          "tcp4:h:1", "", true, v4Client, ValueSome TcpFamily.V4
+          "tcp4:h:1", "", true, v6Client, ValueNone
+          "h:1", "", false, v4Client, ValueSome TcpFamily.Either
+          "h:1", "tcp6:p:1080", false, v4Client, ValueSome TcpFamily.V6
+          "h:1", "tcp4:p:1080", true, v4Client, ValueSome TcpFamily.V4 ],
+        fun (at, proxy, dualStack, client, family) ->
+            match choose (target proxy) (Sample.dialAddress at) dualStack client with
+            | TargetRoute.Dialled route -> ValueSome route.Family = family
+            | _ -> family.IsNone)
+
+[<Fact>]
 let ``a SOCKS5 proxy gets a name unresolved, a literal as such, and under dual stack an address resolved here`` () =
     let ip (text: string) = IPAddress.Parse text
     Law.HoldsFor(

@@ -65,8 +65,8 @@ let ``the first look at a queue comes soon`` () =
 let ``an orderly end is waited for as long as something leaves within the patience of the more patient side`` () =
     Law.Holds(fun (client: uint16) (target: uint16) (unsent: uint16) (later: uint16) ->
         let wait = Farewell.beginOrderlyEnd (ms (int client)) (ms (int target)) Instant.Never start (int unsent)
-        let longer = max client target
-        let patience = if longer > 0us then ms (int longer) else Duration.OfSeconds 5L
+        // A side without a write_timeout has five seconds.
+        let patience = max (if client > 0us then ms (int client) else Duration.OfSeconds 5L) (if target > 0us then ms (int target) else Duration.OfSeconds 5L)
         span wait.LookAt start = patience.TotalNanoseconds
         && (match Farewell.ended wait wait.LookAt (int later) with
             | ValueNone -> later >= unsent

@@ -60,6 +60,12 @@ let private bareHello (version: uint16) (extensions: byte array) =
     Array.concat [ [| 0x16uy; 3uy; 1uy |]; u16 message.Length; message ]
 
 [<Fact>]
+let ``a hello is shown with what follows it`` () =
+    Law.HoldsFor([ 0; 1; 7 ], fun extra ->
+        let struct (seen, whole) = Inspect.hello (Array.append (bareHello 0x0303us [||]) (Array.zeroCreate extra))
+        whole && seen.Contains $"{extra} bytes after it" = (extra > 0))
+
+[<Fact>]
 let ``an inspection names the versions of a hello as people do, and what it lacks`` () =
     let versions (offered: int list) = Array.concat [ [| 0uy; 43uy; 0uy; byte (2 * offered.Length + 1); byte (2 * offered.Length) |]; offered |> List.toArray |> Array.collect (fun v -> [| byte (v >>> 8); byte v |]) ]
     Law.HoldsFor(

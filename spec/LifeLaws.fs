@@ -175,8 +175,9 @@ let ``the source in a header is the one that must be authorised, not the proxy t
     Law.HoldsFor(
         [ [ "203.0.113.0/24" ], "203.0.113.9", "goes on"; [ "10.0.0.0/8" ], "203.0.113.9", "bitflow.admission.refused"; [], "203.0.113.9", "goes on" ],
         fun (authorized, source, expected) ->
-            let life = withHeader (believing authorized) (Event.HeaderRead(ProxyOrigin.Stated(Sample.ip source, local)))
-            reason life = expected && life.Source = Sample.ip source && (life.IsOver = (ending life = ValueSome Ending.ResetBoth))
+            let connectedTo = Sample.ip "192.0.2.2"
+            let life = withHeader (believing authorized) (Event.HeaderRead(ProxyOrigin.Stated(Sample.ip source, connectedTo)))
+            reason life = expected && life.Source = Sample.ip source && life.Destination = connectedTo && (life.IsOver = (ending life = ValueSome Ending.ResetBoth))
     )
 
 [<Fact>]
@@ -187,8 +188,9 @@ let ``LOCAL is admitted as the proxy's own connection, whoever else is authorise
 
 [<Fact>]
 let ``a header that names nobody leaves the real addresses, and the peer's own is checked`` () =
-    Law.HoldsFor([ [], false; [ "10.0.0.0/8" ], false; [ "192.0.2.0/24" ], true ], fun (authorized, refused) ->
-        let life = withHeader (believing authorized) (Event.HeaderRead ProxyOrigin.Unstated)
+    let nobody = [ ProxyOrigin.Unstated; ProxyOrigin.Stated(Endpoint.Unknown, Sample.ip "192.0.2.2") ]
+    Law.HoldsFor(List.allPairs [ [], false; [ "10.0.0.0/8" ], false; [ "192.0.2.0/24" ], true ] nobody, fun ((authorized, refused), origin) ->
+        let life = withHeader (believing authorized) (Event.HeaderRead origin)
         life.IsOver = refused && life.Source = trustedPeer && life.Destination = local)
 
 [<Fact>]
@@ -517,10 +519,10 @@ let ``orders to the relay are given once and belong to their moment`` () =
         let folder (life: Life, _) (side, event) = let next = Life.advance life (at 1) (Event.Relayed(side, event)) in next, life
         let seen = List.scan folder (life, life) script |> List.map fst
         let given = seen |> List.filter (fun l -> not l.IsOver) |> List.map _.Orders |> List.filter ((<>) RelayOrders.None)
-        List.distinct given = given && seen |> List.forall (fun l -> not l.IsOver || l.Orders = RelayOrders.None || not life.IsRelaying))
+        List.distinct given = given)
 
 [<Fact>]
-let ``an event that changes nothing leaves the very value, and one that changes something leaves no orders of before`` () =
+let ``an event leaves the very value, or one with the orders that it brings and none of before`` () =
     Law.Holds(fun (SmallProxy p) (RelayScript script) (event: Event) ->
         let start = toDial (begin' p client) (at 0) (ValueSome(Sample.serverName "a.example")) 0L
         let start = if start.IsOver then start else Life.advance start (at 0) Event.Connected
@@ -580,6 +582,27 @@ let ``what a side sent before it failed is held for one that takes nothing for i
             life.IsRelaying
             && (if limit.IsPositive then verdict 31_000 = own else verdict (over - 1) = ClockVerdict.LookAgain(at over) && verdict over = own)
             && clocks side true (at 40_000) (at over) life <> ClockVerdict.Over(side, cause))
+
+[<Fact>]
+let ``a side that failed is looked at again where its pump is not held: nothing else may come that would end it`` () =
+    Law.HoldsFor([ Side.Client; Side.Target ], fun side ->
+        clocks side false (at 0) (at 3_000) (failing side Duration.Zero IoFault.Reset) = ClockVerdict.LookAgain(at 8_000))
+
+[<Fact>]
+let ``a want of ours ends a connection at once, as ours, whichever side met it`` () =
+    let dialling = toDial (begin' patient client) (at 0) ValueNone 0L
+    let relaying = Life.advance dialling (at 1) Event.Connected
+    let terminating = { Sample.proxy "p" with Listener = { Sample.listener with Tls = Some Sample.listenerTls } }
+    let reading = Life.advance (begin' terminating client) (at 0) (Event.Counted true)
+    Law.HoldsFor(
+        [ reading, Event.ClientFailed IoFault.NoMemory, "bitflow.hello.exhausted"
+          dialling, Event.ClientFailed IoFault.NoMemory, "bitflow.dial.exhausted"
+          for side in [ Side.Client; Side.Target ] do
+              for behindItsEnd in [ true; false ] do
+                  relaying, Event.SideFailed(side, IoFault.NoMemory, behindItsEnd), "bitflow.relay.exhausted" ],
+        fun (life, event, expected) ->
+            let ended = Life.advance life (at 2) event
+            reason ended = expected && ending ended = ValueSome Ending.ResetBoth)
 
 [<Fact>]
 let ``a failed side cuts off nobody who takes something of what it sent, and none whose pump is not held`` () =

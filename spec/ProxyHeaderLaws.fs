@@ -280,11 +280,12 @@ let ``a word that would not fit the block is left out whole`` () =
         | _ -> false)
 
 [<Fact>]
-let ``a line of 107 bytes without its end is refused, and a shorter one may still end`` () =
-    Law.HoldsFor(Seq.allPairs [ "PROXY UNKNOWN "; "PROXY TCP4 "; "PROXY TCP6 " ] [ 15; 106; 107; 108 ], fun (begun, length) ->
+let ``a line is refused as soon as what it lacks would not fit into 107 bytes, and one that may still end is not`` () =
+    let lacks = [ "PROXY UNKNOWN ", "\r\n"; "PROXY TCP4 ", " 0.0.0.0 0 0\r\n"; "PROXY TCP6 ", " :: 0 0\r\n" ]
+    Law.HoldsFor(Seq.allPairs lacks [ 15; 93; 94; 98; 99; 105; 106; 107; 108 ], fun ((begun, lack), length) ->
         match ProxyHeaderCodec.parseBytes (System.Text.Encoding.ASCII.GetBytes(begun.PadRight(length, 'x'))) with
-        | Parse.Rejected ProxyHeaderFault.LineTooLong -> length >= 107
-        | Parse.NeedMore _ -> length < 107
+        | Parse.Rejected ProxyHeaderFault.LineTooLong -> length + lack.Length > 107
+        | Parse.NeedMore _ -> length + lack.Length <= 107
         | _ -> false)
 
 [<Fact>]

@@ -279,6 +279,7 @@ let ``from reload to reload the engine that runs is the one of the start, and ev
             && (ReloadPlan.make served next).EngineNeedsRestart = (engine next <> engine started)
             && engine carried = engine started
             && carried.Config.Proxies = next.Config.Proxies
+            && (let again = ReloadPlan.make carried next in again.Application.IsEmpty && again.Proxies |> List.forall (fun p -> p.Fate = ProxyFate.Kept))
         later |> List.fold step (started, true) |> snd)
 
 [<Fact>]
@@ -333,14 +334,72 @@ let private otherApplication =
       Admin = Some(Address.UnixPath "/a")
       Engine = Engine.Managed }
 
-[<Fact>]
-let ``no field of the application changes unnoticed`` () =
-    let fields = FSharpType.GetRecordFields typeof<ApplicationConfig>
+let private otherListener =
+    { Address = Address.UnixPath "/b"
+      ReadTimeout = Duration.OfSeconds 1L
+      WriteTimeout = Duration.OfSeconds 1L
+      HandshakeTimeout = Duration.OfSeconds 1L
+      AuthorizedSources = Sample.networks [ "10.0.0.0/8" ]
+      TrustedProxies = Sample.networks [ "10.0.0.0/8" ]
+      Tls = Some Sample.listenerTls }
+
+let private otherTls : ListenerTls =
+    { VerifyMode = VerifyMode.Strict
+      Certificates = []
+      ApplicationProtocols = [ (AlpnName.tryOfText "h2").Value ]
+      MinVersion = TlsVersion.Tls12 }
+
+let private targetTls : TargetTls =
+    { VerifyMode = VerifyMode.None; Certificates = []; ApplicationProtocols = []; MinVersion = TlsVersion.Tls13; ServerName = None }
+
+let private otherTargetTls : TargetTls =
+    { VerifyMode = VerifyMode.Strict
+      Certificates = [ { Shown = None; Authority = Some "root.pem" } ]
+      ApplicationProtocols = [ (AlpnName.tryOfText "h2").Value ]
+      MinVersion = TlsVersion.Tls12
+      ServerName = Some "a.example" }
+
+let private otherTarget =
+    { Name = "b"
+      Address = Sample.targetAddress "127.0.0.1:9001"
+      Proxy = Some { Address = Sample.dialAddress "127.0.0.1:1080"; Credentials = None }
+      ConnectAttempts = 2
+      ConnectBackoff = Duration.OfSeconds 1L
+      ConnectTimeout = Duration.OfSeconds 1L
+      ResolveTimeout = Duration.OfSeconds 1L
+      ReadTimeout = Duration.OfSeconds 1L
+      WriteTimeout = Duration.OfSeconds 1L
+      KeepAlive = KeepAlive.Off
+      Tls = Some targetTls }
+
+let private otherOptions =
+    { ConnectionLimit = 1
+      ConnectionLifetime = Duration.OfSeconds 1L
+      ConnectionLog = Some "/log"
+      LoadBalancer = Policy.Failover
+      ProxyHeader = Some ProxyHeaderVersion.V1
+      DualStack = true }
+
+/// A record in which one field after the other is as in another one: each must be noticed in the configuration that is made of it.
+let private isNoticed (sample: 'T) (other: 'T) (configOf: 'T -> Config) =
+    let fields = FSharpType.GetRecordFields typeof<'T>
     Law.HoldsFor(fields, fun field ->
-        let values = [| for each in fields -> FSharpValue.GetRecordField((if each = field then otherApplication else Sample.application), each) |]
-        let changed = FSharpValue.MakeRecord(typeof<ApplicationConfig>, values) :?> ApplicationConfig
-        let config application = ConfigSeed({ Application = application; Proxies = [ Sample.proxy "a" ] }, [])
-        not (plan (config Sample.application) (config changed)).ChangesNothing)
+        let values = [| for each in fields -> FSharpValue.GetRecordField(box (if each = field then other else sample), each) |]
+        let changed = FSharpValue.MakeRecord(typeof<'T>, values) :?> 'T
+        let seed value = ConfigSeed(configOf value, [])
+        not (plan (seed sample) (seed changed)).ChangesNothing)
+
+[<Fact>]
+let ``no key of a configuration changes unnoticed`` () =
+    let proxies proxy : Config = { Application = Sample.application; Proxies = [ proxy ] }
+    let listening listener = proxies { Sample.proxy "a" with Listener = listener }
+    let dialling target = proxies { Sample.proxy "a" with Targets = [ target ] }
+    isNoticed Sample.application otherApplication (fun application -> { proxies (Sample.proxy "a") with Application = application })
+    isNoticed Sample.listener otherListener listening
+    isNoticed Sample.listenerTls otherTls (fun tls -> listening { Sample.listener with Tls = Some tls })
+    isNoticed (Sample.target "a") otherTarget dialling
+    isNoticed targetTls otherTargetTls (fun tls -> dialling { Sample.target "a" with Tls = Some tls })
+    isNoticed Sample.options otherOptions (fun options -> proxies { Sample.proxy "a" with Options = options })
 
 [<Fact>]
 let ``the words of a plan name every proxy and every address, and no secret`` () =

@@ -170,7 +170,8 @@ let ``a recorded client without a server name is routed again like any other, wh
           route [ "a.example" ], refused, "same"
           // A log that does not say whether a hello was read: what it holds of one says so.
           route [ "a.example" ], { was with HelloRead = false; ServerName = "a.example" }, "elsewhere a.example"
-          route [ "*"; "a.example" ], { was with HelloRead = false; SourceTransport = SideTransport.Tls }, "same"
+          // Over TLS it had one; which name it asked for nobody knows.
+          route [ "*"; "a.example" ], { was with HelloRead = false; SourceTransport = SideTransport.Tls }, "unknowable"
           route [ "*"; "a.example" ], { was with HelloRead = false; AlpnOffer = [ "h2" ] }, "same"
           route [ "*"; "a.example" ], { was with HelloRead = false }, "unknowable" ],
         fun (p, record, expected) -> show p record = expected
@@ -261,6 +262,16 @@ let ``a smaller limit, a narrower list and a lost target show in a replay`` () =
           limited 7, refused, "same" ],
         fun (p, record, expected) -> show p record = expected
     )
+
+[<Fact>]
+let ``a client that reached its target after failures is as before, unless more targets stand before it now than attempts failed`` () =
+    let behind targets = { Sample.proxy "p" with Targets = List.map Sample.target (targets @ [ "reached" ]); Options = { Sample.options with LoadBalancer = Policy.Failover } }
+    let record attempts =
+        { recorded (behind []) (describe (Sample.ip "203.0.113.9") ValueNone 0 0L) with DialAttempts = attempts }
+    Law.HoldsFor(
+        [ [], 2, "same"; [ "a" ], 2, "same"; [ "a"; "b" ], 2, "unknowable"; [ "a"; "b" ], 3, "same"; [ "a"; "b"; "c" ], 3, "unknowable"
+          [ "a" ], 1, "elsewhere a"; [], 1, "same" ],
+        fun (before, attempts, expected) -> show (behind before) (record attempts) = expected)
 
 [<Fact>]
 let ``a replay sends no client to a literal target of the other family`` () =

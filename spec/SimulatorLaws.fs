@@ -112,7 +112,7 @@ let ``over any window of tickets round robin begins with each target equally oft
         && (firsts |> Array.windowed count |> Array.forall (fun window -> (window |> Array.map _.FirstTarget |> Array.distinct).Length = count)))
 
 [<Fact>]
-let ``a connection keeps the settings that it began with, whatever is reloaded`` () =
+let ``each connection has the settings that were in force when it was accepted, to its end`` () =
     Law.Holds(check (fun world run ->
         run.Outcomes |> Array.forall (fun o ->
             let began, config = world.Configs[o.Generation]

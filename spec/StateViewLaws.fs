@@ -42,6 +42,11 @@ let ``whatever proxies and clients are called, what is shown of them is JSON tha
         && proxies.RootElement[0].GetProperty("name").GetString() = name
         && proxies.RootElement[0].GetProperty("targets").[0].GetProperty("name").GetString() = name
         && proxies.RootElement[0].GetProperty("configured").GetBoolean()
+        && [ "open_connections", 3L; "connection_limit", 10L; "admitted", 7L; "relays", 4L; "source_sent_bytes", 100L; "destination_receive_bytes", Int64.MaxValue; "config_generation", 2L ]
+           |> List.forall (fun (key, number) -> proxies.RootElement[0].GetProperty(key).GetInt64() = number)
+        && [ "id", 9L; "source_sent_bytes", 1L; "destination_receive_bytes", 2L ]
+           |> List.forall (fun (key, number) -> connections.RootElement[0].GetProperty(key).GetInt64() = number)
+        && connections.RootElement[0].GetProperty("target").GetString() = "a"
         && connections.RootElement[0].GetProperty("sni").GetString() = name
         && connections.RootElement[0].GetProperty("age").GetDecimal() = 1500m)
 

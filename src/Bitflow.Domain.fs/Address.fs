@@ -257,6 +257,8 @@ module Address =
             $"\"{text}\" is a port without a colon before it; write \":{text}\", or \"127.0.0.1:{text}\" for this machine alone"
         | AddressError.NoPort text when text.StartsWith '/' -> $"\"{text}\" has no port; for the path of a Unix socket write \"unix:{text}\""
         | AddressError.NoPort text when text.Contains '/' -> $"\"{text}\" has no port; write \"unix:/path\" for a Unix socket, with all of its path"
+        | AddressError.NoPort text when text.Contains ']' ->
+            $"\"{text}\" has no port behind a colon; write \"{text.Substring(0, text.LastIndexOf ']' + 1)}:80\", for example"
         | AddressError.NoPort text -> $"\"{text}\" has no port; write \"{text.TrimEnd ':'}:80\", for example"
         | AddressError.BadHost text
         | AddressError.NotAPort text when text.Contains '$' -> $"\"{text}\" is taken as it stands: no variables are filled in; write what it stands for"

@@ -19,4 +19,4 @@ module Backoff =
 
     /// The wait before the n-th line (1 is the first) about something that goes on: a second, two, four, at most a minute.
     [<CompiledName "BeforeReminder">]
-    let beforeReminder (times: int) : Duration = min (before (Duration.OfSeconds 1L) (max 1 times + 1)) (Duration.OfSeconds 60L)
+    let beforeReminder (times: int) : Duration = min (before (Duration.OfSeconds 1L) (max 1 (min times 62) + 1)) (Duration.OfSeconds 60L)

@@ -65,6 +65,7 @@ type ConfigWarning =
     | NoEffect of reason: string
     | ReadWithoutWrite of side: string * opposite: YamlPath
     | LiteralBesideDualStack of address: DialAddress
+    | LiteralProxyBesideDualStack
     | SlowToGiveUp of longest: Duration
     | NeverGivesUp
 
@@ -216,5 +217,7 @@ module ConfigWarning =
             $"while a write to the {side} is pending this clock stands still; set {opposite} too"
         | ConfigWarning.LiteralBesideDualStack address ->
             $"\"{address}\" is one address of one family; with \"enable_dual_stack\" clients of the other family fail"
+        | ConfigWarning.LiteralProxyBesideDualStack ->
+            "the SOCKS5 proxy has one address of one family; with \"enable_dual_stack\" clients of the other family fail"
         | ConfigWarning.SlowToGiveUp longest -> $"a client may wait {longest} before dialling is given up; lower connect_timeout, connect_backoff or connect_attempts"
         | ConfigWarning.NeverGivesUp -> "without connect_timeout a client may wait for as long as the kernel tries"

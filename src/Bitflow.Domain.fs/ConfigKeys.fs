@@ -68,7 +68,7 @@ module ConfigKeys =
             and! readTimeout = optional "read_timeout" Value.duration noLimit "Ends a connection when its client has neither sent nor taken anything for so long."
             and! writeTimeout = optional "write_timeout" Value.duration noLimit "Ends a connection when a write to its client is pending and not one byte is taken for so long."
             and! handshakeTimeout = extension "handshake_timeout" Value.duration (Defaults.handshakeTimeout, "`10s`") "From accept to the end of what must be read from the client before dialling: PROXY header, ClientHello, TLS handshake."
-            and! authorized = optional "authorized_sources" networks (IpNetworkSet.Empty, "everyone") "Whose connections are accepted."
+            and! authorized = optional "authorized_sources" networks (IpNetworkSet.Empty, "everyone") "Whose connections are accepted. Of a peer in `trusted_proxies`: which clients, as its PROXY header names them; a connection of its own (LOCAL) always is."
             and! trusted = extension "trusted_proxies" networks (IpNetworkSet.Empty, "no inbound PROXY header") "Whose connections begin with a PROXY header, versions 1 and 2, that says who the client is."
             and! tls = optional "tls_context" (Kind.some (record "the TLS settings" listenerTls)) (None, "no TLS") "Terminates TLS."
             return

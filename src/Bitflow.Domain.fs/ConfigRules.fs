@@ -155,14 +155,13 @@ module internal ConfigRules =
 
     let private dualStackNeedsAChoice =
         ofTargets (fun _ _ proxy path target ->
-            let literal key (address: DialAddress) =
-                match address with
-                | DialAddress.Tcp(_, DialHost.Literal _, _) -> [ doubtful (path / key) (ConfigWarning.LiteralBesideDualStack address) ]
-                | _ -> []
+            let isLiteral address = match address with DialAddress.Tcp(_, DialHost.Literal _, _) -> true | _ -> false
+            let ofProxy (socks: SocksProxy) = if isLiteral socks.Address then [ doubtful (path / "proxy") ConfigWarning.LiteralProxyBesideDualStack ] else []
             match target.Address with
             | _ when not proxy.Options.DualStack -> []
             | TargetAddress.Dialled(DialAddress.Tcp(TcpFamily.Either, _, _) as address) ->
-                literal "address" address @ (target.Proxy |> Option.map (fun socks -> literal "proxy" socks.Address) |> Option.defaultValue [])
+                (if isLiteral address then [ doubtful (path / "address") (ConfigWarning.LiteralBesideDualStack address) ] else [])
+                @ (target.Proxy |> Option.map ofProxy |> Option.defaultValue [])
             | address -> [ wrong (path / "address") (ConfigFault.DualStackTarget address) ])
 
     let private socksNeedsTcp =

@@ -115,7 +115,6 @@ module internal Value =
         Kind.scalar "host name" "a host name" "db.example.com" (lazy Kind.schemaOf [ "type", Kind.textOrNumber () ]) "stand-in" (fun text _ ->
             match Address.plainHost text with
             | Ok(Host.Name _ | Host.Literal _) -> Ok text
-            | _ when (IpAddress.tryParse text).IsSome -> Ok text
             | _ -> Error(ConfigFault.NotAHostName text))
         |> Kind.emptyIsOmitted
 

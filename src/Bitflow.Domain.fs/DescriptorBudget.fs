@@ -30,7 +30,7 @@ module DescriptorBudget =
     /// How many pipes a loop of the Linux engine may hold for busy streams, of two descriptors each: those of all loops take at most a sixteenth
     /// of the descriptors, and none has more than 64.
     [<CompiledName "MostPipes">]
-    let mostPipes (descriptorLimit: int64) (loops: int) : int = int (max 1L (min 64L (descriptorLimit / (32L * int64 loops))))
+    let mostPipes (descriptorLimit: int64) (loops: int) : int = int (max 1L (min 64L (descriptorLimit / (32L * int64 (max 1 loops)))))
 
     /// What the program holds whatever it serves: the runtime, the standard streams and the log. 84 measured when idle in the published program, most of
     /// them one for each assembly; with TLS on both sides, statsd, a SOCKS5 proxy and a few reloads, 106.

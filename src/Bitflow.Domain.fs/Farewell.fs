@@ -81,8 +81,8 @@ module Farewell =
     /// The patience is that of the more patient side, and ends with the connection's lifetime.
     [<CompiledName "BeginOrderlyEnd">]
     let beginOrderlyEnd (clientWriteTimeout: Duration) (targetWriteTimeout: Duration) (lifetimeEnd: Instant) (now: Instant) (unsent: int) : OrderlyEnd =
-        let longer = max clientWriteTimeout.TotalNanoseconds targetWriteTimeout.TotalNanoseconds
-        lookAfter { Patience = patience (Duration.OfNanoseconds longer); Latest = lifetimeEnd; LookAt = now; Unsent = unsent } now unsent
+        let patience = max (patience clientWriteTimeout) (patience targetWriteTimeout)
+        lookAfter { Patience = patience; Latest = lifetimeEnd; LookAt = now; Unsent = unsent } now unsent
 
     /// As long as something leaves, as for a reset.
     [<CompiledName "Ended">]

@@ -91,7 +91,7 @@ module Metrics =
     let close = counter "proxy.close" [ MetricTag.Proxy; MetricTag.Listener; MetricTag.Reason ] "Connections ended, by close reason"
     let lastReload = metric MetricKind.Gauge MetricUnit.Events "config.last_reload_successful" [] "1 from the start on, 0 from a refused reload until one is in force"
     let logDropped = counter "proxy.log.dropped" [ MetricTag.Proxy ] "Lines of the connection log dropped because its queue was full or its file could not be written"
-    let statsdDropped = counter "statsd.dropped" [] "Datagrams to statsd that could not be sent"
+    let statsdDropped = counter "statsd.dropped" [] "Datagrams to statsd that could not be sent, and lines that fit into none"
     let sentryDropped = counter "sentry.dropped" [] "Events for Sentry dropped by a limit, a full queue or a failure to send"
 
     /// In the order in which documentation and exposition show them.

@@ -68,10 +68,8 @@ module ProxyHeaderText =
         let start = lead.Length + tcp4.Length
         let window = bytes.Slice(0, min bytes.Length maxBytes)
         match MemoryExtensions.IndexOfAny(window, cr, lf) with
-        | -1 when bytes.Length >= maxBytes -> Parse.Rejected ProxyHeaderFault.LineTooLong
         | -1 -> Parse.NeedMore(missing (if wantsV4 then shortestTcp4 else shortestTcp6) (bytes.Slice start))
         | i when window[i] = lf -> Parse.Rejected ProxyHeaderFault.LoneLineFeed
-        | i when i = maxBytes - 1 -> Parse.Rejected ProxyHeaderFault.LineTooLong
         | i when i = window.Length - 1 -> Parse.NeedMore 1
         | i when window[i + 1] <> lf -> Parse.Rejected ProxyHeaderFault.LoneCarriageReturn
         | i ->
@@ -91,13 +89,11 @@ module ProxyHeaderText =
             Parse.Rejected ProxyHeaderFault.LoneCarriageReturn
         else
             match MemoryExtensions.IndexOf(window, ReadOnlySpan lineEnd) with
-            | -1 when bytes.Length >= maxBytes -> Parse.Rejected ProxyHeaderFault.LineTooLong
             | -1 when window[window.Length - 1] = cr -> Parse.NeedMore 1
             | -1 -> Parse.NeedMore lineEnd.Length
             | i -> Parse.Done(ProxyHeader.TextUnknown, i + 2)
 
-    /// A header from its first byte on; bytes behind its CR LF are not looked at.
-    let parse (bytes: ReadOnlySpan<byte>) : Parse<ProxyHeader, ProxyHeaderFault> =
+    let private parseLine (bytes: ReadOnlySpan<byte>) : Parse<ProxyHeader, ProxyHeaderFault> =
         if not (agrees lead bytes) then
             Parse.Rejected ProxyHeaderFault.NotAHeader
         elif bytes.Length <= lead.Length then
@@ -117,6 +113,12 @@ module ProxyHeaderText =
                 Parse.NeedMore(full tcp4 - rest.Length + missing shortestTcp4 ReadOnlySpan.Empty)
             else
                 Parse.Rejected ProxyHeaderFault.Protocol
+
+    /// A header from its first byte on; bytes behind its CR LF are not looked at. What could not end within the longest line there is (PP1-2) is not waited for.
+    let parse (bytes: ReadOnlySpan<byte>) : Parse<ProxyHeader, ProxyHeaderFault> =
+        match parseLine bytes with
+        | Parse.NeedMore more when bytes.Length + more > maxBytes -> Parse.Rejected ProxyHeaderFault.LineTooLong
+        | answer -> answer
 
     /// Hexadecimal alone (PP1-4): the platform writes some addresses with a dotted tail, which the protocol does not know.
     let private writeV6 (address: IPAddress) =

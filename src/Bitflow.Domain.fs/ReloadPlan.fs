@@ -201,10 +201,12 @@ module ReloadPlan =
               $"targets[{name}] removed"
           for name in added do
               $"targets[{name}] added"
+          let old = Dictionary<string, TargetConfig>()
+          for target in a.Targets do old.TryAdd(target.Name, target) |> ignore
           for target in b.Targets do
-              match a.Targets |> List.tryFind (fun t -> t.Name = target.Name) with
-              | Some before -> yield! targetDifferences before target
-              | None -> ()
+              match old.TryGetValue target.Name with
+              | true, before -> yield! targetDifferences before target
+              | _ -> ()
           let isInOtherOrder = List.except removed (names a) <> List.except added (names b)
           if isInOtherOrder then
               "order of targets"
@@ -212,8 +214,9 @@ module ReloadPlan =
           elif startsWithFirst b && List.tryHead (names a) <> List.tryHead (names b) then
               $"targets[{List.head (names b)}] now first"
           yield! optionDifferences a.Options b.Options
+          let oldFiles = HashSet(filesOf a)
           for path in filesOf b do
-              if List.contains path (filesOf a) && digest before path <> digest after path then $"contents of {path}" ]
+              if oldFiles.Contains path && digest before path <> digest after path then $"contents of {path}" ]
 
     let private applicationDifferences (a: ApplicationConfig) (b: ApplicationConfig) =
         [ if a.SentryDsn <> b.SentryDsn then "sentry_dsn"
@@ -275,6 +278,8 @@ module ReloadPlan =
             table
         let wasByName, willBeByName = byName was, byName willBe
         let kept, dropped = sharedOut was willBe
+        let oldLogs, newLogs = logs before.Config, logs after.Config
+        let wasLogged = HashSet oldLogs
         { Proxies =
             [ for proxy in willBe do
                   let fate =
@@ -297,9 +302,9 @@ module ReloadPlan =
                   { Address = proxy.Listener.Address; Owner = SocketOwner.Proxy proxy.Name; From = ValueNone; Fate = HeldFate.Closed }
               yield! adminSockets before.Config.Application.Admin after.Config.Application.Admin ]
           Logs =
-            [ for path in logs after.Config do
-                  { Path = path; Fate = (if List.contains path (logs before.Config) then HeldFate.Kept else HeldFate.Opened) }
-              for path in logs before.Config |> List.except (logs after.Config) do
+            [ for path in newLogs do
+                  { Path = path; Fate = (if wasLogged.Contains path then HeldFate.Kept else HeldFate.Opened) }
+              for path in oldLogs |> List.except newLogs do
                   { Path = path; Fate = HeldFate.Closed } ]
           Application = applicationDifferences before.Config.Application after.Config.Application
           EngineNeedsRestart = before.Config.Application.Engine <> after.Config.Application.Engine }

@@ -104,9 +104,10 @@ module Replay =
             Alpn.isCut record.AlpnOffer
             && (match forecast.Hello with ValueSome(HelloAnswer.Refuse(TlsAlert.NoApplicationProtocol, _)) -> true | _ -> false)
         let needsCertificate = match rules.Proxy.Listener.Tls with Some { VerifyMode = VerifyMode.Strict } -> true | _ -> false
-        // The rest is for logs that do not say it in so many words.
+        // The rest is for logs that do not say it in so many words. Who was relayed over TLS has said a hello, of which the server's name may not have been recorded.
+        let isRouted = rules.Proxy.Options.LoadBalancer = Policy.Sni
         let helloRead =
-            record.HelloRead || record.SourceTransport = SideTransport.Tls || record.ServerName <> "" || not record.AlpnOffer.IsEmpty
+            record.HelloRead || record.ServerName <> "" || not record.AlpnOffer.IsEmpty || (record.SourceTransport = SideTransport.Tls && wasRelayed record && not isRouted)
         if needsHeader && not headerRead then Some(Phase.ProxyHeader, "a PROXY header is expected of it now, and none was read then")
         elif not needsHeader && headerRead then Some(Phase.ProxyHeader, "its PROXY header would be taken for the client's own bytes")
         elif rules.ReadsHello && not helloRead then Some(Phase.Hello, "its hello is needed now, and none was read then")
@@ -146,10 +147,13 @@ module Replay =
             | _ when not (wasRouted record) -> ReplayVerdict.Same
             | _ when record.Target = "" ->
                 if rules.Targets.Length = 1 then ReplayVerdict.Same else ReplayVerdict.Unknowable "which target it reached was not recorded"
-            // Tried once, it was the first of the order; after several attempts any place of the order may have been reached.
-            | _ when record.DialAttempts <= 1 && first <> record.Target -> ReplayVerdict.Elsewhere first
-            | _ when plan.Order |> Array.exists (fun index -> name index = record.Target) -> ReplayVerdict.Same
-            | _ -> ReplayVerdict.Elsewhere first
+            // Tried once, it was the first of the order; after several attempts any place of the order may have been reached, but for those behind more targets than attempts failed.
+            | _ when record.DialAttempts <= 1 -> if first = record.Target then ReplayVerdict.Same else ReplayVerdict.Elsewhere first
+            | _ ->
+                match plan.Order |> Array.tryFindIndex (fun index -> name index = record.Target) with
+                | None -> ReplayVerdict.Elsewhere first
+                | Some place when place >= record.DialAttempts -> ReplayVerdict.Unknowable "of the targets before the one that it reached, not all were tried then"
+                | Some _ -> ReplayVerdict.Same
         | _, None -> ReplayVerdict.Same
 
     /// What a recorded connection would come to. `rules` by the proxy's name, null for none; `tls` likewise.

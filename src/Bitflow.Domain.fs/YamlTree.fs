@@ -101,6 +101,6 @@ module YamlTree =
                 | _ -> ValueNone
             | YamlPath.Element(parent, index) ->
                 match find parent with
-                | ValueSome { Value = YamlValue.Sequence items } when index < items.Length -> ValueSome items[index]
+                | ValueSome { Value = YamlValue.Sequence items } when index >= 0 && index < items.Length -> ValueSome items[index]
                 | _ -> ValueNone
         find
