@@ -94,7 +94,7 @@ public sealed class FourWaysTests
 
     [Theory]
     [MemberData(nameof(Ways))]
-    public async Task A_reset_of_either_side_reaches_the_other_as_a_reset_behind_the_bytes(Transport clientSide, Transport targetSide, string engine)
+    public async Task A_reset_of_either_side_reaches_the_other_which_has_read_everything_as_a_reset(Transport clientSide, Transport targetSide, string engine)
     {
         byte[] sent = SocketWords.Noise(20_000);
         await using (Way way = await Way.OpenAsync(clientSide, targetSide, engine))

@@ -1,4 +1,6 @@
+using System.Diagnostics;
 using System.Net.Sockets;
+using Bitflow.Domain;
 using Bitflow.Tests.Fixtures;
 using Xunit;
 
@@ -8,6 +10,9 @@ namespace Bitflow.Tests.EndToEnd;
 public sealed class HeldSideTests
 {
     private static readonly TimeSpan Stuck = TimeSpan.FromSeconds(1);
+
+    /// <summary>Of a side without a write_timeout.</summary>
+    private static readonly TimeSpan Patience = Farewell.defaultPatience.ToTimerSpan();
 
     /// <summary>More than there is room for on any way.</summary>
     private static readonly byte[] Plenty = new byte[64 * 1024 * 1024];
@@ -25,10 +30,12 @@ public sealed class HeldSideTests
         using Socket readingNothing = await SocketWords.ConnectAsync(bitflow.EndPoint());
         using Socket answering = await peer.AcceptAsync();
         await Task.WhenAll(sending.FillAsync(Plenty, Stuck), answering.FillAsync(Plenty, Stuck));
+        long began = Stopwatch.GetTimestamp();
         sending.Reset();
         answering.Reset();
         await bitflow.EndsWithAsync("client.relay.reset");
         await bitflow.EndsWithAsync("target.relay.reset");
+        Assert.True(Stopwatch.GetElapsedTime(began) >= Patience, "a reset waits for what came before it");
         await takingNothing.ReadToResetAsync();
         await readingNothing.ReadToResetAsync();
         using Socket next = await SocketWords.ConnectAsync(bitflow.EndPoint());

@@ -148,17 +148,18 @@ public sealed class InheritedSocketTests
             Assert.Equal("once"u8.ToArray(), await end.ReadExactlyAsync(4));
         }
 
-        await UsedUpAsync();
+        await UsedUpAsync(1);
         bitflow.Signal("HUP");
-        await bitflow.SaysAsync("reload");
-        await UsedUpAsync();
+        await bitflow.SaysAsync("is in force");
+        await UsedUpAsync(2);
 
-        async Task UsedUpAsync()
+        async Task UsedUpAsync(int times)
         {
             using Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint());
             Assert.Empty(await client.ReadToEndAsync());
             string line = await bitflow.EndsWithAsync("target.dial.used_up");
             Assert.Contains("used up", line, StringComparison.Ordinal);
+            await Eventually.IsTrueAsync(() => bitflow.Errors.Split(": target.dial.used_up:").Length == times + 1, () => bitflow.Errors);
         }
     }
 

@@ -56,7 +56,7 @@ public sealed class RelayTests
 
     [Theory]
     [MemberData(nameof(Engines))]
-    public async Task A_clients_reset_reaches_the_target_as_a_reset_after_the_data_that_came_before(string engine)
+    public async Task A_clients_reset_reaches_a_target_that_has_read_everything_as_a_reset(string engine)
     {
         (BitflowProcess bitflow, Socket client, Socket target) = await ConnectedAsync(engine);
         using (bitflow)
@@ -74,7 +74,7 @@ public sealed class RelayTests
 
     [Theory]
     [MemberData(nameof(Engines))]
-    public async Task A_targets_reset_reaches_the_client_as_a_reset_after_the_data_that_came_before(string engine)
+    public async Task A_targets_reset_reaches_a_client_that_has_read_everything_as_a_reset(string engine)
     {
         (BitflowProcess bitflow, Socket client, Socket target) = await ConnectedAsync(engine);
         using (bitflow)

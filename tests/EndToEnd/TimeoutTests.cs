@@ -145,6 +145,7 @@ public sealed class TimeoutTests
         (_, long full) = await FillAsync(r.Client);
         await r.Client.ReadToResetAsync();
         EndedAfter(Limit, full, early: FillPatience);
+        await r.Target.ReadToResetAsync();
         await r.Bitflow.EndsWithAsync("target.relay.write_timeout");
     }
 
@@ -156,6 +157,7 @@ public sealed class TimeoutTests
         (_, long full) = await FillAsync(r.Target);
         await r.Target.ReadToResetAsync();
         EndedAfter(Limit, full, early: FillPatience);
+        await r.Client.ReadToResetAsync();
         await r.Bitflow.EndsWithAsync("client.relay.write_timeout");
     }
 

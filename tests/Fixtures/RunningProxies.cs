@@ -111,11 +111,13 @@ internal sealed class RunningProxies : IDisposable
 
     public void Dispose()
     {
-        _server.ResetAllAsync().Wait(Eventually.Patience);
+        bool isReset = _server.ResetAllAsync().Wait(Eventually.Patience);
         using var atOnce = new CancellationTokenSource();
         atOnce.Cancel();
-        _server.DrainAsync(atOnce.Token).Wait(Eventually.Patience);
+        bool isDrained = _server.DrainAsync(atOnce.Token).Wait(Eventually.Patience);
+        int left = _server.OpenConnections;
         _server.Dispose();
+        Assert.True(isReset && isDrained && left == 0, $"all connections are reset: {isReset}, the drain ends: {isDrained}, connections left: {left}");
         Assert.Empty(_observer.Faults);
     }
 
