@@ -78,3 +78,11 @@ let ``no look is asked for without a loss, nor while nothing has been written si
         |> List.forall (fun losses ->
             let struct (_, isOver) = LogLosses.looked now losses
             (LogLosses.untilOver now losses).IsNone && not isOver))
+
+[<Fact>]
+let ``an episode is over five seconds behind the last loss`` () =
+    Law.HoldsFor([ 0.0, 5_000.0; 1.5, 3_500.0; 5.0, 0.0; 7.0, 0.0 ], fun (seconds, left) ->
+        let struct (losses, _) = LogLosses.lost (second 1.0) LogLosses.none
+        match LogLosses.untilOver (second (1.0 + seconds)) (LogLosses.written losses) with
+        | ValueSome wait -> wait.TotalMilliseconds = left
+        | ValueNone -> false)

@@ -126,3 +126,15 @@ let ``connections that came while nobody counted are looked at as a burst of the
     Law.HoldsFor([ 1256; 2000; Int32.MaxValue ], fun openNow ->
         let struct (memory, first) = MemoryReturn.looked openNow 0L 0L (returnedAt 1000)
         lookIn first = [ 200.0 ] && not (isReturn first) && isReturn (orders (MemoryReturn.looked openNow 0L 0L memory)))
+
+[<Fact>]
+let ``each order is carried out by its own member`` () =
+    let carriedOut order =
+        let calls = ResizeArray<string>()
+        order |> MemoryOrder.carryOut
+            { new IMemoryGuard with
+                member _.Collect() = calls.Add "collect"
+                member _.Trim() = calls.Add "trim"
+                member _.LookIn wait = calls.Add $"look in {wait}" }
+        List.ofSeq calls
+    Law.HoldsFor([ MemoryOrder.Collect, [ "collect" ]; MemoryOrder.Trim, [ "trim" ]; MemoryOrder.LookIn(Duration.OfSeconds 1L), [ "look in 1s" ] ], fun (order, calls) -> carriedOut order = calls)

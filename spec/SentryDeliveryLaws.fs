@@ -132,3 +132,19 @@ let ``an event that is given up at the end of the process counts as lost to the 
     let untold = untold { course with Delivery = delivery }
     Law.HoldsFor([ SentryDiscard.QueueOverflow, 1L; SentryDiscard.NetworkError, 1L; SentryDiscard.SendError, 0L ], fun (why, count) ->
         SentryDiscards.count why untold = count && List.map string orders = [ "CountDropped 1L" ])
+
+[<Fact>]
+let ``each order is carried out by its own member`` () =
+    let carriedOut order =
+        let calls = ResizeArray<string>()
+        order |> SentryOrder.carryOut
+            { new ISentryReporter with
+                member _.PostIn wait = calls.Add $"post in {wait}"
+                member _.CountDropped events = calls.Add $"count {events}"
+                member _.LogRefused(status, reason) = calls.Add $"refused {status} {reason}"
+                member _.LogUnreachable reason = calls.Add $"unreachable {reason}" }
+        List.ofSeq calls
+    Law.HoldsFor(
+        [ SentryOrder.PostIn(Duration.OfSeconds 1L), [ "post in 1s" ]; SentryOrder.CountDropped 2L, [ "count 2" ]
+          SentryOrder.LogRefused(413, "large"), [ "refused 413 large" ]; SentryOrder.LogUnreachable "nobody", [ "unreachable nobody" ] ],
+        fun (order, calls) -> carriedOut order = calls)
