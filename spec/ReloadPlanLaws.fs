@@ -415,6 +415,29 @@ let private withProxies proxies =
 let private logging path name : ProxyConfig = { Sample.proxy name with Options = { Sample.options with ConnectionLog = (if path = "" then None else Some path) } }
 
 [<Fact>]
+let ``the log of a reload has what changes as diff prints it, and how much stays in one line`` () =
+    Law.Holds(fun (before: ConfigSeed) (after: ConfigSeed) ->
+        let plan = plan before after
+        let all, logged = ReloadReport.describe plan |> List.ofSeq, ReloadReport.logged plan |> List.ofSeq
+        let kept = all |> List.filter _.IsKept
+        let changes = all |> List.filter (fun line -> not line.IsKept)
+        let saysKept (line: ReloadLine) = line.Text.Contains "kept"
+        kept |> List.forall saysKept
+        && (if kept.IsEmpty then logged = changes
+            else
+                let numbers = logged.Head.Text.Substring("kept as they are: ".Length).Split ", " |> Array.sumBy (fun part -> int (part.Split(' ')[0]))
+                numbers = kept.Length && logged.Tail = changes))
+    let names = [ "a"; "b" ] |> List.map (fun name -> { Sample.proxy name with Listener = { Sample.listener with Address = Address.UnixPath $"/{name}" } })
+    let logs = names |> List.map (fun proxy -> { proxy with Options = { Sample.options with ConnectionLog = Some "/log" } })
+    let text proxies = ReloadReport.logged (ReloadPlan.make (withProxies proxies) (withProxies proxies)) |> Seq.map _.Text |> List.ofSeq
+    Law.HoldsFor(
+        [ names, [ "kept as they are: 2 proxies, 2 listening sockets"; "nothing changes" ]
+          logs, [ "kept as they are: 2 proxies, 2 listening sockets, 1 connection log"; "nothing changes" ]
+          [ logs.Head ], [ "kept as they are: 1 proxy, 1 listening socket, 1 connection log"; "nothing changes" ]
+          [], [ "nothing changes" ] ],
+        fun (proxies, lines) -> text proxies = lines)
+
+[<Fact>]
 let ``a proxy's fate is told in its own words`` () =
     let limited = { Sample.proxy "changed" with Options = { Sample.options with ConnectionLimit = 7 } }
     let plan = ReloadPlan.make (withProxies [ Sample.proxy "same"; Sample.proxy "changed"; Sample.proxy "old" ]) (withProxies [ Sample.proxy "same"; limited; Sample.proxy "new" ])

@@ -148,7 +148,7 @@ let ``the machine's authorities are asked where a target's own do not accept it,
 let ``of a chain that leads to no authority nothing else is told, for nobody vouches for the rest`` () =
     Law.HoldsFor(flawed, fun finding ->
         let told = (PeerCertificate.clientRefusal VerifyMode.Strict { finding with Anchored = false }).Value
-        told = "its chain leads to no authority that is trusted here")
+        told = "its chain leads to no authority that is trusted here; one that is to be trusted goes under tls_context: certificates: authority")
 
 [<Fact>]
 let ``a target is verified by chain and name, unless nothing is verified`` () =

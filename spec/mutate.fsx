@@ -123,6 +123,7 @@ let modules =
       "JsonKind", [ "ConnectionRecordLaws" ]
       "ConnectionRecord", [ "ConnectionRecordLaws" ]
       "ConnectionLogLine", [ "ConnectionRecordLaws" ]
+      "LogFileFault", [ "LogFileFaultLaws" ]
       "LogLosses", [ "LogLossesLaws" ]
       "SentryDsn", [ "SentryLaws"; "MessageLaws" ]
       "SentryEvent", [ "SentryLaws"; "RepeatLimitLaws" ]

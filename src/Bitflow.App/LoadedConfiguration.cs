@@ -45,6 +45,12 @@ internal sealed class LoadedConfiguration
             return null;
         }
 
+        return Of(path, reading, out errors);
+    }
+
+    /// <summary>The same of a file that was read.</summary>
+    public static LoadedConfiguration? Of(string path, ConfigReading reading, out IReadOnlyList<string> errors)
+    {
         if (!reading.IsUsable)
         {
             errors = reading.Errors;

@@ -147,7 +147,7 @@ internal sealed class Observation(ProgramLog log, ConnectionLogs.ConnectionLogs 
             _store?.EndIntervals();
         else if (_statsd is null)
             (_store ??= new MetricStore()).BeginIntervals();
-        _statsd = config is null ? null : new StatsdExporter(_store!, config, log.MetricsNotSent, problem => log.MetricsNotReceived(config, problem));
+        _statsd = config is null ? null : new StatsdExporter(_store!, config, log.MetricsNotSent, problem => log.MetricsNotReceived(config, problem), () => log.MetricsReceivedAgain(config));
         _statsdConfig = config;
     }
 }

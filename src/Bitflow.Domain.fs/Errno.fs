@@ -13,6 +13,10 @@ module Errno =
     [<Literal>]
     let EINTR = 4
 
+    /// Of open, a FIFO that nobody reads.
+    [<Literal>]
+    let ENXIO = 6
+
     /// EWOULDBLOCK too; of connect on a Unix socket, a full backlog.
     [<Literal>]
     let EAGAIN = 11
@@ -29,6 +33,9 @@ module Errno =
     [<Literal>]
     let ENOTDIR = 20
 
+    [<Literal>]
+    let EISDIR = 21
+
     /// Of connect, a blackhole route; of accept, a socket that does not listen.
     [<Literal>]
     let EINVAL = 22
@@ -39,7 +46,7 @@ module Errno =
     [<Literal>]
     let EMFILE = 24
 
-    /// Of epoll_ctl, the user's share of watches.
+    /// Of epoll_ctl, the user's share of watches; of write, the disk's.
     [<Literal>]
     let ENOSPC = 28
 

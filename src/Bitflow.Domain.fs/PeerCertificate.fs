@@ -65,7 +65,7 @@ module PeerCertificate =
         let problems =
             if finding.IsForUse then finding.Problems
             else $"its extended key usage, or an issuer's, does not allow {usage}" :: finding.Problems
-        if not finding.Anchored then ValueSome "its chain leads to no authority that is trusted here"
+        if not finding.Anchored then ValueSome "its chain leads to no authority that is trusted here; one that is to be trusted goes under tls_context: certificates: authority"
         elif not problems.IsEmpty then ValueSome(String.concat "; " problems)
         else ValueNone
 
@@ -98,5 +98,5 @@ module PeerCertificate =
         | _ when not finding.Presented -> ValueSome "it presented none"
         | _ ->
             match flaw "server authentication" finding with
-            | ValueNone when not finding.IsForName -> ValueSome $"it is not for the name {name}"
+            | ValueNone when not finding.IsForName -> ValueSome $"it is not for the name {name}; have it issued for that one, or write the name that it is for as server_name"
             | verdict -> verdict

@@ -131,6 +131,13 @@ module ProxyHeaderFault =
         | ProxyHeaderFault.Ended 1 -> "the connection ended after 1 byte of a PROXY header"
         | ProxyHeaderFault.Ended received -> $"the connection ended after {received} bytes of a PROXY header"
 
+    /// The same of a peer in `trusted_proxies`, with the next step where it may be none of them.
+    [<CompiledName("DescribeOfTrusted")>]
+    let describeOfTrusted (fault: ProxyHeaderFault) =
+        match fault with
+        | ProxyHeaderFault.NotAHeader -> $"{describe fault}, which trusted_proxies says that its peer sends; have it send one, or take it out of the list"
+        | _ -> describe fault
+
 /// Who a header says that the client is.
 [<RequireQualifiedAccess; NoComparison>]
 type ProxyOrigin =

@@ -5,15 +5,19 @@ open System.Collections.Generic
 /// One thing that a reload does, in words.
 type ReloadLine =
     { Text: string
+      /// It says that something stays as it is.
+      IsKept: bool
       /// Carrying the plan out is not the end of it: the log says so in a warning.
       IsWarning: bool }
 
-/// What a reload does: what `bitflow diff` prints and the log says.
+/// What a reload does: what `bitflow diff` prints, and what the log says.
 [<RequireQualifiedAccess>]
 module ReloadReport =
-    let private step (text: string) = { Text = text; IsWarning = false }
+    let private step (text: string) = { Text = text; IsKept = false; IsWarning = false }
 
-    let private warning (text: string) = { Text = text; IsWarning = true }
+    let private kept (text: string) = { step text with IsKept = true }
+
+    let private warning (text: string) = { step text with IsWarning = true }
 
     let private proxyLine (step: ProxyStep) =
         match step.Fate with
@@ -73,11 +77,13 @@ module ReloadReport =
     /// The plan in words, a line a step.
     [<CompiledName "Describe">]
     let describe (plan: ReloadPlan) : IReadOnlyList<ReloadLine> =
-        [| yield! plan.Proxies |> List.map (proxyLine >> step)
+        [| for proxy in plan.Proxies do
+               proxyLine proxy |> if proxy.Fate = ProxyFate.Kept then kept else step
            for socket in plan.Sockets do
                let isLost = socket.Fate = HeldFate.Closed && socket.Address.IsInherited
-               socketLine plan socket |> if isLost then warning else step
-           yield! plan.Logs |> List.map (logLine >> step)
+               socketLine plan socket |> if isLost then warning elif socket.Fate = HeldFate.Kept then kept else step
+           for log in plan.Logs do
+               logLine log |> if log.Fate = HeldFate.Kept then kept else step
            let fails = plan.IsObstructed
            for key in plan.Application do
                step (if fails then $"application.{key}: changed" else $"application.{key}: changed, in force at once")
@@ -87,4 +93,16 @@ module ReloadReport =
                step "as it stands this reload fails, and everything stays as it is"
            if plan.ChangesNothing then
                step "nothing changes" |]
+        :> IReadOnlyList<ReloadLine>
+
+    /// What the log says of a plan that was carried out: what changes, a line a step, and in one how much stays as it is.
+    [<CompiledName "Logged">]
+    let logged (plan: ReloadPlan) : IReadOnlyList<ReloadLine> =
+        let count (n: int) (one: string) (several: string) = if n = 0 then [] elif n = 1 then [ $"1 {one}" ] else [ $"{n} {several}" ]
+        let staying =
+            count (plan.Proxies |> List.filter (fun proxy -> proxy.Fate = ProxyFate.Kept) |> List.length) "proxy" "proxies"
+            @ count (plan.Sockets |> List.filter (fun socket -> socket.Fate = HeldFate.Kept) |> List.length) "listening socket" "listening sockets"
+            @ count (plan.Logs |> List.filter (fun log -> log.Fate = HeldFate.Kept) |> List.length) "connection log" "connection logs"
+        [| if not staying.IsEmpty then step ("kept as they are: " + String.concat ", " staying)
+           yield! describe plan |> Seq.filter (fun line -> not line.IsKept) |]
         :> IReadOnlyList<ReloadLine>

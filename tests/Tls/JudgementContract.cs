@@ -68,10 +68,10 @@ public abstract class JudgementContract : IDisposable
         { "with an issuer that is no authority", "invalid CA certificate" },
         { "with an issuer that may sign no certificates", "key usage does not include certificate signing" },
         { "with an issuer that may speak for other names", "permitted subtree violation" },
-        { "without its issuer", "its chain leads to no authority that is trusted here" },
-        { "of a stranger", "its chain leads to no authority that is trusted here" },
-        { "that issued itself", "its chain leads to no authority that is trusted here" },
-        { "of a stranger, and expired", "its chain leads to no authority that is trusted here" },
+        { "without its issuer", "its chain leads to no authority that is trusted here; one that is to be trusted goes under tls_context: certificates: authority" },
+        { "of a stranger", "its chain leads to no authority that is trusted here; one that is to be trusted goes under tls_context: certificates: authority" },
+        { "that issued itself", "its chain leads to no authority that is trusted here; one that is to be trusted goes under tls_context: certificates: authority" },
+        { "of a stranger, and expired", "its chain leads to no authority that is trusted here; one that is to be trusted goes under tls_context: certificates: authority" },
     };
 
     [Theory]
@@ -100,12 +100,12 @@ public abstract class JudgementContract : IDisposable
     [Theory]
     [InlineData("_x.server.example", "_X.server.example", "")]
     [InlineData("*.server.example", "_X.server.example", "")]
-    [InlineData("-x.server.example", "_X.server.example", "it is not for the name _X.server.example")]
-    [InlineData("server.example.", "server.example", "it is not for the name server.example")]
-    [InlineData("127.0.0.1", "server.example", "it is not for the name server.example")]
+    [InlineData("-x.server.example", "_X.server.example", "it is not for the name _X.server.example; have it issued for that one, or write the name that it is for as server_name")]
+    [InlineData("server.example.", "server.example", "it is not for the name server.example; have it issued for that one, or write the name that it is for as server_name")]
+    [InlineData("127.0.0.1", "server.example", "it is not for the name server.example; have it issued for that one, or write the name that it is for as server_name")]
     [InlineData("127.0.0.1", "127.0.0.1", "")]
-    [InlineData("127.0.0.1", "127.0.0.2", "it is not for the name 127.0.0.2")]
-    [InlineData("*", "127.0.0.1", "it is not for the name 127.0.0.1")]
+    [InlineData("127.0.0.1", "127.0.0.2", "it is not for the name 127.0.0.2; have it issued for that one, or write the name that it is for as server_name")]
+    [InlineData("*", "127.0.0.1", "it is not for the name 127.0.0.1; have it issued for that one, or write the name that it is for as server_name")]
     public Task A_target_is_judged_by_its_name(string shown, string name, string refusal) =>
         IsJudgedAsync(TestAuthority.Trusted.Issue(shown), refusal, isServer: false, TestAuthority.Trusted.RootFile, name);
 

@@ -4,23 +4,27 @@ using Bitflow.Net.Files;
 
 namespace Bitflow.App.Commands;
 
-/// <summary>`bitflow diff`: the plan that a reload from one file to the other would carry out; failed where it cannot be.</summary>
+/// <summary>`bitflow diff`: the plan that a reload from one file to the other would carry out; failed where it cannot be, be it for a file that the new one names.</summary>
 internal static class DiffCommand
 {
     public static int Run(string before, string after)
     {
-        ConfigSnapshot? from = Snapshot(before);
-        ConfigSnapshot? to = Snapshot(after);
+        ConfigReading? from = Read(before);
+        ConfigReading? to = Read(after);
         if (from is null || to is null)
             return ExitStatus.Unusable;
-        ReloadPlan plan = ReloadPlanModule.Make(from, to);
+        LoadedConfiguration? loaded = LoadedConfiguration.Of(after, to, out IReadOnlyList<string> errors);
+        ReloadPlan plan = ReloadPlanModule.Make(Snapshot(from), loaded?.Snapshot ?? Snapshot(to));
         foreach (ReloadLine line in ReloadReport.Describe(plan))
             Screen.Say(Shown.Escaped(line.Text));
-        return plan.IsObstructed ? ExitStatus.Failed : ExitStatus.Done;
+        foreach (string line in errors)
+            Screen.Complain(Tone.Bad, line);
+        if (loaded is null)
+            Screen.Complain(Tone.Bad, $"{Shown.Escaped(after)} would not be taken on: a reload to it changes nothing");
+        return plan.IsObstructed || loaded is null ? ExitStatus.Failed : ExitStatus.Done;
     }
 
-    /// <summary>Files that cannot be read have no digest here; what is wrong with them is the business of `check`.</summary>
-    private static ConfigSnapshot? Snapshot(string path)
+    private static ConfigReading? Read(string path)
     {
         ConfigReading? reading = ConfigLoading.Read(path, out string problem);
         if (reading is null)
@@ -31,6 +35,9 @@ internal static class DiffCommand
 
         foreach (string line in reading.Errors)
             Screen.Complain(Tone.Bad, line);
-        return reading.IsUsable ? LoadedConfiguration.SnapshotOf(reading.Config, new NamedFiles()) : null;
+        return reading.IsUsable ? reading : null;
     }
+
+    /// <summary>A file that it names and that cannot be read has no digest here.</summary>
+    private static ConfigSnapshot Snapshot(ConfigReading reading) => LoadedConfiguration.SnapshotOf(reading.Config, new NamedFiles());
 }

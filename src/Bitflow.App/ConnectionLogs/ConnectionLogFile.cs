@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
-using System.Runtime.InteropServices;
 using System.Threading.Channels;
 using Bitflow.Domain;
 using Bitflow.Net.Files;
@@ -223,7 +222,7 @@ internal sealed class ConnectionLogFile
         if (written > 0)
             _endsInsideLine = _batch.WrittenSpan[written - 1] != (byte)'\n';
         if (dropped > 0)
-            _losses.OnLost(Marshal.GetPInvokeErrorMessage(error));
+            _losses.OnLost(LogFileFault.OfWrite(error));
         else
             _losses.OnWritten();
         _batch.ResetWrittenCount();

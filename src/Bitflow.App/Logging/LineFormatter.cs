@@ -14,12 +14,8 @@ internal sealed class LineFormatter(bool isPainted) : ITextFormatter
     private const string Time = "{Timestamp:yyyy-MM-ddTHH:mm:ss.fffzzz} ";
     private const string Rest = " {Message:lj}{NewLine}{Exception}";
 
-    private static readonly MessageTemplateTextFormatter Text = Template(Time + "{Level:u4}" + Rest);
-
-    /// <summary>For a terminal: the level in its colour.</summary>
-    private readonly Dictionary<LogEventLevel, MessageTemplateTextFormatter>? _painted = isPainted
-        ? Enum.GetValues<LogEventLevel>().ToDictionary(static level => level, static level => Template(Time + Paint.Text(ToneOf(level), "{Level:u4}") + Rest))
-        : null;
+    /// <summary>A line of each level that was ever written, on a terminal with the level in its colour.</summary>
+    private readonly MessageTemplateTextFormatter?[] _lines = new MessageTemplateTextFormatter?[(int)LogEventLevel.Fatal + 1];
 
     private static readonly MessageTemplateTextFormatter Words = Template("{Message:lj}");
 
@@ -39,7 +35,7 @@ internal sealed class LineFormatter(bool isPainted) : ITextFormatter
         if (_isJson)
             Json.Format(InWords(logEvent), output);
         else
-            (_painted?[logEvent.Level] ?? Text).Format(logEvent, output);
+            LineOf(logEvent.Level).Format(logEvent, output);
     }
 
     /// <summary>The message as lines for people have it.</summary>
@@ -59,6 +55,18 @@ internal sealed class LineFormatter(bool isPainted) : ITextFormatter
         logEvent.Properties.Select(static property => new LogEventProperty(property.Key, property.Value)));
 
     private static MessageTemplateTextFormatter Template(string text) => new(text, System.Globalization.CultureInfo.InvariantCulture);
+
+    private MessageTemplateTextFormatter LineOf(LogEventLevel level) =>
+        _lines[(int)level] ??= Template(Time + (isPainted ? Paint.Text(ToneOf(level), WordOf(level)) : WordOf(level)) + Rest);
+
+    /// <summary>As the configuration has them, in capitals: what is looked for in a log is found.</summary>
+    private static string WordOf(LogEventLevel level) => level switch
+    {
+        LogEventLevel.Information => "INFO",
+        LogEventLevel.Warning => "WARN",
+        LogEventLevel.Error or LogEventLevel.Fatal => "ERROR",
+        _ => "DEBUG",
+    };
 
     private static Tone ToneOf(LogEventLevel level) => level switch
     {

@@ -56,6 +56,9 @@ internal static partial class ProgramEvents
     [LoggerMessage(114, LogLevel.Warning, "metrics: statsd at {Receiver} does not get them; Bitflow goes on trying: {Problem}")]
     public static partial void MetricsNotReceived(ILogger logger, string receiver, string problem);
 
+    [LoggerMessage(117, LogLevel.Warning, "metrics: statsd at {Receiver}: nothing stands in their way any more")]
+    public static partial void MetricsReceivedAgain(ILogger logger, string receiver);
+
     [LoggerMessage(120, LogLevel.Information, "admin server: listening on {Listener}")]
     public static partial void AdminListening(ILogger logger, Bitflow.Domain.Endpoint listener);
 

@@ -102,7 +102,7 @@ internal sealed class ProgramLog : IAsyncDisposable
     public void Reloaded(string path, ReloadPlan plan)
     {
         ProgramEvents.Reloaded(_log, path);
-        foreach (ReloadLine line in ReloadReport.Describe(plan))
+        foreach (ReloadLine line in ReloadReport.Logged(plan))
         {
             if (line.IsWarning)
                 ProgramEvents.ReloadWarning(_log, line.Text);
@@ -135,6 +135,8 @@ internal sealed class ProgramLog : IAsyncDisposable
     public void StillOpening(string path) => ProgramEvents.StillOpening(_log, path);
 
     public void MetricsNotReceived(MetricsConfig config, string problem) => ProgramEvents.MetricsNotReceived(_log, config.Address.ToString(), problem);
+
+    public void MetricsReceivedAgain(MetricsConfig config) => ProgramEvents.MetricsReceivedAgain(_log, config.Address.ToString());
 
     public void MetricsNotSent(Exception e) => ProgramEvents.MetricsNotSent(_log, e, e.Message);
 

@@ -15,6 +15,7 @@ internal sealed class StatsdExporter : IAsyncDisposable
     private readonly Task _flushing;
     private readonly Action<Exception> _failed;
     private readonly Action<string> _notReceived;
+    private readonly Action _receivedAgain;
     private bool _isProblemSaid;
 
     /// <summary>The levels that the receiver has; it keeps them for as long as it is told no other.</summary>
@@ -24,8 +25,10 @@ internal sealed class StatsdExporter : IAsyncDisposable
     /// <param name="config">Where they go, and in which dialect.</param>
     /// <param name="failed">Is told of a flush that failed for no reason of the receiver's; the next one is tried all the same.</param>
     /// <param name="notReceived">Is told why nothing arrives, once until something does.</param>
-    public StatsdExporter(MetricStore store, MetricsConfig config, Action<Exception> failed, Action<string> notReceived)
+    /// <param name="receivedAgain">Is told that nothing stands in the way any more.</param>
+    public StatsdExporter(MetricStore store, MetricsConfig config, Action<Exception> failed, Action<string> notReceived, Action receivedAgain)
     {
+        _receivedAgain = receivedAgain;
         _failed = failed;
         _notReceived = notReceived;
         _store = store;
@@ -67,6 +70,8 @@ internal sealed class StatsdExporter : IAsyncDisposable
             Send();
             if (_socket.Problem is { } problem && !_isProblemSaid)
                 _notReceived(problem);
+            else if (_socket.Problem is null && _isProblemSaid)
+                _receivedAgain();
             _isProblemSaid = _socket.Problem is not null;
         }
         catch (Exception e)

@@ -24,7 +24,7 @@ internal sealed class AppendFile : IDisposable
         SafeFileHandle handle = Libc.OpenFile(path, Libc.OpenWriteOnly | Libc.OpenCreate | Libc.OpenAppend | Libc.NonBlocking | Libc.OpenNoTerminal | Libc.CloseOnExec, Mode);
         if (handle.IsInvalid)
         {
-            string reason = Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError());
+            string reason = LogFileFault.OfOpen(Marshal.GetLastPInvokeError());
             handle.Dispose();
             throw new IOException($"{path}: {reason}");
         }

@@ -41,7 +41,7 @@ internal sealed class Introduction(Preface preface, ListenerTlsContext? tls)
                     Header = done.value;
                     return Event.NewHeaderRead(ProxyOrigin.Of(done.value));
                 case Parse<ProxyHeader, ProxyHeaderFault>.Rejected rejected:
-                    Failure = ProxyHeaderFaultModule.Describe(rejected.fault);
+                    Failure = ProxyHeaderFaultModule.DescribeOfTrusted(rejected.fault);
                     return Event.HeaderMalformed;
             }
 
@@ -52,7 +52,7 @@ internal sealed class Introduction(Preface preface, ListenerTlsContext? tls)
                 continue;
             Event? end = Events.OfEarlyEndOfHeader(received.Fault, preface.Unread.Length)?.Value;
             if (end is { IsHeaderMalformed: true })
-                Failure = ProxyHeaderFaultModule.Describe(ProxyHeaderFault.NewEnded(preface.Unread.Length));
+                Failure = ProxyHeaderFaultModule.DescribeOfTrusted(ProxyHeaderFault.NewEnded(preface.Unread.Length));
             return end;
         }
     }
