@@ -78,7 +78,7 @@ internal sealed class Reload(string path, Server server, ProgramLog log, Observa
         bool starts = server.Serving is null;
         Opened opened;
         using (new Reminder(() => log.StillOpening(path)))
-            opened = await UnlessGivenUpAsync(() => Open(loaded, giveUp), giveUp).ConfigureAwait(false);
+            opened = starts ? Open(loaded, giveUp) : await UnlessGivenUpAsync(() => Open(loaded, giveUp), giveUp).ConfigureAwait(false);
         bool isComplete = false;
         try
         {
@@ -118,7 +118,10 @@ internal sealed class Reload(string path, Server server, ProgramLog log, Observa
         }
     }
 
-    /// <summary>A connection log on a disk that does not answer may keep whoever opens it: that is waited for only as long as it is wanted, and taken back if it comes after all.</summary>
+    /// <summary>
+    /// A connection log on a disk that does not answer may keep whoever opens it: that is waited for only as long as it is wanted, and taken back if it comes after all. A start
+    /// goes without: nobody is served yet, and what is awaited in it is compiled in it (decision 10).
+    /// </summary>
     private static async Task<Opened> UnlessGivenUpAsync(Func<Opened> open, CancellationToken giveUp)
     {
         Task<Opened> opening = Task.Run(open, CancellationToken.None);

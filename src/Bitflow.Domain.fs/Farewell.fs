@@ -81,8 +81,9 @@ module Farewell =
     /// The patience is that of the more patient side, and ends with the connection's lifetime.
     [<CompiledName "BeginOrderlyEnd">]
     let beginOrderlyEnd (clientWriteTimeout: Duration) (targetWriteTimeout: Duration) (lifetimeEnd: Instant) (now: Instant) (unsent: int) : OrderlyEnd =
-        let patience = max (patience clientWriteTimeout) (patience targetWriteTimeout)
-        lookAfter { Patience = patience; Latest = lifetimeEnd; LookAt = now; Unsent = unsent } now unsent
+        // Of numbers: of durations the comparison would be the language's own, at a cost that every connection pays.
+        let longer = max (patience clientWriteTimeout).TotalNanoseconds (patience targetWriteTimeout).TotalNanoseconds
+        lookAfter { Patience = Duration.OfNanoseconds longer; Latest = lifetimeEnd; LookAt = now; Unsent = unsent } now unsent
 
     /// As long as something leaves, as for a reset.
     [<CompiledName "Ended">]

@@ -39,7 +39,9 @@ module LogLosses =
     [<CompiledName "UntilOver">]
     let untilOver (now: Instant) (losses: LogLosses) : Duration voption =
         match losses.Episode with
-        | ValueSome episode when episode.IsWrittenSince -> ValueSome(max Duration.Zero (episode.LastLoss + calm - now))
+        | ValueSome episode when episode.IsWrittenSince ->
+            let left = episode.LastLoss + calm - now
+            ValueSome(if left.IsNegative then Duration.Zero else left)
         | _ -> ValueNone
 
     /// A look. True where an episode is over now, which is to be told.

@@ -46,9 +46,9 @@ public sealed class LinuxSecuredConnectionContract() : SecuredConnectionContract
         await wire.PeerSocket.SendAllAsync(flood).WaitAsync(Wire.Patience);
         await Wire.Eventually(async () => await wire.OnLoop(Waiting) == flood.Length, "all of it has come");
 
-        // One receive goes through no more than the library can hold and it has room for, and gives the loop back, though the data is there.
+        // One receive goes through few of them, and gives the loop back, though the data is there.
         Assert.False(await wire.OnLoop(c => ((LoopConnection)c).TryReceive(new byte[4], out _)));
-        Assert.InRange(await wire.OnLoop(Waiting), flood.Length - 4 - OpenSslContext.ReadBufferBytes, flood.Length - 1);
+        Assert.InRange(await wire.OnLoop(Waiting), flood.Length - RecordLink.SmallRecordsAtOnce, flood.Length - 1);
         Assert.Equal("data"u8.ToArray(), await wire.ReceiveExactly(4));
 
         int Waiting(Connection connection) => Libc.Receive(connection.Descriptor, new byte[flood.Length + 1], Libc.MsgPeek | Libc.MsgDontWait);
@@ -69,11 +69,11 @@ public sealed class LinuxSecuredConnectionContract() : SecuredConnectionContract
         await wire.PeerSocket.SendAllAsync(flood).WaitAsync(Wire.Patience);
         await Wire.Eventually(async () => await wire.OnLoop(Waiting) == flood.Length, "all of it has come");
 
-        // One receive goes through no more than the room that it has and what the library can hold, and brings what that was.
+        // One receive goes through few of them, and brings what they held.
         IoResult received = default;
         Assert.True(await wire.OnLoop(c => ((LoopConnection)c).TryReceive(new byte[count], out received)));
-        Assert.InRange(received.Bytes, 1, (count + OpenSslContext.ReadBufferBytes) / (5 + 1 + 1 + 16));
-        Assert.InRange(await wire.OnLoop(Waiting), flood.Length - count - OpenSslContext.ReadBufferBytes, flood.Length - 1);
+        Assert.InRange(received.Bytes, 1, RecordLink.SmallRecordsAtOnce / (5 + 1 + 1 + 16));
+        Assert.InRange(await wire.OnLoop(Waiting), flood.Length - RecordLink.SmallRecordsAtOnce, flood.Length - 1);
         Assert.Equal(new string('x', count - received.Bytes), System.Text.Encoding.ASCII.GetString(await wire.ReceiveExactly(count - received.Bytes)));
 
         int Waiting(Connection connection) => Libc.Receive(connection.Descriptor, new byte[flood.Length + 1], Libc.MsgPeek | Libc.MsgDontWait);

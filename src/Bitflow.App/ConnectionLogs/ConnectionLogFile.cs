@@ -234,9 +234,11 @@ internal sealed class ConnectionLogFile
         try
         {
             AppendFile next = AppendFile.Open(Path);
+
+            // Nobody may have moved it away, and a pipe cannot be.
+            _endsInsideLine &= next.IsSameAs(_file);
             _file.Dispose();
             _file = next;
-            _endsInsideLine = false;
             _events.Reopened(Path);
         }
         catch (IOException e)

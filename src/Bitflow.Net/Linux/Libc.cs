@@ -110,6 +110,8 @@ internal static unsafe partial class Libc
 
     private const int AtFdcwd = -100;
     private const int AtSymlinkNofollow = 0x100;
+    private const int AtEmptyPath = 0x1000;
+    private const short PollOut = 4;
     private const uint StatxBasicStats = 0x7ff;
 
     [LibraryImport("libc", EntryPoint = "ioctl", SetLastError = true)]
@@ -137,6 +139,19 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", EntryPoint = "write", SetLastError = true)]
     public static partial nint WriteFile(SafeFileHandle file, byte* bytes, nuint count);
+
+    /// <summary>Waits until a file can be written, has failed, or the time is over, which is not told apart: a write tells.</summary>
+    public static void AwaitRoom(SafeFileHandle file, int milliseconds)
+    {
+        var descriptor = new PollDescriptor { Descriptor = (int)file.DangerousGetHandle(), Events = PollOut };
+
+        // However it ends (EINTR too) the write that follows says what is.
+        _ = Poll(&descriptor, 1, milliseconds);
+        GC.KeepAlive(file);
+    }
+
+    [LibraryImport("libc", EntryPoint = "poll")]
+    private static partial int Poll(PollDescriptor* descriptors, nuint count, int milliseconds);
 
     [LibraryImport("libc", EntryPoint = "unlink", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int Unlink(string path);
@@ -586,7 +601,25 @@ internal static unsafe partial class Libc
     {
         if (Statx(AtFdcwd, path, AtSymlinkNofollow, StatxBasicStats, out StatxBuffer buffer) != 0)
             return null;
-        return new FileIdentity(buffer.DeviceMajor, buffer.DeviceMinor, buffer.Inode, (buffer.Mode & 0xF000) == 0xC000);
+        return IdentityOf(buffer);
+    }
+
+    /// <summary>The same of what is open; null where it cannot be seen.</summary>
+    public static FileIdentity? Identify(SafeFileHandle file)
+    {
+        int answer = Statx((int)file.DangerousGetHandle(), "", AtEmptyPath, StatxBasicStats, out StatxBuffer buffer);
+        GC.KeepAlive(file);
+        return answer == 0 ? IdentityOf(buffer) : null;
+    }
+
+    private static FileIdentity IdentityOf(in StatxBuffer buffer) => new(buffer.DeviceMajor, buffer.DeviceMinor, buffer.Inode, (buffer.Mode & 0xF000) == 0xC000);
+
+    [StructLayout(LayoutKind.Sequential)]
+    private struct PollDescriptor
+    {
+        public int Descriptor;
+        public short Events;
+        public short Found;
     }
 
     [StructLayout(LayoutKind.Sequential)]

@@ -26,6 +26,15 @@ internal sealed class RecordLink(LinuxConnection raw, ReadOnlyMemory<byte> early
     /// </summary>
     private const int MostUnsentBytes = 2 * LoopTlsConnection.RecordBytes;
 
+    /// <summary>A record costs work, whatever is in it: more of them in one piece are many.</summary>
+    private const int ManyRecords = 16;
+
+    /// <summary>On average, headers and tags among it.</summary>
+    private const int SmallRecordBytes = 256;
+
+    /// <summary>Some seventy of the smallest: a millisecond of everybody's time.</summary>
+    public const int SmallRecordsAtOnce = 2048;
+
     private ReadOnlyMemory<byte> _early = early;
     private GCHandle _self;
     private byte[]? _unsent;
@@ -34,6 +43,10 @@ internal sealed class RecordLink(LinuxConnection raw, ReadOnlyMemory<byte> early
     private int _unsentTo;
     private int _mayGive = int.MaxValue;
     private bool _saidNothing;
+    private RecordCounter _records;
+
+    /// <summary>What is received at once: little of a peer that may send, or has sent, many records in few bytes.</summary>
+    private int _atOnce = SmallRecordsAtOnce;
     private int _certificateRequests;
 
     public LinuxConnection Raw => raw;
@@ -128,10 +141,25 @@ internal sealed class RecordLink(LinuxConnection raw, ReadOnlyMemory<byte> early
     /// <summary>For the library: what has come, and 0 where nothing has.</summary>
     public int Receive(Span<byte> into)
     {
-        int given = Give(into[..Math.Min(into.Length, _mayGive)]);
-        _mayGive -= given;
+        int most = Handshake is null ? Math.Min(_mayGive, _atOnce) : into.Length;
+        int given = Give(into[..Math.Min(into.Length, most)]);
+        CountRecords(into[..given]);
         _saidNothing |= given == 0;
         return given;
+    }
+
+    /// <summary>Whoever sends many small records has one piece of them a call, until a whole piece holds few.</summary>
+    private void CountRecords(ReadOnlySpan<byte> given)
+    {
+        int records = _records.Count(given);
+        if (Handshake is not null)
+            return;
+        bool areSmall = records > ManyRecords && given.Length < records * SmallRecordBytes;
+        if (areSmall)
+            _atOnce = SmallRecordsAtOnce;
+        else if (given.Length >= SmallRecordsAtOnce)
+            _atOnce = int.MaxValue;
+        _mayGive = areSmall ? 0 : _mayGive - given.Length;
     }
 
     private int Give(Span<byte> into)
