@@ -198,9 +198,12 @@ public sealed partial class MannersTests : IDisposable
             Assert.Contains("/dev/zero: the file has more than 4194304 bytes", errors, StringComparison.Ordinal);
         }
 
-        // One that a configuration names is compared by its contents, as far as they go.
+        // One that a configuration names is compared by its contents, as far as they go, and is no certificate.
         string named = Write("named.yaml", Usable.Replace("127.0.0.1:0'", "127.0.0.1:0', tls_context: { certificates: [ { key: /dev/zero, certificate: /dev/zero } ] }", StringComparison.Ordinal));
-        Assert.Equal(0, (await ChildProcess.RunAsync(Repository.Binary, ["diff", named, named])).Status);
+        (int failed, string plan, string why) = await ChildProcess.RunAsync(Repository.Binary, ["diff", named, named]);
+        Assert.Equal(1, failed);
+        Assert.Contains("kept, nothing changed", plan, StringComparison.Ordinal);
+        Assert.Contains("/dev/zero: the file has more than 4194304 bytes", why, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -407,6 +407,99 @@ public sealed class ObservationTests
         }
     }
 
+    /// <summary>A batch is larger than a pipe.</summary>
+    [Fact]
+    public async Task A_pipe_whose_reader_reads_loses_no_line_of_the_connection_log()
+    {
+        const int Records = 4_000;
+        await WithPipeAsync(async (path, reader) =>
+        {
+            using var heard = new HeardOfLog();
+            heard.LetGo();
+            var log = new ConnectionLogFile(path, heard);
+            Task<string> reading = ReadLinesAsync(reader, Records);
+            for (int i = 0; i < Records; i++)
+                log.Write(SomeRecord, SomeTags);
+            Assert.Equal(Records, (await reading.WaitAsync(Eventually.Patience)).Split('\n', StringSplitOptions.RemoveEmptyEntries).Count(static line => ConnectionLogLine.TryParse(line).IsOk));
+            await log.CloseAsync(Eventually.Patience);
+            Assert.Empty(heard.Said);
+        });
+    }
+
+    /// <summary>The pipe is the same behind SIGUSR1, and what stands half in it too.</summary>
+    [Fact]
+    public async Task A_line_that_a_pipe_took_in_part_stays_alone_though_the_log_is_reopened()
+    {
+        await WithPipeAsync(async (path, reader) =>
+        {
+            using var heard = new HeardOfLog();
+            heard.LetGo();
+            var log = new ConnectionLogFile(path, heard);
+            int written = 0;
+            for (; heard.Said.Count == 0; written++)
+            {
+                log.Write(SomeRecord, SomeTags);
+                await Task.Yield();
+            }
+
+            log.Reopen();
+            await Eventually.IsTrueAsync(() => heard.IsHeld, "it is reopened");
+            Task<string> reading = ReadLinesAsync(reader, int.MaxValue);
+            await Eventually.IsTrueAsync(
+                () =>
+                {
+                    log.Write(SomeRecord, SomeTags);
+                    return heard.Said.Contains("writable again");
+                },
+                () => string.Join('\n', heard.Said));
+            await log.CloseAsync(Eventually.Patience);
+            reader.WriteByte((byte)'\0');
+            await reader.FlushAsync();
+            string[] lines = (await reading.WaitAsync(Eventually.Patience)).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+            Assert.InRange(lines.Count(static line => !ConnectionLogLine.TryParse(line).IsOk), 0, 1);
+            Assert.All(lines, static line => Assert.True(line.IndexOf("\"name\"", StringComparison.Ordinal) == line.LastIndexOf("\"name\"", StringComparison.Ordinal), line));
+        });
+    }
+
+    private static readonly ConnectionRecord SomeRecord = ConnectionLogLine.TryParse("""{"name":"web","timestamp":"2026-01-02T03:04:05Z"}""").ResultValue;
+
+    private static readonly KeyValuePair<string, object?>[] SomeTags = [new("proxy", "web")];
+
+    /// <summary>Until so many lines are there, or a NUL, which is in no line.</summary>
+    private static async Task<string> ReadLinesAsync(FileStream reader, int count)
+    {
+        var text = new StringBuilder();
+        byte[] buffer = new byte[16 * 1024];
+        for (int lines = 0; lines < count;)
+        {
+            int bytes = await reader.ReadAsync(buffer);
+            int end = buffer.AsSpan(0, bytes).IndexOf((byte)0);
+            lines += buffer.AsSpan(0, bytes).Count((byte)'\n');
+            text.Append(Encoding.UTF8.GetString(buffer, 0, end < 0 ? bytes : end));
+            if (end >= 0)
+                break;
+        }
+
+        return text.ToString();
+    }
+
+    /// <summary>A named pipe, open for reading and writing: so it waits for nobody.</summary>
+    private static async Task WithPipeAsync(Func<string, FileStream, Task> test)
+    {
+        string folder = Directory.CreateTempSubdirectory("bitflow-log-").FullName;
+        try
+        {
+            string path = Path.Combine(folder, "log");
+            Assert.Equal(0, (await ChildProcess.RunAsync("mkfifo", [path])).Status);
+            await using var reader = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite, bufferSize: 0);
+            await test(path, reader);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
     /// <summary>What is said of a connection log; that it was reopened is heard until the test lets go.</summary>
     private sealed class HeardOfLog : IConnectionLogEvents, IDisposable
     {

@@ -71,7 +71,7 @@ public sealed class ReloadUnderLoadTests(ITestOutputHelper output)
         output.WriteLine($"{rounds[0]} + {rounds[1]} + {rounds[2]} rounds of redis-benchmark, {rounds[3]} exchanges on one connection, {iperfRounds} rounds of iperf3 with {received / 1e6:F0} MB");
 
         Assert.DoesNotContain("everything is as it was", bitflow.Errors, StringComparison.Ordinal);
-        Assert.DoesNotContain(" EROR ", bitflow.Errors, StringComparison.Ordinal);
+        Assert.DoesNotContain(" ERROR ", bitflow.Errors, StringComparison.Ordinal);
         bitflow.Signal("TERM");
         Assert.Equal(0, await bitflow.ExitAsync());
         List<ConnectionLog.Line> lines = ConnectionLog.Read(log);

@@ -184,7 +184,7 @@ public sealed class SentryTests
         await File.WriteAllTextAsync(failing.Bitflow.ConfigPath, "server: { proxies: [ { name: a, listener: { address: '127.0.0.1:0' } }, { listener: 1 } ], x: 1 }\n");
         failing.Bitflow.Signal("HUP");
         await failing.Bitflow.SaysAsync("was not taken on");
-        int reports = failing.Bitflow.Errors.Split($"EROR {failing.Bitflow.ConfigPath}").Length - 1;
+        int reports = failing.Bitflow.Errors.Split($"ERROR {failing.Bitflow.ConfigPath}").Length - 1;
         Assert.True(reports > 3, failing.Bitflow.Errors);
         await sentry.HasPostsAsync(reports);
         Assert.Equal(reports, sentry.Posts.Select(static post => post.Item("event")!.Value.GetProperty("fingerprint")[0].GetString()).Distinct().Count());

@@ -244,7 +244,7 @@ public sealed class TrafficTests
         }
 
         await Eventually.IsTrueAsync(() => bitflow.Descriptors() <= descriptors, "every descriptor is closed");
-        Assert.DoesNotContain(" EROR ", bitflow.Errors, StringComparison.Ordinal);
+        Assert.DoesNotContain(" ERROR ", bitflow.Errors, StringComparison.Ordinal);
     }
 
     /// <summary>All send, and all get back what they sent.</summary>

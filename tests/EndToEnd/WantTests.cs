@@ -50,7 +50,7 @@ public sealed class WantTests
 
     /// <summary>A failed attempt is told of once more, at the end of its connection.</summary>
     private static bool IsAboutWatches(string line) =>
-        line.Contains("epoll watches are used up", StringComparison.Ordinal) && !line.Contains(" DBUG ", StringComparison.Ordinal);
+        line.Contains("epoll watches are used up", StringComparison.Ordinal) && !line.Contains(" DEBUG ", StringComparison.Ordinal);
 
     /// <summary>Whether one client more gets an answer; it stays where it does.</summary>
     private static async Task<bool> IsServedAsync(BitflowProcess bitflow, List<Socket> served)
