@@ -241,6 +241,26 @@ let ``a certificate outside its dates is said to be, and says which`` () =
     Law.HoldsFor([ today ], fun now -> (CertificateChecks.warnings now None facts).IsEmpty)
 
 [<Fact>]
+let ``a certificate that expires within two weeks, or within a tenth of its time where that is less, is doubted`` () =
+    let ofADay = { facts with NotBefore = at "2026-12-30" }
+    Law.HoldsFor(
+        [ facts, "2026-12-17 00:00", false; facts, "2026-12-17 00:01", true; ofADay, "2026-12-30 21:36", false; ofADay, "2026-12-30 21:37", true ],
+        fun (facts, moment, isDoubted) ->
+            let told = CertificateChecks.warnings (at moment) None facts
+            CertificateChecks.clientWarnings (at moment) facts = told && told = (if isDoubted then [ "the certificate expires on 2026-12-31 00:00:00 UTC; renew it" ] else []))
+
+[<Fact>]
+let ``of all certificates that are shown, and sent with them, the first end is told, and of none none`` () =
+    let issuer notAfter = { Place = 2; NotBefore = at "2020-01-01"; NotAfter = at notAfter }
+    let ending notAfter issuers = { facts with NotAfter = at notAfter; Issuers = List.map issuer issuers }
+    Law.HoldsFor(
+        [ [||], 0L
+          [| ending "2026-12-31" [] |], 1798675200L
+          [| ending "2026-12-31" []; ending "2026-12-30" [ "2030-01-01" ] |], 1798588800L
+          [| ending "2026-12-31" [ "2030-01-01"; "2026-12-29" ]; ending "2026-12-30" [] |], 1798502400L ],
+        fun (shown, seconds) -> CertificateChecks.firstEnd shown = seconds)
+
+[<Fact>]
 let ``a certificate that is sent with another, and is outside its dates, is said to be, and where it stands`` () =
     let issuer place notBefore notAfter = { Place = place; NotBefore = at notBefore; NotAfter = at notAfter }
     Law.HoldsFor([ "2026-03-31", Some "not valid before 2026-04-01"; "2026-06-01", None; "2026-10-01", Some "expired on 2026-09-30" ], fun (day, words) ->

@@ -27,14 +27,29 @@ type CertificateFacts =
 module CertificateChecks =
     let private day (at: DateTimeOffset) = at.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss 'UTC'", Globalization.CultureInfo.InvariantCulture)
 
+    /// How long before its end a certificate should have been renewed: two weeks, and of one that lives for less than 140 days a tenth of that.
+    let private soonTicks (notBefore: DateTimeOffset) (notAfter: DateTimeOffset) : int64 =
+        min (14L * TimeSpan.TicksPerDay) ((notAfter - notBefore).Ticks / 10L)
+
     let private datesOf (which: string) (now: DateTimeOffset) (notBefore: DateTimeOffset) (notAfter: DateTimeOffset) =
         if now > notAfter then [ $"{which} expired on {day notAfter}" ]
         elif now < notBefore then [ $"{which} is not valid before {day notBefore}" ]
+        elif (notAfter - now).Ticks < soonTicks notBefore notAfter then [ $"{which} expires on {day notAfter}; renew it" ]
         else []
 
     let private dates (now: DateTimeOffset) (facts: CertificateFacts) =
         datesOf "the certificate" now facts.NotBefore facts.NotAfter
         @ List.collect (fun issuer -> datesOf $"certificate {issuer.Place} of the file, which is sent with it," now issuer.NotBefore issuer.NotAfter) facts.Issuers
+
+    /// When the first of the certificates expires, and of those that are sent with them: in seconds since 1970; 0 for none.
+    [<CompiledName "FirstEnd">]
+    let firstEnd (shown: CertificateFacts array) : int64 =
+        let mutable first = Int64.MaxValue
+        for facts in shown do
+            first <- min first (facts.NotAfter.ToUnixTimeSeconds())
+            for issuer in facts.Issuers do
+                first <- min first (issuer.NotAfter.ToUnixTimeSeconds())
+        if first = Int64.MaxValue then 0L else first
 
     let private chain (facts: CertificateFacts) =
         if facts.ChainBreaksAfter = 0 then

@@ -81,6 +81,7 @@ module Metrics =
     let serveTotal = metric MetricKind.Total MetricUnit.Events "proxy.serve.total" proxied "Relays ended since the start of the program, failed ones included"
     let protocolError = counter "proxy.protocol.error" proxied "Clients whose PROXY header was faulty, cut off or late"
     let handshakeError = counter "proxy.tls.handshake.error" proxied "Clients whose ClientHello or TLS handshake was refused or failed"
+    let certificateEnd = metric MetricKind.Gauge MetricUnit.Events "proxy.tls.certificate.not_after_seconds" proxied "When the first certificate expires that the proxy shows, or sends with one, in seconds since 1970; nothing where it shows none"
     let pipeSuccess = counter "proxy.pipe.success" targeted "Relays that both sides ended"
     let pipeError = counter "proxy.pipe.error" targeted "Relays that ended in any other way, checks of a load balancer that end in a reset (`client.relay.probe`) among them"
     let pipeDuration = metric MetricKind.Timing MetricUnit.Milliseconds "proxy.pipe.duration" targeted "Time from the start to the end of a relay"
@@ -99,7 +100,7 @@ module Metrics =
         [ acceptSuccess; acceptReject; acceptUnauthorized; acceptError; acceptShutdown
           dialSuccess; dialError; attemptError; dialLatency
           activeConnections; serveTotal
-          protocolError; handshakeError
+          protocolError; handshakeError; certificateEnd
           pipeSuccess; pipeError; pipeDuration; sourceSentSize; destinationReceivedSize; sourceSentTotal; destinationReceivedTotal
           close
           lastReload

@@ -172,6 +172,31 @@ public sealed class ObservationTests
             Assert.Contains($"bitflow_{name}_total{{proxy=\"web\",listener=\"127.0.0.1:0\",target=\"a\"}} 0\n", metrics, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("managed")]
+    [InlineData("linux")]
+    public async Task When_a_certificate_expires_is_a_metric_of_who_shows_it_and_follows_a_reload(string engine)
+    {
+        using Peer target = Peer.Echo();
+        IssuedCertificate shorter = TestAuthority.Trusted.Issue("a.example", validFor: TimeSpan.FromDays(2));
+        IssuedCertificate longer = TestAuthority.Trusted.Issue("a.example", validFor: TimeSpan.FromDays(3));
+        string Both(IssuedCertificate shown) => Proxy(target).Replace("127.0.0.1:0'", $"127.0.0.1:0', tls_context: {{ certificates: [ {shown.Entry} ] }}", StringComparison.Ordinal) + "\n" +
+            Proxy(target).Replace("name: web", "name: plain", StringComparison.Ordinal);
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Both(shorter), "  admin: { address: '127.0.0.1:0' }\n", engine: engine);
+        using var http = new HttpClient { BaseAddress = new Uri($"http://{bitflow.AdminAddress()}") };
+        Assert.Equal([EndOf(shorter)], await EndsAsync());
+        bitflow.Rewrite(Both(longer), "  admin: { address: '127.0.0.1:0' }\n");
+        bitflow.Signal("HUP");
+        await bitflow.SaysAsync("is in force");
+        Assert.Equal([EndOf(longer)], await EndsAsync());
+
+        static string EndOf(IssuedCertificate shown) =>
+            $"bitflow_proxy_tls_certificate_not_after_seconds{{proxy=\"web\",listener=\"127.0.0.1:0\"}} {new DateTimeOffset(shown.Certificate.NotAfter).ToUnixTimeSeconds()}";
+
+        async Task<string[]> EndsAsync() =>
+            [.. (await http.GetStringAsync("/metrics")).Split('\n').Where(static line => line.StartsWith("bitflow_proxy_tls_certificate_not_after_seconds", StringComparison.Ordinal))];
+    }
+
     /// <summary>The queue of a Unix socket takes ten datagrams (net.unix.max_dgram_qlen). A flush waits for whoever reads, and on a machine that is busy for longer nobody does: then it is tried once more.</summary>
     [Fact]
     public async Task A_receiver_of_statsd_at_a_Unix_socket_that_reads_is_sent_every_count_of_many_proxies()

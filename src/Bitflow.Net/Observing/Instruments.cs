@@ -47,6 +47,11 @@ internal static class Instruments
         Meter.CreateObservableGauge(Metrics.lastReload.Name, static () => _isLastReloadSuccessful ? 1L : 0L, Unit(Metrics.lastReload), Metrics.lastReload.Help);
         Meter.CreateObservableGauge(
             Metrics.activeConnections.Name, static () => Measure(_running(), static s => s.Open), Unit(Metrics.activeConnections), Metrics.activeConnections.Help);
+        Meter.CreateObservableGauge(
+            Metrics.certificateEnd.Name,
+            static () => Measure(_running(), static s => s.Tls?.FirstEnd ?? 0).Where(static end => end.Value != 0),
+            Unit(Metrics.certificateEnd),
+            Metrics.certificateEnd.Help);
         Total(Metrics.serveTotal, static s => s.Relays);
         Total(Metrics.sourceSentTotal, static s => s.SourceSent);
         Total(Metrics.destinationReceivedTotal, static s => s.DestinationReceived);

@@ -1,4 +1,5 @@
 using Bitflow.Domain;
+using Bitflow.Net.Tls;
 using Bitflow.Net.Transport;
 
 namespace Bitflow.Net.Proxies;
@@ -23,6 +24,9 @@ internal sealed class ProxyState(int loops, KeyValuePair<string, object?>[] tags
         get => _tags;
         set => _tags = value;
     }
+
+    /// <summary>What it shows of certificates, by its newest settings.</summary>
+    public ProxyTls? Tls { get; set; }
 
     /// <summary>Connections that count against the limit now.</summary>
     public int Open => Volatile.Read(ref _open);

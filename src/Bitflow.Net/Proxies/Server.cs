@@ -143,6 +143,7 @@ internal sealed class Server : IDisposable
         foreach ((string name, ProxyModel model) in preparation.Models)
         {
             ProxyState state = StateOf(name, model.Meter.Tags);
+            state.Tls = model.Tls;
             if (_proxies.TryGetValue(name, out Proxy? proxy))
                 proxy.Replace(model);
             else

@@ -24,6 +24,9 @@ internal sealed class ProxyTls
     /// <summary>Whether certificates of targets are judged, by the machine's authorities too.</summary>
     public bool VerifiesTargets => Targets.Any(static target => target is { Judges: true });
 
+    /// <summary>When the first of the certificates expires that are shown, to clients and to targets: in seconds since 1970; 0 for none.</summary>
+    public long FirstEnd => CertificateChecks.FirstEnd([.. Listener?.Certificates ?? [], .. Targets.Select(static target => target?.Shown).OfType<CertificateFacts>()]);
+
     /// <summary>Loads everything that the configuration of a proxy names. The contexts may be used if no finding is an error.</summary>
     /// <param name="index">The proxy's place in the file, for the paths of the findings.</param>
     /// <param name="onPlatform">Whether the platform shakes hands.</param>
