@@ -322,3 +322,12 @@ let ``bytes that are no text are shown as they came`` () =
     match parse (Array.concat [ "PROXY TCP4 1.2.3.4 1.2.3.4 "B; [| 0xEFuy; 0xBCuy; 0x91uy |]; " 443\r\n"B ]) with
     | Parse.Rejected fault -> Assert.StartsWith("a PROXY line with \"\\xef\\xbc\\x91\" for a port", ProxyHeaderFault.describe fault)
     | other -> Assert.Fail $"{other}"
+
+[<Fact>]
+let ``how much of a header came is told, and of a trusted peer that sends none what to do`` () =
+    Law.HoldsFor(
+        [ ProxyHeaderFault.Ended 0, "the connection ended before a PROXY header"
+          ProxyHeaderFault.Ended 1, "the connection ended after 1 byte of a PROXY header"
+          ProxyHeaderFault.Ended 2, "the connection ended after 2 bytes of a PROXY header"
+          ProxyHeaderFault.NotAHeader, "the connection does not begin with a PROXY header, which trusted_proxies says that its peer sends; have it send one, or take it out of the list" ],
+        fun (fault, told) -> ProxyHeaderFault.describeOfTrusted fault = told)
