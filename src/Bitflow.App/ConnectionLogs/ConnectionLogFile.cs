@@ -235,7 +235,7 @@ internal sealed class ConnectionLogFile
         {
             AppendFile next = AppendFile.Open(Path);
 
-            // Nobody may have moved it away, and a pipe cannot be.
+            // Perhaps nobody has moved it away; a pipe nobody can.
             _endsInsideLine &= next.IsSameAs(_file);
             _file.Dispose();
             _file = next;

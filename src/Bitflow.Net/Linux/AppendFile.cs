@@ -41,7 +41,7 @@ internal sealed class AppendFile : IDisposable
     /// <summary>Whether both are one file, by whatever path each was opened; also where that cannot be seen.</summary>
     public bool IsSameAs(AppendFile other) => Libc.Identify(_handle) is not { } own || Libc.Identify(other._handle) is not { } its || own == its;
 
-    /// <summary>Writes until all is written or the kernel refuses, which a full pipe does whose reader takes nothing. Waits for that.</summary>
+    /// <summary>Writes until all is written or the kernel refuses. A full pipe is waited for, until its reader has taken nothing for <see cref="RoomPatienceMilliseconds"/>.</summary>
     /// <param name="error">The kernel's reason where not all was written; else 0.</param>
     /// <returns>How many bytes are in the file.</returns>
     public unsafe int Write(ReadOnlySpan<byte> bytes, out int error)

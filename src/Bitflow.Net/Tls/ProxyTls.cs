@@ -9,6 +9,9 @@ namespace Bitflow.Net.Tls;
 /// <summary>The TLS contexts of one proxy, loaded once: its listener's, and each target's.</summary>
 internal sealed class ProxyTls
 {
+    /// <summary>Less than 0: it was not asked for.</summary>
+    private long _firstEnd = -1;
+
     private ProxyTls(ListenerTlsContext? listener, TargetTlsContext?[] targets)
     {
         Listener = listener;
@@ -25,7 +28,16 @@ internal sealed class ProxyTls
     public bool VerifiesTargets => Targets.Any(static target => target is { Judges: true });
 
     /// <summary>When the first of the certificates expires that are shown, to clients and to targets: in seconds since 1970; 0 for none.</summary>
-    public long FirstEnd => CertificateChecks.FirstEnd([.. Listener?.Certificates ?? [], .. Targets.Select(static target => target?.Shown).OfType<CertificateFacts>()]);
+    public long FirstEnd
+    {
+        get
+        {
+            // Every second somebody may ask, and there may be thousands; at the start nobody does. Whoever asks at the same time finds the same.
+            if (_firstEnd < 0)
+                _firstEnd = CertificateChecks.FirstEnd([.. Listener?.Certificates ?? [], .. Targets.Select(static target => target?.Shown).OfType<CertificateFacts>()]);
+            return _firstEnd;
+        }
+    }
 
     /// <summary>Loads everything that the configuration of a proxy names. The contexts may be used if no finding is an error.</summary>
     /// <param name="index">The proxy's place in the file, for the paths of the findings.</param>
