@@ -86,3 +86,8 @@ let ``an episode is over five seconds behind the last loss`` () =
         match LogLosses.untilOver (second (1.0 + seconds)) (LogLosses.written losses) with
         | ValueSome wait -> wait.TotalMilliseconds = left
         | ValueNone -> false)
+
+[<Fact>]
+let ``the reader of a full pipe is waited for a quarter of a second, and not again until it has read some`` () =
+    Law.HoldsFor([ Errno.EAGAIN, false, ValueSome 250.0; Errno.EAGAIN, true, ValueNone; Errno.EPIPE, false, ValueNone; Errno.ENOSPC, false, ValueNone ],
+                 fun (errno, waitedInVain, expected) -> (LogLosses.patience errno waitedInVain |> ValueOption.map _.TotalMilliseconds) = expected)

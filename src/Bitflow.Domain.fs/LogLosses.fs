@@ -21,6 +21,12 @@ module LogLosses =
     /// Without a loss, until an episode is over.
     let private calm = Duration.OfSeconds 5L
 
+    /// How long the reader of a full pipe may take to make some room, before lines count as lost. `waitedInVain`: it has let that time pass, and read nothing since; it is
+    /// not waited for again until it has. None for what no waiting helps against.
+    [<CompiledName "Patience">]
+    let patience (errno: int) (waitedInVain: bool) : Duration voption =
+        if errno = Errno.EAGAIN && not waitedInVain then ValueSome(Duration.OfMilliseconds 250L) else ValueNone
+
     /// Nothing was lost yet.
     [<CompiledName "None">]
     let none: LogLosses = { Episode = ValueNone }

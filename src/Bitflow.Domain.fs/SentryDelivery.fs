@@ -18,8 +18,8 @@ type SentryAnswer =
 type SentryOrder =
     /// Post the event in so long (zero: at once), and say what came of it (`SentryDelivery.answered` or `failed`).
     | PostIn of wait: Duration
-    /// Count so many events as dropped.
-    | CountDropped of events: int64
+    /// Count an event as dropped.
+    | CountDropped
     /// Tell the log that the server refused an event.
     | LogRefused of status: int * reason: string
     /// Tell the log that the server cannot be reached.
@@ -28,7 +28,7 @@ type SentryOrder =
 /// What a shell has for each order. An order more is a member more: no shell is built without it.
 type ISentryReporter =
     abstract PostIn: wait: Duration -> unit
-    abstract CountDropped: events: int64 -> unit
+    abstract CountDropped: unit -> unit
     abstract LogRefused: status: int * reason: string -> unit
     abstract LogUnreachable: reason: string -> unit
 
@@ -38,7 +38,7 @@ module SentryOrder =
     let carryOut (reporter: ISentryReporter) (order: SentryOrder) : unit =
         match order with
         | SentryOrder.PostIn wait -> reporter.PostIn wait
-        | SentryOrder.CountDropped events -> reporter.CountDropped events
+        | SentryOrder.CountDropped -> reporter.CountDropped()
         | SentryOrder.LogRefused(status, reason) -> reporter.LogRefused(status, reason)
         | SentryOrder.LogUnreachable reason -> reporter.LogUnreachable reason
 
@@ -83,7 +83,7 @@ module SentryDelivery =
     /// An event was lost, for that reason.
     [<CompiledName "Lost">]
     let lost (why: SentryDiscard) (delivery: SentryDelivery) : struct (SentryDelivery * SentryOrder list) =
-        struct ({ delivery with Untold = SentryDiscards.add 1L why delivery.Untold }, [ SentryOrder.CountDropped 1L ])
+        struct ({ delivery with Untold = SentryDiscards.add 1L why delivery.Untold }, [ SentryOrder.CountDropped ])
 
     /// Why an event of a kind would be discarded if it were sent now; none where it would not. Costs little, where what an event is made of costs much: a flood of errors is when
     /// there is no time to spare.
@@ -125,7 +125,7 @@ module SentryDelivery =
                 match SentryDiscards.byAnswer answer.Status with
                 | Some why -> SentryDiscards.add 1L why delivery.Untold
                 | None -> delivery.Untold
-            struct ({ delivery with Untold = untold }, [ SentryOrder.CountDropped 1L; SentryOrder.LogRefused(answer.Status, answer.Error) ])
+            struct ({ delivery with Untold = untold }, [ SentryOrder.CountDropped; SentryOrder.LogRefused(answer.Status, answer.Error) ])
 
     /// The network failed, or nothing answered in time. That nobody answers is told once, until somebody does.
     [<CompiledName "Failed">]

@@ -48,7 +48,7 @@ public sealed class LinuxSecuredConnectionContract() : SecuredConnectionContract
 
         // One receive goes through few of them, and gives the loop back, though the data is there.
         Assert.False(await wire.OnLoop(c => ((LoopConnection)c).TryReceive(new byte[4], out _)));
-        Assert.InRange(await wire.OnLoop(Waiting), flood.Length - RecordLink.SmallRecordsAtOnce, flood.Length - 1);
+        Assert.InRange(await wire.OnLoop(Waiting), flood.Length - RecordPaceModule.SmallPiece, flood.Length - 1);
         Assert.Equal("data"u8.ToArray(), await wire.ReceiveExactly(4));
 
         int Waiting(Connection connection) => Libc.Receive(connection.Descriptor, new byte[flood.Length + 1], Libc.MsgPeek | Libc.MsgDontWait);
@@ -72,8 +72,8 @@ public sealed class LinuxSecuredConnectionContract() : SecuredConnectionContract
         // One receive goes through few of them, and brings what they held.
         IoResult received = default;
         Assert.True(await wire.OnLoop(c => ((LoopConnection)c).TryReceive(new byte[count], out received)));
-        Assert.InRange(received.Bytes, 1, RecordLink.SmallRecordsAtOnce / (5 + 1 + 1 + 16));
-        Assert.InRange(await wire.OnLoop(Waiting), flood.Length - RecordLink.SmallRecordsAtOnce, flood.Length - 1);
+        Assert.InRange(received.Bytes, 1, RecordPaceModule.SmallPiece / (5 + 1 + 1 + 16));
+        Assert.InRange(await wire.OnLoop(Waiting), flood.Length - RecordPaceModule.SmallPiece, flood.Length - 1);
         Assert.Equal(new string('x', count - received.Bytes), System.Text.Encoding.ASCII.GetString(await wire.ReceiveExactly(count - received.Bytes)));
 
         int Waiting(Connection connection) => Libc.Receive(connection.Descriptor, new byte[flood.Length + 1], Libc.MsgPeek | Libc.MsgDontWait);

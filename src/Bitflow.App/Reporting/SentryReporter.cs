@@ -125,7 +125,7 @@ internal sealed class SentryReporter : ISentryReporter, IAsyncDisposable
 
     void ISentryReporter.PostIn(Duration wait) => _postIn = wait.ToTimerSpan();
 
-    void ISentryReporter.CountDropped(long events) => Instruments.SentryDropped.Add(events);
+    void ISentryReporter.CountDropped() => Instruments.SentryDropped.Add(1);
 
     void ISentryReporter.LogRefused(int status, string reason) => _events.Refused(status, reason);
 

@@ -13,13 +13,10 @@ internal sealed class AppendFile : IDisposable
     /// <summary>The owner writes, the group reads (0640).</summary>
     private const int Mode = 0x1A0;
 
-    /// <summary>How long the reader of a full pipe may take to read some of it: who writes has room for what comes meanwhile.</summary>
-    private const int RoomPatienceMilliseconds = 250;
-
     private readonly SafeFileHandle _handle;
 
-    /// <summary>Whether a reader has let that time pass, and read nothing since: it is not waited for again until it has.</summary>
-    private bool _takesNothing;
+    /// <summary>Whether the reader of a full pipe has been waited for, and has read nothing since.</summary>
+    private bool _waitedInVain;
 
     private AppendFile(SafeFileHandle handle) => _handle = handle;
 
@@ -41,7 +38,7 @@ internal sealed class AppendFile : IDisposable
     /// <summary>Whether both are one file, by whatever path each was opened; also where that cannot be seen.</summary>
     public bool IsSameAs(AppendFile other) => Libc.Identify(_handle) is not { } own || Libc.Identify(other._handle) is not { } its || own == its;
 
-    /// <summary>Writes until all is written or the kernel refuses. A full pipe is waited for, until its reader has taken nothing for <see cref="RoomPatienceMilliseconds"/>.</summary>
+    /// <summary>Writes until all is written or the kernel refuses. A full pipe is waited for, as long as the core says (<see cref="LogLossesModule.Patience"/>).</summary>
     /// <param name="error">The kernel's reason where not all was written; else 0.</param>
     /// <returns>How many bytes are in the file.</returns>
     public unsafe int Write(ReadOnlySpan<byte> bytes, out int error)
@@ -57,15 +54,15 @@ internal sealed class AppendFile : IDisposable
                 error = Marshal.GetLastPInvokeError();
                 if (error == Errno.EINTR)
                     continue;
-                if (error != Errno.EAGAIN || _takesNothing)
+                if (LogLossesModule.Patience(error, _waitedInVain) is not { IsSome: true } patience)
                     return written;
-                Libc.AwaitRoom(_handle, RoomPatienceMilliseconds);
-                _takesNothing = true;
+                Libc.AwaitRoom(_handle, (int)patience.Value.TotalMilliseconds);
+                _waitedInVain = true;
                 continue;
             }
 
             written += (int)count;
-            _takesNothing = false;
+            _waitedInVain = false;
         }
 
         error = 0;

@@ -220,7 +220,7 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
 
     /// <summary>
     /// As many records as there are and there is room for: what is sent on in one piece costs one call. Records of a byte, or with requests for new keys between them, cost as much each as whole ones: all calls
-    /// together are given no more than what fills the room and one call's share beyond it, and of such records a small piece (<see cref="RecordLink.SmallRecordsAtOnce"/>).
+    /// together are given no more than what fills the room and one call's share beyond it, and of such records a small piece (<see cref="RecordPaceModule.SmallPiece"/>).
     /// </summary>
     internal override unsafe bool TryReceive(Span<byte> buffer, out IoResult result)
     {

@@ -26,27 +26,14 @@ internal sealed class RecordLink(LinuxConnection raw, ReadOnlyMemory<byte> early
     /// </summary>
     private const int MostUnsentBytes = 2 * LoopTlsConnection.RecordBytes;
 
-    /// <summary>A record costs work, whatever is in it: more of them in one piece are many.</summary>
-    private const int ManyRecords = 16;
-
-    /// <summary>On average, headers and tags among it.</summary>
-    private const int SmallRecordBytes = 256;
-
-    /// <summary>Some seventy of the smallest: a millisecond of everybody's time.</summary>
-    public const int SmallRecordsAtOnce = 2048;
-
     private ReadOnlyMemory<byte> _early = early;
     private GCHandle _self;
     private byte[]? _unsent;
     private byte[]? _tickets;
     private int _unsentFrom;
     private int _unsentTo;
-    private int _mayGive = int.MaxValue;
     private bool _saidNothing;
-    private RecordCounter _records;
-
-    /// <summary>What is received at once: little of a peer that may send, or has sent, many records in few bytes.</summary>
-    private int _atOnce = SmallRecordsAtOnce;
+    private RecordPace _pace = RecordPaceModule.Start;
     private int _certificateRequests;
 
     public LinuxConnection Raw => raw;
@@ -134,32 +121,18 @@ internal sealed class RecordLink(LinuxConnection raw, ReadOnlyMemory<byte> early
     /// <param name="wanted">Bytes of data that are wanted of several calls.</param>
     public void BeginCall(int wanted = 0)
     {
-        _mayGive = wanted + OpenSslContext.ReadBufferBytes;
+        _pace = RecordPaceModule.Begun(wanted + OpenSslContext.ReadBufferBytes, _pace);
         _saidNothing = false;
     }
 
     /// <summary>For the library: what has come, and 0 where nothing has.</summary>
     public int Receive(Span<byte> into)
     {
-        int most = Handshake is null ? Math.Min(_mayGive, _atOnce) : into.Length;
-        int given = Give(into[..Math.Min(into.Length, most)]);
-        CountRecords(into[..given]);
+        bool isShaken = Handshake is null;
+        int given = Give(isShaken ? into[..Math.Min(into.Length, _pace.Most)] : into);
+        _pace = isShaken ? RecordPaceModule.Taken(into[..given], _pace) : RecordPaceModule.ShookHands(into[..given], _pace);
         _saidNothing |= given == 0;
         return given;
-    }
-
-    /// <summary>Whoever sends many small records has one piece of them a call, until a whole piece holds few.</summary>
-    private void CountRecords(ReadOnlySpan<byte> given)
-    {
-        int records = _records.Count(given);
-        if (Handshake is not null)
-            return;
-        bool areSmall = records > ManyRecords && given.Length < records * SmallRecordBytes;
-        if (areSmall)
-            _atOnce = SmallRecordsAtOnce;
-        else if (given.Length >= SmallRecordsAtOnce)
-            _atOnce = int.MaxValue;
-        _mayGive = areSmall ? 0 : _mayGive - given.Length;
     }
 
     private int Give(Span<byte> into)

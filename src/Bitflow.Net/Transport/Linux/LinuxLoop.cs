@@ -23,9 +23,6 @@ internal sealed class LinuxLoop : EventLoop
 
     private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(5);
 
-    /// <summary>Until a ring is asked for again that there was no descriptor or no memory for.</summary>
-    private static readonly Duration PauseAfterWant = Duration.OfSeconds(1);
-
     private readonly ILogger _logger;
     private readonly Thread _thread;
     private readonly int _epoll;
@@ -55,12 +52,11 @@ internal sealed class LinuxLoop : EventLoop
     private int _eventCursor;
     private int _eventCount;
     private IoRing? _ring;
-    private bool _ringRefused;
     private bool _epollReady;
     private bool _watchesEpoll;
     private bool _isInGrace;
     private Instant _graceEnds;
-    private Instant _ringAgainAt = Instant.OfNanoseconds(long.MinValue);
+    private Accelerator _mayHaveRing = AcceleratorModule.Start;
     private bool _stopping;
 
     /// <exception cref="RefusedCallException">The kernel does not let it be; nothing stays open.</exception>
@@ -199,25 +195,19 @@ internal sealed class LinuxLoop : EventLoop
     internal IoRing? TryRing()
     {
         Debug.Assert(IsCurrent, "the ring belongs to the loop");
-        if (_ring is not null || _ringRefused || _now < _ringAgainAt)
+        if (_ring is not null || !AcceleratorModule.MayAsk(_now, _mayHaveRing))
             return _ring;
         _ring = IoRing.TryMake(_ringBuffers, out int errno);
         if (_ring is not null)
         {
             MoveListeners(_ring);
-        }
-        else if (IoFaults.isWant(IoFaults.OfEpoll(errno)))
-        {
-            // Descriptors or memory may be there again in a while.
-            _ringAgainAt = _now + PauseAfterWant;
-        }
-        else
-        {
-            _ringRefused = true;
-            LinuxLog.NoRing(_logger, Place, Marshal.GetPInvokeErrorMessage(errno));
+            return _ring;
         }
 
-        return _ring;
+        _mayHaveRing = AcceleratorModule.WithoutRing(_now, errno);
+        if (_mayHaveRing.IsForbiddenForGood)
+            LinuxLog.NoRing(_logger, Place, Marshal.GetPInvokeErrorMessage(errno));
+        return null;
     }
 
     /// <summary>

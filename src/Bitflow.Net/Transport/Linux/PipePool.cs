@@ -11,15 +11,12 @@ internal sealed class PipePool
     /// <summary>The largest that the kernel grants without a privilege (fs.pipe-max-size as shipped).</summary>
     internal const int PipeBytes = 1 << 20;
 
-    private static readonly Duration PauseAfterRefusal = Duration.OfSeconds(1);
-
     private readonly Stack<SplicePipe> _idle = new();
     private readonly ILogger _logger;
     private readonly int _loop;
     private readonly int _most;
     private int _made;
-    private bool _refused;
-    private Instant _tryAgainAt = Instant.OfNanoseconds(long.MinValue);
+    private Accelerator _mayHavePipes = AcceleratorModule.Start;
 
     /// <param name="loops">How many pools share the process's descriptors.</param>
     public PipePool(ILogger logger, int loop, int loops)
@@ -31,30 +28,25 @@ internal sealed class PipePool
 
     public SplicePipe? TryRent(Instant now)
     {
-        if (_refused)
-            return null;
         if (_idle.TryPop(out SplicePipe? pipe))
             return pipe;
-        if (_made == _most || now < _tryAgainAt)
+        if (_made == _most || !AcceleratorModule.MayAsk(now, _mayHavePipes))
             return null;
         pipe = SplicePipe.TryMake(PipeBytes);
         if (pipe is null)
-        {
-            // Asking again and again would cost what splicing saves.
-            _tryAgainAt = now + PauseAfterRefusal;
-            return null;
-        }
-
-        _made++;
+            _mayHavePipes = AcceleratorModule.WithoutPipe(now);
+        else
+            _made++;
         return pipe;
     }
 
     /// <summary>A splice failed for a reason that is not the connection's. Where the kernel forbids it or knows nothing of it, no pipe is given out any more.</summary>
     public void NoteRefusal(int errno)
     {
-        if (_refused || errno is not (Errno.EPERM or Errno.ENOSYS or Errno.EINVAL))
+        bool wasForbidden = _mayHavePipes.IsForbiddenForGood;
+        _mayHavePipes = AcceleratorModule.SpliceRefused(errno, _mayHavePipes);
+        if (wasForbidden || !_mayHavePipes.IsForbiddenForGood)
             return;
-        _refused = true;
         Close();
         LinuxLog.NoSplice(_logger, _loop, Marshal.GetPInvokeErrorMessage(errno));
     }
@@ -62,7 +54,7 @@ internal sealed class PipePool
     /// <summary>A pipe that still holds bytes of its stream is closed.</summary>
     public void Return(SplicePipe pipe)
     {
-        if (pipe.Filled == 0 && !_refused)
+        if (pipe.Filled == 0 && !_mayHavePipes.IsForbiddenForGood)
         {
             _idle.Push(pipe);
             return;

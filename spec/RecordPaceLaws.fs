@@ -1,0 +1,91 @@
+module Bitflow.Spec.RecordPaceLaws
+
+open System
+open FsCheck
+open Xunit
+open Bitflow.Domain
+
+/// A stream of records with these many bytes behind each header.
+let private stream (lengths: int list) : byte array =
+    [| for length in lengths do
+           yield! [| 23uy; 3uy; 3uy; byte (length >>> 8); byte length |]
+           yield! Array.init length (fun i -> byte (i * 37)) |]
+
+/// Lengths of every size, and small ones mostly.
+let private lengthsOf (numbers: int list) =
+    numbers |> List.map (fun n -> let n = abs (n % 100_000) in if n % 3 = 0 then n % 16_641 elif n % 3 = 1 then n % 40 else n % 300)
+
+/// Takes the whole stream: in calls of so many bytes at most, of which each has the piece that the pace allows and that `arrives` gives. What each call took.
+let private calls (perCall: int) (arrives: int -> int) (bytes: byte array) : int list =
+    let rec take at piece call pace calls =
+        if at = bytes.Length then List.rev (call :: calls)
+        else
+            let most = (pace: RecordPace).Most
+            if most <= 0 then
+                take at piece 0 (RecordPace.begun perCall pace) (call :: calls)
+            else
+                let size = Math.Min(Math.Min(most, Math.Max(1, arrives piece)), bytes.Length - at)
+                take (at + size) (piece + 1) (call + size) (RecordPace.taken (ReadOnlySpan(bytes, at, size)) pace) calls
+    take 0 0 0 (RecordPace.begun perCall RecordPace.start) []
+
+let private perCall = 33_000
+
+[<Fact>]
+let ``a stream of TLS is taken to its end, and no call takes more than it may`` () =
+    Law.Holds(fun numbers (NonEmptyArray(pieces: PositiveInt array)) ->
+        let bytes = stream (lengthsOf numbers)
+        let taken = calls perCall (fun i -> pieces[i % pieces.Length].Get * 97) bytes
+        List.sum taken = bytes.Length && taken |> List.forall (fun call -> call <= perCall))
+
+[<Fact>]
+let ``of a peer that sends nothing but small records no call takes more than a small piece, in whatever pieces they come`` () =
+    Law.Holds(fun (numbers: int list) (PositiveInt arrives) ->
+        // Large pieces, so that the network is never what keeps a call small.
+        let small = numbers |> List.map (fun n -> abs (n % 64))
+        let bytes = stream (List.concat (List.replicate 40 (1 :: small)))
+        calls perCall (fun _ -> RecordPace.SmallPiece + arrives) bytes |> List.forall (fun call -> call <= RecordPace.SmallPiece))
+
+[<Fact>]
+let ``a peer that sends large records is kept back by its first piece alone`` () =
+    Law.Holds(fun (numbers: int list) ->
+        let large = numbers |> List.map (fun n -> 2_000 + abs (n % 14_000))
+        let bytes = stream (16_000 :: large)
+        // Its first piece shares its call with the rest: as many calls as there would be without any pace.
+        (calls perCall (fun _ -> Int32.MaxValue) bytes).Length = (bytes.Length + perCall - 1) / perCall)
+
+[<Fact>]
+let ``a peer that begins to send small records is noticed within one call, and one that stops within a small piece`` () =
+    Law.Holds(fun (PositiveInt large) (PositiveInt many) ->
+        let few = List.replicate (1 + large % 8) 16_000
+        let flood = List.replicate (100 + many % 400) 2
+        let bytes = stream (few @ flood @ List.replicate 8 16_000)
+        let taken = calls perCall (fun _ -> Int32.MaxValue) bytes
+        let floodFrom, floodBytes = few.Length * 16_005, flood.Length * 7
+        let reaches = taken |> List.scan (+) 0 |> List.pairwise
+        // The calls that lie within the flood, behind the one that met it.
+        let within = reaches |> List.filter (fun (from, upTo) -> from > floodFrom && upTo <= floodFrom + floodBytes)
+        let behind = reaches |> List.filter (fun (from, _) -> from > floodFrom + floodBytes)
+        within |> List.forall (fun (from, upTo) -> upTo - from <= RecordPace.SmallPiece)
+        && (match behind with
+            | _ :: second :: _ :: _ -> snd second - fst second = perCall
+            | _ -> true))
+
+[<Fact>]
+let ``what a handshake took says nothing of the pace, and where its records end is not forgotten`` () =
+    Law.Holds(fun (NonNegativeInt length) (NonNegativeInt cut) ->
+        let length = length * 131 % 16_641
+        let first = stream [ length ]
+        // The handshake ends in the midst of a record, its header perhaps.
+        let cut = cut % (first.Length + 1)
+        let small = 17 + length % 40
+        let rest = Array.append first[cut..] (stream (List.replicate small 1))
+        let records = small + (if cut = 0 then 1 else 0)
+        let shaken = RecordPace.shookHands (ReadOnlySpan(first, 0, cut)) RecordPace.start
+        let after = RecordPace.taken (ReadOnlySpan rest) (RecordPace.begun 100_000 shaken)
+        shaken.Most = RecordPace.start.Most && (after.Most = 0) = (rest.Length < records * 256))
+
+[<Fact>]
+let ``more than sixteen records of less than 256 bytes on average are the last of a call`` () =
+    Law.HoldsFor([ 16, 11, false; 17, 11, true; 17, 250, true; 17, 251, false ], fun (records, length, areMany) ->
+        let piece = stream (List.replicate records length)
+        ((RecordPace.taken (ReadOnlySpan piece) (RecordPace.begun 100_000 RecordPace.start)).Most = 0) = areMany)
