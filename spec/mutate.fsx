@@ -126,6 +126,7 @@ let modules =
       "ConnectionRecord", [ "ConnectionRecordLaws" ]
       "ConnectionLogLine", [ "ConnectionRecordLaws" ]
       "LogFileFault", [ "LogFileFaultLaws" ]
+      "PathDoubt", [ "PathDoubtLaws" ]
       "LogLosses", [ "LogLossesLaws" ]
       "SentryDsn", [ "SentryLaws"; "MessageLaws" ]
       "SentryEvent", [ "SentryLaws"; "RepeatLimitLaws" ]

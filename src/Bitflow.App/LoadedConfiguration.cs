@@ -32,8 +32,8 @@ internal sealed class LoadedConfiguration
     /// <summary>What is doubtful, a line each, with its place in the file.</summary>
     public IReadOnlyList<string> Warnings { get; }
 
-    /// <summary>What is in the way of connection logs here and now: looked for when it is asked, since a start opens them and says more.</summary>
-    public required IEnumerable<string> LogDoubts { get; init; }
+    /// <summary>What is in the way at the paths of sockets and connection logs, here and now: looked for when it is asked, since a start opens them and says more.</summary>
+    public required IEnumerable<string> PathDoubts { get; init; }
 
     /// <summary>Null where the file cannot be served; <paramref name="errors"/> then holds every reason.</summary>
     public static LoadedConfiguration? Load(string path, out IReadOnlyList<string> errors)
@@ -79,17 +79,26 @@ internal sealed class LoadedConfiguration
             doubts = doubts.Append(reading.Line("server.proxies", shortage));
         if (reading.Config.Application.SentryDsn is { Value: { } dsn } && !SentryReporter.CanSpeakTo(dsn))
             doubts = doubts.Append(reading.Line("application.sentry_dsn", $"nothing will be reported: {PlatformTls.Missing}"));
-        return new LoadedConfiguration(snapshot, tls, [.. reading.Warnings, .. doubts]) { LogDoubts = DoubtsOfLogs(reading) };
+        return new LoadedConfiguration(snapshot, tls, [.. reading.Warnings, .. doubts]) { PathDoubts = DoubtsOfPaths(reading) };
     }
 
-    private static IEnumerable<string> DoubtsOfLogs(ConfigReading reading)
+    private static IEnumerable<string> DoubtsOfPaths(ConfigReading reading)
     {
-        int index = 0;
-        foreach (ProxyConfig proxy in reading.Config.Proxies)
+        IEnumerable<(string Place, Address? Address)> listeners = reading.Config.Proxies
+            .Select(static (proxy, index) => ($"server.proxies[{index}].listener.address", (Address?)proxy.Listener.Address))
+            .Append(("application.admin.address", reading.Config.Application.Admin?.Value));
+        foreach ((string place, Address? address) in listeners)
         {
-            string path = $"server.proxies[{index++}].options.connection_log";
-            if (proxy.Options.ConnectionLog?.Value is { } log && ConnectionLogs.ConnectionLogFile.Doubt(log) is { } doubt)
-                yield return reading.Line(path, doubt);
+            if (address is Address.UnixPath socket && PathDoubt.OfListener(PathLook.At(socket.path)) is { IsSome: true, Value: var doubt })
+                yield return reading.Line(place, $"{Shown.Escaped(socket.path)}: {doubt}");
+        }
+
+        IEnumerable<(string Place, string? Path)> logs = reading.Config.Proxies
+            .Select(static (proxy, index) => ($"server.proxies[{index}].options.connection_log", proxy.Options.ConnectionLog?.Value));
+        foreach ((string place, string? path) in logs)
+        {
+            if (path is not null && PathDoubt.OfLog(PathLook.At(path)) is { IsSome: true, Value: var doubt })
+                yield return reading.Line(place, $"{Shown.Escaped(path)}: {doubt}");
         }
     }
 

@@ -13,7 +13,7 @@ module Errno =
     [<Literal>]
     let EINTR = 4
 
-    /// Of open, a FIFO that nobody reads.
+    /// Of open, a FIFO that nobody reads, or a socket.
     [<Literal>]
     let ENXIO = 6
 

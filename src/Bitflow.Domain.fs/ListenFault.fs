@@ -103,8 +103,8 @@ module ListenFault =
         | ListenFault.CannotAskAtPath errno ->
             $"whether somebody listens there cannot be told ({Marshal.GetPInvokeErrorMessage errno}); remove the socket if it is stale, or choose another path"
         | ListenFault.StaleStaysAtPath -> "the stale socket at that path cannot be removed; check the permissions of its directory"
-        | ListenFault.NoDirectory -> "the directory does not exist"
-        | ListenFault.MayNotWriteDirectory -> "permission denied in that directory"
+        | ListenFault.NoDirectory -> "the directory does not exist; make it first"
+        | ListenFault.MayNotWriteDirectory -> "permission denied in that directory; let Bitflow's user write to it"
         | ListenFault.InUse -> "the address is in use by another process, or its port by a connection (ss -tanp shows which)"
         | ListenFault.InUseByBitflow -> "Bitflow itself has the address"
         | ListenFault.DescriptorInUseByBitflow descriptor -> $"Bitflow itself has descriptor {descriptor}"

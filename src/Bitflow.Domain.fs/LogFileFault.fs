@@ -12,10 +12,11 @@ module LogFileFault =
         | Errno.ENOSPC -> "no space is left there; make room"
         | errno -> Marshal.GetPInvokeErrorMessage errno
 
-    /// Of open(2), for appending and without waiting.
+    /// Of open(2), for appending and without waiting. `isSocket`: a socket is at the path.
     [<CompiledName "OfOpen">]
-    let ofOpen (errno: int) : string =
+    let ofOpen (isSocket: bool) (errno: int) : string =
         match errno with
+        | Errno.ENXIO when isSocket -> "it is a socket, which takes no log by its path; name a file or a pipe"
         | Errno.ENXIO -> "nobody reads this pipe; start its reader first"
         | Errno.EISDIR -> "it is a directory; name a file in it"
         | Errno.ENOENT -> "its directory does not exist; make it first"

@@ -81,6 +81,53 @@ public sealed class StartTests
     }
 
     [Fact]
+    public async Task What_is_in_the_way_at_a_path_is_told_by_check_in_the_words_of_a_start()
+    {
+        string folder = Directory.CreateTempSubdirectory("bitflow-start-").FullName;
+        using Socket socket = Wire.NewSocket(Family.Unix);
+        socket.Bind(new UnixDomainSocketEndPoint(Path.Combine(folder, "socket")));
+        await File.WriteAllTextAsync(Path.Combine(folder, "file"), "mine");
+        string Listens(string at) => $$"""
+            - { name: web, listener: { address: 'unix:{{folder}}/{{at}}' }, targets: [ { name: a, address: '127.0.0.1:9' } ] }
+
+            """;
+        string Logs(string at) => $$"""
+            - { name: web, listener: { address: '127.0.0.1:0' }, targets: [ { name: a, address: '127.0.0.1:9' } ], options: { connection_log: '{{folder}}/{{at}}' } }
+
+            """;
+        foreach ((string proxy, string words) in new[]
+        {
+            (Listens("missing/a"), "the directory does not exist; make it first"),
+            (Listens("file"), "something that is no socket is at that path; move it away"),
+            (Listens("."), "something that is no socket is at that path; move it away"),
+            (Logs("missing/a"), "its directory does not exist; make it first"),
+            (Logs("."), "it is a directory; name a file in it"),
+            (Logs("socket"), "it is a socket, which takes no log by its path; name a file or a pipe"),
+        })
+        {
+            (int checkedAs, string warned) = await CheckAsync(folder, proxy);
+            Assert.Equal(0, checkedAs);
+            Assert.Contains(words, warned, StringComparison.Ordinal);
+            (int status, string errors) = await RunToEndAsync(proxy);
+            Assert.Equal(1, status);
+            Assert.Contains(words, errors, StringComparison.Ordinal);
+        }
+
+        foreach (string proxy in new[] { Listens("socket"), Listens("new"), Logs("file"), Logs("new") })
+            Assert.Equal((0, ""), await CheckAsync(folder, proxy));
+        Assert.Equal(["file", "socket"], Directory.GetFileSystemEntries(folder).Select(Path.GetFileName).Where(static name => name != "config.yaml").Order());
+        Directory.Delete(folder, recursive: true);
+    }
+
+    private static async Task<(int Status, string Errors)> CheckAsync(string folder, string proxies)
+    {
+        string path = Path.Combine(folder, "config.yaml");
+        await File.WriteAllTextAsync(path, $"server:\n  proxies:\n    {proxies}");
+        (int status, _, string errors) = await ChildProcess.RunAsync(Repository.Binary, ["check", "--config", path]);
+        return (status, errors);
+    }
+
+    [Fact]
     public async Task Whoever_has_a_Unix_path_is_told_apart_and_no_more_is_said_than_is_known()
     {
         string folder = Directory.CreateTempSubdirectory("bitflow-start-").FullName;

@@ -10,7 +10,7 @@ internal static class CheckCommand
     {
         if (LoadedConfiguration.LoadOrSay(path) is not { } loaded)
             return ExitStatus.Unusable;
-        foreach (string line in loaded.Warnings.Concat(loaded.LogDoubts))
+        foreach (string line in loaded.Warnings.Concat(loaded.PathDoubts))
             Screen.Complain(Tone.Doubtful, $"warning: {line}");
         foreach (string line in Summary.Describe(loaded.Config, loaded.CertificatesOf))
             Screen.Say(line);

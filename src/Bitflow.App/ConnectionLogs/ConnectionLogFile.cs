@@ -2,7 +2,6 @@ using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
 using System.Threading.Channels;
 using Bitflow.Domain;
-using Bitflow.Net.Files;
 using Bitflow.Net.Linux;
 using Bitflow.Net.Observing;
 
@@ -71,41 +70,6 @@ internal sealed class ConnectionLogFile
     }
 
     public string Path { get; }
-
-    /// <summary>Why the file could not be opened here and now, as far as that can be seen without making it; null where nothing is in the way, or it cannot be seen.</summary>
-    public static string? Doubt(string path)
-    {
-        string full;
-        try
-        {
-            full = FileProblem.FullPath(path);
-        }
-        catch (IOException e)
-        {
-            return e.Message;
-        }
-
-        if (AttributesOf(full) is { } there)
-            return there.HasFlag(FileAttributes.Directory) ? $"{path} is a directory, and no log can be appended to it" : null;
-        return AttributesOf(System.IO.Path.GetDirectoryName(full) ?? full) is null ? $"{path}: its directory does not exist yet, and nothing here makes it" : null;
-    }
-
-    /// <summary>Null where nothing is there; none of them where that cannot be seen.</summary>
-    private static FileAttributes? AttributesOf(string path)
-    {
-        try
-        {
-            return File.GetAttributes(path);
-        }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
-        {
-            return null;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return FileAttributes.None;
-        }
-    }
 
     /// <summary>Takes a record for the proxy that the drop would be counted for, or drops it.</summary>
     public void Write(ConnectionRecord record, KeyValuePair<string, object?>[] proxy)

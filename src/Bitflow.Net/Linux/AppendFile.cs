@@ -27,7 +27,8 @@ internal sealed class AppendFile : IDisposable
         SafeFileHandle handle = Libc.OpenFile(path, Libc.OpenWriteOnly | Libc.OpenCreate | Libc.OpenAppend | Libc.NonBlocking | Libc.OpenNoTerminal | Libc.CloseOnExec, Mode);
         if (handle.IsInvalid)
         {
-            string reason = LogFileFault.OfOpen(Marshal.GetLastPInvokeError());
+            int errno = Marshal.GetLastPInvokeError();
+            string reason = LogFileFault.OfOpen(Libc.Identify(path) is { IsSocket: true }, errno);
             handle.Dispose();
             throw new IOException($"{path}: {reason}");
         }

@@ -1,0 +1,39 @@
+using Bitflow.Domain;
+using Bitflow.Net.Linux;
+
+namespace Bitflow.Net.Files;
+
+/// <summary>A look at a path, which opens nothing and makes nothing.</summary>
+internal static class PathLook
+{
+    /// <summary>Links are followed, as opening does.</summary>
+    public static PathSight At(string path)
+    {
+        try
+        {
+            string full = FileProblem.FullPath(path);
+            if (AttributesOf(full) is not { } found)
+                return PathSight.NewNothing(AttributesOf(Path.GetDirectoryName(full) ?? full) is not null);
+            return found.HasFlag(FileAttributes.Directory) ? PathSight.Directory
+                : Libc.Identify(full) is { IsSocket: true } ? PathSight.Socket
+                : PathSight.File;
+        }
+        catch (Exception e) when (FileProblem.Is(e))
+        {
+            return PathSight.Unseen;
+        }
+    }
+
+    /// <summary>Null where nothing is there.</summary>
+    private static FileAttributes? AttributesOf(string path)
+    {
+        try
+        {
+            return File.GetAttributes(path);
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return null;
+        }
+    }
+}
