@@ -8,6 +8,7 @@ let ``what is in the way of a connection log is told in the words of a start`` (
     Law.HoldsFor(
         [ PathSight.Nothing true, ""
           PathSight.Nothing false, "its directory does not exist; make it first"
+          PathSight.Adrift "gone", "gone"
           PathSight.Directory, "it is a directory; name a file in it"
           PathSight.Socket, "it is a socket, which takes no log by its path; name a file or a pipe"
           PathSight.File, ""
@@ -19,6 +20,7 @@ let ``what is in the way of a Unix listener is told in the words of a start`` ()
     Law.HoldsFor(
         [ PathSight.Nothing true, ""
           PathSight.Nothing false, "the directory does not exist; make it first"
+          PathSight.Adrift "gone", "the directory does not exist; make it first"
           PathSight.Directory, "something that is no socket is at that path; move it away"
           PathSight.Socket, ""
           PathSight.File, "something that is no socket is at that path; move it away"

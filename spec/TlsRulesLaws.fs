@@ -249,6 +249,52 @@ let ``a certificate that expires within two weeks, or within a tenth of its time
             let told = CertificateChecks.warnings (at moment) None facts
             CertificateChecks.clientWarnings (at moment) facts = told && told = (if isDoubted then [ "the certificate expires on 2026-12-31 00:00:00 UTC; renew it" ] else []))
 
+/// Certificates that begin and end within some weeks, each with one that is sent with it.
+let private dated (numbers: (int * int) array) =
+    [ for after, days in numbers do
+          let from = today.AddDays(float (abs (after % 30)) - 20.0)
+          let until = from.AddDays(float (abs (days % 40)) + 0.5)
+          { facts with
+              NotBefore = from
+              NotAfter = until
+              Issuers = [ { Place = 2; NotBefore = from.AddDays -30.0; NotAfter = until.AddDays(float (abs (days % 7)) - 3.0) } ] } ]
+
+/// What is said at which look, where it is looked whenever it is to be.
+let private toldBetween (from: DateTimeOffset) (until: DateTimeOffset) (shown: CertificateFacts list) =
+    let rec look (looked: DateTimeOffset) told =
+        let now = looked.AddTicks((CertificateChecks.untilLook looked shown).TotalNanoseconds / 100L)
+        if now > until then told
+        else look now (told @ [ for facts in shown do for line in CertificateChecks.turned looked now facts do now, line ])
+    look from []
+
+[<Fact>]
+let ``while a certificate is shown each turn of its dates is told in its moment, and once`` () =
+    Law.Holds(fun numbers ->
+        let shown = dated (Array.truncate 3 numbers)
+        let until = today.AddDays 6.0
+        /// What its dates say in a moment, and not in the one before.
+        let begins facts (moment: DateTimeOffset) =
+            let before = CertificateChecks.clientWarnings (moment.AddTicks -1L) facts
+            CertificateChecks.clientWarnings moment facts |> List.filter (fun line -> not (List.contains line before))
+        let expected facts =
+            [ for notBefore, notAfter in (facts.NotBefore, facts.NotAfter) :: [ for issuer in facts.Issuers -> issuer.NotBefore, issuer.NotAfter ] do
+                  // Dates count to their last instant.
+                  for moment in [ notAfter.AddTicks((notBefore - notAfter).Ticks / 10L + 1L); notAfter.AddTicks 1L ] do
+                      if moment > today && moment <= until then
+                          for line in begins facts moment do moment, line ]
+            |> List.distinct
+        List.sort (toldBetween today until shown) = List.sort (List.collect expected shown))
+
+[<Fact>]
+let ``the dates of certificates are looked at within the hour, and never without a pause`` () =
+    Law.Holds(fun numbers ->
+        let wait = CertificateChecks.untilLook today (dated numbers)
+        wait.IsPositive && wait <= Duration.OfSeconds 3600L)
+
+[<Fact>]
+let ``what was said of a certificate when it was loaded is not said again`` () =
+    Law.Holds(fun numbers -> dated numbers |> List.forall (fun facts -> (CertificateChecks.turned today today facts).IsEmpty))
+
 [<Fact>]
 let ``of all certificates that are shown, and sent with them, the first end is told, and of none none`` () =
     let issuer notAfter = { Place = 2; NotBefore = at "2020-01-01"; NotAfter = at notAfter }

@@ -16,6 +16,7 @@ internal sealed class Reload(string path, Server server, ProgramLog log, Observa
     /// <summary>How often it is looked whether a dropped connection log is still written to; also time for a connection that begins with what was before.</summary>
     private static readonly TimeSpan LogInterval = TimeSpan.FromSeconds(1);
 
+    private readonly CertificateWatch _certificates = new(log);
     private CancellationTokenSource _nextReload = new();
     private Task _closingLogs = Task.CompletedTask;
 
@@ -91,6 +92,7 @@ internal sealed class Reload(string path, Server server, ProgramLog log, Observa
             isComplete = true;
             log.Warnings(loaded.Warnings);
             await server.CommitAsync(preparation).ConfigureAwait(false);
+            _certificates.Follow(loaded.Config, loaded.Tls);
             if (!starts)
                 log.Reloaded(path, preparation.Plan);
             return [];

@@ -41,6 +41,33 @@ module CertificateChecks =
         datesOf "the certificate" now facts.NotBefore facts.NotAfter
         @ List.collect (fun issuer -> datesOf $"certificate {issuer.Place} of the file, which is sent with it," now issuer.NotBefore issuer.NotAfter) facts.Issuers
 
+    /// What the dates of a certificate say now and did not say at `since`, while nobody has read its file again: that it is to be renewed, or that it is too late for that.
+    [<CompiledName "Turned">]
+    let turned (since: DateTimeOffset) (now: DateTimeOffset) (facts: CertificateFacts) : string list =
+        let before = dates since facts
+        dates now facts |> List.filter (fun line -> not (List.contains line before))
+
+    /// A clock may be set, and a machine may sleep.
+    let private longestWait = Duration.OfSeconds 3600L
+
+    /// How long it is until the dates of one of the certificates say something else; no longer than an hour.
+    [<CompiledName "UntilLook">]
+    let untilLook (now: DateTimeOffset) (shown: CertificateFacts seq) : Duration =
+        let mutable ticks = longestWait.TotalNanoseconds / 100L
+        /// Dates count to their last instant.
+        let note (at: int64) =
+            let wait = at - now.UtcTicks + 1L
+            if wait > 0L && wait < ticks then ticks <- wait
+        let noteDates (notBefore: DateTimeOffset) (notAfter: DateTimeOffset) =
+            note notBefore.UtcTicks
+            note (notAfter.UtcTicks - soonTicks notBefore notAfter)
+            note notAfter.UtcTicks
+        for facts in shown do
+            noteDates facts.NotBefore facts.NotAfter
+            for issuer in facts.Issuers do
+                noteDates issuer.NotBefore issuer.NotAfter
+        Duration.OfNanoseconds(ticks * 100L)
+
     /// When the first of the certificates expires, and of those that are sent with them: in seconds since 1970; 0 for none.
     [<CompiledName "FirstEnd">]
     let firstEnd (shown: CertificateFacts array) : int64 =

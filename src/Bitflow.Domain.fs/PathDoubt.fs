@@ -1,9 +1,11 @@
 namespace Bitflow.Domain
 
 /// What is seen at a path without opening it.
-[<RequireQualifiedAccess; Struct>]
+[<RequireQualifiedAccess>]
 type PathSight =
     | Nothing of hasDirectory: bool
+    /// The working directory, from which it is named, has been removed.
+    | Adrift of reason: string
     | Directory
     | Socket
     /// A file or a pipe.
@@ -19,6 +21,7 @@ module PathDoubt =
     let ofLog (sight: PathSight) : string voption =
         match sight with
         | PathSight.Nothing false -> ValueSome(LogFileFault.ofOpen false Errno.ENOENT)
+        | PathSight.Adrift reason -> ValueSome reason
         | PathSight.Directory -> ValueSome(LogFileFault.ofOpen false Errno.EISDIR)
         | PathSight.Socket -> ValueSome(LogFileFault.ofOpen true Errno.ENXIO)
         | PathSight.Nothing true
@@ -29,7 +32,8 @@ module PathDoubt =
     [<CompiledName "OfListener">]
     let ofListener (sight: PathSight) : string voption =
         match sight with
-        | PathSight.Nothing false -> ValueSome(ListenFault.describe ListenFault.NoDirectory)
+        | PathSight.Nothing false
+        | PathSight.Adrift _ -> ValueSome(ListenFault.describe ListenFault.NoDirectory)
         | PathSight.Directory
         | PathSight.File -> ValueSome(ListenFault.describe ListenFault.NoSocketAtPath)
         | PathSight.Nothing true

@@ -49,6 +49,20 @@ public sealed class TlsListenerTests
         Assert.Contains("TLS 1.3", await bitflow.EndsWithAsync("client.hello.refused"), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_certificate_that_expires_while_it_is_shown_is_told_of_once_and_clients_are_still_answered()
+    {
+        using Peer target = Brief();
+        IssuedCertificate brief = TestAuthority.Trusted.Issue("brief.example", validFor: TimeSpan.FromSeconds(4));
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Proxy(target, Certificates(Server, brief)));
+        string Told() => bitflow.Errors;
+        Assert.Contains($"{brief.File}: the certificate expires on ", Told(), StringComparison.Ordinal);
+        string expired = $"proxy web: {brief.File}: the certificate expired on ";
+        await Eventually.IsTrueAsync(() => Told().Contains(expired, StringComparison.Ordinal), () => $"it is told; it said:\n{Told()}");
+        Assert.Contains("certificate has expired", await OpenSsl.ClientAsync(bitflow.EndPoint(), "-servername", "brief.example"), StringComparison.Ordinal);
+        Assert.Single(Told().Split('\n'), line => line.Contains("the certificate expired on", StringComparison.Ordinal));
+    }
+
     /// <summary>
     /// A client that closes with a ticket unread makes its kernel reset, which would be the end of a dial. The portable engine's library sends its tickets as soon as hands
     /// are shaken.

@@ -12,7 +12,8 @@ internal static class FileProblem
     /// <summary>One line, whatever the name holds.</summary>
     public static string Describe(string path, Exception exception) => $"{Shown.Escaped(path)}: {Shown.Escaped(Reason(path, exception))}";
 
-    private static string Reason(string path, Exception exception) => exception switch
+    /// <summary>What stands behind the path there.</summary>
+    public static string Reason(string path, Exception exception) => exception switch
     {
         // What the runtime makes of bytes that are not UTF-8. The name as it was is lost.
         FileNotFoundException or DirectoryNotFoundException when path.Contains('\uFFFD', StringComparison.Ordinal) =>

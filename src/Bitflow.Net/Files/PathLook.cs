@@ -9,9 +9,18 @@ internal static class PathLook
     /// <summary>Links are followed, as opening does.</summary>
     public static PathSight At(string path)
     {
+        string full;
         try
         {
-            string full = FileProblem.FullPath(path);
+            full = Path.GetFullPath(path);
+        }
+        catch (FileNotFoundException e)
+        {
+            return PathSight.NewAdrift(FileProblem.Reason(path, e));
+        }
+
+        try
+        {
             if (AttributesOf(full) is not { } found)
                 return PathSight.NewNothing(AttributesOf(Path.GetDirectoryName(full) ?? full) is not null);
             return found.HasFlag(FileAttributes.Directory) ? PathSight.Directory

@@ -39,6 +39,20 @@ internal sealed class ProxyTls
         }
     }
 
+    /// <summary>What is shown, to clients and to targets, with the file that it is in.</summary>
+    /// <param name="proxy">What this was loaded for.</param>
+    public IEnumerable<(string File, CertificateFacts Facts)> Shown(ProxyConfig proxy)
+    {
+        IEnumerable<string> files = proxy.Listener.Tls is { Value: { } tls } ? tls.Certificates.Select(static entry => entry.Shown.Certificate) : [];
+        foreach ((string file, CertificateFacts facts) in files.Zip(Listener?.Certificates ?? []))
+            yield return (file, facts);
+        foreach ((TargetConfig target, TargetTlsContext? context) in proxy.Targets.Zip(Targets))
+        {
+            if (context?.Shown is { } facts && target.Tls?.Value.Shown?.Value is { } shown)
+                yield return (shown.Certificate, facts);
+        }
+    }
+
     /// <summary>Loads everything that the configuration of a proxy names. The contexts may be used if no finding is an error.</summary>
     /// <param name="index">The proxy's place in the file, for the paths of the findings.</param>
     /// <param name="onPlatform">Whether the platform shakes hands.</param>
