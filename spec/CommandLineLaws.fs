@@ -28,6 +28,19 @@ let ``an option wins over the environment, and without either the fault names bo
             | Ok _ -> false))
 
 [<Fact>]
+let ``check is strict where it is told to be, and -t never is`` () =
+    Law.HoldsFor(
+        [ [| "check"; "-c"; "x" |], false; [| "check"; "--config"; "x"; "--strict" |], true; [| "check"; "--strict"; "-c"; "x" |], true; [| "-t"; "-c"; "x" |], false ],
+        fun (arguments, strict) -> asText (CommandLine.parse arguments "") = asText (Ok(Command.Check("x", strict))))
+
+[<Fact>]
+let ``a hundred thousand words are read`` () =
+    Law.HoldsFor([ 100_000 ], fun count ->
+        match CommandLine.parse (Array.append [| "inspect"; "hello" |] (Array.replicate count "16")) "" with
+        | Ok(Command.Inspect(InspectSubject.Hello, input)) -> input.Length = 3 * count - 1
+        | _ -> false)
+
+[<Fact>]
 let ``what is not understood is refused in one line, never with a stack trace`` () =
     Law.HoldsFor(
         [ [| "--nonsense" |]; [| "serve"; "x" |]; [| "echo" |]; [| "echo"; "nowhere" |]; [| "top" |]; [| "top"; "127.0.0.1" |]; [| "top"; "127.0.0.1:0" |]; [| "top"; "fd:3" |]; [| "diff"; "one" |]
@@ -56,7 +69,7 @@ let ``what stands behind an equals sign is the value, however it begins`` () =
         | Error fault -> Error fault
     Law.HoldsFor([ "-x"; "-c"; "-h"; "--config"; "--source=x"; "-"; "a-b" ], fun value ->
         asText (CommandLine.parse [| $"--config={value}" |] "") = asText (Ok(Command.Serve value))
-        && asText (CommandLine.parse [| "check"; $"--config={value}" |] "") = asText (Ok(Command.Check value))
+        && asText (CommandLine.parse [| "check"; $"--config={value}" |] "") = asText (Ok(Command.Check(value, false)))
         && asText (CommandLine.parse [| "replay"; $"--config={value}"; $"--log={value}" |] "") = asText (Ok(Command.Replay(value, value)))
         && (asked "down" value |> Result.map _.Down) = Ok [ value ]
         && (asked "down" $"-a,{value}" |> Result.map _.Down) = Ok [ "-a"; value ]

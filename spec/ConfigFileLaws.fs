@@ -195,6 +195,21 @@ let ``a secret stands in no message, in whatever way it is written`` () =
             Seq.append reading.Errors reading.Warnings |> Seq.forall (fun line -> not (line.Contains SecretValue.Word))))
 
 [<Fact>]
+let ``a secret that an alias brings to another key stands in no message either, and that key is told why`` () =
+    let told = "this value will not do here, and is not shown: an alias brings it from a key that is secret; write one of its own"
+    let proxied other = file "" $"proxy: &s \"u:sesame@h:1\"\n{other}: *s" ""
+    Law.HoldsFor(
+        [ proxied "connect_timeout"; proxied "connect_attempts"; proxied "tls_context"
+          "x-s: &s u:sesame@h:1\n" + file "" "proxy: *s\nconnect_backoff: *s" ""
+          "x-s: &s [u:sesame@h:1]\n" + file "" "proxy: *s\ntls_context: {application_protocols: *s, certificates: *s}" ""
+          "application:\n  sentry_dsn: &d \"https://sesame:sesame@h/1\"\n  log:\n    level: *d\n  shutdown_timeout: *d\n" + file "" "" "" ],
+        fun text ->
+            let reading = read text
+            reading.Errors.Count > 0
+            && Seq.append reading.Errors reading.Warnings |> Seq.forall (fun line -> not (line.Contains "sesame"))
+            && (reading.Errors |> Seq.exists _.EndsWith(told)))
+
+[<Fact>]
 let ``a secret key whose value follows without a blank is told so, and shown alone`` () =
     let target written = $"server:\n  proxies:\n    - name: a\n      listener: {{address: \":80\"}}\n      targets:\n        - {{name: t, address: \"a:1\", {written}}}\n"
     let told = "config.yaml:6:37: server.proxies[0].targets[0].proxy: the value is part of the key; write \"proxy: …\", with a colon and a blank"

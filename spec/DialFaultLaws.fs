@@ -123,6 +123,11 @@ let ``an address to which no way leads from here hides nothing of one that was t
         DialFault.told ValueNone fault = fault && DialFault.told (ValueSome before) fault = (if hides then before else fault))
 
 [<Fact>]
+let ``a fault is of the hop that was connected to, the target or its SOCKS5 proxy`` () =
+    Law.HoldsFor(System.Enum.GetValues<IoFault>(), fun fault ->
+        DialFault.ofHop Hop.Target fault = DialFault.Connect fault && DialFault.ofHop Hop.Proxy fault = DialFault.SocksConnect fault)
+
+[<Fact>]
 let ``a dial that failed says in the log whose fault it was, and why`` () =
     Law.HoldsFor(
         [ DialFault.Connect IoFault.Refused, "target.dial.refused"
@@ -155,6 +160,8 @@ let ``a dial that failed says in the log whose fault it was, and why`` () =
           DialFault.Socks(SocksFault.Version 4uy), "target.dial.protocol"
           DialFault.Socks(SocksFault.Refused 1uy), "target.dial.refused"
           DialFault.Socks(SocksFault.Refused 2uy), "target.dial.refused"
+          DialFault.Socks(SocksFault.Refused 3uy), "target.dial.unreachable"
+          DialFault.Socks(SocksFault.Refused 6uy), "target.dial.vanished"
           DialFault.Socks(SocksFault.Refused 5uy), "target.dial.refused"
           DialFault.Socks(SocksFault.Refused 7uy), "target.dial.refused"
           DialFault.Socks(SocksFault.Refused 8uy), "target.dial.refused"

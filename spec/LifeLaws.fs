@@ -693,6 +693,27 @@ let ``every attempt that fails is told of once, by the life that was at it, whoe
             | None -> last.LastFailure.IsNone))
 
 [<Fact>]
+let ``a connection that something else ends for a reason like its last attempt's is told by what ended it`` () =
+    let proxy = { Sample.proxy "p" with Targets = [ { Sample.target "a" with ConnectAttempts = 3; ConnectBackoff = Duration.OfSeconds 1L } ] }
+    let dialling = toDial (begin' proxy client) (at 0) ValueNone 0L
+    Law.HoldsFor(
+        [ IoFault.Aborted, Event.InternalFault; IoFault.NoLocalAddress, Event.ClientFailed IoFault.NoMemory ],
+        fun (fault, event) ->
+            let waiting = Life.advance dialling (at 1) (Event.AttemptFailed(DialFault.Connect fault))
+            let ended = Life.advance waiting (at 2) event
+            ended.CloseReason.Value = DialFault.reason (DialFault.Connect fault)
+            && (Life.endingFault ended).IsNone
+            && Life.explain ended ended.CloseReason.Value "what really happened" = CloseReason.explainWith ended.CloseReason.Value "what really happened")
+
+[<Fact>]
+let ``the attempt that ends a connection is told with how many there were`` () =
+    Law.HoldsFor([ 1, "after 1 attempt"; 2, "after 2 attempts" ], fun (attempts, words) ->
+        let proxy = { Sample.proxy "p" with Targets = [ { Sample.target "a" with ConnectAttempts = attempts; ConnectBackoff = Duration.Zero } ] }
+        let refused life = Life.advance life (at 1) (Event.AttemptFailed(DialFault.Connect IoFault.Refused))
+        let ended = List.fold (fun life _ -> refused life) (toDial (begin' proxy client) (at 0) ValueNone 0L) [ 1..attempts ]
+        (Life.explain ended ended.CloseReason.Value "").EndsWith words)
+
+[<Fact>]
 let ``a fault is why a connection ended only where it is the reason on record`` () =
     Law.Holds(fun (SmallProxy p) (n: int) (events: AnyEvents) ->
         lives p (peer n) events

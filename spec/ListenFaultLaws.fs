@@ -32,6 +32,11 @@ let ``a refused bind is told with what can be done about it, at an address and a
         fun (errno, atAddress, atPath) -> ListenFault.ofBind errno = atAddress && ListenFault.ofBindAtPath errno = atPath)
 
 [<Fact>]
+let ``a name of the abstract namespace that somebody has is told as one, and any other fault as at an address`` () =
+    Law.HoldsFor([ 1..133 ], fun errno ->
+        ListenFault.ofBindAtName errno = (if errno = Errno.EADDRINUSE then ListenFault.NameInUse else ListenFault.ofBind errno))
+
+[<Fact>]
 let ``where descriptors have run out the limit is told, and what raises it`` () =
     Law.HoldsFor([ Errno.EMFILE; Errno.ENFILE ], fun errno -> (ListenFault.describe (ListenFault.ofSocket 64L errno)).StartsWith "no descriptor is left of 64; raise the limit")
 

@@ -152,6 +152,18 @@ let ``unknown items are skipped, and of a repeated one the first counts`` () =
     | other -> Assert.Fail $"%A{other}"
 
 [<Fact>]
+let ``of two checksums the first counts, and the second is no matter`` () =
+    let header first = Array.append (hex $"{signature} 21 11 {12 + 14:x4} {v4Addresses} 03 0004") (Array.append first (hex "03 0004 00000000"))
+    let right =
+        let bytes = header (Array.zeroCreate 4)
+        let sum = Crc32c.ofBytesWithHole (ReadOnlySpan bytes) (bytes.Length - 11)
+        [| byte (sum >>> 24); byte (sum >>> 16); byte (sum >>> 8); byte sum |]
+    Law.HoldsFor([ right, true; [| 0uy; 0uy; 0uy; 1uy |], false ], fun (first, isTaken) ->
+        match parse (header first) with
+        | Parse.Done(ProxyHeader.BinaryTcp _, _) -> isTaken
+        | _ -> not isTaken)
+
+[<Fact>]
 let ``LOCAL, UNSPEC and what a stream cannot be leave the connection's own addresses, whatever their block holds`` () =
     Law.HoldsFor(
         [ "20 00 0000", ProxyHeader.BinaryLocal
@@ -237,8 +249,7 @@ let ``what is no binary header is refused, each for its own reason`` () =
     let v4 = v4Addresses
     let u = String('0', 430)
     Law.HoldsFor(
-        [ "11 11 000c", ProxyHeaderFault.Version 1
-          "31 11 000c", ProxyHeaderFault.Version 3
+        [ for version in 0 :: 1 :: [ 3..15 ] do $"{version:x}1 11 000c", ProxyHeaderFault.Version version
           for command in 2..15 do $"2{command:x} 11 000c", ProxyHeaderFault.Command command
           for family in 4..15 do $"21 {family:x}1 000c", ProxyHeaderFault.Family family
           for transport in 3..15 do $"21 1{transport:x} 000c", ProxyHeaderFault.Transport transport
@@ -270,6 +281,12 @@ let ``a block of the greatest length there is is read, and nothing longer is hel
     let bytes = Array.concat [ hex $"{signature} 21 11 ffff {v4Addresses} ee {65535 - 12 - 3:x4}"; Array.zeroCreate (65535 - 12 - 3) ]
     Assert.Equal(ProxyHeaderCodec.maxBytes, bytes.Length)
     Assert.Equal(Parse.Done(ProxyHeader.BinaryTcp(v4Source, v4Destination, ProxyTlvs.None), bytes.Length), parse bytes)
+
+[<Fact>]
+let ``words that fill the block to its last byte are all in it, and with a byte less the last is left out`` () =
+    let tlvs = { ProxyTlvs.None with Alpn = Some "h2"; Authority = Some "a.example"; NetworkNamespace = Some "blue" }
+    let whole = (ProxyHeaderTlvs.encode 1_000 tlvs).Length
+    Law.HoldsFor([ 0, 3 + 2 + 3 + 9 + 3 + 4; 1, 3 + 2 + 3 + 9 ], fun (less, bytes) -> (ProxyHeaderTlvs.encode (whole - less) tlvs).Length = bytes)
 
 [<Fact>]
 let ``a word that would not fit the block is left out whole`` () =

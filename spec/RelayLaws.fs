@@ -4,7 +4,7 @@ open Xunit
 open Bitflow.Domain
 
 let private sides = [ Side.Client; Side.Target ]
-let private events = [ RelayEvent.Ended; RelayEvent.Reset; RelayEvent.Truncated; RelayEvent.Vanished; RelayEvent.WriteFailed; RelayEvent.Starved; RelayEvent.Broken ]
+let private events = [ RelayEvent.Ended; RelayEvent.Reset; RelayEvent.Truncated; RelayEvent.Vanished; RelayEvent.WriteFailed; RelayEvent.Starved; RelayEvent.Broken; RelayEvent.Left ]
 let private alphabet = [ for side in sides do for event in events -> side, event ]
 
 /// What a script came to: the orders given on the way (with the event that each answers), and the end with the number of
@@ -34,7 +34,7 @@ let rec private isRefused (side: Side) (history: (Side * RelayEvent) list) =
     match history with
     | [] -> false
     | (who, RelayEvent.WriteFailed) :: before when who = side ->
-        isRefused side before || not (before |> List.exists (fun (who, what) -> who = Side.other side && (what = RelayEvent.Ended || what = RelayEvent.Truncated)))
+        isRefused side before || not (before |> List.exists (fun (who, what) -> who = Side.other side && (what = RelayEvent.Ended || what = RelayEvent.Left)))
     | _ :: before -> isRefused side before
 
 /// The same rules told from the whole history instead of a state.
@@ -42,7 +42,7 @@ let private naive (history: (Side * RelayEvent) list) (side: Side) (event: Relay
     let other = Side.other side
     let takesNothing s = isRefused s history
     let hasEnded s =
-        history |> List.exists (fun (who, what) -> who = s && (what = RelayEvent.Ended || what = RelayEvent.Truncated))
+        history |> List.exists (fun (who, what) -> who = s && (what = RelayEvent.Ended || what = RelayEvent.Left))
         && not (takesNothing (Side.other s))
     let over who cause ending = Choice2Of2(string (CloseReason.make (Side.who who) Phase.Relay cause), ending)
     let reset cause = over side cause (if side = Side.Client then Ending.ResetTargetAfterDrain else Ending.ResetClientAfterDrain)
@@ -50,7 +50,7 @@ let private naive (history: (Side * RelayEvent) list) (side: Side) (event: Relay
         if hasEnded side || takesNothing other then
             Choice1Of2 RelayOrders.None
         elif hasEnded other then
-            let first = history |> List.filter (fun (_, what) -> what = RelayEvent.Ended || what = RelayEvent.Truncated) |> List.last |> fst
+            let first = history |> List.filter (fun (_, what) -> what = RelayEvent.Ended || what = RelayEvent.Left) |> List.last |> fst
             over first Cause.Ended Ending.Orderly
         else
             Choice1Of2(if side = Side.Client then RelayOrders.EndTarget else RelayOrders.EndClient)
@@ -59,7 +59,8 @@ let private naive (history: (Side * RelayEvent) list) (side: Side) (event: Relay
     | RelayEvent.Vanished -> reset Cause.Vanished
     | RelayEvent.Broken -> reset Cause.Protocol
     | RelayEvent.Starved -> Choice2Of2("bitflow.relay.exhausted", Ending.ResetBoth)
-    | RelayEvent.Truncated -> if hasEnded other && not (takesNothing side) then ends () else reset Cause.Truncated
+    | RelayEvent.Truncated -> reset Cause.Truncated
+    | RelayEvent.Left -> if hasEnded other && not (takesNothing side) then ends () else reset Cause.Truncated
     | RelayEvent.Ended -> if takesNothing side then reset Cause.Reset else ends ()
     | _ ->
         if hasEnded side || takesNothing other then reset Cause.Reset
@@ -100,7 +101,7 @@ let ``a relay ends in good order only when both sides ended and neither refused 
         | _, Some(reason, Ending.Orderly, n) ->
             let seen = List.take n script
             reason.Cause = Cause.Ended
-            && (seen |> List.forall (fun (_, event) -> event = RelayEvent.Ended || event = RelayEvent.Truncated || event = RelayEvent.WriteFailed))
+            && (seen |> List.forall (fun (_, event) -> event = RelayEvent.Ended || event = RelayEvent.Left || event = RelayEvent.WriteFailed))
             && (sides |> List.forall (fun side -> not (isRefused side (List.rev seen))))
             && (sides |> List.forall (fun side -> seen |> List.exists (fun (who, _) -> who = side)))
         | _ -> true)
@@ -115,6 +116,21 @@ let ``a reset, a truncation, a vanishing and a want of ours are passed on as a r
             && if event = RelayEvent.Starved then reason.Who = Who.Bitflow && ending = Ending.ResetBoth
                else reason.Who = Side.who side && ending = (if side = Side.Client then Ending.ResetTargetAfterDrain else Ending.ResetClientAfterDrain)
         | _ -> true)
+
+[<Fact>]
+let ``a stream of TLS that was cut off never looks complete, and who has read the other's end and adds nothing may go without a word`` () =
+    Law.HoldsFor(everyScript.Value, fun script ->
+        match play script with
+        | _, Some(reason, ending, n) ->
+            let before, (side, event) = List.truncate (n - 1) script, List.item (n - 1) script
+            (event <> RelayEvent.Truncated || (reason = CloseReason.make (Side.who side) Phase.Relay Cause.Truncated && ending <> Ending.Orderly))
+            && (event <> RelayEvent.Left || ending <> Ending.Orderly || List.contains (Side.other side, RelayEvent.Ended) before)
+        | _ -> true)
+
+[<Fact>]
+let ``an end without close_notify is one that adds nothing only where nothing came since the other's end, and any other event is what it is`` () =
+    Law.HoldsFor(Seq.allPairs events [ true; false ], fun (event, saidMore) ->
+        RelayEvents.since saidMore event = (if event = RelayEvent.Truncated && not saidMore then RelayEvent.Left else event))
 
 [<Fact>]
 let ``once a side has refused something of the other's, the relay never ends in good order`` () =
@@ -144,8 +160,8 @@ let ``an end is passed on once, as soon as it comes, to the other side`` () =
         List.distinct given = given
         && orders |> List.forall (fun (side, event, order) ->
             match order with
-            | RelayOrders.EndTarget -> side = Side.Client && (event = RelayEvent.Ended || event = RelayEvent.Truncated)
-            | RelayOrders.EndClient -> side = Side.Target && (event = RelayEvent.Ended || event = RelayEvent.Truncated)
+            | RelayOrders.EndTarget -> side = Side.Client && event = RelayEvent.Ended
+            | RelayOrders.EndClient -> side = Side.Target && event = RelayEvent.Ended
             | RelayOrders.StopClient -> side = Side.Target && event = RelayEvent.WriteFailed
             | RelayOrders.StopTarget -> side = Side.Client && event = RelayEvent.WriteFailed
             | _ -> false))

@@ -152,6 +152,8 @@ module Simulator =
         member val Stopped = false with get, set
         member val BytesFrom = 0L with get, set
         member val BytesTo = 0L with get, set
+        /// What it had sent when the other's end was passed on to it; negative: it was not.
+        member val BytesAtOthersEnd = -1L with get, set
         member this.Activity =
             { LastMoved = Instant this.LastMoved
               Held = this.HeldSince <> never
@@ -311,6 +313,8 @@ module Simulator =
             let stage = c.Life.Stage
             c.Life <- next
             if next.IsRelaying then
+                if next.Orders.HasFlag RelayOrders.EndTarget then c.Target.BytesAtOthersEnd <- c.Target.BytesFrom
+                if next.Orders.HasFlag RelayOrders.EndClient then c.Client.BytesAtOthersEnd <- c.Client.BytesFrom
                 if next.Orders.HasFlag RelayOrders.StopClient then c.Client.Stopped <- true
                 if next.Orders.HasFlag RelayOrders.StopTarget then c.Target.Stopped <- true
                 if next.Orders.HasFlag RelayOrders.LookAtClocks then look c
@@ -375,6 +379,9 @@ module Simulator =
                         schedule now c Drains
             // What comes behind an end is told as well: that it changes nothing is for the life to see to.
             | Answers(stage, event) -> settle c (Life.answer c.Life stage (Instant now) event)
+            | Tells(Event.Relayed(side, event)) ->
+                let from = c.Side side
+                advance c (Event.Relayed(side, RelayEvents.since (from.BytesFrom <> from.BytesAtOthersEnd) event))
             | Tells event -> advance c event
             | Leaves ->
                 if not c.Life.IsRelaying then

@@ -23,7 +23,9 @@ let private play exact (cuts: Cuts) credentials destination (answers: byte[]) : 
             said.AddRange bytes
             let from = from + consumed
             go index next from until (Socks5Exchange.feed next (ReadOnlySpan(answers, from, until - from)))
-        | SocksStep.Connected consumed -> Ok(from + consumed)
+        | SocksStep.Connected consumed ->
+            if exact && until > from + consumed then failwith "bytes of the target's were read"
+            Ok(from + consumed)
         | SocksStep.Rejected fault -> Error fault
         | SocksStep.NeedMore atLeast ->
             if until = answers.Length then
@@ -124,6 +126,7 @@ let ``what a proxy gets wrong is told apart`` () =
           user, "05 01", SocksFault.MethodNotOffered 1uy
           user, "05 80", SocksFault.MethodNotOffered 0x80uy
           user, "05 02 05 00", SocksFault.AuthenticationVersion 5uy
+          user, "05 02 05", SocksFault.AuthenticationVersion 5uy
           user, "05 02 01 01", SocksFault.CredentialsRefused 1uy
           None, "05 00 04 5a", SocksFault.Version 4uy
           None, "05 00 05 00 00 02", SocksFault.AddressType 2uy

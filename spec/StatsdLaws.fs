@@ -91,11 +91,14 @@ let ``datagrams hold every line once, in order, and none is larger than 1432 byt
     Law.Holds(fun (lengths: FsCheck.PositiveInt list) (isUnix: bool) ->
         let address, most = if isUnix then MetricsAddress.UnixDatagram "/run/statsd", 8192 else MetricsAddress.Udp("localhost", 8125), 1432
         let lines = lengths |> List.mapi (fun i length -> $"{i}:" + String('x', length.Get * 37 % (most + 200)))
+        // One that is exactly as long as a datagram may be.
+        let lines = lines @ [ "last:" + String('y', most - 5) ]
         let struct (datagrams, leftOut) = Statsd.pack (Statsd.maxDatagramBytes address) lines
         let fitting = lines |> List.filter (fun line -> line.Length <= most)
         (datagrams |> List.collect (fun bytes -> Encoding.ASCII.GetString(bytes).Split '\n' |> List.ofArray)) = fitting
         && datagrams |> List.forall (fun bytes -> bytes.Length > 0 && bytes.Length <= most)
-        && leftOut = lines.Length - fitting.Length)
+        && leftOut = lines.Length - fitting.Length
+        && Statsd.maxDatagramBytes address = most)
 
 [<Fact>]
 let ``lines that fill a datagram to its last byte share it, and a byte more takes another`` () =
@@ -116,9 +119,16 @@ let ``no datagram could have taken the first line of the next`` () =
 let ``a flush sends what can be written and counts the rest`` () =
     Law.Holds(fun (samples: StatsdSample list) format ->
         let config = { Address = MetricsAddress.Udp("localhost", 8125); Prefix = "p"; Format = format }
+        // With tags that no datagram has room for, where the format has tags.
+        let tooLong = { Name = "long"; Tags = [ for i in 1..20 -> $"k{i}", String('v', 100) ]; Value = StatsdValue.Timing(1.0, 1.0) }
+        let samples = samples @ [ tooLong ]
         let struct (datagrams, leftOut) = Statsd.datagrams config samples
         let merged = Statsd.merge format samples
-        let unwritable = merged |> List.filter (fun sample -> (Statsd.format format "p" sample).IsNone) |> List.length
+        let isLost sample =
+            match Statsd.format format "p" sample with
+            | ValueSome line -> line.Length > 1432
+            | ValueNone -> true
+        let unwritable = merged |> List.filter isLost |> List.length
         leftOut = unwritable && (datagrams.IsEmpty = (unwritable = merged.Length)))
 
 let private sent format samples =
@@ -126,15 +136,16 @@ let private sent format samples =
     datagrams |> List.collect (fun bytes -> Encoding.ASCII.GetString(bytes).Split '\n' |> List.ofArray)
 
 [<Fact>]
-let ``what a format cannot tell apart is one series, and its gauges and counts are summed`` () =
+let ``what a format cannot tell apart is one series: its gauges and counts are summed, and of its points in time the earliest is told`` () =
     let of' proxy name value = { Name = name; Tags = [ "proxy", proxy ]; Value = value }
     let samples proxy other =
         [ of' proxy "g" (StatsdValue.Gauge 0.0); of' other "g" (StatsdValue.Gauge 5.0); of' proxy "c" (StatsdValue.Count 1L)
-          of' other "c" (StatsdValue.Count 2L); of' proxy "t" (StatsdValue.Timing(3.0, 1.0)); of' other "t" (StatsdValue.Timing(4.0, 0.5)) ]
+          of' other "c" (StatsdValue.Count 2L); of' proxy "t" (StatsdValue.Timing(3.0, 1.0)); of' other "t" (StatsdValue.Timing(4.0, 0.5))
+          of' proxy "m" (StatsdValue.Moment 1790000000.0); of' other "m" (StatsdValue.Moment 1780000000.0) ]
     Law.HoldsFor(
-        [ MetricsFormat.Plain, "busy", "quiet", [ "g:5|g"; "c:3|c"; "t:3|ms"; "t:4|ms|@0.5" ]
-          MetricsFormat.Influx, "a b", "a,b", [ "g,proxy=a_b:5|g"; "c,proxy=a_b:3|c"; "t,proxy=a_b:3|ms"; "t,proxy=a_b:4|ms|@0.5" ]
-          MetricsFormat.DogStatsD, "a", "b", [ "g:0|g|#proxy:a"; "g:5|g|#proxy:b"; "c:1|c|#proxy:a"; "c:2|c|#proxy:b"; "t:3|ms|#proxy:a"; "t:4|ms|@0.5|#proxy:b" ] ],
+        [ MetricsFormat.Plain, "busy", "quiet", [ "g:5|g"; "c:3|c"; "t:3|ms"; "t:4|ms|@0.5"; "m:1780000000|g" ]
+          MetricsFormat.Influx, "a b", "a,b", [ "g,proxy=a_b:5|g"; "c,proxy=a_b:3|c"; "t,proxy=a_b:3|ms"; "t,proxy=a_b:4|ms|@0.5"; "m,proxy=a_b:1780000000|g" ]
+          MetricsFormat.DogStatsD, "a", "b", [ "g:0|g|#proxy:a"; "g:5|g|#proxy:b"; "c:1|c|#proxy:a"; "c:2|c|#proxy:b"; "t:3|ms|#proxy:a"; "t:4|ms|@0.5|#proxy:b"; "m:1790000000|g|#proxy:a"; "m:1780000000|g|#proxy:b" ] ],
         fun (format, proxy, other, lines) -> sent format (samples proxy other) = lines
     )
 

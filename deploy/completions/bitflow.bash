@@ -20,7 +20,7 @@ _bitflow() {
     esac
     case $command in
         "") words="--config -c -t --version -V --help -h check explain test diff replay inspect top schema echo help" ;;
-        check) words="--config -c --help -h" ;;
+        check) words="--config -c --strict --help -h" ;;
         explain) words="--config -c --proxy --source --destination --header --sni --alpn --down --open --ticket --json --format --help -h" ;;
         test) words="--help -h"; if [[ $current != -* ]]; then compopt -o default; return; fi ;;
         diff) words="--help -h"; if [[ $current != -* ]]; then compopt -o default; return; fi ;;

@@ -16,6 +16,7 @@ complete -c bitflow -n "not __fish_seen_subcommand_from $commands" -a schema -d 
 complete -c bitflow -n "not __fish_seen_subcommand_from $commands" -a echo -d 'listen and send back what comes'
 complete -c bitflow -n "not __fish_seen_subcommand_from $commands" -a help -d 'more about one of these'
 complete -c bitflow -n '__fish_seen_subcommand_from check' -s c -l config -r -F -d 'the configuration'
+complete -c bitflow -n '__fish_seen_subcommand_from check' -l strict -d 'exit status 1 where there are warnings'
 complete -c bitflow -n '__fish_seen_subcommand_from explain' -s c -l config -r -F -d 'the configuration'
 complete -c bitflow -n '__fish_seen_subcommand_from explain' -l proxy -x -d 'whose client it is'
 complete -c bitflow -n '__fish_seen_subcommand_from explain' -l source -x -d 'where it connects from'

@@ -40,7 +40,7 @@ internal static class Program
         {
             Command.Serve when IsShortOfDescriptors(serves: true) => ExitStatus.Failed,
             Command.Serve serve => await ServeCommand.RunAsync(serve.configPath).ConfigureAwait(false),
-            Command.Check check => CheckCommand.Run(check.configPath),
+            Command.Check check => CheckCommand.Run(check.configPath, check.strict),
             Command.Explain explain => ExplainCommand.Run(explain.request),
             Command.Replay replay => ReplayCommand.Run(replay.configPath, replay.logPath),
             Command.Diff diff => DiffCommand.Run(diff.before, diff.after),

@@ -68,6 +68,8 @@ type Address =
 type AddressError =
     | Empty
     | NoPort of text: string
+    /// The same behind `tcp4:`, for example.
+    | NoPortBehind of scheme: string * text: string
     | NotAPort of text: string
     | BadHost of text: string
     | UnbracketedV6 of text: string
@@ -215,6 +217,10 @@ module Address =
     let tryParse (text: string) : Result<Address, AddressError> =
         let text = if isNull text then "" else text
         let after (scheme: string) = text.Substring scheme.Length
+        let behind scheme error =
+            match error with
+            | AddressError.NoPort text -> AddressError.NoPortBehind(scheme, text)
+            | error -> error
         let scheme = text.IndexOf("://", StringComparison.Ordinal)
         if text = "" then
             Error AddressError.Empty
@@ -226,9 +232,9 @@ module Address =
         elif text.StartsWith("tcp:", StringComparison.Ordinal) then
             hostAndPort TcpFamily.Either (after "tcp:")
         elif text.StartsWith("tcp4:", StringComparison.Ordinal) then
-            hostAndPort TcpFamily.V4 (after "tcp4:")
+            hostAndPort TcpFamily.V4 (after "tcp4:") |> Result.mapError (behind "tcp4:")
         elif text.StartsWith("tcp6:", StringComparison.Ordinal) then
-            hostAndPort TcpFamily.V6 (after "tcp6:")
+            hostAndPort TcpFamily.V6 (after "tcp6:") |> Result.mapError (behind "tcp6:")
         elif text.StartsWith("unix:", StringComparison.Ordinal) then
             unix (after "unix:")
         elif text.StartsWith("fd:", StringComparison.Ordinal) then
@@ -251,6 +257,7 @@ module Address =
     let describe (error: AddressError) =
         match error with
         | AddressError.Empty -> "an address is missing; write \"host:port\", \"unix:/path\" or \"fd:N\""
+        | AddressError.NoPortBehind(_, "*")
         | AddressError.NoPort "*"
         | AddressError.BadHost "*" -> "\"*\" is no host; leave it out for every address, as in \":80\""
         | AddressError.NoPort text when text <> "" && String.forall Char.IsAsciiDigit text ->
@@ -260,10 +267,13 @@ module Address =
         | AddressError.NoPort text when text.Contains ']' ->
             $"\"{text}\" has no port behind a colon; write \"{text.Substring(0, text.LastIndexOf ']' + 1)}:80\", for example"
         | AddressError.NoPort text -> $"\"{text}\" has no port; write \"{text.TrimEnd ':'}:80\", for example"
+        | AddressError.NoPortBehind(scheme, text) when text <> "" && String.forall Char.IsAsciiDigit text ->
+            $"\"{scheme}{text}\" has a port without a colon before it; write \"{scheme}:{text}\""
+        | AddressError.NoPortBehind(scheme, text) -> $"\"{scheme}{text}\" has no port; write \"{scheme}{text.TrimEnd ':'}:80\", for example"
         | AddressError.BadHost text
         | AddressError.NotAPort text when text.Contains '$' -> $"\"{text}\" is taken as it stands: no variables are filled in; write what it stands for"
         | AddressError.NotAPort text when text.IndexOfAny [| '-'; ',' |] > 0 -> $"\"{text}\" is no port; write one, from 0 to {maxPort}: each port is an entry of its own"
-        | AddressError.NotAPort text -> $"\"{text}\" is no port; write a number from 0 to {maxPort}"
+        | AddressError.NotAPort text -> $"\"{text}\" is no port; write a number from 1 to {maxPort} (a listener's may be 0)"
         | AddressError.BadHost text -> $"\"{text}\" is neither a host name nor an address; IPv6 addresses go in brackets, as in \"[::1]:80\""
         | AddressError.UnbracketedV6 text -> $"\"{text}\" has several colons; write an IPv6 address in brackets, as in \"[::1]:80\""
         | AddressError.Zone text -> $"\"{text}\" has a zone, which Bitflow does not take; use an address that needs none, or the path of a Unix socket"

@@ -29,7 +29,8 @@ type InspectSubject =
 [<RequireQualifiedAccess; NoComparison>]
 type Command =
     | Serve of configPath: string
-    | Check of configPath: string
+    /// `strict`: what is doubtful is a failure too.
+    | Check of configPath: string * strict: bool
     | Schema
     | Explain of request: ExplainRequest
     | Replay of configPath: string * logPath: string
@@ -47,11 +48,15 @@ type Command =
 
 [<RequireQualifiedAccess>]
 module CommandLine =
-    type private ConfigArguments =
+    type private CheckArguments =
         | [<AltCommandLine "-c"; Unique>] Config of file: string
+        | [<Unique>] Strict
 
         interface IArgParserTemplate with
-            member _.Usage = "the configuration file"
+            member this.Usage =
+                match this with
+                | Config _ -> "the configuration file"
+                | Strict -> "what is doubtful fails too"
 
     type private EchoArguments =
         | [<MainCommand; ExactlyOnce>] Addresses of address: string list
@@ -115,7 +120,7 @@ module CommandLine =
         | [<AltCommandLine "-c"; Unique>] Config of file: string
         | [<CustomCommandLine "-t"; Unique>] Test
         | [<AltCommandLine "-V"; Unique>] Version
-        | [<CliPrefix(CliPrefix.None)>] Check of ParseResults<ConfigArguments>
+        | [<CliPrefix(CliPrefix.None)>] Check of ParseResults<CheckArguments>
         | [<CliPrefix(CliPrefix.None)>] Schema of ParseResults<NoArguments>
         | [<CliPrefix(CliPrefix.None)>] Echo of ParseResults<EchoArguments>
         | [<CliPrefix(CliPrefix.None)>] Explain of ParseResults<ExplainArguments>
@@ -222,8 +227,8 @@ module CommandLine =
             else
                 match results.TryGetSubCommand() with
                 | Some(Check check) ->
-                    let given = check.TryGetResult ConfigArguments.Config |> Option.orElse (results.TryGetResult Config)
-                    configPath given variable |> Result.map Command.Check
+                    let given = check.TryGetResult CheckArguments.Config |> Option.orElse (results.TryGetResult Config)
+                    configPath given variable |> Result.map (fun path -> Command.Check(path, check.Contains Strict))
                 | Some(Schema _) -> Ok Command.Schema
                 | Some(Explain arguments) ->
                     let given = arguments.TryGetResult ExplainArguments.Config |> Option.orElse (results.TryGetResult Config)
@@ -243,7 +248,7 @@ module CommandLine =
                 | Some(Top arguments) -> top (words arguments)
                 | Some(Echo addresses) -> echo (addresses.GetResult Addresses)
                 | _ ->
-                    let command = if results.Contains Test then Command.Check else Command.Serve
+                    let command path = if results.Contains Test then Command.Check(path, false) else Command.Serve path
                     configPath (results.TryGetResult Config) variable |> Result.map command
         with :? ArguParseException as e ->
             // The first line says what is wrong; the usage that follows it is longer than our own.

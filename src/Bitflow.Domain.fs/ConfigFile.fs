@@ -62,6 +62,9 @@ type ConfigFile =
             else
                 ValueNone
 
-        let errors = FindingLines.faults findings |> List.map ConfigFault.withoutSecrets |> FindingLines.ofFaults fileName
+        let errors =
+            match FindingLines.faults findings with
+            | [] -> [||]
+            | faults -> faults |> List.map (ConfigFault.withoutSecrets (ConfigFault.placesOfSecrets root)) |> FindingLines.ofFaults fileName
         let warnings = if config.IsSome then FindingLines.ofWarnings fileName findings else [||]
         ConfigReading(config, errors, warnings, (fun path message -> FindingLines.line fileName (placeOf path) path message))

@@ -8,25 +8,25 @@ module ConfigKeys =
     let private verifyModes = Kind.choice [ for mode in [ VerifyMode.None; VerifyMode.Relaxed; VerifyMode.Strict ] -> string mode, mode ]
     let private tlsVersions = Kind.choice [ for version in [ TlsVersion.Tls12; TlsVersion.Tls13 ] -> string version, version ]
 
-    let private certificates (entry: string option -> string option -> string option -> 'T) =
+    let private certificates (authorities: string) (entry: string option -> string option -> string option -> 'T) =
         let path = Kind.some Value.path
         let certificate =
             mapping {
                 let! key = optional "key" path (None, "none") "PEM file with the private key of `certificate`."
                 and! certificate = optional "certificate" path (None, "none") "PEM file with the certificate and the intermediates behind it."
-                and! authority = optional "authority" path (None, "none") "PEM file with authorities that vouch for the other side's certificate."
+                and! authority = optional "authority" path (None, "none") authorities
                 return entry certificate key authority
             }
         Kind.list (record "a certificate" certificate)
 
     /// Of one that is not given `ConfigRules` complains; its stand-in is never opened.
     let private listenerCertificates =
-        certificates (fun certificate key authority ->
+        certificates "PEM file with authorities that vouch for clients. Those of all entries are one set, whichever certificate a client is shown." (fun certificate key authority ->
             let path = Option.defaultValue Value.path.StandIn
             { ListenerCertificate.Shown = { Certificate = path certificate; Key = path key }; Authority = authority })
 
     let private targetCertificates =
-        certificates (fun certificate key authority ->
+        certificates "PEM file with authorities that vouch for the target, besides the system's." (fun certificate key authority ->
             let shown = Option.map2 (fun certificate key -> { Certificate = certificate; Key = key }) certificate key
             { TargetCertificate.Shown = shown; Authority = authority })
 

@@ -10,7 +10,7 @@ module Inspect =
     /// text is something else, or has an odd number of digits.
     [<CompiledName "TryHex">]
     let tryHex (text: string) : byte array voption =
-        let text = if isNull text then "" else text
+        let text = if isNull text then "" else text.TrimStart()
         let text = if text.StartsWith("0x", StringComparison.OrdinalIgnoreCase) then text.Substring 2 else text
         let digits = StringBuilder()
         let mutable sound = true

@@ -47,7 +47,11 @@ type Instant =
             let sum = at + wait.TotalNanoseconds
             Instant(if wait.TotalNanoseconds > 0L && sum < at then Int64.MaxValue else sum)
 
-    static member (-)(Instant later, Instant earlier) = Duration.OfNanoseconds(later - earlier)
+    /// Saturates as durations do.
+    static member (-)(Instant later, Instant earlier) =
+        let difference = later - earlier
+        let overflows = (later < 0L) <> (earlier < 0L) && (difference < 0L) <> (later < 0L)
+        Duration.OfNanoseconds(if not overflows then difference elif later < 0L then -Int64.MaxValue else Int64.MaxValue)
 
 [<RequireQualifiedAccess>]
 module Instant =

@@ -32,6 +32,8 @@ type Life =
       FailedAttempts: int
       /// Whose the last of them was, and what it was for.
       LastFailure: struct (int * DialFault) voption
+      /// Whether it is that failure that no attempt followed, and that ended the connection.
+      IsGivenUp: bool
       /// Whether it has said a word of its own that is not answered: a PROXY header is another's, and a hello is answered once hands are shaken.
       ClientHasSent: bool
       ClientHasEnded: bool }
@@ -139,7 +141,7 @@ module Life =
     let private afterFailure (life: Life) (now: Instant) (plan: DialPlan) (fault: DialFault) =
         let life = { life with FailedAttempts = life.FailedAttempts + 1; LastFailure = ValueSome(struct (plan.Target, fault)) }
         match DialPlan.afterFailure life.Rules.Targets plan fault with
-        | NextAttempt.GiveUp -> toStep life (Step.Ended(DialFault.reason fault, Ending.Linger)) Instant.Never
+        | NextAttempt.GiveUp -> toStep { life with IsGivenUp = true } (Step.Ended(DialFault.reason fault, Ending.Linger)) Instant.Never
         // Nobody is left to dial for: the client has gone without a word.
         | NextAttempt.After _ when life.ClientHasEnded && not life.ClientHasSent ->
             finish life Who.Client Phase.Dial Cause.Probe Ending.Linger
@@ -204,6 +206,7 @@ module Life =
               LastTarget = ValueNone
               FailedAttempts = 0
               LastFailure = ValueNone
+              IsGivenUp = false
               ClientHasSent = false
               ClientHasEnded = false }
         if trusted || Admission.isAuthorized listener peer then life
@@ -311,9 +314,7 @@ module Life =
     /// The fault that ended the connection; none where something else did, whatever attempts had come to by then.
     [<CompiledName "EndingFault">]
     let endingFault (life: Life) : DialFault voption =
-        match life.Step, life.LastFailure with
-        | Step.Ended(reason, _), ValueSome(struct (_, fault)) when DialFault.reason fault = reason -> ValueSome fault
-        | _ -> ValueNone
+        if life.IsGivenUp then life.LastFailure |> ValueOption.map (fun (struct (_, fault)) -> fault) else ValueNone
 
     /// Whether every attempt that was begun has failed: what is waited for, where it is not over, is the next.
     [<CompiledName "IsBetweenAttempts">]

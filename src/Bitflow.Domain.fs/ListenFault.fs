@@ -20,6 +20,8 @@ type ListenFault =
     | NoDirectory
     | MayNotWriteDirectory
     | InUse
+    /// A name of the abstract namespace (unix(7)).
+    | NameInUse
     /// By a socket of this very process.
     | InUseByBitflow
     | DescriptorInUseByBitflow of descriptor: int
@@ -69,6 +71,13 @@ module ListenFault =
         | Errno.EPERM -> ListenFault.MayNotWriteDirectory
         | errno -> ofBind errno
 
+    /// What bind says of a name of the abstract namespace.
+    [<CompiledName "OfBindAtName">]
+    let ofBindAtName (errno: int) =
+        match errno with
+        | Errno.EADDRINUSE -> ListenFault.NameInUse
+        | errno -> ofBind errno
+
     /// Why there is no socket at all (socket(2)), where the process may have `limit` descriptors.
     [<CompiledName "OfSocket">]
     let ofSocket (limit: int64) (errno: int) =
@@ -96,7 +105,7 @@ module ListenFault =
         | ListenFault.NoSocketAtPath -> "something that is no socket is at that path; move it away"
         | ListenFault.OtherSocketAtPath ->
             "a socket of another kind, of datagrams or of packets, is at that path; stop whoever made it and remove it, or choose another path"
-        | ListenFault.ListenedAtPath false -> "another process listens there; stop it, or choose another path"
+        | ListenFault.ListenedAtPath false -> "another process listens there (ss -xlp shows which); stop it, or choose another path"
         | ListenFault.ListenedAtPath true -> "another process listens there, and its backlog is full; stop it, or choose another path"
         | ListenFault.MayNotAskAtPath ->
             "permission denied, so that nobody can tell whether somebody listens there; remove the socket if it is stale, or let Bitflow's user write to it"
@@ -106,6 +115,7 @@ module ListenFault =
         | ListenFault.NoDirectory -> "the directory does not exist; make it first"
         | ListenFault.MayNotWriteDirectory -> "permission denied in that directory; let Bitflow's user write to it"
         | ListenFault.InUse -> "the address is in use by another process, or its port by a connection (ss -tanp shows which)"
+        | ListenFault.NameInUse -> "another process has that name (ss -xlp shows which); stop it, or choose another name"
         | ListenFault.InUseByBitflow -> "Bitflow itself has the address"
         | ListenFault.DescriptorInUseByBitflow descriptor -> $"Bitflow itself has descriptor {descriptor}"
         | ListenFault.MayNotListen -> "permission denied (ports below 1024 need a privilege)"

@@ -1,5 +1,6 @@
 namespace Bitflow.Domain
 
+open System.Collections.Generic
 open System.Net
 
 /// What is known of where a listener is bound, from how its address is written: what a name resolves to is known only when it is bound.
@@ -82,6 +83,32 @@ module ListenerAddress =
             let struct (is, _), struct (_, besideNone) = marks a, marks b
             besideNone |> List.exists (fun mark -> List.contains mark is)
         | _ -> a = b
+
+    /// Those of the held addresses with which another overlaps, in their order. What is found out about them once does for all others.
+    let overlapping (held: ('Key * Address) list) : Address -> 'Key list =
+        let byMark = Dictionary<Mark, ResizeArray<int>>()
+        let byAddress = Dictionary<Address, ResizeArray<int>>()
+        let note (places: Dictionary<'a, ResizeArray<int>>) key place =
+            match places.TryGetValue key with
+            | true, known -> known.Add place
+            | _ -> places[key] <- ResizeArray [ place ]
+        let keys = held |> List.map fst |> Array.ofList
+        held |> List.iteri (fun place (_, address) ->
+            match address with
+            | Address.Tcp _ ->
+                let struct (_, besideNone) = marks address
+                for mark in besideNone do note byMark mark place
+            | _ -> note byAddress address place)
+        let found (places: Dictionary<'a, ResizeArray<int>>) key =
+            match places.TryGetValue key with
+            | true, known -> List.ofSeq known
+            | _ -> []
+        fun address ->
+            match address with
+            | Address.Tcp _ ->
+                let struct (is, _) = marks address
+                is |> List.collect (found byMark) |> List.distinct |> List.sort |> List.map (fun place -> keys[place])
+            | _ -> found byAddress address |> List.map (fun place -> keys[place])
 
     /// Of each that overlaps with an earlier one of TCP: it, and the first of those. Their order is kept; the time it takes grows with their number alone.
     let overlaps (listeners: ('Key * Address) list) : (('Key * Address) * ('Key * Address)) list =

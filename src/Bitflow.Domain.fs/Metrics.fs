@@ -7,6 +7,8 @@ type MetricKind =
     | Counter
     /// A level that goes up and down, sent again at every flush.
     | Gauge
+    /// A point in time, in seconds since 1970: of several the earliest is told, and of one that is gone nothing.
+    | Moment
     /// Counts since the start of the program. statsd gets the running sum as a gauge, as the reference sent it.
     | Total
     /// One value an event, whose distribution matters. statsd's type is `ms` for every unit, as in the reference.
@@ -76,12 +78,13 @@ module Metrics =
     let dialSuccess = counter "proxy.serve.dial.success" targeted "Connections for which a target was reached"
     let dialError = counter "proxy.serve.dial.error" targeted "Connections for which no target was reached; the target is the last one tried"
     let attemptError = counter "proxy.serve.dial.attempt.error" targeted "Attempts to reach a target that failed, whether or not another was reached after it"
+    let targetFailing = metric MetricKind.Gauge MetricUnit.Events "proxy.target.failing" targeted "1 while all attempts to reach the target have failed since it was last reached, else 0; nobody probes it"
     let dialLatency = metric MetricKind.Timing MetricUnit.Milliseconds "proxy.serve.dial.latency" targeted "Time from the first attempt to dial until a target was ready"
     let activeConnections = metric MetricKind.Gauge MetricUnit.Events "proxy.serve.active_connections" proxied "Connections open now, from admission until both sockets are closed"
     let serveTotal = metric MetricKind.Total MetricUnit.Events "proxy.serve.total" proxied "Relays ended since the start of the program, failed ones included"
     let protocolError = counter "proxy.protocol.error" proxied "Clients whose PROXY header was faulty, cut off or late"
     let handshakeError = counter "proxy.tls.handshake.error" proxied "Clients whose ClientHello or TLS handshake was refused or failed"
-    let certificateEnd = metric MetricKind.Gauge MetricUnit.Events "proxy.tls.certificate.not_after_seconds" proxied "When the first certificate expires that the proxy shows, or sends with one, in seconds since 1970; nothing where it shows none"
+    let certificateEnd = metric MetricKind.Moment MetricUnit.Events "proxy.tls.certificate.not_after_seconds" proxied "When the first certificate expires that the proxy shows, or sends with one, in seconds since 1970; nothing where it shows none"
     let pipeSuccess = counter "proxy.pipe.success" targeted "Relays that both sides ended"
     let pipeError = counter "proxy.pipe.error" targeted "Relays that ended in any other way, checks of a load balancer that end in a reset (`client.relay.probe`) among them"
     let pipeDuration = metric MetricKind.Timing MetricUnit.Milliseconds "proxy.pipe.duration" targeted "Time from the start to the end of a relay"
@@ -90,6 +93,9 @@ module Metrics =
     let sourceSentTotal = metric MetricKind.Total MetricUnit.Bytes "proxy.pipe.src_sent.total" proxied "Bytes received from clients in ended relays since the start of the program"
     let destinationReceivedTotal = metric MetricKind.Total MetricUnit.Bytes "proxy.pipe.dst_recv.total" proxied "Bytes received from targets in ended relays since the start of the program"
     let close = counter "proxy.close" [ MetricTag.Proxy; MetricTag.Listener; MetricTag.Reason ] "Connections ended, by close reason"
+    let descriptorsOpen = metric MetricKind.Gauge MetricUnit.Events "descriptors.open" [] "Descriptors that are open"
+    let descriptorsLimit = metric MetricKind.Gauge MetricUnit.Events "descriptors.limit" [] "Descriptors that may be open (RLIMIT_NOFILE)"
+    let descriptorsScarce = metric MetricKind.Gauge MetricUnit.Events "descriptors.scarce" [] "1 while accepting pauses for want of descriptors, else 0"
     let lastReload = metric MetricKind.Gauge MetricUnit.Events "config.last_reload_successful" [] "1 from the start on, 0 from a refused reload until one is in force"
     let logDropped = counter "proxy.log.dropped" [ MetricTag.Proxy ] "Lines of the connection log dropped because its queue was full or its file could not be written"
     let statsdDropped = counter "statsd.dropped" [] "Datagrams to statsd that could not be sent, and lines that fit into none"
@@ -98,11 +104,12 @@ module Metrics =
     /// In the order in which documentation and exposition show them.
     let all =
         [ acceptSuccess; acceptReject; acceptUnauthorized; acceptError; acceptShutdown
-          dialSuccess; dialError; attemptError; dialLatency
+          dialSuccess; dialError; attemptError; targetFailing; dialLatency
           activeConnections; serveTotal
           protocolError; handshakeError; certificateEnd
           pipeSuccess; pipeError; pipeDuration; sourceSentSize; destinationReceivedSize; sourceSentTotal; destinationReceivedTotal
           close
+          descriptorsOpen; descriptorsLimit; descriptorsScarce
           lastReload
           logDropped; statsdDropped; sentryDropped ]
 

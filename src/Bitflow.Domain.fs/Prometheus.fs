@@ -83,5 +83,6 @@ module Prometheus =
         match metric.Kind with
         | MetricKind.Counter
         | MetricKind.Total -> PrometheusType.Counter
-        | MetricKind.Gauge -> PrometheusType.Gauge
+        | MetricKind.Gauge
+        | MetricKind.Moment -> PrometheusType.Gauge
         | MetricKind.Timing -> PrometheusType.Histogram

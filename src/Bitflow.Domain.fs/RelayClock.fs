@@ -29,8 +29,9 @@ type SendQueue =
             elif inFlight > 0u || unsent > 0u then Unacknowledged.Shut
             else Unacknowledged.None }
 
-/// Since when looks at a side's queue have found it where it was.
-[<Struct; NoComparison>]
+/// Since when looks at a side's queue have found it where it was. No struct: a look may come from another thread, and half of one look with half of another would be a standstill
+/// that never was.
+[<NoComparison>]
 type Standstill =
     { Acknowledged: int64
       /// Never, while nothing waits.

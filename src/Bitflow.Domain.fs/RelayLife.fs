@@ -8,7 +8,7 @@ type RelayEvent =
     | Ended = 0
     /// The side reset the connection; what it sent before has been handed on.
     | Reset = 1
-    /// The side's TLS ended without close_notify; what it sent before has been handed on.
+    /// The side's TLS ended without close_notify, and somebody may wait for more; what it sent before has been handed on.
     | Truncated = 2
     /// The kernel gave up on the side.
     | Vanished = 3
@@ -18,6 +18,8 @@ type RelayEvent =
     | Broken = 5
     /// Something ran out here that moving the side's bytes needs.
     | Starved = 6
+    /// The side's TLS ended without close_notify, and nothing has come from it since the other's end was passed on to it: it had nothing to add.
+    | Left = 7
 
 /// What the relay is to do now.
 [<Flags>]
@@ -114,8 +116,9 @@ module RelayLife =
             // Said twice, an end is the same end; and a direction that broke stays broken, or the other side's reset would
             // end as if everything had arrived.
             if flowFrom state side = Flow.Open then ended state side else RelayStep.GoOn(state, RelayOrders.None)
-        // The other side had said everything: nothing that it waits for was cut off.
-        | RelayEvent.Truncated when flowFrom state other = Flow.Done -> ended state side
+        // Nothing was cut off: it read the other's end, and went. Who speaks after that end may be cut off in the midst of an answer.
+        | RelayEvent.Left when flowFrom state other = Flow.Done -> ended state side
+        | RelayEvent.Left
         | RelayEvent.Truncated -> fail side Cause.Truncated
         | RelayEvent.Vanished -> fail side Cause.Vanished
         | RelayEvent.WriteFailed ->
@@ -144,6 +147,11 @@ module RelayEvents =
         | fault when IoFaults.gaveUp fault -> RelayEvent.Vanished
         | fault when IoFaults.isWant fault -> RelayEvent.Starved
         | _ -> RelayEvent.Reset
+
+    /// What an end of TLS without close_notify comes to: `saidMore`, whether anything has come from the side since the other's end was passed on to it, or no end was.
+    [<CompiledName "Since">]
+    let since (saidMore: bool) (event: RelayEvent) : RelayEvent =
+        if event = RelayEvent.Truncated && not saidMore then RelayEvent.Left else event
 
     /// What a failed write says of the side that it was for.
     [<CompiledName "OfSend">]

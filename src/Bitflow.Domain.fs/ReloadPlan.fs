@@ -99,14 +99,15 @@ type ReloadPlan =
       /// The engine differs; it stays as it is until the program is started again.
       EngineNeedsRestart: bool }
 
-    /// Of an address that is to be opened: the sockets that overlap with it and are closed by the same plan. New sockets are opened before
+    /// Of an address that is to be opened (to be asked of many): the sockets that overlap with it and are closed by the same plan. New sockets are opened before
     /// old ones close, so that a failure can leave everything as it was: together they cannot be.
-    member this.InTheWayOf(address: Address) =
-        this.Sockets |> List.filter (fun s -> s.Fate = HeldFate.Closed && ListenerAddress.overlap s.Address address)
+    member this.InTheWay: Address -> SocketStep list =
+        ListenerAddress.overlapping [ for s in this.Sockets do if s.Fate = HeldFate.Closed then s, s.Address ]
 
     /// Whether it is known beforehand that the reload fails.
     member this.IsObstructed =
-        this.Sockets |> List.exists (fun s -> s.Fate = HeldFate.Opened && not (this.InTheWayOf s.Address).IsEmpty)
+        let inTheWay = this.InTheWay
+        this.Sockets |> List.exists (fun s -> s.Fate = HeldFate.Opened && not (inTheWay s.Address).IsEmpty)
 
     /// How many connection logs it opens, each of which takes a descriptor.
     member this.LogsToOpen = this.Logs |> List.filter (fun l -> l.Fate = HeldFate.Opened) |> List.length

@@ -56,17 +56,18 @@ module ReloadReport =
             | Some staying -> $"{staying.Owner} listens there with {staying.Address}, and is to go on; one of the two needs another address or port"
             | None -> $"it is listened on as {holder}; restart"
 
-    let private socketLine (plan: ReloadPlan) (step: SocketStep) =
+    let private socketLine (inTheWay: Address -> SocketStep list) (step: SocketStep) =
         let owner = match step.Owner with SocketOwner.Proxy name -> name | SocketOwner.Admin -> string step.Owner
-        match step.Fate, plan.InTheWayOf step.Address with
-        | HeldFate.Opened, (_ :: _ as closing) ->
-            $"listening socket {step.Address}: cannot be opened, for {owner}, by this reload: {wayAround closing step.Address}"
-        | HeldFate.Opened, [] -> $"listening socket {step.Address}: opened, for {owner}"
-        | HeldFate.Kept, _ -> $"listening socket {step.Address}: kept open, for {owner}"
-        | HeldFate.Closed, _ when step.Address.IsInherited ->
+        match step.Fate with
+        | HeldFate.Opened ->
+            match inTheWay step.Address with
+            | [] -> $"listening socket {step.Address}: opened, for {owner}"
+            | closing -> $"listening socket {step.Address}: cannot be opened, for {owner}, by this reload: {wayAround closing step.Address}"
+        | HeldFate.Kept -> $"listening socket {step.Address}: kept open, for {owner}"
+        | HeldFate.Closed when step.Address.IsInherited ->
             $"listening socket {step.Address}: closed; it was inherited, and only a restart can bring it back: where its service manager still holds it, clients connect and wait in vain"
-        | HeldFate.Closed, _ when step.Owner = SocketOwner.Admin -> $"listening socket {step.Address}: closed; the admin server had it"
-        | HeldFate.Closed, _ -> $"listening socket {step.Address}: closed; connections accepted through it go on until they end"
+        | HeldFate.Closed when step.Owner = SocketOwner.Admin -> $"listening socket {step.Address}: closed; the admin server had it"
+        | HeldFate.Closed -> $"listening socket {step.Address}: closed; connections accepted through it go on until they end"
 
     let private logLine (step: LogStep) =
         match step.Fate with
@@ -79,9 +80,10 @@ module ReloadReport =
     let describe (plan: ReloadPlan) : IReadOnlyList<ReloadLine> =
         [| for proxy in plan.Proxies do
                proxyLine proxy |> if proxy.Fate = ProxyFate.Kept then kept else step
+           let inTheWay = plan.InTheWay
            for socket in plan.Sockets do
                let isLost = socket.Fate = HeldFate.Closed && socket.Address.IsInherited
-               socketLine plan socket |> if isLost then warning elif socket.Fate = HeldFate.Kept then kept else step
+               socketLine inTheWay socket |> if isLost then warning elif socket.Fate = HeldFate.Kept then kept else step
            for log in plan.Logs do
                logLine log |> if log.Fate = HeldFate.Kept then kept else step
            let fails = plan.IsObstructed

@@ -133,4 +133,4 @@ module StateView =
     [<CompiledName("DescribeConnection")>]
     let describeConnection (connection: ConnectionView) =
         $"proxy {connection.Proxy}: connection {connection.Id} from {connection.Source} to {shown connection.Target}: {string connection.Phase}, "
-        + $"open for {connection.Age}, {connection.SourceSentBytes} bytes from the client, {connection.DestinationReceiveBytes} from the target, server name {shown connection.ServerName}"
+        + $"open for {Duration.OfMilliseconds(connection.Age.TotalNanoseconds / 1_000_000L)}, {connection.SourceSentBytes} bytes from the client, {connection.DestinationReceiveBytes} from the target, server name {shown connection.ServerName}"

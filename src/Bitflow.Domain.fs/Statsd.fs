@@ -10,6 +10,8 @@ type StatsdValue =
     /// Events since the last flush.
     | Count of int64
     | Gauge of float
+    /// A point in time, in seconds since 1970.
+    | Moment of float
     /// A value of a distribution, standing for `1 / rate` such values; the rate is in (0, 1].
     | Timing of value: float * rate: float
 
@@ -96,6 +98,7 @@ module Statsd =
         match kind with
         | MetricKind.Counter -> "c"
         | MetricKind.Gauge
+        | MetricKind.Moment
         | MetricKind.Total -> "g"
         | MetricKind.Timing -> "ms"
 
@@ -106,7 +109,8 @@ module Statsd =
         match sample.Value with
         | StatsdValue.Count count ->
             ValueSome(render format fullName sample.Tags (count.ToString CultureInfo.InvariantCulture) (typeOf MetricKind.Counter) "")
-        | StatsdValue.Gauge value ->
+        | StatsdValue.Gauge value
+        | StatsdValue.Moment value ->
             match number 6 value with
             | ValueNone -> ValueNone
             | ValueSome text ->
@@ -146,7 +150,7 @@ module Statsd =
         close ()
         struct (List.ofSeq datagrams, leftOut)
 
-    /// Gauges and counts that a format cannot tell apart, summed: of two gauges under one name, or with tags that are written alike, a
+    /// Gauges and counts that a format cannot tell apart, summed, and of points in time the earliest: of two gauges under one name, or with tags that are written alike, a
     /// server would keep whichever came last. Values of a distribution are one distribution anyway. In the order of the first of each.
     [<CompiledName("Merge")>]
     let merge format (samples: StatsdSample seq) : StatsdSample list =
@@ -154,11 +158,13 @@ module Statsd =
             match sample.Value with
             | StatsdValue.Count _ -> struct (-1, sample.Name, written format sample.Tags)
             | StatsdValue.Gauge level when Double.IsFinite level -> struct (-2, sample.Name, written format sample.Tags)
+            | StatsdValue.Moment at when Double.IsFinite at -> struct (-3, sample.Name, written format sample.Tags)
             | _ -> struct (index, "", [])
         let plus sample more =
             match sample.Value, more.Value with
             | StatsdValue.Count a, StatsdValue.Count b -> { sample with Value = StatsdValue.Count(a + b) }
             | StatsdValue.Gauge a, StatsdValue.Gauge b -> { sample with Value = StatsdValue.Gauge(a + b) }
+            | StatsdValue.Moment a, StatsdValue.Moment b -> { sample with Value = StatsdValue.Moment(min a b) }
             | _ -> sample
         samples |> Seq.indexed |> Seq.groupBy kind |> Seq.map (fun (_, alike) -> alike |> Seq.map snd |> Seq.reduce plus) |> List.ofSeq
 

@@ -138,3 +138,9 @@ module Summary =
                yield! ofProxy (certificates.Invoke proxy.Name) proxy |> List.map Shown.line
            yield String.concat "; " (ofApplication config.Application) |> Shown.line |]
         :> IReadOnlyList<string>
+
+    /// The last line: whether the file passes, with so many warnings. `strict`: what is doubtful does not.
+    [<CompiledName "Verdict">]
+    let verdict (strict: bool) (warnings: int) : Result<string, string> =
+        if not strict || warnings = 0 then Ok "usable"
+        else Error(if warnings = 1 then "usable, but for a warning" else $"usable, but for {warnings} warnings")

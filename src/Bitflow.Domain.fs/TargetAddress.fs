@@ -101,6 +101,6 @@ module TargetAddress =
     let tryParse (text: string) : Result<TargetAddress, AddressError> =
         match Address.tryParse text |> Result.bind ofAddress with
         | Error(AddressError.BadDescriptor descriptor) -> Error(AddressError.NamedTarget descriptor)
-        | Error(AddressError.BadHost "*" | AddressError.NoPort "*") -> Error AddressError.NoHost
-        | Error(AddressError.NoPort port) when port.TrimStart ':' |> String.forall System.Char.IsAsciiDigit -> Error AddressError.NoHost
+        | Error(AddressError.BadHost "*" | AddressError.NoPort "*" | AddressError.NoPortBehind(_, "*")) -> Error AddressError.NoHost
+        | Error(AddressError.NoPort port | AddressError.NoPortBehind(_, port)) when port.TrimStart ':' |> String.forall System.Char.IsAsciiDigit -> Error AddressError.NoHost
         | read -> read

@@ -37,6 +37,12 @@ module TargetFailure =
         if waited < patience then before
         else behind now (TargetFault.Left during) before
 
+    /// The target is reached again: how long it was not, where that is to be told; none for a moment's fault, of which the attempt that failed was told.
+    [<CompiledName "Ended">]
+    let ended (now: DateTimeOffset) (failure: TargetFailure) : Duration voption =
+        let lasted = Duration.OfMilliseconds((now - failure.Since).Ticks / TimeSpan.TicksPerMillisecond)
+        if lasted.TotalNanoseconds < patience.TotalNanoseconds then ValueNone else ValueSome lasted
+
     /// In plain words, to stand behind the target's name and "it".
     [<CompiledName "Describe">]
     let describe (failure: TargetFailure) =

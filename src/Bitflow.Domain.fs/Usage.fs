@@ -89,11 +89,12 @@ module Usage =
         [ { Name = "check"
             Words = noWords
             Does = "say what would be served, or all that is wrong"
-            Options = [ config ]
+            Options = [ config; option "--strict" "" OptionTakes.Nothing "exit status 1 where there are warnings" ]
             Notes =
               [ "Runs the very plan that starting runs: files and certificates are loaded,"
                 "nothing is bound. Errors and warnings go to standard error, a line each, as"
-                "FILE:LINE:COLUMN: KEY: what is wrong, and what would be right." ]
+                "FILE:LINE:COLUMN: KEY: what is wrong, and what would be right. Exit status 2"
+                "where anything is wrong." ]
             Examples = [ "bitflow check --config bitflow.yaml && systemctl reload bitflow" ] }
           { Name = "explain"
             Words = noWords
@@ -236,22 +237,24 @@ module Usage =
 
     let private marked (value: string) = $"{valueMark}{value}"
 
-    /// `--config=FILE` is `--config FILE`, for every option that takes a value.
-    let rec separate (arguments: string list) : string list =
+    /// `--config=FILE` is `--config FILE`, for every option that takes a value. Arguments may be many: the bytes of a dump, each a word.
+    let separate (arguments: string list) : string list =
         let takesOne name = allOptions |> List.exists (fun option -> isWritten name option && option.Takes.IsOne)
-        match arguments with
-        | option :: value :: rest when takesOne option && (tryCommand value).IsSome -> option :: marked value :: separate rest
-        | argument :: rest ->
-            match argument.IndexOf '=' with
-            | at when at > 2 && argument.StartsWith("--", StringComparison.Ordinal) ->
-                let name = argument.Substring(0, at)
-                if allOptions |> List.exists (fun option -> option.Name = name && option.Takes <> OptionTakes.Nothing) then
-                    let value = argument.Substring(at + 1)
-                    name :: (if value.StartsWith '-' || (tryCommand value).IsSome then marked value else value) :: separate rest
-                else
-                    argument :: separate rest
-            | _ -> argument :: separate rest
-        | [] -> []
+        let rec go separated arguments =
+            match arguments with
+            | option :: value :: rest when takesOne option && (tryCommand value).IsSome -> go (marked value :: option :: separated) rest
+            | argument :: rest ->
+                match argument.IndexOf '=' with
+                | at when at > 2 && argument.StartsWith("--", StringComparison.Ordinal) ->
+                    let name = argument.Substring(0, at)
+                    if allOptions |> List.exists (fun option -> option.Name = name && option.Takes <> OptionTakes.Nothing) then
+                        let value = argument.Substring(at + 1)
+                        go ((if value.StartsWith '-' || (tryCommand value).IsSome then marked value else value) :: name :: separated) rest
+                    else
+                        go (argument :: separated) rest
+                | _ -> go (argument :: separated) rest
+            | [] -> List.rev separated
+        go [] arguments
 
     let private isOption (word: string) = word.StartsWith("--", StringComparison.Ordinal) || (allOptions |> List.exists (isWritten word))
 

@@ -49,6 +49,32 @@ public sealed class DialTests
 
     [Theory]
     [MemberData(nameof(Engines))]
+    public async Task A_target_that_was_down_for_more_than_a_second_is_told_to_be_reached_again_once(string engine)
+    {
+        var endpoint = new IPEndPoint(IPAddress.Loopback, Ports.Next());
+        using BitflowProcess bitflow = await StartAsync(engine, $"[ {{ name: ledger, address: '{endpoint}' }} ]");
+        await AskAsync();
+        await bitflow.EndsWithAsync("target.dial.refused");
+
+        // How long it is down is what the line tells.
+        await Task.Delay(TimeSpan.FromSeconds(1.2));
+        using Peer back = Peer.Serving(s => s.SendAllAsync("here"u8.ToArray()), endpoint);
+        for (int i = 0; i < 3; i++)
+            Assert.Equal("here", await AskAsync());
+        await Eventually.IsTrueAsync(() => Told().Length > 0, () => $"it is told; it said:\n{bitflow.Errors}");
+        Assert.Contains($"proxy web: target ledger ({endpoint}) is reached again, after ", Assert.Single(Told()), StringComparison.Ordinal);
+
+        string[] Told() => [.. bitflow.Errors.Split('\n').Where(static line => line.Contains("is reached again", StringComparison.Ordinal))];
+
+        async Task<string> AskAsync()
+        {
+            using Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint());
+            return Encoding.ASCII.GetString(await client.ReadToEndAsync());
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Engines))]
     public async Task What_a_refused_client_sent_does_not_turn_its_end_into_a_reset(string engine)
     {
         using var down = new Refusal();

@@ -161,6 +161,38 @@ public sealed class FourWaysTests
 
     [Theory]
     [MemberData(nameof(Ways))]
+    public async Task A_raw_end_behind_more_bytes_is_no_end_though_the_other_side_has_said_everything(Transport clientSide, Transport targetSide, string engine)
+    {
+        byte[] sent = SocketWords.Noise(100_000, 5);
+        if (clientSide != Transport.Plain)
+        {
+            await using Way way = await Way.OpenAsync(clientSide, targetSide, engine);
+            await way.Target.EndAsync();
+            Assert.Equal(StreamEnding.Ended, (await way.Client.ReadToEndAsync()).Ending);
+            await way.Client.SendAsync(sent);
+            way.Client.EndRaw();
+            (byte[] received, StreamEnding ending) = await way.Target.ReadToEndAsync();
+            Assert.Equal(sent, received);
+            Assert.Equal(StreamEnding.Reset, ending);
+            await way.Bitflow.EndsWithAsync("client.relay.truncated");
+        }
+
+        if (targetSide != Transport.Plain)
+        {
+            await using Way way = await Way.OpenAsync(clientSide, targetSide, engine);
+            await way.Client.EndAsync();
+            Assert.Equal(StreamEnding.Ended, (await way.Target.ReadToEndAsync()).Ending);
+            await way.Target.SendAsync(sent);
+            way.Target.EndRaw();
+            (byte[] received, StreamEnding ending) = await way.Client.ReadToEndAsync();
+            Assert.Equal(sent, received);
+            Assert.Equal(StreamEnding.Reset, ending);
+            await way.Bitflow.EndsWithAsync("target.relay.truncated");
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Ways))]
     public async Task A_reader_that_is_slow_gets_everything_and_the_end_though_the_sender_has_gone(Transport clientSide, Transport targetSide, string engine)
     {
         await using Way way = await Way.OpenAsync(clientSide, targetSide, engine);

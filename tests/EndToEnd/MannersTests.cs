@@ -30,6 +30,8 @@ public sealed partial class MannersTests : IDisposable
             ($"check --config {config}", 0, "\x1b[32m"),
             ($"check --config {warned}", 0, "\x1b[33mwarning:"),
             ($"check --config {faulty}", 2, "\x1b[31m"),
+            ($"check --config {config} --strict", 0, "\x1b[32m"),
+            ($"check --strict --config {warned}", 1, "\x1b[31m"),
             ($"test {cases}", 0, "\x1b[32m"),
             ($"test {failing}", 1, "\x1b[31m"),
             ("chekc", 2, "\x1b[31mbitflow:"),
@@ -156,6 +158,31 @@ public sealed partial class MannersTests : IDisposable
         Assert.Contains("connections decided again", terminal.Output, StringComparison.Ordinal);
         string unwrapped = string.Join(' ', terminal.Output.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
         Assert.Contains(" no line of it is a connection record; name a file that a connection_log wrote", unwrapped, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_log_that_a_rotation_has_compressed_is_replayed_as_it_was_and_one_that_is_damaged_is_told()
+    {
+        string config = Write("config.yaml", Usable);
+        string log = Path.Combine(_folder, "connections.log");
+        using (BitflowProcess bitflow = await BitflowProcess.StartAsync(
+            $"- name: web\n  listener: {{ address: '127.0.0.1:0' }}\n  targets: [ {{ name: a, address: '127.0.0.1:9' }} ]\n  options: {{ connection_log: '{log}' }}"))
+        {
+            using (await SocketWords.ConnectAsync(bitflow.EndPoint()))
+                await Eventually.IsTrueAsync(() => File.ReadAllText(log).EndsWith('\n'), "it is logged");
+        }
+
+        (int status, string plain, _) = await ChildProcess.RunAsync(Repository.Binary, ["replay", "--config", config, "--log", log]);
+        Assert.Equal(0, status);
+        Assert.Equal(0, (await ChildProcess.RunAsync("gzip", [log])).Status);
+        Assert.Equal((0, plain, ""), await ChildProcess.RunAsync(Repository.Binary, ["replay", "--config", config, "--log", log + ".gz"]));
+        byte[] whole = await File.ReadAllBytesAsync(log + ".gz");
+        whole[whole.Length / 2] ^= 0xff;
+        await File.WriteAllBytesAsync(log + ".gz", whole);
+        (status, _, string errors) = await ChildProcess.RunAsync(Repository.Binary, ["replay", "--config", config, "--log", log + ".gz"]);
+        Assert.Equal(2, status);
+        Assert.StartsWith($"{log}.gz: ", errors, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", errors, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -154,7 +154,7 @@ public sealed class StartTests
         Assert.Equal(1, await bitflow.ExitAsync());
         foreach ((string proxy, string why) in new[]
         {
-            ("live", "another process listens there; stop it"), ("full", "another process listens there, and its backlog is full; stop it"),
+            ("live", "another process listens there (ss -xlp shows which); stop it"), ("full", "another process listens there, and its backlog is full; stop it"),
             ("datagrams", "a socket of another kind, of datagrams or of packets, is at that path"),
             ("closed", "permission denied, so that nobody can tell whether somebody listens there"),
         })

@@ -131,6 +131,43 @@ public sealed class TlsTargetTests
         Assert.Equal("question", answer);
     }
 
+    /// <summary>A folder that may not be read costs no other, and neither does a pipe among certificates, which would be waited for; and what is gone with a reload decides no more.</summary>
+    [Fact]
+    public async Task A_folder_of_authorities_that_cannot_be_read_is_told_of_and_the_others_decide()
+    {
+        if (OperatingSystem.IsWindows())
+            return;
+        using Peer target = Serving(TestAuthority.Other.Issue("target.example"));
+        string root = Directory.CreateTempSubdirectory("bitflow-authorities-").FullName;
+        string good = Directory.CreateDirectory(Path.Combine(root, "good")).FullName, shut = Path.Combine(root, "shut");
+        File.SetUnixFileMode(root, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute);
+        Directory.CreateDirectory(shut, UnixFileMode.None);
+        string authority = Path.Combine(good, "authority.pem");
+        File.Copy(TestAuthority.Other.RootFile, authority);
+        Assert.Equal(0, (await ChildProcess.RunAsync("mkfifo", [Path.Combine(good, "pipe")])).Status);
+        try
+        {
+            using BitflowProcess bitflow = await BitflowProcess.StartAsync(
+                To(target.Address, "server_name: target.example"),
+                environment: new Dictionary<string, string> { ["SSL_CERT_FILE"] = "/nowhere", ["SSL_CERT_DIR"] = $"{shut}:{good}" },
+
+                // Root may read whatever the mode says, unless that privilege is taken from it.
+                launcher: Environment.IsPrivilegedProcess ? ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] : null);
+            Assert.Equal("question", await AskAsync(bitflow));
+            await Eventually.IsTrueAsync(() => bitflow.Errors.Contains($"authorities in {shut} decide over nobody", StringComparison.Ordinal), "it is told");
+            File.Delete(authority);
+            bitflow.Signal("HUP");
+            await Eventually.IsTrueAsync(() => bitflow.Errors.Split("decide over nobody").Length > 2, "they were read again");
+            await Eventually.HoldsAsync(async () => (await AskAsync(bitflow)).Length == 0, static () => "it decides no more");
+            await bitflow.EndsWithAsync("target.dial.certificate", "no authority that is trusted here");
+        }
+        finally
+        {
+            File.SetUnixFileMode(shut, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            Directory.Delete(root, recursive: true);
+        }
+    }
+
     [Fact]
     public async Task The_intermediate_alone_may_be_the_authority()
     {

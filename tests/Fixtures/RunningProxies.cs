@@ -140,6 +140,10 @@ internal sealed class RunningProxies : IDisposable
                 Attempts.Add(DialFaultModule.Describe(fault));
         }
 
+        public void OnReachedAgain(Session session, Duration after)
+        {
+        }
+
         public void OnInternalFault(Session session, Exception exception) => Faults.Add(exception);
     }
 
@@ -158,6 +162,10 @@ internal sealed class RunningProxies : IDisposable
         }
 
         public void ClientLost(string proxy, Endpoint local, Endpoint client, IoFault fault)
+        {
+        }
+
+        public void AuthoritiesUnread(string problem)
         {
         }
 

@@ -52,5 +52,29 @@ public sealed class SharedSocketTests
         Assert.False(listener.LingerState!.Enabled);
     }
 
+    /// <summary>O_NONBLOCK is the open file's, whoever holds it: the next program may count on a call that waits.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_listener_is_given_back_as_it_was(bool waited)
+    {
+        using Socket listener = Wire.NewSocket(Family.Tcp4);
+        int descriptor = (int)listener.Handle;
+        SetWaiting(descriptor, waited);
+        byte[] timeout = Libc.GetOption(descriptor, Libc.SoReceiveTimeout);
+        SharedSocket.Before? before = SharedSocket.NeverWaits(descriptor);
+        SetWaiting(descriptor, waits: false);
+        Assert.NotEqual(timeout, Libc.GetOption(descriptor, Libc.SoReceiveTimeout));
+        SharedSocket.GiveBack(descriptor, before);
+        Assert.Equal(waited, (Libc.Fcntl(descriptor, Libc.FGetFlags, 0) & Libc.NonBlocking) == 0);
+        Assert.Equal(timeout, Libc.GetOption(descriptor, Libc.SoReceiveTimeout));
+    }
+
+    private static void SetWaiting(int descriptor, bool waits)
+    {
+        int flags = Libc.Fcntl(descriptor, Libc.FGetFlags, 0);
+        Assert.Equal(0, Libc.Fcntl(descriptor, Libc.FSetFlags, waits ? flags & ~Libc.NonBlocking : flags | Libc.NonBlocking));
+    }
+
     private static Task<int> OnAnotherThread(Func<int> call) => Task.Factory.StartNew(call, TaskCreationOptions.LongRunning).WaitAsync(Wire.Patience);
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.IO.Compression;
 using System.Text;
 using Bitflow.App.Terminal;
 using Bitflow.Domain;
@@ -45,7 +46,7 @@ internal static class ReplayCommand
                 Screen.Say(difference);
             }
         }
-        catch (IOException e)
+        catch (Exception e) when (e is IOException or InvalidDataException)
         {
             progress.Clear();
             Screen.Complain(Tone.Bad, FileProblem.Describe(logPath, e));
@@ -61,11 +62,23 @@ internal static class ReplayCommand
         return ExitStatus.Unusable;
     }
 
+    /// <summary>As a rotation leaves them, logs may be compressed with gzip: by its first two bytes (RFC 1952 section 2.3.1), with which no line begins.</summary>
+    private static Stream OpenWhole(string path)
+    {
+        FileStream file = File.OpenRead(path);
+        if (!file.CanSeek)
+            return file;
+        Span<byte> first = stackalloc byte[2];
+        bool isCompressed = file.ReadAtLeast(first, first.Length, throwOnEndOfStream: false) == first.Length && first is [0x1f, 0x8b];
+        file.Position = 0;
+        return isCompressed ? new GZipStream(file, CompressionMode.Decompress) : file;
+    }
+
     private static StreamReader? Open(string path)
     {
         try
         {
-            return new StreamReader(path, Encoding.UTF8);
+            return new StreamReader(OpenWhole(path), Encoding.UTF8);
         }
         catch (Exception e) when (FileProblem.Is(e))
         {

@@ -15,6 +15,8 @@ internal sealed partial class ServerLog(ILogger logger) : IServerLog
 
     public void ClientLost(string proxy, Endpoint local, Endpoint client, IoFault fault) => Lost(logger, proxy, client, local, IoFaults.Reason(fault));
 
+    public void AuthoritiesUnread(string problem) => Unread(logger, problem);
+
     public void AcceptPaused(long descriptorLimit) => Paused(logger, descriptorLimit);
 
     public void AcceptResumed() => Resumed(logger);
@@ -30,6 +32,9 @@ internal sealed partial class ServerLog(ILogger logger) : IServerLog
 
     [LoggerMessage(205, LogLevel.Error, "proxy {Proxy}: {Client} was accepted on {Listener} and reset: {Reason}")]
     private static partial void Lost(ILogger logger, string proxy, Endpoint client, Endpoint listener, string reason);
+
+    [LoggerMessage(206, LogLevel.Warning, "{Problem}")]
+    private static partial void Unread(ILogger logger, string problem);
 
     [LoggerMessage(203, LogLevel.Error, "descriptors are scarce: accepting pauses until some of the {Limit} are free again; raise LimitNOFILE or ulimit -n")]
     private static partial void Paused(ILogger logger, long limit);

@@ -28,6 +28,9 @@ internal sealed partial class SessionLog(ILogger logger) : ISessionObserver
         AttemptFailed(logger, level, session.Model.Name, session.Id, at.Attempts, target.Name, target.AddressText, DialFaultModule.Describe(fault));
     }
 
+    public void OnReachedAgain(Session session, Duration after) =>
+        ReachedAgain(logger, session.Model.Name, session.TargetModel!.Name, session.TargetModel.AddressText, after);
+
     public void OnInternalFault(Session session, Exception exception) => InternalFault(logger, session.Model.Name, session.Id, exception);
 
     /// <summary>The client, and behind a PROXY header who brought it.</summary>
@@ -39,6 +42,9 @@ internal sealed partial class SessionLog(ILogger logger) : ISessionObserver
 
     [LoggerMessage(EventId = 301, Message = "proxy {Proxy}: connection {Id}: attempt {Attempt}: target {Target} ({Address}) {Fault}")]
     private static partial void AttemptFailed(ILogger logger, LogLevel level, string proxy, long id, int attempt, string target, string address, string fault);
+
+    [LoggerMessage(303, LogLevel.Warning, "proxy {Proxy}: target {Target} ({Address}) is reached again, after {After}")]
+    private static partial void ReachedAgain(ILogger logger, string proxy, string target, string address, Duration after);
 
     [LoggerMessage(302, LogLevel.Error, "proxy {Proxy}: connection {Id}: a fault of Bitflow itself; the connection was ended for it")]
     private static partial void InternalFault(ILogger logger, string proxy, long id, Exception exception);

@@ -18,7 +18,7 @@ internal sealed class MetricFamily(Metric metric)
     public IEnumerable<MetricSeries> Series => _series.Values;
 
     /// <summary>Whether its values are asked for, and not told.</summary>
-    public bool IsObserved => Metric.Kind.IsGauge || Metric.Kind.IsTotal;
+    public bool IsObserved => Metric.Kind.IsGauge || Metric.Kind.IsMoment || Metric.Kind.IsTotal;
 
     public void Record(double value, ReadOnlySpan<KeyValuePair<string, object?>> tags)
     {

@@ -19,7 +19,7 @@ internal sealed class StatsdExporter : IAsyncDisposable
     private bool _isProblemSaid;
 
     /// <summary>The levels that the receiver has; it keeps them for as long as it is told no other.</summary>
-    private (string Name, MetricSeries Series)[] _levels = [];
+    private (Metric Metric, MetricSeries Series)[] _levels = [];
 
     /// <param name="store">Where the measurements are; its intervals have begun (<see cref="MetricStore.BeginIntervals"/>).</param>
     /// <param name="config">Where they go, and in which dialect.</param>
@@ -102,13 +102,13 @@ internal sealed class StatsdExporter : IAsyncDisposable
     /// <summary>Levels and sums now; of those that were sent before and are observed no more, that nothing is left, which is the last that is said of them.</summary>
     private IEnumerable<StatsdSample> Levels()
     {
-        (string Name, MetricSeries Series)[] before = _levels;
+        (Metric Metric, MetricSeries Series)[] before = _levels;
         _levels =
         [
-            .. _store.Families.Where(static family => family.IsObserved).SelectMany(static family => family.Series.Select(series => (family.Metric.Name, series))),
+            .. _store.Families.Where(static family => family.IsObserved).SelectMany(static family => family.Series.Select(series => (family.Metric, series))),
         ];
-        return _levels.Select(static level => Gauge(level.Name, level.Series, level.Series.Level))
-            .Concat(before.Except(_levels).Select(static gone => Gauge(gone.Name, gone.Series, 0)));
+        return _levels.Select(static level => Sample(level.Metric, level.Series, level.Series.Level))
+            .Concat(before.Except(_levels).Where(static gone => !gone.Metric.Kind.IsMoment).Select(static gone => Sample(gone.Metric, gone.Series, 0)));
     }
 
     private static IEnumerable<StatsdSample> Samples(MetricFamily family)
@@ -131,5 +131,6 @@ internal sealed class StatsdExporter : IAsyncDisposable
         }
     }
 
-    private static StatsdSample Gauge(string name, MetricSeries series, double level) => new(name, series.Tags, StatsdValue.NewGauge(level));
+    private static StatsdSample Sample(Metric metric, MetricSeries series, double level) =>
+        new(metric.Name, series.Tags, metric.Kind.IsMoment ? StatsdValue.NewMoment(level) : StatsdValue.NewGauge(level));
 }

@@ -39,11 +39,14 @@ internal sealed class TargetModel(TargetConfig config, TargetTlsContext? tls)
         Note(TargetFailureModule.AfterLeft(DateTimeOffset.UtcNow, waited, during, OptionModule.OfObj(before)), before);
     }
 
-    public void Reached()
+    /// <summary>It was reached.</summary>
+    /// <returns>How long it was not, where that is to be told: to one of those who reach it at the same moment.</returns>
+    public Duration? Reached()
     {
         // Nearly always it was reached before: what all loops read is not written to.
-        if (_failure is not null)
-            _failure = null;
+        if (_failure is null || Interlocked.Exchange(ref _failure, null) is not { } ended)
+            return null;
+        return TargetFailureModule.Ended(DateTimeOffset.UtcNow, ended) is { IsSome: true } lasted ? lasted.Value : null;
     }
 
     /// <summary>What another loop's attempt came to at the same moment stands instead.</summary>

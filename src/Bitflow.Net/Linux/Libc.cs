@@ -54,6 +54,8 @@ internal static unsafe partial class Libc
 
     public const int FGetFl = 3;
     public const int FSetFl = 4;
+    public const int FGetFlags = 3;
+    public const int FSetFlags = 4;
     public const int FSetPipeSize = 1031;
     public const int NonBlocking = 0x800;
 
@@ -611,6 +613,9 @@ internal static unsafe partial class Libc
         GC.KeepAlive(file);
         return answer == 0 ? IdentityOf(buffer) : null;
     }
+
+    /// <summary>Whether a file like any other is at a path, links followed: no folder, no device, and no pipe, whose reader might wait for ever.</summary>
+    public static bool IsRegularFile(string path) => Statx(AtFdcwd, path, 0, StatxBasicStats, out StatxBuffer buffer) == 0 && (buffer.Mode & 0xF000) == 0x8000;
 
     private static FileIdentity IdentityOf(in StatxBuffer buffer) => new(buffer.DeviceMajor, buffer.DeviceMinor, buffer.Inode, (buffer.Mode & 0xF000) == 0xC000);
 

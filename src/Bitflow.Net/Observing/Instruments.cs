@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using Bitflow.Domain;
+using Bitflow.Net.Linux;
 using Bitflow.Net.Proxies;
 
 namespace Bitflow.Net.Observing;
@@ -35,26 +36,39 @@ internal static class Instruments
     public static readonly Histogram<double> DestinationReceivedSize = Timing(Metrics.destinationReceivedSize);
 
     /// <summary>Whose levels are asked for, instead of told.</summary>
-    private static volatile Func<IEnumerable<ProxyState>> _running = static () => [];
+    private static volatile Func<IEnumerable<RunningProxy>> _running = static () => [];
 
     /// <summary>Whose running sums are asked for.</summary>
     private static volatile Func<IEnumerable<ProxyState>> _everServed = static () => [];
+
+    /// <summary>Who counts descriptors; null before a server is made.</summary>
+    private static volatile DescriptorGuard? _descriptors;
 
     private static volatile bool _isLastReloadSuccessful = true;
 
     static Instruments()
     {
         Meter.CreateObservableGauge(Metrics.lastReload.Name, static () => _isLastReloadSuccessful ? 1L : 0L, Unit(Metrics.lastReload), Metrics.lastReload.Help);
-        Meter.CreateObservableGauge(
-            Metrics.activeConnections.Name, static () => Measure(_running(), static s => s.Open), Unit(Metrics.activeConnections), Metrics.activeConnections.Help);
-        Meter.CreateObservableGauge(
-            Metrics.certificateEnd.Name,
-            static () => Measure(_running(), static s => s.Tls?.FirstEnd ?? 0).Where(static end => end.Value != 0),
-            Unit(Metrics.certificateEnd),
-            Metrics.certificateEnd.Help);
+        Gauge(Metrics.activeConnections, static () => Measure(States(), static s => s.Open));
+        Gauge(Metrics.certificateEnd, static () => Measure(States(), static s => s.Tls?.FirstEnd ?? 0).Where(static end => end.Value != 0));
+        Gauge(
+            Metrics.targetFailing,
+            static () => _running().SelectMany(static proxy => proxy.Model.Targets.Select(
+                (target, place) => new Measurement<long>(target.Failure is null ? 0 : 1, proxy.Model.Meter.TagsOf(place)))));
+        OfProcess(Metrics.descriptorsOpen, static _ => Libc.DescriptorsInUse());
+        OfProcess(Metrics.descriptorsLimit, static guard => guard.Limit);
+        OfProcess(Metrics.descriptorsScarce, static guard => guard.IsPausing ? 1 : 0);
         Total(Metrics.serveTotal, static s => s.Relays);
         Total(Metrics.sourceSentTotal, static s => s.SourceSent);
         Total(Metrics.destinationReceivedTotal, static s => s.DestinationReceived);
+
+        static IEnumerable<ProxyState> States() => _running().Select(static proxy => proxy.State);
+
+        static void Gauge(Metric metric, Func<IEnumerable<Measurement<long>>> values) =>
+            Meter.CreateObservableGauge(metric.Name, values, Unit(metric), metric.Help);
+
+        static void OfProcess(Metric metric, Func<DescriptorGuard, long> value) =>
+            Gauge(metric, () => _descriptors is { } guard ? [new Measurement<long>(value(guard))] : []);
 
         static void Total(Metric metric, Func<ProxyState, long> value) =>
             Meter.CreateObservableCounter(metric.Name, () => Measure(_everServed(), value), Unit(metric), metric.Help);
@@ -63,7 +77,9 @@ internal static class Instruments
     /// <summary>Names those that are asked whenever a listener collects, on its thread.</summary>
     /// <param name="running">The proxies that run now.</param>
     /// <param name="everServed">All since the start of the program: a sum without those that are gone would go back, and miss their last relays.</param>
-    public static void Observe(Func<IEnumerable<ProxyState>> running, Func<IEnumerable<ProxyState>> everServed) => (_running, _everServed) = (running, everServed);
+    /// <param name="descriptors">Who counts descriptors.</param>
+    public static void Observe(Func<IEnumerable<RunningProxy>> running, Func<IEnumerable<ProxyState>> everServed, DescriptorGuard descriptors) =>
+        (_running, _everServed, _descriptors) = (running, everServed, descriptors);
 
     /// <summary>What is told of the last reload.</summary>
     public static void EndReload(bool isSuccessful) => _isLastReloadSuccessful = isSuccessful;

@@ -24,6 +24,10 @@ internal sealed class ProxyMeter
     /// <summary>The tags that every metric of the proxy carries.</summary>
     public KeyValuePair<string, object?>[] Tags => _proxied;
 
+    /// <summary>The tags that every metric of the target carries.</summary>
+    /// <param name="target">Its place in the file.</param>
+    public KeyValuePair<string, object?>[] TagsOf(int target) => _targeted[target];
+
     /// <summary>
     /// The proxy is in force: what may be counted is there with nothing yet, so that whoever watches for an increase sees the first. Of close reasons there are too many.
     /// </summary>

@@ -43,6 +43,9 @@ internal sealed class DescriptorGuard : IDescriptorGuard, IDisposable
     /// <summary>RLIMIT_NOFILE, the soft limit in force.</summary>
     public long Limit { get; }
 
+    /// <summary>Whether accepting pauses now.</summary>
+    public bool IsPausing => DescriptorScarcityModule.IsHeld(_scarcity);
+
     public void Watch(Acceptor acceptor)
     {
         lock (_gate)

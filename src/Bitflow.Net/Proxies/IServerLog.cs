@@ -14,6 +14,9 @@ internal interface IServerLog
     /// <summary>A client was accepted and reset: something that serving it needs ran out.</summary>
     void ClientLost(string proxy, Endpoint local, Endpoint client, IoFault fault);
 
+    /// <summary>Of the machine's authorities some cannot be read.</summary>
+    void AuthoritiesUnread(string problem);
+
     /// <summary>Once an episode.</summary>
     void AcceptPaused(long descriptorLimit);
 

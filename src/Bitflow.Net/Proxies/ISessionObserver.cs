@@ -17,6 +17,9 @@ internal interface ISessionObserver
     /// <param name="isLast">Whether it is what ends the connection.</param>
     void OnAttemptFailed(Session session, Life at, DialFault fault, bool isLast);
 
+    /// <summary>The session has reached a target that all attempts to reach had failed for so long.</summary>
+    void OnReachedAgain(Session session, Duration after);
+
     /// <summary>Something of Bitflow itself threw; the connection was ended for it.</summary>
     void OnInternalFault(Session session, Exception exception);
 }

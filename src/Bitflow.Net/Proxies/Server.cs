@@ -27,11 +27,11 @@ internal sealed class Server : IDisposable
     {
         _dialer = dialer ?? new Dialer();
         _logs = logs ?? NoConnectionLogs.Instance;
-        Instruments.Observe(() => Running().Select(static proxy => proxy.State), EverServed);
         _engine = engine;
         _observer = observer;
         _log = log;
         _guard = new DescriptorGuard(log, () => OpenConnections);
+        Instruments.Observe(Running, EverServed, _guard);
         _memory = new MemoryGuard(() => OpenConnections);
     }
 
@@ -154,7 +154,7 @@ internal sealed class Server : IDisposable
         foreach (Proxy proxy in _proxies.Values)
             proxy.Model.Meter.Begin();
         if (_engine is LinuxEngine && _proxies.Values.Any(static proxy => proxy.Model.Tls.VerifiesTargets))
-            SystemAuthorities.ReadAnew();
+            SystemAuthorities.ReadAnew(_log.AuthoritiesUnread);
 
         var listeners = new List<Listener>();
         foreach ((string name, Listener listener) in preparation.Kept)

@@ -10,7 +10,11 @@ internal sealed partial class Session : IRelayObserver
     private bool _clientResetWatched;
     private bool _targetResetWatched;
 
-    public void OnRelay(Side side, RelayEvent what) => Report(Event.NewRelayed(side, what));
+    public void OnRelay(Side side, RelayEvent what)
+    {
+        bool saidMore = side == Side.Client ? ClientStamps.HasSaidMore(Client) : _target is null || TargetStamps.HasSaidMore(_target);
+        Report(Event.NewRelayed(side, RelayEvents.Since(saidMore, what)));
+    }
 
     public void OnHeld(Side side) => WatchReset(side);
 
@@ -19,7 +23,8 @@ internal sealed partial class Session : IRelayObserver
         Instant now = Client.Loop.Now;
         RelayBegan = now;
         Model.Meter.Dialled(Life.LastTarget.Value, now - DialBegan);
-        TargetModel!.Reached();
+        if (TargetModel!.Reached() is { } after)
+            _observer.OnReachedAgain(this, after);
         TargetEndpoint = _target!.Remote;
         ClientStamps.BeginRelay(Client, Model.Config.Listener.WriteTimeout, now);
         TargetStamps.BeginRelay(_target, TargetModel.Config.WriteTimeout, now);

@@ -52,7 +52,7 @@ internal sealed class ListeningSocket
     /// </summary>
     public bool ClientsInheritNoDelay { get; private init; }
 
-    private byte[][] OptionsBefore { get; init; } = [];
+    private SharedSocket.Before? Before { get; init; }
 
     /// <summary>Binds an address; a name is resolved now and every address of it is bound.</summary>
     /// <param name="address">What to listen on.</param>
@@ -93,7 +93,7 @@ internal sealed class ListeningSocket
 
         if (_inherited)
         {
-            SharedSocket.GiveBack(Descriptor, OptionsBefore);
+            SharedSocket.GiveBack(Descriptor, Before);
             InheritedSockets.Close(Descriptor);
         }
 
@@ -115,7 +115,7 @@ internal sealed class ListeningSocket
         if (Interlocked.Exchange(ref _closed, 1) != 0)
             return;
         Ours.TryRemove(this, out _);
-        SharedSocket.GiveBack(Descriptor, OptionsBefore);
+        SharedSocket.GiveBack(Descriptor, Before);
         InheritedSockets.Return(Descriptor);
         Socket.SafeHandle.SetHandleAsInvalid();
     }
@@ -250,8 +250,8 @@ internal sealed class ListeningSocket
         try
         {
             EnsureListening(address, descriptor);
-            byte[][] before = SharedSocket.NeverWaits(descriptor);
-            return new ListeningSocket(new Socket(new SafeSocketHandle(descriptor, ownsHandle: true)), address, inherited: true) { OptionsBefore = before };
+            SharedSocket.Before? before = SharedSocket.NeverWaits(descriptor);
+            return new ListeningSocket(new Socket(new SafeSocketHandle(descriptor, ownsHandle: true)), address, inherited: true) { Before = before };
         }
         catch
         {
@@ -343,8 +343,9 @@ internal sealed class ListeningSocket
         catch (SocketException e)
         {
             socket.Dispose();
-            ListenFault fault = ListenFaultModule.OfBind(e.NativeErrorCode);
-            if (fault.IsInUse && Holder(Endpoints.FromPlatform(endpoint).TakenFor(address)) is { } holder)
+            bool isName = address is Address.UnixAbstract;
+            ListenFault fault = isName ? ListenFaultModule.OfBindAtName(e.NativeErrorCode) : ListenFaultModule.OfBind(e.NativeErrorCode);
+            if ((fault.IsInUse || fault.IsNameInUse) && Holder(Endpoints.FromPlatform(endpoint).TakenFor(address)) is { } holder)
                 throw TakenByUs(address, holder);
             throw new ListenException(address, fault, e);
         }

@@ -33,7 +33,7 @@ internal sealed unsafe class IoRing
     private readonly IRingUser?[] _senders;
     private readonly List<ushort> _sent = [];
     private readonly int _descriptor;
-    private readonly int _registered;
+    private int _registered;
     private readonly int _buffers;
     private readonly byte* _rings;
     private readonly nuint _ringsBytes;
@@ -55,12 +55,11 @@ internal sealed unsafe class IoRing
     private int _receiving;
     private bool _settleSoon;
 
-    private IoRing(int buffers, int descriptor, in IoUring.Parameters parameters, byte* rings, nuint ringsBytes, byte* submissions, nuint submissionsBytes)
+    private IoRing(int buffers, int descriptor, in IoUring.Parameters parameters, byte* rings, nuint ringsBytes, byte* submissions, nuint submissionsBytes, byte* memory)
     {
         _buffers = buffers;
         _senders = new IRingUser?[buffers];
         _descriptor = descriptor;
-        _registered = Libc.RegisterRing(descriptor);
         _rings = rings;
         _ringsBytes = ringsBytes;
         _submissions = submissions;
@@ -80,7 +79,7 @@ internal sealed unsafe class IoRing
             places[i] = i;
 
         // Buffers, and behind them the list in which the kernel finds the free ones: 16 bytes each.
-        _memory = (byte*)NativeMemory.AlignedAlloc((nuint)(buffers * (BufferBytes + IoUring.BufferEntryBytes)), (nuint)Environment.SystemPageSize);
+        _memory = memory;
         _free = _memory + buffers * BufferBytes;
         NativeMemory.Clear(_free, (nuint)(buffers * IoUring.BufferEntryBytes));
     }
@@ -105,10 +104,18 @@ internal sealed unsafe class IoRing
             Flags = IoUring.SetupCompletionEntries | IoUring.SetupSubmitAll | IoUring.SetupSingleIssuer | IoUring.SetupDeferTaskRun,
             CompletionEntries = CompletionEntries,
         };
+        byte* memory = TryAllocate((nuint)(buffers * (BufferBytes + IoUring.BufferEntryBytes)));
+        if (memory is null)
+        {
+            errno = Errno.ENOMEM;
+            return null;
+        }
+
         int descriptor = Libc.RingSetup(Entries, ref parameters);
         if (descriptor < 0)
         {
             errno = -descriptor;
+            NativeMemory.AlignedFree(memory);
             return null;
         }
 
@@ -124,11 +131,16 @@ internal sealed unsafe class IoRing
             if (rings is not null)
                 _ = Libc.Unmap(rings, ringsBytes);
             _ = Libc.Close(descriptor);
+            NativeMemory.AlignedFree(memory);
             return null;
         }
 
-        var ring = new IoRing(buffers, descriptor, parameters, rings, ringsBytes, submissions, submissionsBytes);
-        int registered = ring._registered < 0 ? ring._registered : Libc.RegisterBuffers(descriptor, ring._free, buffers, BufferGroup);
+        var ring = new IoRing(buffers, descriptor, parameters, rings, ringsBytes, submissions, submissionsBytes, memory);
+        int registered = Libc.RegisterBuffers(descriptor, ring._free, buffers, BufferGroup);
+
+        // Last: the thread holds what it has a number for, whoever closes it (IORING_REGISTER_RING_FDS).
+        if (registered >= 0)
+            registered = ring._registered = Libc.RegisterRing(descriptor);
         if (registered < 0)
         {
             errno = -registered;
@@ -139,6 +151,19 @@ internal sealed unsafe class IoRing
         for (int i = 0; i < buffers; i++)
             ring.Release((ushort)i);
         return ring;
+    }
+
+    /// <summary>Null where there is no memory.</summary>
+    private static byte* TryAllocate(nuint bytes)
+    {
+        try
+        {
+            return (byte*)NativeMemory.AlignedAlloc(bytes, (nuint)Environment.SystemPageSize);
+        }
+        catch (OutOfMemoryException)
+        {
+            return null;
+        }
     }
 
     /// <summary>Receives from a descriptor until it is cancelled, ends, fails, or finds no free buffer.</summary>
