@@ -119,12 +119,19 @@ let ``what OpenSSL finds wrong with a chain is no authority, or told in its word
                 for (second, isAnother) in codes do
                     let told = [ if isProblem then $"error {first}"
                                  if isAnother && second <> first then $"error {second}" ]
-                    [| struct (first, $"error {first}"); struct (second, $"error {second}") |], { fine with Anchored = isProblem && isAnother; Problems = told }
+                    [| struct (first, $"error {first}", ""); struct (second, $"error {second}", "") |], { fine with Anchored = isProblem && isAnother; Problems = told }
         },
         fun (errors, finding) ->
             List.allPairs [ true; false ] [ true; false ]
             |> List.forall (fun (isForName, isForUse) ->
                 PeerFinding.ofVerification isForName isForUse errors = { finding with IsForName = isForName; IsForUse = isForUse }))
+
+[<Fact>]
+let ``what is wrong with an issuer of a peer's certificate is told of that, whatever it is called`` () =
+    Law.HoldsFor(
+        [ [ 10, "" ], [ "e" ]; [ 10, "CN=old" ], [ "e (that of its issuer CN=old)" ]; [ 10, ""; 10, "CN=old" ], [ "e"; "e (that of its issuer CN=old)" ]
+          [ 10, "CN=a\027[31m\n" ], [ "e (that of its issuer CN=a\\x1b[31m\\x0a)" ] ],
+        fun (errors, told) -> (PeerFinding.ofVerification true true [| for error, issuer in errors do struct (error, "e", issuer) |]).Problems = told)
 
 [<Fact>]
 let ``a verification ends where no authority is reached or a signature is not the issuer's, and nowhere else`` () =
@@ -248,6 +255,17 @@ let ``a certificate that expires within two weeks, or within a tenth of its time
         fun (facts, moment, isDoubted) ->
             let told = CertificateChecks.warnings (at moment) None facts
             CertificateChecks.clientWarnings (at moment) facts = told && told = (if isDoubted then [ "the certificate expires on 2026-12-31 00:00:00 UTC; renew it" ] else []))
+
+[<Fact>]
+let ``an authority out of its dates is doubted as a certificate is, by its place where there are several`` () =
+    let authority place notAfter = { Place = place; NotBefore = at "2020-01-01"; NotAfter = at notAfter }
+    Law.HoldsFor(
+        [ [ authority 1 "2030-01-01" ], []
+          [ authority 1 "2026-01-01" ], [ "the authority expired on 2026-01-01 00:00:00 UTC" ]
+          [ authority 1 "2030-01-01"; authority 2 "2026-01-01" ], [ "authority 2 of the file expired on 2026-01-01 00:00:00 UTC" ]
+          [ authority 1 "2026-06-10" ], [ "the authority expires on 2026-06-10 00:00:00 UTC; renew it" ]
+          [], [] ],
+        fun (authorities, told) -> CertificateChecks.authorityWarnings today authorities = told)
 
 /// Certificates that begin and end within some weeks, each with one that is sent with it.
 let private dated (numbers: (int * int) array) =

@@ -41,6 +41,12 @@ module CertificateChecks =
         datesOf "the certificate" now facts.NotBefore facts.NotAfter
         @ List.collect (fun issuer -> datesOf $"certificate {issuer.Place} of the file, which is sent with it," now issuer.NotBefore issuer.NotAfter) facts.Issuers
 
+    /// Of a file of authorities, where each stands in it: whoever is vouched for by one that has expired is refused.
+    [<CompiledName "AuthorityWarnings">]
+    let authorityWarnings (now: DateTimeOffset) (authorities: IssuerFacts list) : string list =
+        let which (authority: IssuerFacts) = if authorities.Length = 1 then "the authority" else $"authority {authority.Place} of the file"
+        authorities |> List.collect (fun authority -> datesOf (which authority) now authority.NotBefore authority.NotAfter)
+
     /// What the dates of a certificate say now and did not say at `since`, while nobody has read its file again: that it is to be renewed, or that it is too late for that.
     [<CompiledName "Turned">]
     let turned (since: DateTimeOffset) (now: DateTimeOffset) (facts: CertificateFacts) : string list =

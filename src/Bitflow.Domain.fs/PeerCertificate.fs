@@ -36,15 +36,18 @@ module PeerFinding =
     [<CompiledName "EndsVerification">]
     let endsVerification (error: int) = error = signatureFailure || unanchored.Contains error
 
-    /// What a verification by OpenSSL found: its errors, by their numbers (X509_V_ERR_…) and in its words.
+    /// What a verification by OpenSSL found: its errors, by their numbers (X509_V_ERR_…) and in its words, each with whose it is: the subject of an issuer, or empty for the
+    /// certificate itself. Who reads that a certificate has expired looks at that one, and not at the authority behind it.
     [<CompiledName "OfVerification">]
-    let ofVerification (isForName: bool) (isForUse: bool) (errors: struct (int * string) array) : PeerFinding =
-        let ofChain, others = errors |> List.ofArray |> List.partition (fun struct (error, _) -> unanchored.Contains error)
+    let ofVerification (isForName: bool) (isForUse: bool) (errors: struct (int * string * string) array) : PeerFinding =
+        let ofChain, others = errors |> List.ofArray |> List.partition (fun struct (error, _, _) -> unanchored.Contains error)
+        let told (struct (_, words: string, issuer: string)) =
+            if issuer = "" then words else $"{words} (that of its issuer {Printable.ofText issuer})"
         { Presented = true
           Anchored = ofChain.IsEmpty
           IsForName = isForName
           IsForUse = isForUse
-          Problems = others |> List.map (fun struct (_, words) -> words) |> List.distinct }
+          Problems = others |> List.map told |> List.distinct }
 
 /// Whether a peer's certificate will do.
 [<RequireQualifiedAccess>]

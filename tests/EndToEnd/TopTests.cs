@@ -52,6 +52,25 @@ public sealed class TopTests
         Assert.DoesNotContain('\e', output);
     }
 
+    [Theory]
+    [InlineData(80)]
+    [InlineData(200)]
+    public async Task A_target_that_fails_is_seen_however_narrow_the_terminal_is(int columns)
+    {
+        using var down = new Refusal();
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(
+            $"- name: ledgers\n  listener: {{ address: '127.0.0.1:0' }}\n  targets: [ {{ name: brokenone, address: '{down.Address}' }} ]", "  admin: { address: '127.0.0.1:0' }\n");
+        await bitflow.SaysAsync("admin server: listening on ");
+        using (Socket client = await SocketWords.ConnectAsync(bitflow.EndPoint("ledgers")))
+            Assert.Empty(await client.ReadToEndAsync());
+        using var top = new ChildProcess("script", ["-qec", $"stty rows 30 cols {columns}; exec '{Repository.Binary}' top '{bitflow.AdminAddress()}'", "/dev/null"], Terminal);
+        await Eventually.IsTrueAsync(
+            () => top.Output.Contains("failing", StringComparison.Ordinal) && top.Output.Contains("broken", StringComparison.Ordinal), () => $"it is seen; it showed:\n{top.Output}");
+        await top.Input.WriteAsync("q");
+        await top.Input.FlushAsync();
+        Assert.Equal(0, await top.ExitAsync());
+    }
+
     [Fact]
     public async Task A_wrong_address_is_a_clear_error_and_status_one()
     {

@@ -52,7 +52,9 @@ internal static class Handshake
                     certificates: [ {{client.Entry}}, { authority: '{{authority ?? TestAuthority.Trusted.RootFile}}' } ]
             """);
         var loaded = LoadedTls.Load(config, new NamedFiles(), TimeProvider.System);
-        Assert.Empty(loaded.Findings);
+
+        // One that has expired decides over nobody, which is for the handshake to show.
+        Assert.DoesNotContain(loaded.Findings, static finding => finding.IsError || !finding.Message.Contains("the authority expired on", StringComparison.Ordinal));
         return loaded.Of(config.Proxies[0]);
     }
 }

@@ -31,6 +31,13 @@ public sealed class LinuxJudgementContract() : JudgementContract(new LinuxEngine
         GC.KeepAlive(shown);
     }
 
+    /// <summary>Whoever reads that a certificate has expired looks at the peer's own: the platform says no more.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public Task An_issuer_that_has_expired_is_told_by_its_name(bool isServer) =>
+        IsJudgedAsync("with an issuer that has expired", "certificate has expired (that of its issuer CN=", isServer);
+
     /// <summary>Of a client with one SslStream says what is left in the library's record of errors.</summary>
     [Fact]
     public Task A_client_with_a_damaged_signature_is_refused_for_it() => IsJudgedAsync("with a damaged signature", "certificate signature failure", isServer: true);

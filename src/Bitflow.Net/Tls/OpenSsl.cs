@@ -506,6 +506,10 @@ internal static unsafe partial class OpenSsl
     [LibraryImport(Crypto, EntryPoint = "X509_STORE_CTX_get_error")]
     public static partial int VerificationError(nint verification);
 
+    /// <summary>Of which certificate of the chain the error is, from 0 for the peer's own.</summary>
+    [LibraryImport(Crypto, EntryPoint = "X509_STORE_CTX_get_error_depth")]
+    public static partial int VerificationDepth(nint verification);
+
     /// <summary>They stay the verification's.</summary>
     [LibraryImport(Crypto, EntryPoint = "X509_STORE_CTX_get0_param")]
     public static partial nint VerificationParameters(nint verification);

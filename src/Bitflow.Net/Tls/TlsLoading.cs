@@ -47,7 +47,10 @@ internal sealed class TlsLoading(
             return;
         try
         {
-            into.AddRange(PemFile.Certificates(named, file));
+            IReadOnlyList<EncodedCertificate> read = PemFile.Certificates(named, file);
+            into.AddRange(read);
+            Warn(entryPath + ".authority", file, CertificateChecks.AuthorityWarnings(
+                Now, ListModule.OfSeq(read.Select(static (authority, index) => new IssuerFacts(index + 1, authority.NotBefore, authority.NotAfter)))));
         }
         catch (TlsFileException e)
         {

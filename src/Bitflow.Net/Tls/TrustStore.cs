@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using Bitflow.Domain;
 using Microsoft.Win32.SafeHandles;
 
@@ -33,18 +34,21 @@ internal sealed unsafe class TrustStore : SafeHandleZeroOrMinusOneIsInvalid
     {
         var noted = default(Noted);
         bool isForUse = true;
+        (int Error, string Words, string Issuer)[] told;
         nint verification = OpenSsl.NewVerification();
         if (verification != 0 && OpenSsl.BeginVerification(verification, this, shown.Leaf, shown.Sent) == 1 && OpenSsl.SetVerificationData(verification, 0, &noted) == 1)
         {
             OpenSsl.SetVerificationCallback(verification, &Note);
             OpenSsl.SetSecurityLevel(OpenSsl.VerificationParameters(verification), OpenSslContext.SecurityLevel);
             if (OpenSsl.Verify(verification) != 1)
-                noted.Add(OpenSsl.VerificationError(verification));
+                noted.Add(OpenSsl.VerificationError(verification), OpenSsl.VerificationDepth(verification));
             isForUse = IsForUse(OpenSsl.VerifiedChain(verification), usage, ref noted);
+            told = noted.Told(OpenSsl.VerifiedChain(verification));
         }
         else
         {
-            noted.Add(OpenSsl.UnspecifiedError);
+            noted.Add(OpenSsl.UnspecifiedError, depth: 0);
+            told = noted.Told(chain: 0);
         }
 
         OpenSsl.FreeVerification(verification);
@@ -52,7 +56,7 @@ internal sealed unsafe class TrustStore : SafeHandleZeroOrMinusOneIsInvalid
         // What was recorded on the way would be taken for the handshake's.
         OpenSsl.ClearErrors();
         GC.KeepAlive(this);
-        return PeerFindingModule.OfVerification(isForName, isForUse, noted.Told());
+        return PeerFindingModule.OfVerification(isForName, isForUse, told);
     }
 
     protected override bool ReleaseHandle()
@@ -71,7 +75,7 @@ internal sealed unsafe class TrustStore : SafeHandleZeroOrMinusOneIsInvalid
 
             // Of one with an extension that cannot be read nobody knows what it may be used for.
             if ((OpenSsl.ExtensionFlags(certificate) & OpenSsl.ExtensionsInvalid) != 0)
-                noted.Add(OpenSsl.InvalidExtension);
+                noted.Add(OpenSsl.InvalidExtension, depth: i);
             else
                 isForUse &= (OpenSsl.ExtendedUse(certificate) & (usage | OpenSsl.AnyUse)) != 0;
         }
@@ -86,7 +90,7 @@ internal sealed unsafe class TrustStore : SafeHandleZeroOrMinusOneIsInvalid
         if (isFine != 0)
             return 1;
         int error = OpenSsl.VerificationError(verification);
-        ((Noted*)OpenSsl.VerificationData(verification, 0))->Add(error);
+        ((Noted*)OpenSsl.VerificationData(verification, 0))->Add(error, OpenSsl.VerificationDepth(verification));
         return PeerFindingModule.EndsVerification(error) ? 0 : 1;
     }
 
@@ -95,9 +99,12 @@ internal sealed unsafe class TrustStore : SafeHandleZeroOrMinusOneIsInvalid
     {
         private const int Most = 8;
         private fixed int _errors[Most];
+        private fixed int _depths[Most];
         private int _count;
 
-        public void Add(int error)
+        /// <param name="error">The library's number.</param>
+        /// <param name="depth">Of which certificate of the chain it is.</param>
+        public void Add(int error, int depth)
         {
             // A verification that failed without saying why has failed.
             int told = error == 0 ? OpenSsl.UnspecifiedError : error;
@@ -107,15 +114,23 @@ internal sealed unsafe class TrustStore : SafeHandleZeroOrMinusOneIsInvalid
                     return;
             }
 
-            if (_count < Most)
-                _errors[_count++] = told;
+            if (_count == Most)
+                return;
+            _depths[_count] = depth;
+            _errors[_count++] = told;
         }
 
-        public readonly (int Error, string Words)[] Told()
+        /// <param name="chain">What was verified; 0 for nothing.</param>
+        public readonly (int Error, string Words, string Issuer)[] Told(nint chain)
         {
-            var told = new (int, string)[_count];
+            var told = new (int, string, string)[_count];
             for (int i = 0; i < _count; i++)
-                told[i] = (_errors[i], OpenSsl.VerificationWords(_errors[i]));
+            {
+                bool isIssuers = _depths[i] > 0 && _depths[i] < OpenSsl.StackCount(chain);
+                string issuer = isIssuers ? CertificateNames.Subject(new X500DistinguishedName(OpenSsl.EncodeSubject(OpenSsl.StackItem(chain, _depths[i])))) : "";
+                told[i] = (_errors[i], OpenSsl.VerificationWords(_errors[i]), issuer);
+            }
+
             return told;
         }
     }

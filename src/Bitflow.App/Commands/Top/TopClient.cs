@@ -110,7 +110,8 @@ internal sealed class TopClient : IDisposable
         // A program from before the key shows what is configured and nothing else.
         !proxy.TryGetProperty("configured", out JsonElement configured) || configured.GetBoolean(),
         Text(proxy, "policy"),
-        string.Join(", ", proxy.GetProperty("targets").EnumerateArray().Select(Target)),
+        string.Join(", ", proxy.GetProperty("targets").EnumerateArray().Select(static target => $"{Text(target, "name")} {Text(target, "address")}")),
+        string.Join(", ", proxy.GetProperty("targets").EnumerateArray().Where(Fails).Select(static target => Text(target, "name"))),
         proxy.GetProperty("open_connections").GetInt64(),
         proxy.GetProperty("connection_limit").GetInt64(),
         proxy.GetProperty("admitted").GetInt64(),
@@ -118,11 +119,7 @@ internal sealed class TopClient : IDisposable
         proxy.GetProperty("destination_receive_bytes").GetInt64());
 
     /// <remarks>A program from before the key does not say whether it fails.</remarks>
-    private static string Target(JsonElement target)
-    {
-        bool fails = target.TryGetProperty("failing_since", out JsonElement since) && since.ValueKind == JsonValueKind.String;
-        return $"{Text(target, "name")} {Text(target, "address")}{(fails ? " (failing)" : "")}";
-    }
+    private static bool Fails(JsonElement target) => target.TryGetProperty("failing_since", out JsonElement since) && since.ValueKind == JsonValueKind.String;
 
     private static TopConnection Connection(JsonElement connection) => new(
         connection.GetProperty("id").GetInt64(),

@@ -31,7 +31,8 @@ internal sealed record TopSample(long Ticks, bool IsReady, IReadOnlyList<TopProx
 }
 
 /// <summary>A line of the proxies.</summary>
-internal sealed record TopProxy(string Name, string Bound, bool IsConfigured, string Policy, string Targets, long Open, long Limit, long Admitted, long FromClients, long FromTargets)
+/// <param name="Failing">The names of the targets that all attempts to reach have failed since they were last reached.</param>
+internal sealed record TopProxy(string Name, string Bound, bool IsConfigured, string Policy, string Targets, string Failing, long Open, long Limit, long Admitted, long FromClients, long FromTargets)
 {
     public double NewRate { get; init; }
 

@@ -38,7 +38,7 @@ internal static class TopScreen
 
     public static TopTable Proxies(TopSample sample, int rows)
     {
-        var table = new TopTable("proxy", ">open", ">new/s", ">from clients", ">from targets", ">admitted", "listening on", "policy", "targets");
+        var table = new TopTable("proxy", ">open", ">new/s", "failing", ">from clients", ">from targets", ">admitted", "listening on", "policy", "targets");
         foreach (TopProxy proxy in sample.Proxies.Take(Fitting(sample.Proxies.Count, rows)))
         {
             bool full = proxy.Limit > 0 && proxy.Open >= proxy.Limit;
@@ -46,6 +46,7 @@ internal static class TopScreen
                 (proxy.Name, Style.Plain),
                 (proxy.Limit > 0 ? $"{Number(proxy.Open)} of {Number(proxy.Limit)}" : Number(proxy.Open), full ? Bad : Style.Plain),
                 (Number(proxy.NewRate), Style.Plain),
+                (proxy.Failing.Length > 0 ? proxy.Failing : "-", proxy.Failing.Length > 0 ? Bad : Faint),
                 ($"{Bytes(proxy.FromClientsRate)}/s", Style.Plain),
                 ($"{Bytes(proxy.FromTargetsRate)}/s", Style.Plain),
                 (Number(proxy.Admitted), Style.Plain),
