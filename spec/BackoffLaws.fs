@@ -35,10 +35,3 @@ let ``a backoff of 250ms waits 250ms, 500ms, 1s and so on to an hour`` () =
             | Ok backoff, Ok wait -> Backoff.before backoff attempt = wait
             | _ -> false
     )
-
-[<Fact>]
-let ``a line about something that goes on comes after a second, then twice as late each time, at least once a minute`` () =
-    Law.HoldsFor([ [ 1; 2; 4; 8; 16; 32; 60; 60 ] ], fun seconds ->
-        [ for times in 1..8 -> Backoff.beforeReminder times ] = (seconds |> List.map (int64 >> Duration.OfSeconds)))
-    Law.HoldsFor([ System.Int32.MaxValue; System.Int32.MinValue; 64; 65 ], fun times -> Backoff.beforeReminder times = Duration.OfSeconds(if times > 0 then 60L else 1L))
-    Law.Holds(fun (times: int) -> ns (Backoff.beforeReminder times) >= 1_000_000_000L && ns (Backoff.beforeReminder times) <= 60_000_000_000L)

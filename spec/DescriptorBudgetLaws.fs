@@ -13,28 +13,28 @@ let ``the admin server answers out of half of what accepting clients leaves, and
 [<Fact>]
 let ``the admin server starts exactly where there is room for it and for what it leaves`` () =
     Law.HoldsFor([ for limit in [ 64L; 256L; 1024L ] do for inUse in 0 .. int limit + 1 -> limit, inUse ], fun (limit, inUse) ->
-        isNull (DescriptorBudget.adminShortage limit inUse) = (limit - int64 inUse >= 74L))
+        (DescriptorBudget.adminShortage limit inUse).IsNone = (limit - int64 inUse >= 74L))
 
 [<Fact>]
 let ``the program starts exactly where the limit leaves room for itself, three descriptors a loop, and the reserve`` () =
     Law.HoldsFor([ for limit in 0L..400L do for processors in [ 1; 2; 64 ] do for serves in [ true; false ] -> limit, processors, serves ], fun (limit, processors, serves) ->
-        isNull (DescriptorBudget.startShortage limit processors serves) = (limit >= 138L + (if serves then 3L * int64 processors else 0L)))
+        (DescriptorBudget.startShortage limit processors serves).IsNone = (limit >= 138L + (if serves then 3L * int64 processors else 0L)))
 
 [<Fact>]
 let ``who cannot start says how many descriptors there may be, how many serving needs, though a command needs fewer, and what to raise`` () =
     Law.HoldsFor([ 64L, 2, false, [ "64"; "144"; "LimitNOFILE"; "ulimit -n" ]; 200L, 64, true, [ "200"; "330" ] ], fun (limit, processors, serves, words) ->
-        words |> List.forall (DescriptorBudget.startShortage limit processors serves).Contains)
+        words |> List.forall (ValueOption.get (DescriptorBudget.startShortage limit processors serves)).Contains)
 
 [<Fact>]
 let ``listeners and connection logs are opened exactly where they leave half of what accepting leaves, beside what is open or what the program comes to hold`` () =
     // 106 for the program and 3 for each of two loops.
     Law.HoldsFor([ for limit in [ 144L; 256L; 1024L ] do for inUse in [ 0L; 80L; 112L; 113L; limit - 17L; limit - 16L; int64 Int32.MaxValue ] do for wanted in [ 0; 1; 16; 17; 128; 129; 400 ] -> limit, inUse, wanted ],
         fun (limit, inUse, wanted) ->
-            isNull (DescriptorBudget.openingShortage limit 2 inUse 1 wanted) = (wanted = 0 || limit - max inUse 112L - int64 wanted >= 16L))
+            (DescriptorBudget.openingShortage limit 2 inUse 1 wanted).IsNone = (wanted = 0 || limit - max inUse 112L - int64 wanted >= 16L))
 
 [<Fact>]
 let ``who cannot open all that is new says how much that is, how much there is room for, and what to do, and waits for clients only where there are any`` () =
-    let words connections = DescriptorBudget.openingShortage 256L 2 150L connections 91
+    let words connections = ValueOption.get (DescriptorBudget.openingShortage 256L 2 150L connections 91)
     Law.HoldsFor([ "91"; "90 of 256"; "LimitNOFILE"; "ulimit -n" ], fun word -> (words 0).Contains word && (words 1).Contains word)
     Law.HoldsFor([ 0, false; 1, true ], fun (connections, waits) -> (words connections).Contains "when clients have left" = waits)
 
@@ -51,7 +51,7 @@ let ``a shortage of descriptors is said where two a connection, what the program
         [ [ 442 ], managed, 1, true; [ 443 ], managed, 1, false; [ 221; 221 ], managed, 1, true; [ 221; 222 ], managed, 1, false
           [ 422 ], admin, 1, true; [ 423 ], admin, 1, false; [ 490 ], admin, 2, false
           [ 407 ], linux, 2, true; [ 408 ], linux, 2, false; [ 0; 0 ], managed, 1, true ],
-        fun (limits, application, loops, isEnough) -> isNull (DescriptorBudget.connectionShortage 1024L loops (config limits application)) = isEnough
+        fun (limits, application, loops, isEnough) -> (DescriptorBudget.connectionShortage 1024L loops (config limits application)).IsNone = isEnough
     )
 
 [<Fact>]
@@ -60,7 +60,7 @@ let ``proxies without a limit ask for nothing, but beside an admin server for on
     let managed = { Sample.application with Engine = Engine.Managed }
     let admin = { managed with Admin = Some(Address.UnixPath "/a") }
     Law.HoldsFor([ 0L, managed, true; 64L, managed, true; 181L, admin, false; 182L, admin, true ], fun (limit, application, isEnough) ->
-        isNull (DescriptorBudget.connectionShortage limit 1 (config [ 0 ] application)) = isEnough)
+        (DescriptorBudget.connectionShortage limit 1 (config [ 0 ] application)).IsNone = isEnough)
 
 [<Fact>]
 let ``proxies that share a connection log share its descriptor`` () =
@@ -69,7 +69,7 @@ let ``proxies that share a connection log share its descriptor`` () =
         { config with Proxies = List.map2 (fun (proxy: ProxyConfig) path -> { proxy with Options = { proxy.Options with ConnectionLog = Some path } }) config.Proxies paths }
     Law.HoldsFor(
         [ [ "/a"; "/a" ], 1033L, true; [ "/a"; "/a" ], 1032L, false; [ "/a"; "/b" ], 1033L, false; [ "/a"; "/b" ], 1034L, true ],
-        fun (paths, limit, isEnough) -> isNull (DescriptorBudget.connectionShortage limit 1 (logged paths)) = isEnough)
+        fun (paths, limit, isEnough) -> (DescriptorBudget.connectionShortage limit 1 (logged paths)).IsNone = isEnough)
 
 [<Fact>]
 let ``what a start is refused for is foreseen, on one loop or one for each processor, and else what connections are short of`` () =
@@ -78,7 +78,7 @@ let ``what a start is refused for is foreseen, on one loop or one for each proce
         [ managed, 1; linux, 4 ] |> List.forall (fun (application, loops) ->
             let config = config [ connections ] application
             let refused = DescriptorBudget.openingShortage limit loops 0L 0 wanted
-            DescriptorBudget.foreseen limit 4 config wanted = if isNull refused then DescriptorBudget.connectionShortage limit 4 config else refused))
+            DescriptorBudget.foreseen limit 4 config wanted = if refused.IsNone then DescriptorBudget.connectionShortage limit 4 config else refused))
 
 [<Fact>]
 let ``the pipes of all loops take at most a sixteenth of the descriptors, and a loop has one at least and 64 at most`` () =

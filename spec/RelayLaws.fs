@@ -4,7 +4,7 @@ open Xunit
 open Bitflow.Domain
 
 let private sides = [ Side.Client; Side.Target ]
-let private events = [ RelayEvent.Ended; RelayEvent.Reset; RelayEvent.Truncated; RelayEvent.Vanished; RelayEvent.WriteFailed; RelayEvent.Starved; RelayEvent.Broken; RelayEvent.Left ]
+let private events = [ RelayEvent.Ended; RelayEvent.Reset; RelayEvent.Truncated; RelayEvent.Vanished; RelayEvent.WriteFailed; RelayEvent.Starved; RelayEvent.BrokeTls; RelayEvent.Left ]
 let private alphabet = [ for side in sides do for event in events -> side, event ]
 
 /// What a script came to: the orders given on the way (with the event that each answers), and the end with the number of
@@ -57,7 +57,7 @@ let private naive (history: (Side * RelayEvent) list) (side: Side) (event: Relay
     match event with
     | RelayEvent.Reset -> reset Cause.Reset
     | RelayEvent.Vanished -> reset Cause.Vanished
-    | RelayEvent.Broken -> reset Cause.Protocol
+    | RelayEvent.BrokeTls -> reset Cause.Protocol
     | RelayEvent.Starved -> Choice2Of2("bitflow.relay.exhausted", Ending.ResetBoth)
     | RelayEvent.Truncated -> reset Cause.Truncated
     | RelayEvent.Left -> if hasEnded other && not (takesNothing side) then ends () else reset Cause.Truncated
@@ -213,7 +213,7 @@ let ``what the kernel says of a failed read is an end, a truncation, a broken pr
             match fault with
             | IoFault.None -> RelayEvent.Ended
             | IoFault.Truncated -> RelayEvent.Truncated
-            | IoFault.TlsProtocol -> RelayEvent.Broken
+            | IoFault.TlsProtocol -> RelayEvent.BrokeTls
             | IoFault.TimedOut
             | IoFault.HostUnreachable
             | IoFault.NetworkUnreachable

@@ -101,23 +101,25 @@ let ``an inherited socket that no listener, no target and no admin server asks f
           asking ":80" "x:1" None, read null null null, [] ],
         fun (config, sockets, unused) ->
             match UnaskedSockets.describe config sockets, String.Join(", ", unused) with
-            | null, "" -> true
-            | null, _
-            | _, "" -> false
-            | said, listed -> said.StartsWith $"inherited, and used by no listener and no target: {listed}; ")
+            | ValueNone, listed -> listed = ""
+            | ValueSome _, "" -> false
+            | ValueSome said, listed -> said.StartsWith $"inherited, and used by no listener and no target: {listed}; ")
+
+/// What is said where nothing asks for any.
+let private unasked sockets = ValueOption.get (UnaskedSockets.describe { Application = Sample.application; Proxies = [] } sockets)
 
 [<Fact>]
 let ``where it cannot be told which sockets were passed on, it is said why`` () =
     Law.HoldsFor([ "x", "2", null, "LISTEN_PID is"; "4711", "x", null, "LISTEN_FDS is"; "4711", "2", "web", "LISTEN_FDNAMES has 1 names for 2" ], fun (pid, fds, names, why) ->
-        (UnaskedSockets.describe { Application = Sample.application; Proxies = [] } (read pid fds names)).Contains why)
+        (unasked (read pid fds names)).Contains why)
 
 [<Fact>]
 let ``of many inherited sockets that nothing asks for twenty are named and the others counted`` () =
-    let said = UnaskedSockets.describe { Application = Sample.application; Proxies = [] } (read "4711" "1000" (String.Join(':', List.replicate 1000 "x")))
+    let said = unasked (read "4711" "1000" (String.Join(':', List.replicate 1000 "x")))
     Law.HoldsFor([ "fd:22 (x) and 980 more; " ], fun (end': string) -> said.Contains end' && not (said.Contains "fd:23"))
-    let twentyOne = UnaskedSockets.describe { Application = Sample.application; Proxies = [] } (read "4711" "21" (String.Join(':', List.replicate 21 "x")))
+    let twentyOne = unasked (read "4711" "21" (String.Join(':', List.replicate 21 "x")))
     Law.HoldsFor([ "fd:22 (x) and 1 more; " ], fun (end': string) -> twentyOne.Contains end')
-    let twenty = UnaskedSockets.describe { Application = Sample.application; Proxies = [] } (read "4711" "20" (String.Join(':', List.replicate 20 "x")))
+    let twenty = unasked (read "4711" "20" (String.Join(':', List.replicate 20 "x")))
     Law.HoldsFor([ "fd:22 (x); " ], fun (end': string) -> twenty.Contains end')
 
 [<Fact>]

@@ -115,6 +115,7 @@ let modules =
       "SignalQueue", [ "SignalQueueLaws" ]
       "Usage", [ "UsageLaws"; "CommandLineLaws" ]
       "CommandLine", [ "CommandLineLaws"; "UsageLaws" ]
+      "ReminderWait", [ "ReminderWaitLaws" ]
       "RepeatLimit", [ "RepeatLimitLaws" ]
       "LoggedFailure", [ "LoggedFailureLaws"; "RepeatLimitLaws" ]
       "Tally", [ "TallyLaws" ]

@@ -249,7 +249,7 @@ type DecisionGenerators =
         Gen.nonEmptyListOf outcome |> Gen.map (List.truncate 20 >> Outcomes) |> Arb.fromGen
 
     static member RelayScript() : Arbitrary<RelayScript> =
-        let event = Gen.elements [ RelayEvent.Ended; RelayEvent.Ended; RelayEvent.Reset; RelayEvent.Truncated; RelayEvent.Vanished; RelayEvent.WriteFailed; RelayEvent.Broken; RelayEvent.Starved; RelayEvent.Left ]
+        let event = Gen.elements [ RelayEvent.Ended; RelayEvent.Ended; RelayEvent.Reset; RelayEvent.Truncated; RelayEvent.Vanished; RelayEvent.WriteFailed; RelayEvent.BrokeTls; RelayEvent.Starved; RelayEvent.Left ]
         Gen.listOf (Gen.zip (Gen.elements [ Side.Client; Side.Target ]) event) |> Gen.map RelayScript |> Arb.fromGen
 
     static member ScarcityScript() : Arbitrary<ScarcityScript> =

@@ -75,7 +75,7 @@ internal sealed class LoadedConfiguration
         IEnumerable<string> doubts = tls.Findings.Select(f => reading.Line(f.Path, f.Message));
         ConfigSnapshot snapshot = SnapshotOf(reading.Config, files);
         int toOpen = ReloadPlanModule.OfStart(snapshot).DescriptorsToOpen;
-        if (DescriptorBudget.Foreseen(Libc.DescriptorLimit(), Environment.ProcessorCount, reading.Config, toOpen) is { } shortage)
+        if (DescriptorBudget.Foreseen(Libc.DescriptorLimit(), Environment.ProcessorCount, reading.Config, toOpen) is { IsSome: true, Value: var shortage })
             doubts = doubts.Append(reading.Line("server.proxies", shortage));
         if (reading.Config.Application.SentryDsn is { Value: { } dsn } && !SentryReporter.CanSpeakTo(dsn))
             doubts = doubts.Append(reading.Line("application.sentry_dsn", $"nothing will be reported: {PlatformTls.Missing}"));

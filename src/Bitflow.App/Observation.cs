@@ -41,7 +41,7 @@ internal sealed class Observation(ProgramLog log, ConnectionLogs.ConnectionLogs 
         problem = "";
         if (address is null)
             return [];
-        if (!_adminIsLoaded && DescriptorBudget.AdminShortage(Libc.DescriptorLimit(), Libc.DescriptorsInUse()) is { } shortage)
+        if (!_adminIsLoaded && DescriptorBudget.AdminShortage(Libc.DescriptorLimit(), Libc.DescriptorsInUse()) is { IsSome: true, Value: var shortage })
         {
             problem = $"application.admin.address: {shortage}";
             return null;

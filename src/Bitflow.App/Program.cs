@@ -56,7 +56,7 @@ internal static class Program
 
     private static bool IsShortOfDescriptors(bool serves)
     {
-        if (DescriptorBudget.StartShortage(Libc.DescriptorLimit(), Environment.ProcessorCount, serves) is not { } shortage)
+        if (DescriptorBudget.StartShortage(Libc.DescriptorLimit(), Environment.ProcessorCount, serves) is not { IsSome: true, Value: var shortage })
             return false;
         Screen.Complain(Tone.Bad, $"bitflow: {shortage}");
         return true;

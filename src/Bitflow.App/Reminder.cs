@@ -29,5 +29,5 @@ internal sealed class Reminder : IDisposable
         _timer.Change(Wait(), Timeout.InfiniteTimeSpan);
     }
 
-    private TimeSpan Wait() => Backoff.BeforeReminder(++_times).ToTimerSpan();
+    private TimeSpan Wait() => ReminderWait.Before(++_times).ToTimerSpan();
 }

@@ -16,7 +16,3 @@ module Backoff =
             let nanoseconds = backoff.TotalNanoseconds
             if nanoseconds > (cap.TotalNanoseconds >>> doublings) then cap
             else Duration.OfNanoseconds(nanoseconds <<< doublings)
-
-    /// The wait before the n-th line (1 is the first) about something that goes on: a second, two, four, at most a minute.
-    [<CompiledName "BeforeReminder">]
-    let beforeReminder (times: int) : Duration = min (before (Duration.OfSeconds 1L) (max 1 (min times 62) + 1)) (Duration.OfSeconds 60L)

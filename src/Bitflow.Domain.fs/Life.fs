@@ -90,7 +90,7 @@ module Life =
     let private clientFailed (life: Life) (fault: IoFault) =
         match RelayEvents.ofReceive fault with
         | RelayEvent.Vanished -> finish life Who.Client life.Phase Cause.Vanished Ending.ResetBoth
-        | RelayEvent.Broken -> finish life Who.Client life.Phase Cause.Protocol Ending.ResetBoth
+        | RelayEvent.BrokeTls -> finish life Who.Client life.Phase Cause.Protocol Ending.ResetBoth
         | RelayEvent.Starved -> finish life Who.Bitflow life.Phase Cause.Exhausted Ending.ResetBoth
         // What it said arrives first: the relay meets the truncation behind it.
         | RelayEvent.Truncated when life.ClientHasSent -> { life with ClientHasEnded = true }

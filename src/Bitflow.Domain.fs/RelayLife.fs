@@ -15,7 +15,7 @@ type RelayEvent =
     /// A write towards the side failed, or passing the other's end on: it takes nothing more.
     | WriteFailed = 4
     /// The side broke the TLS protocol, renegotiation among it; what it sent before has been handed on.
-    | Broken = 5
+    | BrokeTls = 5
     /// Something ran out here that moving the side's bytes needs.
     | Starved = 6
     /// The side's TLS ended without close_notify, and nothing has come from it since the other's end was passed on to it: it had nothing to add.
@@ -43,7 +43,7 @@ type Flow =
     /// Ended by its sender, and the end passed on.
     | Done
     /// Its receiver takes nothing more.
-    | Broken
+    | Untaken
 
 /// Where the relay stands.
 [<Struct; NoComparison>]
@@ -109,7 +109,7 @@ module RelayLife =
         let other = Side.other side
         // A write towards this side failed earlier: the kernel has shown its reset there, and what a receive shows after
         // it as an end is that same reset.
-        let takesNothing = flowFrom state other = Flow.Broken
+        let takesNothing = flowFrom state other = Flow.Untaken
         match event with
         | RelayEvent.Ended when takesNothing -> fail side Cause.Reset
         | RelayEvent.Ended ->
@@ -122,7 +122,7 @@ module RelayLife =
         | RelayEvent.Truncated -> fail side Cause.Truncated
         | RelayEvent.Vanished -> fail side Cause.Vanished
         | RelayEvent.WriteFailed ->
-            if flowFrom state side = Flow.Done || flowFrom state side = Flow.Broken then
+            if flowFrom state side = Flow.Done || flowFrom state side = Flow.Untaken then
                 // It has nothing more to say, or nobody to say it to, and takes nothing.
                 fail side Cause.Reset
             elif flowFrom state other <> Flow.Open then
@@ -130,8 +130,8 @@ module RelayLife =
                 RelayStep.GoOn(state, RelayOrders.None)
             else
                 // A server may answer early and reset our upload: its answer is read to the end and delivered first.
-                RelayStep.GoOn(withFlow state other Flow.Broken, (if other = Side.Client then RelayOrders.StopClient else RelayOrders.StopTarget))
-        | RelayEvent.Broken -> fail side Cause.Protocol
+                RelayStep.GoOn(withFlow state other Flow.Untaken, (if other = Side.Client then RelayOrders.StopClient else RelayOrders.StopTarget))
+        | RelayEvent.BrokeTls -> fail side Cause.Protocol
         | RelayEvent.Starved -> RelayStep.Finish(CloseReason.make Who.Bitflow Phase.Relay Cause.Exhausted, Ending.ResetBoth)
         | _ -> fail side Cause.Reset
 
@@ -143,7 +143,7 @@ module RelayEvents =
         match fault with
         | IoFault.None -> RelayEvent.Ended
         | IoFault.Truncated -> RelayEvent.Truncated
-        | IoFault.TlsProtocol -> RelayEvent.Broken
+        | IoFault.TlsProtocol -> RelayEvent.BrokeTls
         | fault when IoFaults.gaveUp fault -> RelayEvent.Vanished
         | fault when IoFaults.isWant fault -> RelayEvent.Starved
         | _ -> RelayEvent.Reset

@@ -35,7 +35,7 @@ internal static class InheritedSockets
     }
 
     /// <summary>What was passed that a configuration has no use for, as a warning; null where there is nothing.</summary>
-    public static string? Unasked(Config config) => UnaskedSockets.Describe(config, Given);
+    public static string? Unasked(Config config) => UnaskedSockets.Describe(config, Given) is { IsSome: true, Value: var unasked } ? unasked : null;
 
     /// <summary>Null where this process was started with such a socket and still has it; else what became of it.</summary>
     public static InheritedFault? WhyAbsent(int descriptor)

@@ -97,7 +97,7 @@ internal sealed class DescriptorGuard : IDescriptorGuard, IDisposable
         lock (_gate)
         {
             DescriptorCount count = Count();
-            if (DescriptorBudget.OpeningShortage(Limit, loops, (long)count.Open + count.Owed, count.Connections, descriptors) is { } why)
+            if (DescriptorBudget.OpeningShortage(Limit, loops, (long)count.Open + count.Owed, count.Connections, descriptors) is { IsSome: true, Value: var why })
             {
                 shortage = why;
                 return null;
