@@ -89,7 +89,7 @@ let ``the certificate goes with the name, whatever the protocol`` () =
 
 // Certificates of peers.
 
-let private fine = { Presented = true; Anchored = true; IsForName = true; IsForUse = true; Problems = [] }
+let private fine = { Presented = true; Anchored = true; IsForName = true; IsForUse = true; IsOutOfDates = false; Problems = [] }
 
 let private flawed =
     [ { fine with Anchored = false }; { fine with IsForUse = false }; { fine with Problems = [ "expired" ] }; { fine with Anchored = false; Problems = [ "expired" ] } ]
@@ -124,7 +124,7 @@ let ``what OpenSSL finds wrong with a chain is no authority, or told in its word
         fun (errors, finding) ->
             List.allPairs [ true; false ] [ true; false ]
             |> List.forall (fun (isForName, isForUse) ->
-                PeerFinding.ofVerification isForName isForUse errors = { finding with IsForName = isForName; IsForUse = isForUse }))
+                PeerFinding.ofVerification isForName isForUse errors = { finding with IsForName = isForName; IsForUse = isForUse; IsOutOfDates = List.contains "error 10" finding.Problems }))
 
 [<Fact>]
 let ``what is wrong with an issuer of a peer's certificate is told of that, whatever it is called`` () =
@@ -155,7 +155,7 @@ let ``the machine's authorities are asked where a target's own do not accept it,
 let ``of a chain that leads to no authority nothing else is told, for nobody vouches for the rest`` () =
     Law.HoldsFor(flawed, fun finding ->
         let told = (PeerCertificate.clientRefusal VerifyMode.Strict { finding with Anchored = false }).Value
-        told = "its chain leads to no authority that is trusted here; one that is to be trusted goes under tls_context: certificates: authority")
+        told.Flaw = PeerFlaw.Unanchored && told.Why = "its chain leads to no authority that is trusted here; one that is to be trusted goes under tls_context: certificates: authority")
 
 [<Fact>]
 let ``a target is verified by chain and name, unless nothing is verified`` () =
@@ -182,7 +182,24 @@ let ``a certificate that is not for its use is said to be, beside what else is w
         let words usage = $"its extended key usage, or an issuer's, does not allow {usage} authentication" :: problems |> String.concat "; "
         let client = PeerCertificate.clientRefusal VerifyMode.Strict finding
         let target = PeerCertificate.targetRefusal VerifyMode.Strict "a.example" finding
-        target = ValueSome(words "server") && client = ValueSome(words "client"))
+        target = ValueSome { Why = words "server"; Flaw = PeerFlaw.NotForUse } && client = ValueSome { Why = words "client"; Flaw = PeerFlaw.NotForUse })
+
+[<Fact>]
+let ``a peer is told by its alert of what kind its certificate's flaw is`` () =
+    let client, target = PeerCertificate.clientRefusal VerifyMode.Strict, PeerCertificate.targetRefusal VerifyMode.Strict "a"
+    // X509_V_ERR_…, of which OpenSSL makes unknown_ca, certificate_expired, unsupported_certificate and bad_certificate.
+    Law.HoldsFor(
+        [ client { fine with Anchored = false }, 20; target { fine with Anchored = false; IsOutOfDates = true; Problems = [ "expired" ] }, 20
+          client { fine with IsOutOfDates = true; Problems = [ "expired" ] }, 10; target { fine with IsForName = false; IsOutOfDates = true; Problems = [ "expired" ] }, 10
+          client { fine with IsForUse = false; IsOutOfDates = true; Problems = [ "expired" ] }, 26
+          client { fine with Problems = [ "weak" ] }, 28; target { fine with IsForName = false }, 28; client { fine with Presented = false }, 28
+          PeerCertificate.excess 17, 28 ],
+        fun (refusal, error) -> PeerFlaw.error refusal.Value.Flaw = error)
+
+[<Fact>]
+let ``a certificate before its time and one behind it are out of their dates to OpenSSL`` () =
+    Law.HoldsFor([ for error in 0..100 -> error ], fun error ->
+        (PeerFinding.ofVerification true true [| struct (error, "e", "") |]).IsOutOfDates = (error = 9 || error = 10))
 
 [<Fact>]
 let ``a handshake is tried without a session where one was offered, and neither a certificate shown anew nor the way to the target is why it failed`` () =
@@ -383,4 +400,4 @@ let ``a peer may show sixteen certificates, and with more it is told how many it
     Law.HoldsFor([ 0..100 ], fun count ->
         match PeerCertificate.excess count with
         | ValueNone -> count <= 16
-        | ValueSome words -> count > 16 && words.Contains $" {count} ")
+        | ValueSome refusal -> count > 16 && refusal.Why.Contains $" {count} ")

@@ -9,7 +9,9 @@ type PeerFinding =
       IsForName: bool
       /// Its extended key usage, and those of its issuers, allow what it is shown for (RFC 5280 section 4.2.1.12).
       IsForUse: bool
-      /// What else is wrong with it or its chain, in the library's words.
+      /// One of its chain has expired, or is not valid yet.
+      IsOutOfDates: bool
+      /// What is wrong with it or its chain besides its authority and its use, in the library's words.
       Problems: string list }
 
 [<RequireQualifiedAccess>]
@@ -24,6 +26,9 @@ module PeerFinding =
     /// What counts of a finding by a target's own authorities that could be bettered, and of one by the machine's.
     [<CompiledName "Better">]
     let better (own: PeerFinding) (machine: PeerFinding) = if own.Anchored && not (isSound machine) then own else machine
+
+    /// OpenSSL's numbers for a certificate that is not valid yet, and one that has expired (X509_V_ERR_CERT_NOT_YET_VALID, …_HAS_EXPIRED).
+    let private outOfDates = set [ 9; 10 ]
 
     /// OpenSSL's number for a signature that is none of the issuer's (X509_V_ERR_CERT_SIGNATURE_FAILURE).
     let private signatureFailure = 7
@@ -47,7 +52,34 @@ module PeerFinding =
           Anchored = ofChain.IsEmpty
           IsForName = isForName
           IsForUse = isForUse
+          IsOutOfDates = others |> List.exists (fun struct (error, _, _) -> outOfDates.Contains error)
           Problems = others |> List.map told |> List.distinct }
+
+/// Of what kind it is that a certificate will not do for: the peer is told by an alert of that kind (RFC 8446 section 6.2).
+[<RequireQualifiedAccess; Struct>]
+type PeerFlaw =
+    /// unknown_ca.
+    | Unanchored
+    /// certificate_expired, which one that is not valid yet is called too.
+    | OutOfDates
+    /// unsupported_certificate.
+    | NotForUse
+    /// bad_certificate.
+    | Other
+
+[<RequireQualifiedAccess>]
+module PeerFlaw =
+    /// The number of an error of verification of which OpenSSL makes that alert (X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, …_CERT_HAS_EXPIRED, …_INVALID_PURPOSE, …_CERT_REJECTED).
+    [<CompiledName "Error">]
+    let error (flaw: PeerFlaw) =
+        match flaw with
+        | PeerFlaw.Unanchored -> 20
+        | PeerFlaw.OutOfDates -> 10
+        | PeerFlaw.NotForUse -> 26
+        | PeerFlaw.Other -> 28
+
+/// Why a peer's certificate will not do.
+type PeerRefusal = { Why: string; Flaw: PeerFlaw }
 
 /// Whether a peer's certificate will do.
 [<RequireQualifiedAccess>]
@@ -64,42 +96,47 @@ module PeerCertificate =
     [<CompiledName "MayResume">]
     let mayResume (mode: VerifyMode) = not (isJudged mode)
 
+    let private refused flaw why = ValueSome { Why = why; Flaw = flaw }
+
     let private flaw (usage: string) (finding: PeerFinding) =
-        let problems =
-            if finding.IsForUse then finding.Problems
-            else $"its extended key usage, or an issuer's, does not allow {usage}" :: finding.Problems
-        if not finding.Anchored then ValueSome "its chain leads to no authority that is trusted here; one that is to be trusted goes under tls_context: certificates: authority"
-        elif not problems.IsEmpty then ValueSome(String.concat "; " problems)
-        else ValueNone
+        if not finding.Anchored then
+            refused PeerFlaw.Unanchored "its chain leads to no authority that is trusted here; one that is to be trusted goes under tls_context: certificates: authority"
+        elif not finding.IsForUse then
+            let why = $"its extended key usage, or an issuer's, does not allow {usage}" :: finding.Problems
+            refused PeerFlaw.NotForUse (String.concat "; " why)
+        elif not finding.Problems.IsEmpty then
+            refused (if finding.IsOutOfDates then PeerFlaw.OutOfDates else PeerFlaw.Other) (String.concat "; " finding.Problems)
+        else
+            ValueNone
 
     /// Certificates that a peer may show in a handshake. A chain has a handful, and each costs a parse, and perhaps a signature, where everybody else waits.
     let mostShown = 16
 
     /// Why a peer that shows so many is refused before any of them is looked at; none: it may go on.
     [<CompiledName "Excess">]
-    let excess (count: int) : string voption =
+    let excess (count: int) : PeerRefusal voption =
         if count <= mostShown then ValueNone
-        else ValueSome $"it came with {count} certificates, and no more than {mostShown} are looked at"
+        else refused PeerFlaw.Other $"it came with {count} certificates, and no more than {mostShown} are looked at"
 
     /// What a client is told that should have presented one; in the connection log it tells such a client from one whose certificate will not do.
     let noneOfClient = "the client presented no certificate, and verify_mode is strict"
 
     /// Why a client is refused; none: it may go on.
     [<CompiledName "ClientRefusal">]
-    let clientRefusal (mode: VerifyMode) (finding: PeerFinding) : string voption =
+    let clientRefusal (mode: VerifyMode) (finding: PeerFinding) : PeerRefusal voption =
         match mode with
         | VerifyMode.None -> ValueNone
         | VerifyMode.Relaxed when not finding.Presented -> ValueNone
-        | _ when not finding.Presented -> ValueSome noneOfClient
+        | _ when not finding.Presented -> refused PeerFlaw.Other noneOfClient
         | _ -> flaw "client authentication" finding
 
     /// Why a target is refused; none: it may be used.
     [<CompiledName "TargetRefusal">]
-    let targetRefusal (mode: VerifyMode) (name: string) (finding: PeerFinding) : string voption =
+    let targetRefusal (mode: VerifyMode) (name: string) (finding: PeerFinding) : PeerRefusal voption =
         match mode with
         | VerifyMode.None -> ValueNone
-        | _ when not finding.Presented -> ValueSome "it presented none"
+        | _ when not finding.Presented -> refused PeerFlaw.Other "it presented none"
         | _ ->
             match flaw "server authentication" finding with
-            | ValueNone when not finding.IsForName -> ValueSome $"it is not for the name {name}; have it issued for that one, or write the name that it is for as server_name"
+            | ValueNone when not finding.IsForName -> refused PeerFlaw.Other $"it is not for the name {name}; have it issued for that one, or write the name that it is for as server_name"
             | verdict -> verdict

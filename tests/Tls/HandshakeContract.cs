@@ -82,7 +82,7 @@ public sealed class LinuxHandshakeContract() : HandshakeContract(new LinuxEngine
     [InlineData(SslProtocols.Tls13)]
     public async Task A_resumed_session_is_judged_again_and_forgotten_where_its_certificate_will_no_longer_do(SslProtocols version)
     {
-        string? refusal = null;
+        PeerRefusal? refusal = null;
         var judged = new List<string>();
         using OpenSslContext context = OpenSslContext.ShowingNothing();
         var options = new HandshakeOptions
@@ -99,7 +99,7 @@ public sealed class LinuxHandshakeContract() : HandshakeContract(new LinuxEngine
         IssuedCertificate server = TestAuthority.Trusted.Issue("server.example");
         Assert.False(await IsResumedAsync());
         Assert.True(await IsResumedAsync());
-        refusal = "it has expired";
+        refusal = new PeerRefusal("it has expired", PeerFlaw.OutOfDates);
         Assert.Null(await IsResumedAsync());
         refusal = null;
         Assert.False(await IsResumedAsync());

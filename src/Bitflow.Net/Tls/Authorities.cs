@@ -43,7 +43,7 @@ internal sealed class Authorities
     public PeerFinding Examine(X509Certificate? certificate, X509Chain? chain, bool isForName)
     {
         if (certificate is null || chain is null)
-            return new PeerFinding(false, false, isForName, isForUse: true, FSharpList<string>.Empty);
+            return new PeerFinding(false, false, isForName, isForUse: true, isOutOfDates: false, FSharpList<string>.Empty);
         bool system = _own.Count == 0 && _system;
         PeerFinding finding = Finding(chain, system, isForName);
         if (system || !_system || !PeerFindingModule.MayBeBettered(finding))
@@ -81,12 +81,15 @@ internal sealed class Authorities
         X509Certificate2? anchor = system ? null : Anchor(chain);
 
         // Of the last of a chain that did not issue itself the platform does not ask whether it is valid now.
-        if (anchor is not null && anchor.NotAfter < DateTime.Now)
+        bool hasExpired = anchor is not null && anchor.NotAfter < DateTime.Now;
+        bool isToCome = anchor is not null && anchor.NotBefore > DateTime.Now;
+        if (hasExpired)
             problems = problems.Append("certificate has expired");
-        if (anchor is not null && anchor.NotBefore > DateTime.Now)
+        if (isToCome)
             problems = problems.Append("certificate is not yet valid");
+        bool isOutOfDates = hasExpired || isToCome || chain.ChainStatus.Any(static status => status.Status.HasFlag(X509ChainStatusFlags.NotTimeValid));
         bool isAnchored = system ? !chain.ChainStatus.Any(static s => s.Status is X509ChainStatusFlags.UntrustedRoot or X509ChainStatusFlags.PartialChain) : anchor is not null;
-        return new PeerFinding(true, isAnchored, isForName, isForUse, ListModule.OfSeq(problems.Distinct()));
+        return new PeerFinding(true, isAnchored, isForName, isForUse, isOutOfDates, ListModule.OfSeq(problems.Distinct()));
     }
 
     /// <summary>By its extended key usage (RFC 5280 section 4.2.1.12), where it has one.</summary>

@@ -10,7 +10,7 @@ internal sealed class HandshakeOptions
     public required TlsVersion MinVersion { get; init; }
 
     /// <summary>Why a peer is refused for what it showed (null: nothing); null: it is accepted. None where nobody asks. It must neither wait nor throw.</summary>
-    public Func<ShownChain?, string?>? Judge { get; init; }
+    public Func<ShownChain?, PeerRefusal?>? Judge { get; init; }
 
     /// <summary>Whether a client must show a certificate.</summary>
     public bool RequiresCertificate { get; init; }

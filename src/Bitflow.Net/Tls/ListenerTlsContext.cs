@@ -14,7 +14,7 @@ internal sealed class ListenerTlsContext
     private readonly ListenerTls _config;
     private readonly CertificateChain[] _certificates;
     private readonly Authorities _authorities;
-    private readonly Func<ShownChain?, string?>? _judge;
+    private readonly Func<ShownChain?, PeerRefusal?>? _judge;
 
     private ListenerTlsContext(ListenerTls config, CertificateChain[] certificates, Authorities authorities)
     {
@@ -100,7 +100,7 @@ internal sealed class ListenerTlsContext
         {
             options.RemoteCertificateValidationCallback = (_, shown, chain, _) =>
             {
-                refusal = TlsOutcome.Judged(() => Refusal(_authorities.Examine(shown, chain, isForName: true)));
+                refusal = TlsOutcome.Judged(() => Refusal(_authorities.Examine(shown, chain, isForName: true)))?.Why;
                 subject = refusal is not null && shown is X509Certificate2 refused ? CertificateNames.Subject(refused.SubjectName) : null;
                 return refusal is null;
             };
@@ -111,9 +111,9 @@ internal sealed class ListenerTlsContext
     }
 
     /// <summary>Why a client is refused, as <see cref="PeerCertificate"/> has it.</summary>
-    private string? Refusal(PeerFinding finding)
+    private PeerRefusal? Refusal(PeerFinding finding)
     {
-        FSharpValueOption<string> verdict = PeerCertificate.ClientRefusal(_config.VerifyMode, finding);
+        FSharpValueOption<PeerRefusal> verdict = PeerCertificate.ClientRefusal(_config.VerifyMode, finding);
         return verdict.IsSome ? verdict.Value : null;
     }
 }

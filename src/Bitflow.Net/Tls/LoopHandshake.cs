@@ -17,7 +17,7 @@ internal sealed class LoopHandshake : IReadyHandler
     private bool _needsRoom;
     private bool _isDone;
     private string _detail = "the connection broke off";
-    private string? _refusal;
+    private PeerRefusal? _refusal;
     private bool _cameWithSession;
     private X500DistinguishedName? _peer;
 
@@ -87,14 +87,16 @@ internal sealed class LoopHandshake : IReadyHandler
     /// <summary>For the library, in the midst of a handshake: whether what the peer showed will do.</summary>
     /// <param name="leaf">Its own certificate.</param>
     /// <param name="sent">All that it sent, its own among them.</param>
-    public bool Accepts(nint leaf, nint sent)
+    /// <param name="error">The number of the library's error by which it tells the peer why not.</param>
+    public bool Accepts(nint leaf, nint sent, out int error)
     {
         if (_options.Judge is not null)
             _refusal = Judge(leaf, sent);
+        error = PeerFlawModule.Error(_refusal?.Flaw ?? PeerFlaw.Other);
         return _refusal is null;
     }
 
-    private string? Judge(nint leaf, nint sent)
+    private PeerRefusal? Judge(nint leaf, nint sent)
     {
         // Nothing that is thrown may pass through the library.
         return TlsOutcome.Judged(() =>
@@ -123,7 +125,7 @@ internal sealed class LoopHandshake : IReadyHandler
             return new(new LoopTlsConnection(_link, _loop, _ssl, _options.IsServer), TlsTerms.Of(_ssl, _peer), IoFault.None, false, "");
         _link.Free(_ssl);
         if (_refusal is not null)
-            return Failed(IoFault.None, _refusal);
+            return Failed(IoFault.None, _refusal.Why);
         return Failed(waited != IoFault.None ? waited : _link.ReceiveFault != IoFault.None ? _link.ReceiveFault : _link.SendFault, _detail);
     }
 

@@ -46,9 +46,6 @@ internal static unsafe partial class OpenSsl
     public const int VerifyPeer = 0x1;
     public const int FailIfNoPeerCertificate = 0x2;
 
-    /// <summary>What a refused certificate is refused with: the peer hears bad_certificate.</summary>
-    public const int CertificateRejected = 28;
-
     /// <summary>An answer to ALPN: this one; none.</summary>
     public const int Chosen = 0;
     public const int NoneChosen = 3;

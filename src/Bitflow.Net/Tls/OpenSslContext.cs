@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
+using Bitflow.Domain;
 using Microsoft.Win32.SafeHandles;
 
 namespace Bitflow.Net.Tls;
@@ -137,9 +138,10 @@ internal sealed unsafe class OpenSslContext : SafeHandleZeroOrMinusOneIsInvalid
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static int Verify(nint verification, nint argument)
     {
-        if (RecordLink.Of(OpenSsl.OfVerification(verification)).Handshake?.Accepts(OpenSsl.GetLeaf(verification), OpenSsl.GetUntrusted(verification)) == true)
+        int error = PeerFlawModule.Error(PeerFlaw.Other);
+        if (RecordLink.Of(OpenSsl.OfVerification(verification)).Handshake?.Accepts(OpenSsl.GetLeaf(verification), OpenSsl.GetUntrusted(verification), out error) == true)
             return 1;
-        OpenSsl.SetVerifyError(verification, OpenSsl.CertificateRejected);
+        OpenSsl.SetVerifyError(verification, error);
         return 0;
     }
 

@@ -114,7 +114,7 @@ internal sealed class TargetTlsContext
             {
                 if (!PeerCertificate.IsJudged(_config.VerifyMode))
                     return true;
-                refusal = TlsOutcome.Judged(() => Refusal(_authorities.Examine(certificate, chain, certificate is X509Certificate2 shown && IsForName(shown))));
+                refusal = TlsOutcome.Judged(() => Refusal(_authorities.Examine(certificate, chain, certificate is X509Certificate2 shown && IsForName(shown))))?.Why;
                 return refusal is null;
             },
         };
@@ -128,13 +128,13 @@ internal sealed class TargetTlsContext
     }
 
     /// <summary>Why the target is refused, as <see cref="PeerCertificate"/> has it.</summary>
-    private string? Refusal(PeerFinding finding)
+    private PeerRefusal? Refusal(PeerFinding finding)
     {
-        FSharpValueOption<string> verdict = PeerCertificate.TargetRefusal(_config.VerifyMode, _name, finding);
+        FSharpValueOption<PeerRefusal> verdict = PeerCertificate.TargetRefusal(_config.VerifyMode, _name, finding);
         return verdict.IsSome ? verdict.Value : null;
     }
 
-    private string? Judge(ShownChain? shown)
+    private PeerRefusal? Judge(ShownChain? shown)
     {
         if (shown is not { } chain)
             return Refusal(_authorities.Examine(null, isForName: false));

@@ -55,7 +55,7 @@ internal readonly record struct TlsOutcome(Connection? Connection, TlsTerms? Ter
     public static TlsOutcome Failed(IoFault raw, bool isCertificate, string detail) => new(null, null, raw, isCertificate, detail);
 
     /// <summary>A verdict on a peer's certificate, which can make the platform throw nearly anything (TLS-21): that it does is a verdict too.</summary>
-    public static string? Judged(Func<string?> refusal)
+    public static PeerRefusal? Judged(Func<PeerRefusal?> refusal)
     {
         try
         {
@@ -63,7 +63,7 @@ internal readonly record struct TlsOutcome(Connection? Connection, TlsTerms? Ter
         }
         catch (Exception e)
         {
-            return Words(e);
+            return new PeerRefusal(Words(e), PeerFlaw.Other);
         }
     }
 
