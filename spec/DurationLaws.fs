@@ -61,6 +61,12 @@ let ``a timer of the platform, which counts whole milliseconds, can be set to an
 
 [<Fact>]
 let ``an instant and a wait make the instant that lies that wait ahead`` () =
+    let edges = [ System.Int64.MinValue; -System.Int64.MaxValue; -1L; 0L; 1L; System.Int64.MaxValue ]
+    Law.HoldsFor(Seq.allPairs edges edges, fun (later, earlier) ->
+        let exact = decimal later - decimal earlier
+        let held = max (decimal -System.Int64.MaxValue) (min (decimal System.Int64.MaxValue) exact)
+        let told = decimal (Instant later - Instant earlier).TotalNanoseconds
+        told = held || exact = decimal System.Int64.MinValue && told = exact)
     Law.Holds(fun (start: int) (wait: int) -> (Instant(int64 start) + Duration.OfNanoseconds(int64 wait)) - Instant(int64 start) = Duration.OfNanoseconds(int64 wait))
 
 [<Fact>]

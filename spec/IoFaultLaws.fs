@@ -58,6 +58,11 @@ let private calls =
       "epoll", IoFaults.ofEpoll, ofAnyCall @ [ Errno.ENOSPC, IoFault.NoWatches ] ]
 
 [<Fact>]
+let ``why accepting failed is told in words of its own for each fault`` () =
+    let told = [ for fault in System.Enum.GetValues<IoFault>() -> IoFaults.reason fault ]
+    Law.HoldsFor([ told ], fun told -> List.distinct told = told)
+
+[<Fact>]
 let ``the kernel's answer means what it means of the call that was asked, and what it never answers there is told as itself`` () =
     Law.HoldsFor(List.allPairs calls everyErrno, fun ((_, judge, meanings), errno) ->
         let expected = meanings |> List.tryPick (fun (known, fault) -> if known = errno then Some fault else None)

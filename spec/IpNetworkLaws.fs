@@ -37,7 +37,9 @@ let ``a set of networks holds exactly what one of them holds`` () =
         probes |> List.forall (fun a -> set.Contains a = List.exists (fun n -> IpNetwork.contains n a) networks))
 
 [<Fact>]
-let ``the network named as the match does hold the address`` () =
+let ``the network named as the match is the first of the list that holds the address`` () =
+    Law.HoldsFor([ [ "10.0.0.0/8"; "10.1.0.0/16" ], "10.0.0.0/8"; [ "10.1.0.0/16"; "10.0.0.0/8" ], "10.1.0.0/16"; [ "192.0.2.0/24"; "10.0.0.0/8" ], "10.0.0.0/8" ],
+                 fun (networks, first) -> (IpNetworkSet(List.map network networks)).FirstMatch(System.Net.IPAddress.Parse "10.1.2.3") = Some(network first))
     Law.Holds(fun (networks: IpNetwork list) (AnyIp address) ->
         let set = IpNetworkSet networks
         match set.FirstMatch address with

@@ -32,6 +32,11 @@ let ``a refused bind is told with what can be done about it, at an address and a
         fun (errno, atAddress, atPath) -> ListenFault.ofBind errno = atAddress && ListenFault.ofBindAtPath errno = atPath)
 
 [<Fact>]
+let ``who listens at a path is told, and whether he is overrun`` () =
+    Law.HoldsFor([ false, "another process listens there (ss"; true, "another process listens there, and its backlog is full" ], fun (isFull, words) ->
+        (ListenFault.describe (ListenFault.ListenedAtPath isFull)).StartsWith words)
+
+[<Fact>]
 let ``a name of the abstract namespace that somebody has is told as one, and any other fault as at an address`` () =
     Law.HoldsFor([ 1..133 ], fun errno ->
         ListenFault.ofBindAtName errno = (if errno = Errno.EADDRINUSE then ListenFault.NameInUse else ListenFault.ofBind errno))

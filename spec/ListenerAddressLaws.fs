@@ -61,6 +61,13 @@ let ``of many listeners those are named that overlap with an earlier one, each w
         ListenerAddress.overlaps listeners = (expected |> List.filter (fun ((_, address), _) -> address.IsTcp)))
 
 [<Fact>]
+let ``those that an address overlaps with are found among many as among two, in their order`` () =
+    Law.Holds(fun (CrowdedAddresses held) (CrowdedAddresses addresses) ->
+        let find = ListenerAddress.overlapping (List.indexed held)
+        addresses |> List.forall (fun address ->
+            find address = [ for place, other in List.indexed held do if ListenerAddress.overlap other address then place ]))
+
+[<Fact>]
 let ``what is one socket overlaps, or is another one each time, and is one for all who know it by either`` () =
     Law.Holds(fun (CrowdedAddresses addresses) ->
         List.allPairs addresses addresses

@@ -85,6 +85,12 @@ let ``what a handshake took says nothing of the pace, and where its records end 
         shaken.Most = RecordPace.start.Most && (after.Most = 0) = (rest.Length < records * 256))
 
 [<Fact>]
+let ``a whole small piece that holds few records opens the way, and one that is a byte short of it does not`` () =
+    Law.HoldsFor([ 0, true; 1, false ], fun (short, isOpen) ->
+        let piece = stream [ RecordPace.SmallPiece - 5 - short ]
+        (RecordPace.taken (ReadOnlySpan piece) (RecordPace.begun 100_000 RecordPace.start)).Most = if isOpen then 100_000 - piece.Length else RecordPace.SmallPiece)
+
+[<Fact>]
 let ``more than sixteen records of less than 256 bytes on average are the last of a call`` () =
     Law.HoldsFor([ 16, 11, false; 17, 11, true; 17, 250, true; 17, 251, false ], fun (records, length, areMany) ->
         let piece = stream (List.replicate records length)

@@ -71,7 +71,9 @@ let private stories =
         let! policy = Gen.elements [ Policy.None; Policy.Failover; Policy.RoundRobin; Policy.Sni ]
         let! peer = Gen.elements [ ip "10.1.1.1"; ip "192.0.2.9"; ip "203.0.113.5"; Endpoint.Unix "" ]
         let! events = Gen.listOf event
-        return { Proxy = proxy authorized trusted tls policy; Peer = peer; Events = events @ [ Event.Shutdown ] }
+        // Of what happens in any order hardly a relay ever ends on both sides.
+        let! ends = Gen.frequency [ 3, Gen.constant []; 1, Gen.constant [ for side in [ Side.Client; Side.Target ] -> Event.Relayed(side, RelayEvent.Ended) ] ]
+        return { Proxy = proxy authorized trusted tls policy; Peer = peer; Events = events @ ends @ [ Event.Shutdown ] }
     }
 
 /// Everything counted over a story, as often as it was, and the lives it went through.
@@ -94,6 +96,13 @@ let ``a connection that began to dial counts one of dial success and dial error,
     Law.Holds(holds (fun count lives ->
         let dialled = lives |> List.exists (fun life -> match life.Step with Step.Attempt _ -> true | _ -> false)
         count Tally.DialSuccess + count Tally.DialError = (if dialled then 1 else 0)))
+
+[<Fact>]
+let ``a relay that both sides ended is a success, and one that a side reset is none`` () =
+    Law.HoldsFor([ RelayEvent.Ended, 1, 0; RelayEvent.Reset, 0, 1 ], fun (last, success, error) ->
+        let events = [ Event.Counted true; Event.Ticket 0L; Event.Connected; Event.Relayed(Side.Client, RelayEvent.Ended); Event.Relayed(Side.Target, last); Event.Shutdown ]
+        let count, _ = tell { Proxy = proxy IpNetworkSet.Empty IpNetworkSet.Empty false Policy.RoundRobin; Peer = Endpoint.Unix ""; Events = events }
+        count Tally.PipeSuccess = success && count Tally.PipeError = error)
 
 [<Fact>]
 let ``a relay counts one of pipe success and pipe error; success is where both sides ended`` () =

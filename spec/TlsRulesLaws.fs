@@ -325,6 +325,8 @@ let ``the dates of certificates are looked at within the hour, and never without
     Law.Holds(fun numbers ->
         let wait = CertificateChecks.untilLook today (dated numbers)
         wait.IsPositive && wait <= Duration.OfSeconds 3600L)
+    Law.HoldsFor([ []; [ { facts with NotBefore = at "2020-01-01"; NotAfter = at "2030-01-01" } ] ], fun shown ->
+        CertificateChecks.untilLook today shown = Duration.OfSeconds 3600L)
 
 [<Fact>]
 let ``what was said of a certificate when it was loaded is not said again`` () =
