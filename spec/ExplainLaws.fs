@@ -150,7 +150,7 @@ let ``an explanation gives the reason of each target, who is trusted, and whethe
           full, ValueNone, "false", "connection_limit: 1 of 1 are open"; policy Policy.None, ValueNone, "true", "everyone is admitted: no authorized_sources"
           trusting, ValueSome ProxyOrigin.Unstated, "true", "everyone is admitted: no authorized_sources"
           trusting, ValueSome ProxyOrigin.TheSender, "true", "LOCAL: admitted as the trusted proxy's own connection"
-          trusting, ValueNone, "false", "no PROXY header says who the client is" ],
+          trusting, ValueNone, "null", "no PROXY header says who the client is" ],
         fun (p, header, admitted, rule) ->
             let client = { describe (Sample.ip "10.1.2.3") ValueNone 1 0L with Header = header }
             let told = Explain.json (Rules p) ValueNone (question client [])

@@ -202,6 +202,8 @@ let ``rate limits mean what Sentry says they mean (SE-15)`` () =
           "60:unheard_of;error", 60_000L
           "60:;:key", 60_000L
           "abc:error", 0L
+          "Infinity:error", 0L
+          "1Infinity:error", 0L
           "abc:error, 60:error", 60_000L
           "60", 60_000L
           "-5:error", 0L

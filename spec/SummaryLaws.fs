@@ -154,3 +154,9 @@ let ``of a long list a check tells the beginning and how many more there are`` (
           5, "    clients: 10.1.0.0/16, 10.2.0.0/16, 10.3.0.0/16, 10.4.0.0/16 and 1 more"
           6, "    clients: 10.1.0.0/16, 10.2.0.0/16, 10.3.0.0/16, 10.4.0.0/16 and 2 more" ],
         fun (n, expected) -> clients (List.truncate n networks) = expected)
+
+[<Fact>]
+let ``a file with warnings passes unless it is looked at strictly, and then they are counted`` () =
+    Law.HoldsFor(
+        [ false, 0, Ok "usable"; false, 3, Ok "usable"; true, 0, Ok "usable"; true, 1, Error "usable, but for a warning"; true, 2, Error "usable, but for 2 warnings" ],
+        fun (strict, warnings, told) -> Summary.verdict strict warnings = told)

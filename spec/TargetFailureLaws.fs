@@ -33,3 +33,9 @@ let ``what was waited for is told alike, whether the time was over or the client
         let describe fault = TargetFailure.describe { Since = at 0; Fault = fault }
         let late = describe (TargetFault.Failed(DialFault.ConnectTimeout during))
         describe (TargetFault.Left during) = late.Replace("within connect_timeout", "before its client left").Replace("connect_timeout was over", "its client left"))
+
+[<Fact>]
+let ``that a target is reached again is told where it was not for a second or more, and how long`` () =
+    Law.HoldsFor([ 0.0, false; 0.999, false; 1.0, true; 1.5, true; 86_400.0, true ], fun (seconds, isTold) ->
+        let failure = { Since = at 0; Fault = TargetFault.Failed refused }
+        TargetFailure.ended ((at 0).AddSeconds seconds) failure = (if isTold then ValueSome(Duration.OfMilliseconds(int64 (seconds * 1000.0))) else ValueNone))

@@ -21,38 +21,52 @@ module Explain =
     let private ms (d: Duration) = Json.Number d.ExactMilliseconds
     let private time (d: Duration) = if d = Duration.Max then "never" else string d
 
-    let private admission (rules: Rules) (question: Question) (forecast: Forecast) =
-        let listener = rules.Proxy.Listener
-        let life = forecast.Life
-        let source = life.Source
-        let trusted = life.FromTrustedProxy
-        let matching (set: IpNetworkSet) (endpoint: Endpoint) =
-            match endpoint with
-            | Endpoint.Ip(address, _) -> set.FirstMatch address |> Option.map string
-            | _ -> None
-        let lacksHeader = match life.CloseReason with ValueSome { Phase = Phase.ProxyHeader } -> true | _ -> false
-        let isLocal = trusted && (match question.Client.Header with ValueSome ProxyOrigin.TheSender -> true | _ -> false)
-        let admitted, rule =
-            match life.CloseReason with
-            | ValueSome { Phase = Phase.Admission; Cause = Cause.Limit } ->
-                false, $"connection_limit: {question.Client.OpenConnections} of {rules.ConnectionLimit} are open"
-            | ValueSome { Phase = Phase.Admission } -> false, "authorized_sources: no entry matches"
-            | _ when lacksHeader -> false, "no PROXY header says who the client is"
-            | _ when isLocal -> true, "LOCAL: admitted as the trusted proxy's own connection"
-            | _ ->
-                match matching listener.AuthorizedSources source with
-                | Some network -> true, $"authorized_sources: {network}"
-                | None -> true, "everyone is admitted: no authorized_sources"
+    /// Whether the client is let in, and by which rule.
+    [<NoComparison; NoEquality>]
+    type private Verdict =
+        | Admitted of rule: string
+        | Refused of rule: string
+        | Undecided of rule: string
+
+    /// The first network of a set that holds an endpoint, in the order of the file.
+    let private matching (set: IpNetworkSet) (endpoint: Endpoint) =
+        match endpoint with
+        | Endpoint.Ip(address, _) -> set.FirstMatch address |> Option.map string
+        | _ -> None
+
+    let private lacksHeader (life: Life) = match life.CloseReason with ValueSome { Phase = Phase.ProxyHeader } -> true | _ -> false
+
+    let private verdict (rules: Rules) (question: Question) (life: Life) =
+        match life.CloseReason with
+        | ValueSome { Phase = Phase.Admission; Cause = Cause.Limit } -> Refused $"connection_limit: {question.Client.OpenConnections} of {rules.ConnectionLimit} are open"
+        | ValueSome { Phase = Phase.Admission } -> Refused "authorized_sources: no entry matches"
+        | _ when lacksHeader life -> Undecided "no PROXY header says who the client is"
+        | _ when life.FromTrustedProxy && question.Client.Header = ValueSome ProxyOrigin.TheSender -> Admitted "LOCAL: admitted as the trusted proxy's own connection"
+        | _ ->
+            match matching rules.Proxy.Listener.AuthorizedSources life.Source with
+            | Some network -> Admitted $"authorized_sources: {network}"
+            | None -> Admitted "everyone is admitted: no authorized_sources"
+
+    let private tellVerdict (rules: Rules) (question: Question) verdict =
         let limit = if rules.ConnectionLimit = 0 then "no connection_limit" else $"{question.Client.OpenConnections} of {rules.ConnectionLimit} open"
+        let text, admitted, rule =
+            match verdict with
+            | Admitted rule -> $"admitted ({rule}; {limit})", Json.Boolean true, rule
+            | Refused rule -> $"refused ({rule}), with a reset", Json.Boolean false, rule
+            | Undecided rule -> $"not decided ({rule})", Json.Null, rule
+        part "admission" text [ "admitted", admitted; "rule", Json.Text rule ]
+
+    let private admission (rules: Rules) (question: Question) (forecast: Forecast) =
+        let life = forecast.Life
         [ yield
-              part "client" $"{source}" [
-                  "source", Json.Text(string source)
+              part "client" $"{life.Source}" [
+                  "source", Json.Text(string life.Source)
                   "peer", Json.Text(string life.Peer)
                   "destination", Json.Text(string life.Destination)
               ]
-          if trusted then
-              let network = matching listener.TrustedProxies life.Peer |> Option.defaultValue ""
-              let ask = if lacksHeader then "; say with --header what it sends" else ""
+          if life.FromTrustedProxy then
+              let network = matching rules.Proxy.Listener.TrustedProxies life.Peer |> Option.defaultValue ""
+              let ask = if lacksHeader life then "; say with --header what it sends" else ""
               yield
                   part "PROXY header" $"must come first: {life.Peer} is a trusted proxy ({network}){ask}" [
                       "trusted_proxy", Json.Text network
@@ -63,15 +77,7 @@ module Explain =
                   part "PROXY header" $"not read: {life.Peer} is no trusted proxy, and its header is taken for the client's own bytes{but}" [
                       "header_read", Json.Boolean false
                   ]
-          let verdict =
-              if lacksHeader then $"not decided ({rule})"
-              elif admitted then $"admitted ({rule}; {limit})"
-              else $"refused ({rule}), with a reset"
-          yield
-              part "admission" verdict [
-                  "admitted", Json.Boolean admitted
-                  "rule", Json.Text rule
-              ] ]
+          yield tellVerdict rules question (verdict rules question life) ]
 
     let private hello (rules: Rules) (question: Question) (forecast: Forecast) =
         let asked = match question.Client.ServerName with ValueSome name -> name.Text | ValueNone -> ""
