@@ -228,7 +228,7 @@ let ``the line about a hello that no target answers to says for whom it asked`` 
     let proxy = { Sample.proxy "p" with Targets = [ Sample.target "a.example" ]; Options = { Sample.options with LoadBalancer = Policy.Sni } }
     let line name =
         let refused = Life.advance (Life.advance (begin' proxy client) (at 0) (Event.Counted true)) (at 1) (Event.HelloRead name)
-        Life.explain refused refused.CloseReason.Value ""
+        LifeAccount.explain refused refused.CloseReason.Value ""
     Law.HoldsFor([ ValueSome(Sample.serverName "B.example"), ", b.example"; ValueNone, ": its hello has none" ], fun (name, words) ->
         line name = $"no target answers to the client's server name{words}")
 
@@ -509,7 +509,7 @@ let ``a client that neither sent nor got a byte in the relay is recorded as a pr
                 let reason = CloseReason.make who Phase.Relay cause
                 let left = List.contains cause [ Cause.Ended; Cause.Reset; Cause.Truncated ]
                 let probe = who = Who.Client && left && sent = 0us && got = 0us
-                Life.recordedReason reason (int64 sent) (int64 got) = (if probe then { reason with Cause = Cause.Probe } else reason))))
+                LifeAccount.recordedReason reason (int64 sent) (int64 got) = (if probe then { reason with Cause = Cause.Probe } else reason))))
 
 [<Fact>]
 let ``orders to the relay are given once and belong to their moment`` () =
@@ -657,7 +657,7 @@ let ``a target is left waiting where the client leaves during an attempt, and no
           waiting, Event.ClientFailed IoFault.Reset, false
           Life.advance dialling (at 1) Event.Connected, Event.Relayed(Side.Client, RelayEvent.Reset), false
           begin' tls client, Event.ClientFailed IoFault.Reset, false ]
-    Law.HoldsFor(lives, fun (life, event, isLeft) -> Life.isLeftWaiting life (Life.advance life (at 2) event) = isLeft)
+    Law.HoldsFor(lives, fun (life, event, isLeft) -> LifeAccount.isLeftWaiting life (Life.advance life (at 2) event) = isLeft)
 
 [<Fact>]
 let ``a connection whose policy draws no ticket has none`` () =
@@ -678,7 +678,7 @@ let private lastFault (life: Life) = life.LastFailure |> ValueOption.map (fun (s
 
 /// The failures that a connection's transitions tell of, in order.
 let private failures lives =
-    lives |> List.pairwise |> List.choose (fun ((_, before), (_, after)) -> match Life.failureOf before after with ValueSome fault -> Some(before, fault) | ValueNone -> None)
+    lives |> List.pairwise |> List.choose (fun ((_, before), (_, after)) -> match LifeAccount.failureOf before after with ValueSome fault -> Some(before, fault) | ValueNone -> None)
 
 [<Fact>]
 let ``every attempt that fails is told of once, by the life that was at it, whoever ended it`` () =
@@ -702,8 +702,8 @@ let ``a connection that something else ends for a reason like its last attempt's
             let waiting = Life.advance dialling (at 1) (Event.AttemptFailed(DialFault.Connect fault))
             let ended = Life.advance waiting (at 2) event
             ended.CloseReason.Value = DialFault.reason (DialFault.Connect fault)
-            && (Life.endingFault ended).IsNone
-            && Life.explain ended ended.CloseReason.Value "what really happened" = CloseReason.explainWith ended.CloseReason.Value "what really happened")
+            && (LifeAccount.endingFault ended).IsNone
+            && LifeAccount.explain ended ended.CloseReason.Value "what really happened" = CloseReason.explainWith ended.CloseReason.Value "what really happened")
 
 [<Fact>]
 let ``the attempt that ends a connection is told with how many there were`` () =
@@ -711,14 +711,14 @@ let ``the attempt that ends a connection is told with how many there were`` () =
         let proxy = { Sample.proxy "p" with Targets = [ { Sample.target "a" with ConnectAttempts = attempts; ConnectBackoff = Duration.Zero } ] }
         let refused life = Life.advance life (at 1) (Event.AttemptFailed(DialFault.Connect IoFault.Refused))
         let ended = List.fold (fun life _ -> refused life) (toDial (begin' proxy client) (at 0) ValueNone 0L) [ 1..attempts ]
-        (Life.explain ended ended.CloseReason.Value "").EndsWith words)
+        (LifeAccount.explain ended ended.CloseReason.Value "").EndsWith words)
 
 [<Fact>]
 let ``a fault is why a connection ended only where it is the reason on record`` () =
     Law.Holds(fun (SmallProxy p) (n: int) (events: AnyEvents) ->
         lives p (peer n) events
         |> List.forall (fun (_, life) ->
-            match Life.endingFault life, life.CloseReason with
+            match LifeAccount.endingFault life, life.CloseReason with
             | ValueSome fault, ValueSome reason -> DialFault.reason fault = reason && lastFault life = ValueSome fault
             | ValueSome _, ValueNone -> false
             | ValueNone, _ -> true))
@@ -730,8 +730,8 @@ let ``the line about an end begins with its reason, or with the attempt that was
         match life.CloseReason with
         | ValueNone -> true
         | ValueSome reason ->
-            let line = Life.explain life reason (if detail then "a detail" else "")
-            match Life.endingFault life with
+            let line = LifeAccount.explain life reason (if detail then "a detail" else "")
+            match LifeAccount.endingFault life with
             | ValueSome fault ->
                 let struct (target, _) = life.LastFailure.Value
                 line.StartsWith $"target {p.Targets[target].Name} " && line.Contains(DialFault.describe fault)
@@ -746,9 +746,9 @@ let ``a connection that something else ends while it is dialled blames no target
     let failed = toDial (begin' proxy client) (at 0) ValueNone 0L
     let second = Life.advance failed (at 1) (Event.AttemptFailed(DialFault.Connect IoFault.Refused))
     let ended = Life.advance second (at 2) Event.Shutdown
-    let line = Life.explain ended ended.CloseReason.Value ""
+    let line = LifeAccount.explain ended ended.CloseReason.Value ""
     Law.HoldsFor([ line ], fun line ->
-        second.LastTarget = ValueSome 1 && ended.LastFailure = ValueSome(struct (0, DialFault.Connect IoFault.Refused)) && (Life.endingFault ended).IsNone
+        second.LastTarget = ValueSome 1 && ended.LastFailure = ValueSome(struct (0, DialFault.Connect IoFault.Refused)) && (LifeAccount.endingFault ended).IsNone
         && line = $"{CloseReason.explain ended.CloseReason.Value}, at attempt 2; before it, target {second.Rules.Targets[0].Name} ({second.Rules.Targets[0].Address}) refused the connection: nothing listens there")
 
 [<Fact>]
@@ -757,8 +757,8 @@ let ``a connection that something ends while it waits to try again says which at
     let first = toDial (begin' proxy client) (at 0) ValueNone 0L
     let waiting = Life.advance first (at 1) (Event.AttemptFailed(DialFault.Connect IoFault.Refused))
     let ended = Life.advance waiting (at 2) Event.Shutdown
-    Law.HoldsFor([ Life.explain ended ended.CloseReason.Value "" ], fun line ->
-        Life.isBetweenAttempts waiting && Life.isBetweenAttempts ended && not (Life.isBetweenAttempts first) && not (Life.isBetweenAttempts (begin' proxy client))
+    Law.HoldsFor([ LifeAccount.explain ended ended.CloseReason.Value "" ], fun line ->
+        LifeAccount.isBetweenAttempts waiting && LifeAccount.isBetweenAttempts ended && not (LifeAccount.isBetweenAttempts first) && not (LifeAccount.isBetweenAttempts (begin' proxy client))
         && line = $"{CloseReason.explain ended.CloseReason.Value}, before attempt 2; at the last, target a ({waiting.Rules.Targets[0].Address}) refused the connection: nothing listens there")
 
 [<Fact>]

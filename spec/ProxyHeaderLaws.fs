@@ -55,6 +55,19 @@ let ``however bytes arrive, the first answer is the last`` () =
         | Some(n, answer) -> seq { n .. all.Length } |> Seq.forall (fun longer -> parse (Array.truncate longer all) = answer))
 
 [<Fact>]
+let ``a line that will be too long is too long, whatever ends it`` () =
+    let lines =
+        [ for length in 80..106 do
+              for ending in [ "\n"; "\r"; "\r\n"; "\rx"; " "; " 1 1\r\n" ] do
+                  for start in [ "PROXY TCP4 "; "PROXY TCP6 "; "PROXY TCP6 :: "; "PROXY TCP4 0.0.0.0 0.0.0.0 "; "PROXY UNKNOWN " ] do
+                      start.PadRight(length, '1') + ending ]
+    Law.HoldsFor(lines, fun line ->
+        let all = ascii line
+        match firstAnswer all with
+        | None -> true
+        | Some(n, answer) -> seq { n .. all.Length } |> Seq.forall (fun longer -> parse (Array.truncate longer all) = answer))
+
+[<Fact>]
 let ``no bytes make the reading of a header throw or take more than there is`` () =
     Law.Holds(fun (HostileBytes bytes) (MangledHeader nearly) ->
         [ bytes; nearly; Array.append (hex signature) bytes; Array.append "PROXY TCP6 "B bytes ]

@@ -107,6 +107,7 @@ let modules =
       "Rules", [ "LifeLaws"; "AdmissionLaws" ]
       "LifeEvent", [ "LifeLaws" ]
       "Life", [ "LifeLaws"; "SimulatorLaws" ]
+      "LifeAccount", [ "LifeLaws"; "MessageLaws" ]
       "Shell", [ "LifeLaws" ]
       "Accelerator", [ "AcceleratorLaws" ]
       "MemoryReturn", [ "MemoryReturnLaws" ]

@@ -114,11 +114,24 @@ module ProxyHeaderText =
             else
                 Parse.Rejected ProxyHeaderFault.Protocol
 
-    /// A header from its first byte on; bytes behind its CR LF are not looked at. What could not end within the longest line there is (PP1-2) is not waited for.
-    let parse (bytes: ReadOnlySpan<byte>) : Parse<ProxyHeader, ProxyHeaderFault> =
+    /// What could not end within the longest line there is (PP1-2) is not waited for.
+    let private parseWithin (bytes: ReadOnlySpan<byte>) =
         match parseLine bytes with
         | Parse.NeedMore more when bytes.Length + more > maxBytes -> Parse.Rejected ProxyHeaderFault.LineTooLong
         | answer -> answer
+
+    /// No line of so many bytes can be too long: what is missing of one is never more than the shortest fields, the spaces between them and the line's end.
+    let private neverTooLong = maxBytes - (Array.sum shortestTcp4 + 3 + lineEnd.Length)
+
+    /// A header from its first byte on; bytes behind its CR LF are not looked at. A line that has shown that it will be too long is too long, whatever comes behind that byte: how
+    /// the bytes arrived makes no difference.
+    let parse (bytes: ReadOnlySpan<byte>) : Parse<ProxyHeader, ProxyHeaderFault> =
+        let mutable length = min bytes.Length neverTooLong
+        let mutable answer = parseWithin (bytes.Slice(0, length))
+        while length < bytes.Length && (match answer with Parse.NeedMore _ -> true | _ -> false) do
+            length <- length + 1
+            answer <- parseWithin (bytes.Slice(0, length))
+        answer
 
     /// Hexadecimal alone (PP1-4): the platform writes some addresses with a dotted tail, which the protocol does not know.
     let private writeV6 (address: IPAddress) =

@@ -15,7 +15,7 @@ internal sealed partial class SessionLog(ILogger logger) : ISessionObserver
         if (!logger.IsEnabled(level))
             return;
         Ended(
-            logger, level, session.Model.Name, session.Id, ClientOf(session.Life), session.TargetModel?.Name ?? "-", reason.ToString(), LifeModule.Explain(session.Life, reason, session.Failure),
+            logger, level, session.Model.Name, session.Id, ClientOf(session.Life), session.TargetModel?.Name ?? "-", reason.ToString(), LifeAccount.Explain(session.Life, reason, session.Failure),
             session.ClientStamps.BytesFrom, session.TargetStamps.BytesFrom);
     }
 

@@ -51,11 +51,11 @@ internal static class ConnectionRecords
 
     private static Instant DialEnded(Session session) =>
         session.HasRelayed ? session.RelayBegan
-        : LifeModule.IsBetweenAttempts(session.Life) ? session.AttemptFailedAt
+        : LifeAccount.IsBetweenAttempts(session.Life) ? session.AttemptFailedAt
         : session.EndedAt;
 
     private static string Error(Session session) =>
         session.Failure.Length > 0 ? session.Failure
-        : LifeModule.EndingFault(session.Life) is { IsSome: true } fault ? DialFaultModule.Describe(fault.Value)
+        : LifeAccount.EndingFault(session.Life) is { IsSome: true } fault ? DialFaultModule.Describe(fault.Value)
         : "";
 }

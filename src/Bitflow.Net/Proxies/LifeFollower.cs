@@ -103,9 +103,9 @@ internal abstract class LifeFollower : LoopTimer
             return;
         if (Model.Meter.Count(Life, next).HasFlag(Tally.AcceptSuccess))
             OnAdmitted();
-        if (LifeModule.FailureOf(Life, next) is { IsSome: true } failure)
-            OnAttemptFailed(Life, failure.Value, LifeModule.EndingFault(next).IsSome);
-        else if (LifeModule.IsLeftWaiting(Life, next))
+        if (LifeAccount.FailureOf(Life, next) is { IsSome: true } failure)
+            OnAttemptFailed(Life, failure.Value, LifeAccount.EndingFault(next).IsSome);
+        else if (LifeAccount.IsLeftWaiting(Life, next))
             OnLeftWaiting(Life);
 
         // Orders belong to one value of the life, and are taken with it: the next report may come before they are carried out.

@@ -89,7 +89,7 @@ internal sealed partial class Session : LifeFollower, IShell
 
     /// <summary>Why it ended, as it is recorded everywhere.</summary>
     public CloseReason CloseReason =>
-        LifeModule.RecordedReason(((Step.Ended)Life.Step).reason, ClientStamps.BytesFrom, TargetStamps.BytesFrom);
+        LifeAccount.RecordedReason(((Step.Ended)Life.Step).reason, ClientStamps.BytesFrom, TargetStamps.BytesFrom);
 
     public static void Begin(long id, ProxyModel model, ProxyState state, Dialer dialer, DescriptorGuard descriptors, ISessionObserver observer, Connection client)
     {
