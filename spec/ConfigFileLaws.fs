@@ -195,19 +195,35 @@ let ``a secret stands in no message, in whatever way it is written`` () =
             Seq.append reading.Errors reading.Warnings |> Seq.forall (fun line -> not (line.Contains SecretValue.Word))))
 
 [<Fact>]
-let ``a secret that an alias brings to another key stands in no message either, and that key is told why`` () =
-    let told = "this value will not do here, and is not shown: an alias brings it from a key that is secret; write one of its own"
+let ``a secret that an alias brings to another key is refused there, and stands in no message`` () =
+    let told = "an alias brings the value of a secret key here, where it would be shown; write one of its own"
     let proxied other = file "" $"proxy: &s \"u:sesame@h:1\"\n{other}: *s" ""
+    let home anchored target = $"x-s: &s {anchored}\n" + file "" target ""
     Law.HoldsFor(
-        [ proxied "connect_timeout"; proxied "connect_attempts"; proxied "tls_context"
-          "x-s: &s u:sesame@h:1\n" + file "" "proxy: *s\nconnect_backoff: *s" ""
-          "x-s: &s [u:sesame@h:1]\n" + file "" "proxy: *s\ntls_context: {application_protocols: *s, certificates: *s}" ""
+        [ proxied "connect_timeout"; proxied "connect_attempts"; proxied "tls_context"; proxied "keep_alive"
+          home "[u:sesame@h:1]" "proxy: *s\ntls_context: {application_protocols: *s, certificates: *s}"
+          home "{u:sesame@h:1}" "proxy: *s\ntls_context: *s"
+          home "u:sesame@h:1" "proxy: *s\ntls_context: {certificates: [{key: *s , certificate: *s }]}"
+          home "u:sesame@h:1" "proxy: *s\n*s : 3"
+          "x-s: &s u:sesame@h:1\n" + file "" "proxy: *s" "connection_log: *s"
           "application:\n  sentry_dsn: &d \"https://sesame:sesame@h/1\"\n  log:\n    level: *d\n  shutdown_timeout: *d\n" + file "" "" "" ],
         fun text ->
             let reading = read text
             reading.Errors.Count > 0
             && Seq.append reading.Errors reading.Warnings |> Seq.forall (fun line -> not (line.Contains "sesame"))
             && (reading.Errors |> Seq.exists _.EndsWith(told)))
+
+[<Fact>]
+let ``a secret may be shared by keys that are secret, and what is none by any`` () =
+    Law.HoldsFor(
+        [ "x-s: &s u:sesame@h:1\n" + file "" "proxy: *s" ""
+          "x-s: &s 10.0.0.1:1080\nx-t: &t {proxy: *s , connect_timeout: 5s}\n" + file "" "<<: *t" ""
+          "x-w: &w 5s\n" + file "" "proxy: u:sesame@h:1\nconnect_timeout: *w\nconnect_backoff: *w" "" ],
+        fun text -> (read text).Errors.Count = 0)
+    // What is wrong with the secret itself is told of every key that has it.
+    Law.HoldsFor([ "x-s: &s \"u:sesame@\"\n" + file "" "proxy: *s" "" ], fun text ->
+        let errors = (read text).Errors
+        errors.Count = 1 && errors[0].Contains ".proxy: " && not (errors[0].Contains "sesame"))
 
 [<Fact>]
 let ``a secret key whose value follows without a blank is told so, and shown alone`` () =

@@ -38,12 +38,11 @@ let ``a stream of TLS is taken to its end, and no call takes more than it may`` 
         List.sum taken = bytes.Length && taken |> List.forall (fun call -> call <= perCall))
 
 [<Fact>]
-let ``of a peer that sends nothing but small records no call takes more than a small piece, in whatever pieces they come`` () =
-    Law.Holds(fun (numbers: int list) (PositiveInt arrives) ->
-        // Large pieces, so that the network is never what keeps a call small.
+let ``of a peer that has more small records waiting than a small piece holds no call takes more than that`` () =
+    Law.Holds(fun (numbers: int list) ->
         let small = numbers |> List.map (fun n -> abs (n % 64))
         let bytes = stream (List.concat (List.replicate 40 (1 :: small)))
-        calls perCall (fun _ -> RecordPace.SmallPiece + arrives) bytes |> List.forall (fun call -> call <= RecordPace.SmallPiece))
+        calls perCall (fun _ -> Int32.MaxValue) bytes |> List.forall (fun call -> call <= RecordPace.SmallPiece))
 
 [<Fact>]
 let ``a peer that sends large records is kept back by its first piece alone`` () =
@@ -83,6 +82,16 @@ let ``what a handshake took says nothing of the pace, and where its records end 
         let shaken = RecordPace.shookHands (ReadOnlySpan(first, 0, cut)) RecordPace.start
         let after = RecordPace.taken (ReadOnlySpan rest) (RecordPace.begun 100_000 shaken)
         shaken.Most = RecordPace.start.Most && (after.Most = 0) = (rest.Length < records * 256))
+
+[<Fact>]
+let ``a stream that ends between two records is told from one that ends in the midst of one`` () =
+    Law.Holds(fun numbers (NonNegativeInt cut) ->
+        let lengths = lengthsOf numbers
+        let bytes = stream lengths
+        let cut = if bytes.Length = 0 then 0 else cut % (bytes.Length + 1)
+        let ends = lengths |> List.scan (fun at length -> at + 5 + length) 0
+        (RecordPace.taken (ReadOnlySpan(bytes, 0, cut)) RecordPace.start).IsWithinRecord = not (List.contains cut ends)
+        && (RecordPace.shookHands (ReadOnlySpan(bytes, 0, cut)) RecordPace.start).IsWithinRecord = not (List.contains cut ends))
 
 [<Fact>]
 let ``a whole small piece that holds few records opens the way, and one that is a byte short of it does not`` () =

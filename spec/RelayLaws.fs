@@ -118,7 +118,7 @@ let ``a reset, a truncation, a vanishing and a want of ours are passed on as a r
         | _ -> true)
 
 [<Fact>]
-let ``a stream of TLS that was cut off never looks complete, and who has read the other's end and adds nothing may go without a word`` () =
+let ``a stream of TLS that was cut off in a record never looks complete, and who goes between two without a word has ended where the other had`` () =
     Law.HoldsFor(everyScript.Value, fun script ->
         match play script with
         | _, Some(reason, ending, n) ->
@@ -128,9 +128,9 @@ let ``a stream of TLS that was cut off never looks complete, and who has read th
         | _ -> true)
 
 [<Fact>]
-let ``an end without close_notify is one that adds nothing only where nothing came since the other's end, and any other event is what it is`` () =
-    Law.HoldsFor(Seq.allPairs events [ true; false ], fun (event, saidMore) ->
-        RelayEvents.since saidMore event = (if event = RelayEvent.Truncated && not saidMore then RelayEvent.Left else event))
+let ``an end without close_notify is a cut in the midst of a record alone, and any other event is what it is`` () =
+    Law.HoldsFor(Seq.allPairs events [ true; false ], fun (event, isWithinRecord) ->
+        RelayEvents.ofEnd isWithinRecord event = (if event = RelayEvent.Truncated && not isWithinRecord then RelayEvent.Left else event))
 
 [<Fact>]
 let ``once a side has refused something of the other's, the relay never ends in good order`` () =

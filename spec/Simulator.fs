@@ -46,7 +46,7 @@ type SideScript =
       Pieces: int
       PieceBytes: int
       GapMs: int
-      /// How its stream ends after its last piece: `Ended`, `Reset`, `Truncated` or `Vanished`; `WriteFailed` for never.
+      /// How its stream ends after its last piece: `Ended`, `Reset`, `Truncated`, `Left` or `Vanished`; `WriteFailed` for never.
       Finally: RelayEvent
       /// Whether it takes nothing of what is sent to it.
       TakesNothing: bool }
@@ -152,8 +152,6 @@ module Simulator =
         member val Stopped = false with get, set
         member val BytesFrom = 0L with get, set
         member val BytesTo = 0L with get, set
-        /// What it had sent when the other's end was passed on to it; negative: it was not.
-        member val BytesAtOthersEnd = -1L with get, set
         member this.Activity =
             { LastMoved = Instant this.LastMoved
               Held = this.HeldSince <> never
@@ -313,8 +311,6 @@ module Simulator =
             let stage = c.Life.Stage
             c.Life <- next
             if next.IsRelaying then
-                if next.Orders.HasFlag RelayOrders.EndTarget then c.Target.BytesAtOthersEnd <- c.Target.BytesFrom
-                if next.Orders.HasFlag RelayOrders.EndClient then c.Client.BytesAtOthersEnd <- c.Client.BytesFrom
                 if next.Orders.HasFlag RelayOrders.StopClient then c.Client.Stopped <- true
                 if next.Orders.HasFlag RelayOrders.StopTarget then c.Target.Stopped <- true
                 if next.Orders.HasFlag RelayOrders.LookAtClocks then look c
@@ -379,9 +375,6 @@ module Simulator =
                         schedule now c Drains
             // What comes behind an end is told as well: that it changes nothing is for the life to see to.
             | Answers(stage, event) -> settle c (Life.answer c.Life stage (Instant now) event)
-            | Tells(Event.Relayed(side, event)) ->
-                let from = c.Side side
-                advance c (Event.Relayed(side, RelayEvents.since (from.BytesFrom <> from.BytesAtOthersEnd) event))
             | Tells event -> advance c event
             | Leaves ->
                 if not c.Life.IsRelaying then

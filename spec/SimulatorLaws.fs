@@ -7,7 +7,7 @@ open Bitflow.Domain
 
 let private sources = [| Sample.ip "10.9.9.9"; Sample.ip "10.9.9.9"; Sample.ip "10.9.9.9"; Sample.ip "203.0.113.9"; Sample.ip "10.1.2.3" |]
 let private names = [| ValueNone; ValueSome(Sample.serverName "a.example"); ValueSome(Sample.serverName "x.example"); ValueSome(Sample.serverName "other.org") |]
-let private ends = [| RelayEvent.Ended; RelayEvent.Ended; RelayEvent.Ended; RelayEvent.Ended; RelayEvent.Reset; RelayEvent.Truncated; RelayEvent.Vanished; RelayEvent.WriteFailed |]
+let private ends = [| RelayEvent.Ended; RelayEvent.Ended; RelayEvent.Ended; RelayEvent.Ended; RelayEvent.Reset; RelayEvent.Truncated; RelayEvent.Left; RelayEvent.Vanished; RelayEvent.WriteFailed |]
 
 /// Clients and targets of every kind, good, slow, silent and rude.
 let private anyClient (_: int) (chance: Chance) : ClientScript =

@@ -129,7 +129,7 @@ let ``what OpenSSL finds wrong with a chain is no authority, or told in its word
 [<Fact>]
 let ``what is wrong with an issuer of a peer's certificate is told of that, whatever it is called`` () =
     Law.HoldsFor(
-        [ [ 10, "" ], [ "e" ]; [ 10, "CN=old" ], [ "e (that of its issuer CN=old)" ]; [ 10, ""; 10, "CN=old" ], [ "e"; "e (that of its issuer CN=old)" ]
+        [ [ 10, "" ], [ "e" ]; [ 10, "CN=old" ], [ "e (that of its issuer CN=old)" ]; [ 10, "CN=old"; 10, "" ], [ "e (that of its issuer CN=old)"; "e" ]
           [ 10, "CN=a\027[31m\n" ], [ "e (that of its issuer CN=a\\x1b[31m\\x0a)" ] ],
         fun (errors, told) -> (PeerFinding.ofVerification true true [| for error, issuer in errors do struct (error, "e", issuer) |]).Problems = told)
 

@@ -146,6 +146,7 @@ let modules =
       "Spelling", [ "UsageLaws"; "ConfigFileLaws"; "MessageLaws" ]
       "SocksProxySyntax", [ "MessageLaws"; "ConfigFileLaws" ]
       "CaseFault", [ "ScenarioLaws" ]
+      "SharedSecrets", [ "ConfigFileLaws" ]
       "ConfigFault", [ "MessageLaws"; "ConfigFileLaws"; "ConfigRulesLaws"; "ConfigSchemaLaws" ]
       "ConfigKind", [ "ConfigFileLaws"; "ConfigSchemaLaws"; "ScenarioLaws" ]
       "FindingLines", [ "ConfigFileLaws"; "YamlLaws"; "ScenarioLaws" ]

@@ -219,7 +219,7 @@ module Address =
         let after (scheme: string) = text.Substring scheme.Length
         let behind scheme error =
             match error with
-            | AddressError.NoPort text -> AddressError.NoPortBehind(scheme, text)
+            | AddressError.NoPort text when text.IndexOfAny [| '/'; ']' |] < 0 -> AddressError.NoPortBehind(scheme, text)
             | error -> error
         let scheme = text.IndexOf("://", StringComparison.Ordinal)
         if text = "" then
@@ -272,7 +272,7 @@ module Address =
         | AddressError.NoPortBehind(scheme, text) -> $"\"{scheme}{text}\" has no port; write \"{scheme}{text.TrimEnd ':'}:80\", for example"
         | AddressError.BadHost text
         | AddressError.NotAPort text when text.Contains '$' -> $"\"{text}\" is taken as it stands: no variables are filled in; write what it stands for"
-        | AddressError.NotAPort text when text.IndexOfAny [| '-'; ',' |] > 0 -> $"\"{text}\" is no port; write one, from 0 to {maxPort}: each port is an entry of its own"
+        | AddressError.NotAPort text when text.IndexOfAny [| '-'; ',' |] > 0 -> $"\"{text}\" is no port; write one, from 1 to {maxPort}: each port is an entry of its own"
         | AddressError.NotAPort text -> $"\"{text}\" is no port; write a number from 1 to {maxPort} (a listener's may be 0)"
         | AddressError.BadHost text -> $"\"{text}\" is neither a host name nor an address; IPv6 addresses go in brackets, as in \"[::1]:80\""
         | AddressError.UnbracketedV6 text -> $"\"{text}\" has several colons; write an IPv6 address in brackets, as in \"[::1]:80\""

@@ -1,7 +1,6 @@
 namespace Bitflow.Domain
 
 open System
-open System.Collections.Generic
 
 /// Why a file is no configuration, or no file of cases. Text is made of these in `describe` alone.
 [<RequireQualifiedAccess; NoComparison>]
@@ -103,33 +102,15 @@ module ConfigFault =
     let private secretKeys = [ "proxy"; "sentry_dsn" ]
 
     /// The secret key that a written key is, or begins with: without a blank behind its colon, `proxy:user:…` is one key to YAML.
-    let private secretIn (written: string) =
+    let internal secretIn (written: string) =
         let isWord (c: char) = Char.IsAsciiLetterOrDigit c || c = '_' || c = '-'
         secretKeys
         |> List.tryFind (fun key ->
             written = key || (written.StartsWith(key, StringComparison.OrdinalIgnoreCase) && written.Length > key.Length && not (isWord written[key.Length])))
 
-    /// Where the values of secret keys stand, with all that is in them: an alias may bring them to any other key.
-    let placesOfSecrets (root: YamlNode) : HashSet<Position> =
-        let places = HashSet<Position>()
-        let seen = HashSet<struct (YamlNode * bool)>()
-        let ahead = Stack<struct (YamlNode * bool)>()
-        ahead.Push(struct (root, false))
-        while ahead.Count > 0 do
-            let struct (node, isSecret) as next = ahead.Pop()
-            if seen.Add next then
-                if isSecret then places.Add node.At |> ignore
-                match node.Value with
-                | YamlValue.Sequence items -> for item in items do ahead.Push(struct (item, isSecret))
-                | YamlValue.Mapping entries ->
-                    for entry in entries do ahead.Push(struct (entry.Node, isSecret || (secretIn entry.Name).IsSome))
-                | YamlValue.Null
-                | YamlValue.Scalar _ -> ()
-        places
-
     /// A fault within a secret value, as when its text was meant as text but is read as a tag, an alias or a mapping,
-    /// ends its path at the secret key and loses what it quotes; and so does one at another key that has such a value by an alias.
-    let withoutSecrets (secrets: HashSet<Position>) (found: Found<ConfigFault>) : Found<ConfigFault> =
+    /// ends its path at the secret key and loses what it quotes.
+    let withoutSecrets (found: Found<ConfigFault>) : Found<ConfigFault> =
         let rec cut path =
             match path with
             | YamlPath.Root -> ValueNone
@@ -142,7 +123,6 @@ module ConfigFault =
                     | None -> ValueNone
             | YamlPath.Element(parent, _) -> cut parent
         match cut found.Path with
-        | ValueNone when secrets.Contains found.At -> { found with What = ConfigFault.SharedSecret }
         | ValueNone -> found
         | ValueSome secret ->
             let fault =
@@ -168,7 +148,7 @@ module ConfigFault =
             | ValueNone when known.IsEmpty -> "this key is not known; remove it"
             | ValueNone -> $"this key is not known; known here are {choices known}"
         | ConfigFault.NoBlankBehindColon key -> $"the value is part of the key; write \"{key}: …\", with a colon and a blank"
-        | ConfigFault.SharedSecret -> "this value will not do here, and is not shown: an alias brings it from a key that is secret; write one of its own"
+        | ConfigFault.SharedSecret -> "an alias brings the value of a secret key here, where it would be shown; write one of its own"
         | ConfigFault.Missing(name, example) -> $"missing; write \"{name}: {example}\", for example"
         | ConfigFault.Retired remedy -> remedy
         | ConfigFault.WrongShape(found, noun, example) when example.StartsWith("[{", StringComparison.Ordinal) -> $"{found} where {noun} belongs; begin each entry with \"- \", or write \"{example}\", for example"

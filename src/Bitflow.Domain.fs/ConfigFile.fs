@@ -40,6 +40,9 @@ type ConfigFile =
         let findings = FindingLines.ofDocument document
         let root = document.Root |> ValueOption.defaultValue { At = Position.Start; Value = YamlValue.Null }
 
+        let shared = if document.HasAliases then SharedSecrets.In root else SharedSecrets.None
+        findings.Errors.AddRange shared.Faults
+
         let find = YamlTree.finderIn root
 
         /// The place of a path, or of as much of it as there is.
@@ -63,8 +66,9 @@ type ConfigFile =
                 ValueNone
 
         let errors =
-            match FindingLines.faults findings with
-            | [] -> [||]
-            | faults -> faults |> List.map (ConfigFault.withoutSecrets (ConfigFault.placesOfSecrets root)) |> FindingLines.ofFaults fileName
+            FindingLines.faults findings
+            |> List.filter (fun found -> not (shared.Explain found))
+            |> List.map ConfigFault.withoutSecrets
+            |> FindingLines.ofFaults fileName
         let warnings = if config.IsSome then FindingLines.ofWarnings fileName findings else [||]
         ConfigReading(config, errors, warnings, (fun path message -> FindingLines.line fileName (placeOf path) path message))

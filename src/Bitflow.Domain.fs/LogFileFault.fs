@@ -19,7 +19,8 @@ module LogFileFault =
         | Errno.ENXIO when isSocket -> "it is a socket, which takes no log by its path; name a file or a pipe"
         | Errno.ENXIO -> "nobody reads this pipe; start its reader first"
         | Errno.EISDIR -> "it is a directory; name a file in it"
-        | Errno.ENOENT -> "its directory does not exist; make it first"
+        | Errno.ENOENT
+        | Errno.ENOTDIR -> "its directory does not exist; make it first"
         | errno -> ofAnyCall errno
 
     /// Of write(2).

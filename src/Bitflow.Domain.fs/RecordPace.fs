@@ -18,6 +18,9 @@ type RecordPace =
     /// How many bytes may be taken now.
     member this.Most = Math.Min(this.AtOnce, this.MayGive)
 
+    /// Whether a record has begun and is not whole.
+    member this.IsWithinRecord = this.Left > 0 || (this.OfHeader > 0 && this.OfHeader < 5)
+
 /// A record costs the same work whatever is in it (a KeyUpdate more), and a call of the TLS library goes on until it has data: of a peer that sends many small records a
 /// call takes one small piece, so that it keeps nobody else waiting. Every transition is total.
 [<RequireQualifiedAccess>]

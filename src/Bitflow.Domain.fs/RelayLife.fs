@@ -8,7 +8,7 @@ type RelayEvent =
     | Ended = 0
     /// The side reset the connection; what it sent before has been handed on.
     | Reset = 1
-    /// The side's TLS ended without close_notify, and somebody may wait for more; what it sent before has been handed on.
+    /// The side's TLS ended without close_notify, in the midst of a record; what it sent before has been handed on.
     | Truncated = 2
     /// The kernel gave up on the side.
     | Vanished = 3
@@ -18,7 +18,7 @@ type RelayEvent =
     | BrokeTls = 5
     /// Something ran out here that moving the side's bytes needs.
     | Starved = 6
-    /// The side's TLS ended without close_notify, and nothing has come from it since the other's end was passed on to it: it had nothing to add.
+    /// The side's TLS ended without close_notify, between two records; what it sent before has been handed on.
     | Left = 7
 
 /// What the relay is to do now.
@@ -116,7 +116,7 @@ module RelayLife =
             // Said twice, an end is the same end; and a direction that broke stays broken, or the other side's reset would
             // end as if everything had arrived.
             if flowFrom state side = Flow.Open then ended state side else RelayStep.GoOn(state, RelayOrders.None)
-        // Nothing was cut off: it read the other's end, and went. Who speaks after that end may be cut off in the midst of an answer.
+        // The other side had said everything, and so it went, as many do. In the midst of a record something was cut off, whoever had said what.
         | RelayEvent.Left when flowFrom state other = Flow.Done -> ended state side
         | RelayEvent.Left
         | RelayEvent.Truncated -> fail side Cause.Truncated
@@ -148,10 +148,10 @@ module RelayEvents =
         | fault when IoFaults.isWant fault -> RelayEvent.Starved
         | _ -> RelayEvent.Reset
 
-    /// What an end of TLS without close_notify comes to: `saidMore`, whether anything has come from the side since the other's end was passed on to it, or no end was.
-    [<CompiledName "Since">]
-    let since (saidMore: bool) (event: RelayEvent) : RelayEvent =
-        if event = RelayEvent.Truncated && not saidMore then RelayEvent.Left else event
+    /// The same of a side whose connection knows whether its TLS stream ended in the midst of a record.
+    [<CompiledName "OfEnd">]
+    let ofEnd (isWithinRecord: bool) (event: RelayEvent) : RelayEvent =
+        if event = RelayEvent.Truncated && not isWithinRecord then RelayEvent.Left else event
 
     /// What a failed write says of the side that it was for.
     [<CompiledName "OfSend">]

@@ -134,7 +134,7 @@ module Usage =
             Does = "decide a recorded log again by another file"
             Options =
               [ config
-                { option "--log" "" (OptionTakes.One "FILE") "a connection log (options.connection_log)" with IsNeeded = true } ]
+                { option "--log" "" (OptionTakes.One "FILE") "a connection log, as it is or compressed by gzip" with IsNeeded = true } ]
             Notes = []
             Examples = [ "bitflow replay --config new.yaml --log /var/log/bitflow/web.jsonl" ] }
           { Name = "inspect"

@@ -14,6 +14,8 @@ open YamlDotNet.Core.Events
 [<NoComparison; ReferenceEquality>]
 type YamlDocument =
     { Root: YamlNode voption
+      /// Whether an alias stands for any part of it.
+      HasAliases: bool
       Faults: Found<YamlFault> list }
 
 /// YAML text as a tree with positions, in bounded time and memory. Only the parser's *events* are used: the library's
@@ -68,6 +70,7 @@ module Yaml =
         let anchors = Dictionary<string, Measured>()
         let opened = HashSet<string>()
         let mutable stopped = false
+        let mutable hasAliases = false
         let mutable nodes = 0L
         let mutable lastMark = Mark.Empty
         let mutable lastPath = YamlPath.Root
@@ -195,6 +198,7 @@ module Yaml =
                     fault at path (YamlFault.AliasOfItself name)
                     nothing at
                 | true, target ->
+                    hasAliases <- true
                     spend at path (target.Weight - 1L)
                     if depth + target.Height > YamlLimit.maxNesting then stop at path YamlFault.TooDeep
                     target
@@ -287,11 +291,12 @@ module Yaml =
         member _.Run() : YamlDocument =
             let root = document ((nothing Position.Start).Node) false
             { Root = (if stopped then ValueNone else ValueSome root)
+              HasAliases = hasAliases
               Faults = List.ofSeq faults }
 
     let private byteOrderMark = [| 0xEFuy; 0xBBuy; 0xBFuy |]
 
-    let private refused at fault = { Root = ValueNone; Faults = [ { At = at; Path = YamlPath.Root; What = fault } ] }
+    let private refused at fault = { Root = ValueNone; HasAliases = false; Faults = [ { At = at; Path = YamlPath.Root; What = fault } ] }
 
     /// The tree of a file's bytes, or why there is none. Never throws.
     let read (bytes: ReadOnlySpan<byte>) : YamlDocument =

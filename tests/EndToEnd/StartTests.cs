@@ -98,9 +98,11 @@ public sealed class StartTests
         foreach ((string proxy, string words) in new[]
         {
             (Listens("missing/a"), "the directory does not exist; make it first"),
+            (Listens("file/a"), "the directory does not exist; make it first"),
             (Listens("file"), "something that is no socket is at that path; move it away"),
             (Listens("."), "something that is no socket is at that path; move it away"),
             (Logs("missing/a"), "its directory does not exist; make it first"),
+            (Logs("file/a"), "its directory does not exist; make it first"),
             (Logs("."), "it is a directory; name a file in it"),
             (Logs("socket"), "it is a socket, which takes no log by its path; name a file or a pipe"),
         })

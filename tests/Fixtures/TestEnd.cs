@@ -76,6 +76,9 @@ internal sealed class TestEnd : IDisposable
             Socket.Shutdown(SocketShutdown.Send);
     }
 
+    /// <summary>The head of a record of TLS, and less of its body than it says.</summary>
+    public Task SendPartOfARecordAsync() => Socket.SendAllAsync(new byte[] { 23, 3, 3, 0x10, 0, 1, 2, 3 });
+
     /// <summary>Ends the socket's sending direction, whatever TLS has said.</summary>
     public void EndRaw() => Socket.Shutdown(SocketShutdown.Send);
 

@@ -49,7 +49,7 @@ internal static class ReplayCommand
         catch (Exception e) when (e is IOException or InvalidDataException)
         {
             progress.Clear();
-            Screen.Complain(Tone.Bad, FileProblem.Describe(logPath, e));
+            Screen.Complain(Tone.Bad, e is InvalidDataException ? $"{Shown.Escaped(logPath)}: what gzip compressed is damaged or cut off (gzip -t)" : FileProblem.Describe(logPath, e));
             return ExitStatus.Unusable;
         }
 

@@ -22,7 +22,7 @@ internal static class PathLook
         try
         {
             if (AttributesOf(full) is not { } found)
-                return PathSight.NewNothing(AttributesOf(Path.GetDirectoryName(full) ?? full) is not null);
+                return PathSight.NewNothing(AttributesOf(Path.GetDirectoryName(full) ?? full) is { } above && above.HasFlag(FileAttributes.Directory));
             return found.HasFlag(FileAttributes.Directory) ? PathSight.Directory
                 : Libc.Identify(full) is { IsSocket: true } ? PathSight.Socket
                 : PathSight.File;

@@ -12,27 +12,26 @@ internal static class SharedSocket
     /// No call waits for longer than a tick of the kernel from now on, whatever becomes of O_NONBLOCK, and no close for what is unsent: a listener of TCP hands both on to
     /// what it accepts. Refused where the socket was reset already, which its next use says.
     /// </summary>
-    /// <returns>What was so before, for <see cref="GiveBack"/>; null where nothing was changed.</returns>
-    public static Before? NeverWaits(int descriptor)
+    /// <returns>What was so before, for <see cref="GiveBack"/>.</returns>
+    public static byte[][] NeverWaits(int descriptor)
     {
         if (!OperatingSystem.IsLinux())
-            return null;
-        var before = new Before(Libc.Fcntl(descriptor, Libc.FGetFlags, 0), [.. Options.Select(option => Libc.GetOption(descriptor, option))]);
+            return [];
+        byte[][] before = [.. Options.Select(option => Libc.GetOption(descriptor, option))];
         foreach (int limit in (int[])[Libc.SoReceiveTimeout, Libc.SoSendTimeout])
             _ = Libc.SetTimeLimit(descriptor, limit, microseconds: 1);
         _ = Libc.SetLinger(descriptor, isOn: false);
         return before;
     }
 
-    /// <summary>Leaves a listener as it was, O_NONBLOCK too: another may serve with it next.</summary>
-    public static void GiveBack(int descriptor, Before? before)
+    /// <summary>
+    /// Leaves a listener's options as they were: another may serve with it next. O_NONBLOCK stays on, for another may serve with it now, and would wait with all its clients in an accept that
+    /// finds nobody; who wants it off says so, as a service manager does for whom it starts.
+    /// </summary>
+    public static void GiveBack(int descriptor, byte[][] before)
     {
-        if (before is null)
-            return;
-        foreach ((int option, byte[] value) in Options.Zip(before.Options))
+        foreach ((int option, byte[] value) in Options.Zip(before))
             _ = Libc.SetOption(descriptor, option, value);
-        if (before.Flags >= 0 && (before.Flags & Libc.NonBlocking) == 0 && Libc.Fcntl(descriptor, Libc.FGetFlags, 0) is >= 0 and int now)
-            _ = Libc.Fcntl(descriptor, Libc.FSetFlags, now & ~Libc.NonBlocking);
     }
 
     /// <summary>Ends both ways. The peer hears of it, whoever else holds the socket.</summary>
@@ -44,9 +43,4 @@ internal static class SharedSocket
         if (Libc.Disconnect(descriptor) < 0)
             _ = Libc.SetResetOnClose(descriptor);
     }
-
-    /// <summary>How a socket was before.</summary>
-    /// <param name="Flags">Of its open file (fcntl(2), F_GETFL); negative where they cannot be had.</param>
-    /// <param name="Options">The values of what is changed, as the kernel gives them.</param>
-    public sealed record Before(int Flags, byte[][] Options);
 }

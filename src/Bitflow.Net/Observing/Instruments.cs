@@ -55,7 +55,7 @@ internal static class Instruments
             Metrics.targetFailing,
             static () => _running().SelectMany(static proxy => proxy.Model.Targets.Select(
                 (target, place) => new Measurement<long>(target.Failure is null ? 0 : 1, proxy.Model.Meter.TagsOf(place)))));
-        OfProcess(Metrics.descriptorsOpen, static _ => Libc.DescriptorsInUse());
+        OfProcess(Metrics.descriptorsOpen, static guard => Math.Min(Libc.DescriptorsInUse(), guard.Limit));
         OfProcess(Metrics.descriptorsLimit, static guard => guard.Limit);
         OfProcess(Metrics.descriptorsScarce, static guard => guard.IsPausing ? 1 : 0);
         Total(Metrics.serveTotal, static s => s.Relays);

@@ -12,8 +12,8 @@ internal sealed partial class Session : IRelayObserver
 
     public void OnRelay(Side side, RelayEvent what)
     {
-        bool saidMore = side == Side.Client ? ClientStamps.HasSaidMore(Client) : _target is null || TargetStamps.HasSaidMore(_target);
-        Report(Event.NewRelayed(side, RelayEvents.Since(saidMore, what)));
+        bool isWithinRecord = (side == Side.Client ? Client : _target) is { EndedWithinRecord: true };
+        Report(Event.NewRelayed(side, RelayEvents.OfEnd(isWithinRecord, what)));
     }
 
     public void OnHeld(Side side) => WatchReset(side);

@@ -177,14 +177,12 @@ internal sealed partial class Session : LifeFollower, IShell
     {
         if (orders.HasFlag(RelayOrders.EndTarget))
         {
-            TargetStamps.OtherEnded(Client.Loop.Now);
             Run(PassEndAsync(_target!, Side.Target));
             WatchReset(Side.Client);
         }
 
         if (orders.HasFlag(RelayOrders.EndClient))
         {
-            ClientStamps.OtherEnded(Client.Loop.Now);
             Run(PassEndAsync(Client, Side.Client));
             WatchReset(Side.Target);
         }

@@ -21,9 +21,6 @@ internal sealed class SideStamps
     /// <summary>Whether the side has a write_timeout: what the kernel holds for it is looked at then.</summary>
     private bool _hasWriteTimeout;
 
-    private Instant _otherEndedAt = Instant.Never;
-    private long _bytesAtOthersEnd;
-
     /// <summary>Null where the kernel does not say.</summary>
     private volatile Standstill? _standstill;
 
@@ -46,13 +43,6 @@ internal sealed class SideStamps
         if (_hasWriteTimeout)
             side.KeepQueueShort();
     }
-
-    /// <summary>The other's end is passed on to this side.</summary>
-    public void OtherEnded(Instant now) => (_otherEndedAt, _bytesAtOthersEnd) = (now, BytesFrom);
-
-    /// <summary>Whether anything has come from the side since then, be it not yet a whole record of TLS, or no end was passed on.</summary>
-    /// <param name="side">The connection with it.</param>
-    public bool HasSaidMore(Connection side) => _otherEndedAt.IsNever || BytesFrom != _bytesAtOthersEnd || side.LastHeard > _otherEndedAt;
 
     /// <summary>Bytes came from the side. When is stamped with what becomes of them a moment later, handed on or held: that spares a look at the clock.</summary>
     public void Came(int bytes) => _bytesFrom += bytes;

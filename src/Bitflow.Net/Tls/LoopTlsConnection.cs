@@ -63,6 +63,8 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
 
     public override Instant LastHeard => _link.LastHeard;
 
+    public override bool EndedWithinRecord => _link.EndedWithinRecord;
+
     public override string FaultDetail => _faultDetail;
 
     public override int UnsentBytes => _raw.UnsentBytes + _link.UnsentBytes;

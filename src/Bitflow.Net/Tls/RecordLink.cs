@@ -41,6 +41,9 @@ internal sealed class RecordLink(LinuxConnection raw, ReadOnlyMemory<byte> early
     /// <summary>Why nothing more comes; <see cref="IoFault.Truncated"/> for the raw end of the stream, which close_notify should have come before.</summary>
     public IoFault ReceiveFault { get; private set; }
 
+    /// <summary>Whether nothing more comes though a record has begun.</summary>
+    public bool EndedWithinRecord => ReceiveFault == IoFault.Truncated && _pace.IsWithinRecord;
+
     public IoFault SendFault { get; private set; }
 
     /// <summary>Bytes of records that the library is rid of and the kernel has not taken.</summary>

@@ -21,6 +21,7 @@ internal sealed class TlsConnection(Connection raw, SslStream ssl, ConnectionStr
     private bool _readable;
     private Task<IoFault>? _ending;
     private string _faultDetail = "";
+    private bool _endedWithinRecord;
     private int _closed;
 
     public override Endpoint Local => raw.Local;
@@ -30,6 +31,8 @@ internal sealed class TlsConnection(Connection raw, SslStream ssl, ConnectionStr
     public override int Descriptor => raw.Descriptor;
 
     public override Instant LastHeard => stream.LastHeard;
+
+    public override bool EndedWithinRecord => _endedWithinRecord;
 
     public override string FaultDetail => _faultDetail;
 
@@ -253,9 +256,12 @@ internal sealed class TlsConnection(Connection raw, SslStream ssl, ConnectionStr
         return new IoResult(0, _receiveFault);
     }
 
-    /// <summary>Whatever SslStream throws on a peer's bytes ends this connection alone (TLS-21).</summary>
-    private IoFault JudgeReceive(Exception e) =>
-        _receiveFault = stream.ReadFault != IoFault.None ? stream.ReadFault : Judge(e);
+    /// <summary>Whatever SslStream throws on a peer's bytes ends this connection alone (TLS-21). Of a stream that ends between two records it says nothing, of one that ends in the midst of one it throws.</summary>
+    private IoFault JudgeReceive(Exception e)
+    {
+        _endedWithinRecord = stream.ReadFault == IoFault.Truncated;
+        return _receiveFault = stream.ReadFault != IoFault.None ? stream.ReadFault : Judge(e);
+    }
 
     private IoFault JudgeSend(Exception e) => stream.WriteFault != IoFault.None ? stream.WriteFault : Judge(e);
 

@@ -110,7 +110,7 @@ internal sealed unsafe class TrustStore : SafeHandleZeroOrMinusOneIsInvalid
             int told = error == 0 ? OpenSsl.UnspecifiedError : error;
             for (int i = 0; i < _count; i++)
             {
-                if (_errors[i] == told)
+                if (_errors[i] == told && _depths[i] == depth)
                     return;
             }
 

@@ -34,6 +34,9 @@ internal abstract class Connection
     /// </summary>
     public virtual Instant LastHeard => default;
 
+    /// <summary>Whether its TLS ended without close_notify in the midst of a record (END-2): something was cut off.</summary>
+    public virtual bool EndedWithinRecord => false;
+
     /// <summary>What the library said of its last fault, where a fault alone does not say enough; empty where it does.</summary>
     public virtual string FaultDetail => "";
 

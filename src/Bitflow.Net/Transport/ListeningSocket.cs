@@ -52,7 +52,7 @@ internal sealed class ListeningSocket
     /// </summary>
     public bool ClientsInheritNoDelay { get; private init; }
 
-    private SharedSocket.Before? Before { get; init; }
+    private byte[][] OptionsBefore { get; init; } = [];
 
     /// <summary>Binds an address; a name is resolved now and every address of it is bound.</summary>
     /// <param name="address">What to listen on.</param>
@@ -93,7 +93,7 @@ internal sealed class ListeningSocket
 
         if (_inherited)
         {
-            SharedSocket.GiveBack(Descriptor, Before);
+            SharedSocket.GiveBack(Descriptor, OptionsBefore);
             InheritedSockets.Close(Descriptor);
         }
 
@@ -115,7 +115,7 @@ internal sealed class ListeningSocket
         if (Interlocked.Exchange(ref _closed, 1) != 0)
             return;
         Ours.TryRemove(this, out _);
-        SharedSocket.GiveBack(Descriptor, Before);
+        SharedSocket.GiveBack(Descriptor, OptionsBefore);
         InheritedSockets.Return(Descriptor);
         Socket.SafeHandle.SetHandleAsInvalid();
     }
@@ -250,8 +250,8 @@ internal sealed class ListeningSocket
         try
         {
             EnsureListening(address, descriptor);
-            SharedSocket.Before? before = SharedSocket.NeverWaits(descriptor);
-            return new ListeningSocket(new Socket(new SafeSocketHandle(descriptor, ownsHandle: true)), address, inherited: true) { Before = before };
+            byte[][] before = SharedSocket.NeverWaits(descriptor);
+            return new ListeningSocket(new Socket(new SafeSocketHandle(descriptor, ownsHandle: true)), address, inherited: true) { OptionsBefore = before };
         }
         catch
         {
