@@ -67,6 +67,8 @@ let ``what is wrong with a text is said with its place, its path and all at once
           "a:\n  b: [::]:443", [ 2, 6, "a.b", YamlFault.UnquotedIpv6 ]
           "a:\n  - [2001:db8::1]:80\nb: 1", [ 2, 5, "a[0]", YamlFault.UnquotedIpv6 ]
           "{a: [::1]:80}", [ 1, 5, "a", YamlFault.UnquotedIpv6 ]
+          "x: {a: &x 1, b: 2}", [ 1, 8, "x.a", YamlFault.AnchorInBraces ]
+          "x: {a: &x \"1\", b: 2}", [ 1, 8, "x.a", YamlFault.AnchorInBraces ]
           "*a", [ 1, 1, "file", YamlFault.UnknownAnchor "a" ]
           "a: {name: *, b: c}", [ 1, 11, "a.name", YamlFault.UnknownAnchor "" ]
           "a:\n  - name: *\n    b: c", [ 2, 11, "a[0].name", YamlFault.UnknownAnchor "" ]

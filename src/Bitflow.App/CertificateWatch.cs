@@ -44,7 +44,8 @@ internal sealed class CertificateWatch
                 [.. _config!.Proxies.SelectMany(proxy => _tls!.Of(proxy).Shown(proxy).Select(one => (proxy, one.File, one.Facts)))];
             _log.Warnings(shown.SelectMany(one => CertificateChecks.Turned(_looked, now, one.Facts).Select(line => $"proxy {one.Proxy.Name}: {Shown.Escaped(one.File)}: {line}")));
             _looked = now;
-            _timer.Change(CertificateChecks.UntilLook(now, shown.Select(static one => one.Facts)).ToTimerSpan(), Timeout.InfiniteTimeSpan);
+            if (shown.Length > 0)
+                _timer.Change(CertificateChecks.UntilLook(now, shown.Select(static one => one.Facts)).ToTimerSpan(), Timeout.InfiniteTimeSpan);
         }
     }
 }

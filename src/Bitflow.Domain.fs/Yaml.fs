@@ -54,6 +54,10 @@ module Yaml =
     let private unquotedIpv6 (line: string) =
         Regex.Match(line, @"(?<=[\s,{\[])\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\]:[0-9]+", RegexOptions.CultureInvariant)
 
+    /// Where a word with an anchor before it ends with a comma, behind which the parser stopped.
+    let private anchoredWord (line: string) =
+        Regex.Match(line, @"&[^\s,\[\]{}]+\s+(""[^""]*""|'[^']*'|[^\s,\[\]{}]+)\s*,\s*$", RegexOptions.CultureInvariant)
+
     /// A node, what it weighs after expansion, and how many levels of collections it holds.
     [<Struct; NoComparison; NoEquality>]
     type private Measured =
@@ -111,9 +115,12 @@ module Yaml =
             if found.Success then
                 stop (positionIn starts text.Length (int64 (first + found.Index))) lastPath YamlFault.UnquotedIpv6
             else
+                let upTo = int (min mark.Index (int64 text.Length))
+                let anchor = if reason.Contains "flow mapping" && upTo > first then anchoredWord (text.Substring(first, min (upTo - first) 4096)) else Match.Empty
                 let isBareAsterisk = reason.Contains "anchor or alias" && mark.Index < int64 text.Length && text[int mark.Index] = '*'
                 match (if reason.Contains " tab " then indentingTab mark else ValueNone) with
                 | ValueSome at -> stop at path YamlFault.IndentingTab
+                | ValueNone when anchor.Success -> stop (positionIn starts text.Length (int64 (first + anchor.Index))) path YamlFault.AnchorInBraces
                 | ValueNone when isBareAsterisk -> stop (place mark) path (YamlFault.UnknownAnchor "")
                 | ValueNone -> stop (place mark) path (YamlFault.Malformed reason)
 

@@ -31,6 +31,8 @@ type YamlFault =
     /// `[::]:443` without quotes opens a list. The text is not kept: it may stand in a value that is secret.
     | UnquotedIpv6
     | IndentingTab
+    /// `{a: &x 1, b: 2}`, which is YAML, and which the parser refuses.
+    | AnchorInBraces
     | Malformed of reason: string
 
 [<RequireQualifiedAccess>]
@@ -57,6 +59,7 @@ module YamlFault =
             $"the tag \"{written}\" has no meaning here; remove it"
         | YamlFault.UnquotedIpv6 -> "an address that begins with a bracket is a list to YAML; quote it, as in \"[::]:443\""
         | YamlFault.IndentingTab -> "a tab indents this line; YAML indents with spaces, replace the tab"
+        | YamlFault.AnchorInBraces -> "an anchor before a word within braces is not understood here; write the mapping with a line for each key"
         | YamlFault.Malformed reason -> $"not YAML ({reason.TrimEnd '.'}); look for a wrong indentation, a missing quote, or a colon without a space behind it"
 
     /// The same fault without what it quotes, for values that are secret.
