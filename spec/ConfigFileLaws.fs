@@ -203,6 +203,7 @@ let ``a secret that an alias brings to another key is refused there, and stands 
         [ proxied "connect_timeout"; proxied "connect_attempts"; proxied "tls_context"; proxied "keep_alive"
           home "[u:sesame@h:1]" "proxy: *s\ntls_context: {application_protocols: *s, certificates: *s}"
           home "{u:sesame@h:1}" "proxy: *s\ntls_context: *s"
+          home "{sesame: u@h}" "proxy: *s\ntls_context: *s"
           home "u:sesame@h:1" "proxy: *s\ntls_context: {certificates: [{key: *s , certificate: *s }]}"
           home "u:sesame@h:1" "proxy: *s\n*s : 3"
           "x-s: &s u:sesame@h:1\n" + file "" "proxy: *s" "connection_log: *s"

@@ -182,6 +182,7 @@ let equivalent: (string * string * string * string) list =
       "Duration", "if total < 0L then uint64", "", "zero was written before"
       "Duration", "override this.GetHashCode", "", "a hash may be any number"
       "Instant", "override this.GetHashCode", "", "a hash may be any number"
+      "CertificateChecks", "wait > 0L && wait < ticks", "wait <= ticks", "as long as that is as long"
       "Life", "| RelayEvent.Truncated -> clientLeft life Cause.Truncated", "", "who has said nothing is a probe either way"
       "Life", "Stage = 0", "1", "a stage is only compared with another"
       "Endpoint", "hash", "", "a hash may be any number"

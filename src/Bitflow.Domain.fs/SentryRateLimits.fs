@@ -13,11 +13,10 @@ module SentryRateLimits =
     let private category = "error"
 
     let private seconds (text: string) : Duration voption =
-        // The platform takes "Infinity" for a number too.
-        let isOfDigits = text.Trim() |> String.forall (fun c -> Char.IsAsciiDigit c || c = '.')
         match Double.TryParse(text.Trim(), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture) with
-        | true, value when isOfDigits && value < 9.2e9 -> ValueSome(Duration.OfNanoseconds(int64 (value * 1e9)))
-        | true, value when isOfDigits && value >= 9.2e9 -> ValueSome Duration.Max
+        | true, value when value >= 0.0 && value < 9.2e9 -> ValueSome(Duration.OfNanoseconds(int64 (value * 1e9)))
+        // The platform takes "Infinity" for a number too.
+        | true, value when value >= 9.2e9 && Double.IsFinite value -> ValueSome Duration.Max
         | _ -> ValueNone
 
     /// SE-15: for how long a limit holds that names no category, or ours among others. What cannot be read is ignored by itself.
