@@ -8,6 +8,8 @@ type PathSight =
     | Adrift of reason: string
     | Directory
     | Socket
+    /// As /dev/log is with systemd. A log is opened through it, a listener's own path is not.
+    | LinkToSocket
     /// A file or a pipe.
     | File
     /// What it is cannot be seen.
@@ -23,7 +25,8 @@ module PathDoubt =
         | PathSight.Nothing false -> ValueSome(LogFileFault.ofOpen false Errno.ENOENT)
         | PathSight.Adrift reason -> ValueSome reason
         | PathSight.Directory -> ValueSome(LogFileFault.ofOpen false Errno.EISDIR)
-        | PathSight.Socket -> ValueSome(LogFileFault.ofOpen true Errno.ENXIO)
+        | PathSight.Socket
+        | PathSight.LinkToSocket -> ValueSome(LogFileFault.ofOpen true Errno.ENXIO)
         | PathSight.Nothing true
         | PathSight.File
         | PathSight.Unseen -> ValueNone
@@ -35,6 +38,7 @@ module PathDoubt =
         | PathSight.Nothing false
         | PathSight.Adrift _ -> ValueSome(ListenFault.describe ListenFault.NoDirectory)
         | PathSight.Directory
+        | PathSight.LinkToSocket
         | PathSight.File -> ValueSome(ListenFault.describe ListenFault.NoSocketAtPath)
         | PathSight.Nothing true
         | PathSight.Socket

@@ -87,6 +87,7 @@ public sealed class StartTests
         using Socket socket = Wire.NewSocket(Family.Unix);
         socket.Bind(new UnixDomainSocketEndPoint(Path.Combine(folder, "socket")));
         await File.WriteAllTextAsync(Path.Combine(folder, "file"), "mine");
+        File.CreateSymbolicLink(Path.Combine(folder, "link"), "socket");
         string Listens(string at) => $$"""
             - { name: web, listener: { address: 'unix:{{folder}}/{{at}}' }, targets: [ { name: a, address: '127.0.0.1:9' } ] }
 
@@ -100,11 +101,13 @@ public sealed class StartTests
             (Listens("missing/a"), "the directory does not exist; make it first"),
             (Listens("file/a"), "the directory does not exist; make it first"),
             (Listens("file"), "something that is no socket is at that path; move it away"),
+            (Listens("link"), "something that is no socket is at that path; move it away"),
             (Listens("."), "something that is no socket is at that path; move it away"),
             (Logs("missing/a"), "its directory does not exist; make it first"),
             (Logs("file/a"), "its directory does not exist; make it first"),
             (Logs("."), "it is a directory; name a file in it"),
             (Logs("socket"), "it is a socket, which takes no log by its path; name a file or a pipe"),
+            (Logs("link"), "it is a socket, which takes no log by its path; name a file or a pipe"),
         })
         {
             (int checkedAs, string warned) = await CheckAsync(folder, proxy);
@@ -117,7 +120,7 @@ public sealed class StartTests
 
         foreach (string proxy in new[] { Listens("socket"), Listens("new"), Logs("file"), Logs("new") })
             Assert.Equal((0, ""), await CheckAsync(folder, proxy));
-        Assert.Equal(["file", "socket"], Directory.GetFileSystemEntries(folder).Select(Path.GetFileName).Where(static name => name != "config.yaml").Order());
+        Assert.Equal(["file", "link", "socket"], Directory.GetFileSystemEntries(folder).Select(Path.GetFileName).Where(static name => name != "config.yaml").Order());
         Directory.Delete(folder, recursive: true);
     }
 

@@ -6,7 +6,7 @@ namespace Bitflow.Net.Files;
 /// <summary>A look at a path, which opens nothing and makes nothing.</summary>
 internal static class PathLook
 {
-    /// <summary>Links are followed, as opening does.</summary>
+    /// <summary>A link is told from what it leads to where that is a socket.</summary>
     public static PathSight At(string path)
     {
         string full;
@@ -25,6 +25,7 @@ internal static class PathLook
                 return PathSight.NewNothing(AttributesOf(Path.GetDirectoryName(full) ?? full) is { } above && above.HasFlag(FileAttributes.Directory));
             return found.HasFlag(FileAttributes.Directory) ? PathSight.Directory
                 : Libc.Identify(full) is { IsSocket: true } ? PathSight.Socket
+                : Libc.Identify(full, throughLink: true) is { IsSocket: true } ? PathSight.LinkToSocket
                 : PathSight.File;
         }
         catch (Exception e) when (FileProblem.Is(e))

@@ -28,7 +28,7 @@ internal sealed class AppendFile : IDisposable
         if (handle.IsInvalid)
         {
             int errno = Marshal.GetLastPInvokeError();
-            string reason = LogFileFault.OfOpen(Libc.Identify(path) is { IsSocket: true }, errno);
+            string reason = LogFileFault.OfOpen(Libc.Identify(path, throughLink: true) is { IsSocket: true }, errno);
             handle.Dispose();
             throw new IOException($"{path}: {reason}");
         }

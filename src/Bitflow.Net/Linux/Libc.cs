@@ -597,10 +597,12 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", EntryPoint = "pipe2")]
     private static partial int PipeNative(int* ends, int flags);
 
-    /// <summary>What is at a path, links not followed; null where nothing is or it cannot be seen.</summary>
-    public static FileIdentity? Identify(string path)
+    /// <summary>What is at a path; null where nothing is or it cannot be seen.</summary>
+    /// <param name="path">Where it is.</param>
+    /// <param name="throughLink">Whether it is what a link at the path leads to, not the link.</param>
+    public static FileIdentity? Identify(string path, bool throughLink = false)
     {
-        if (Statx(AtFdcwd, path, AtSymlinkNofollow, StatxBasicStats, out StatxBuffer buffer) != 0)
+        if (Statx(AtFdcwd, path, throughLink ? 0 : AtSymlinkNofollow, StatxBasicStats, out StatxBuffer buffer) != 0)
             return null;
         return IdentityOf(buffer);
     }
