@@ -47,10 +47,10 @@ let ``a shortage of descriptors is said where two a connection, what the program
     let linux = { Sample.application with Engine = Engine.Linux }
     let admin = { managed with Admin = Some(Address.UnixPath "/a") }
     Law.HoldsFor(
-        // 106 for the program, 32 in reserve, one for each listener, 41 for the admin server; a loop 3 and its pipes, which are two descriptors each.
+        // 106 for the program, 32 in reserve, one for each listener, 41 for the admin server; a loop 3, its pipes, which are two descriptors each, and its spare sockets.
         [ [ 442 ], managed, 1, true; [ 443 ], managed, 1, false; [ 221; 221 ], managed, 1, true; [ 221; 222 ], managed, 1, false
           [ 422 ], admin, 1, true; [ 423 ], admin, 1, false; [ 490 ], admin, 2, false
-          [ 407 ], linux, 2, true; [ 408 ], linux, 2, false; [ 0; 0 ], managed, 1, true ],
+          [ 399 ], linux, 2, true; [ 400 ], linux, 2, false; [ 0; 0 ], managed, 1, true ],
         fun (limits, application, loops, isEnough) -> (DescriptorBudget.connectionShortage 1024L loops (config limits application)).IsNone = isEnough
     )
 
@@ -85,3 +85,9 @@ let ``the pipes of all loops take at most a sixteenth of the descriptors, and a 
     Law.HoldsFor([ for limit in [ 64L; 256L; 1024L; 20_000L; 1_000_000L; Int64.MaxValue ] do for loops in [ 1; 2; 8; 64 ] -> limit, loops ], fun (limit, loops) ->
         let pipes = DescriptorBudget.mostPipes limit loops
         pipes >= 1 && pipes <= 64 && (pipes = 1 || 2L * int64 pipes * int64 loops <= limit / 16L))
+
+[<Fact>]
+let ``the spare sockets of all loops take at most a sixty-fourth of the descriptors, and a loop has 64 at most`` () =
+    Law.HoldsFor([ for limit in [ 64L; 144L; 256L; 1024L; 20_000L; 1_000_000L; Int64.MaxValue ] do for loops in [ 0; 1; 2; 8; 64 ] -> limit, loops ], fun (limit, loops) ->
+        let spares = DescriptorBudget.mostSpareSockets limit loops
+        spares = int (min 64L (limit / 64L / int64 (max 1 loops))))

@@ -32,6 +32,11 @@ module DescriptorBudget =
     [<CompiledName "MostPipes">]
     let mostPipes (descriptorLimit: int64) (loops: int) : int = int (max 1L (min 64L (descriptorLimit / (32L * int64 (max 1 loops)))))
 
+    /// How many sockets without a connection a loop of the Linux engine may keep for its next dials: those of all loops take at most a sixty-fourth of the
+    /// descriptors, and none has more than 64.
+    [<CompiledName "MostSpareSockets">]
+    let mostSpareSockets (descriptorLimit: int64) (loops: int) : int = int (min 64L (descriptorLimit / (64L * int64 (max 1 loops))))
+
     /// What the program holds whatever it serves: the runtime, the standard streams and the log. 84 measured when idle in the published program, most of
     /// them one for each assembly; with TLS on both sides, statsd, a SOCKS5 proxy and a few reloads, 106.
     let private programDescriptors = 106L
@@ -62,10 +67,11 @@ module DescriptorBudget =
             let orWait = if connections > 0 then ", or try again when clients have left" else ""
             ValueSome $"{wanted} descriptors are needed for new listeners and connection logs, and {free} of {descriptorLimit} are free for them; raise LimitNOFILE or ulimit -n{orWait}"
 
-    /// What the program itself holds at most, without its clients, targets and listeners: itself, the loops of the Linux engine with their pipes, and the
-    /// admin server, where there is one.
+    /// What the program itself holds at most, without its clients, targets and listeners: itself, the loops of the Linux engine with their pipes and spare sockets,
+    /// and the admin server, where there is one.
     let private ownDescriptors (descriptorLimit: int64) (loops: int) (application: ApplicationConfig) =
-        let engine = if application.Engine = Engine.Managed then 0L else int64 loops * (loopDescriptors + 2L * int64 (mostPipes descriptorLimit loops))
+        let loop = loopDescriptors + 2L * int64 (mostPipes descriptorLimit loops) + int64 (mostSpareSockets descriptorLimit loops)
+        let engine = if application.Engine = Engine.Managed then 0L else int64 loops * loop
         let admin = if application.Admin.IsSome then adminDescriptors + 1L else 0L
         programDescriptors + engine + admin
 

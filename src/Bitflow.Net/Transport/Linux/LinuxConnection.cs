@@ -32,6 +32,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
 
     private readonly int _family;
     private readonly bool _inherited;
+    private readonly bool _isKnownToEpoll;
     private readonly int _keepAliveSeconds;
     private readonly EndPoint? _target;
     private AddressBytes _acceptedFrom;
@@ -54,6 +55,10 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
     private IoFault _fault;
     private LoopOperation? _reset;
     private bool _connecting;
+    private bool _hasReceivedAll;
+
+    /// <summary>Whether the socket is no longer as the kernel made it, Nagle's algorithm apart.</summary>
+    private bool _isAltered;
     private IRingUser? _ringUser;
 
     /// <param name="keepAliveSeconds">Idle time and interval of TCP keep-alive; 0 is off.</param>
@@ -66,6 +71,15 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
         _nagle = target is IPEndPoint ? Nagle.NothingSent : Nagle.Off;
         _keepAliveSeconds = family == Libc.FamilyUnix ? 0 : keepAliveSeconds;
         _inherited = inherited;
+    }
+
+    /// <summary>A connection that is dialled with a socket that another has left.</summary>
+    public LinuxConnection(LinuxLoop loop, in SpareSocket socket, IPEndPoint target, int keepAliveSeconds)
+        : this(loop, socket.Descriptor, socket.Family, target, keepAliveSeconds)
+    {
+        _isKnownToEpoll = true;
+        if (socket.HasNoDelay)
+            _nagle = Nagle.Off;
     }
 
     /// <summary>An accepted connection; its address is kept as the kernel wrote it until someone asks.</summary>
@@ -111,6 +125,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
     /// <summary>From here on what comes is received by the ring, until that is over.</summary>
     internal void BeginReceivingByRing(IoRing ring, IRingUser user)
     {
+        _isAltered = true;
         _ringUser = user;
         _incoming.UseUp();
         ChangeInterest();
@@ -119,6 +134,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
 
     internal void BeginSendingByRing()
     {
+        _isAltered = true;
         if (_nagle != Nagle.Off)
             TurnNagleOff();
     }
@@ -274,8 +290,10 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
     public override void KeepQueueShort()
     {
         Debug.Assert(OwnLoop.IsCurrent, "a descriptor may only be changed on the loop that closes it");
-        if (!IsClosed && _family != Libc.FamilyUnix)
-            _ = Libc.SetOption(_descriptor, Libc.IpProtoTcp, Libc.TcpNotSentLowAt, SocketSettings.UnsentBytesOfShortQueue);
+        if (IsClosed || _family == Libc.FamilyUnix)
+            return;
+        _isAltered = true;
+        _ = Libc.SetOption(_descriptor, Libc.IpProtoTcp, Libc.TcpNotSentLowAt, SocketSettings.UnsentBytesOfShortQueue);
     }
 
     public override FSharpValueOption<SendQueue> AskQueue()
@@ -287,6 +305,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
     /// <summary>Refused where the connection was reset: its next use says so.</summary>
     internal void TurnKeepAliveOn()
     {
+        _isAltered = true;
         _ = Libc.SetOption(_descriptor, Libc.IpProtoTcp, Libc.TcpKeepIdle, _keepAliveSeconds);
         _ = Libc.SetOption(_descriptor, Libc.IpProtoTcp, Libc.TcpKeepInterval, _keepAliveSeconds);
         _ = Libc.SetOption(_descriptor, Libc.SolSocket, Libc.SoKeepAlive, 1);
@@ -324,6 +343,13 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
         Close(isReset: false);
     }
 
+    /// <summary>
+    /// Whether another may be connected with the socket: this connection was dialled, to this machine; the target has ended in order, and all it said was received;
+    /// and nothing was set on the socket, or asked of the ring, that the next would inherit.
+    /// </summary>
+    private bool LeavesSpareSocket =>
+        _hasReceivedAll && !_isAltered && _fault == IoFault.None && !_isFaultOpen && _registered && _target is IPEndPoint target && SpareSockets.MayServe(target);
+
     private void Close(bool isReset)
     {
         if (IsClosed)
@@ -335,7 +361,8 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
             OwnLoop.Unregister(descriptor, _number, _inherited);
         if (_inherited && !isReset)
             SharedSocket.End(descriptor);
-        _ = Libc.Close(descriptor);
+        if (isReset || !LeavesSpareSocket || !OwnLoop.Spares.TryKeep(new(descriptor, _family, HasNoDelay: _nagle == Nagle.Off), _ended))
+            _ = Libc.Close(descriptor);
         Abandon(_reset);
         AnnounceClosed();
     }
@@ -398,8 +425,13 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
     internal override bool TryReceive(Span<byte> buffer, out IoResult result)
     {
         int answer = Libc.Receive(_descriptor, buffer);
-        if (answer > 0 && answer < buffer.Length && _incoming.IsDataAlone && _family != Libc.FamilyUnix)
-            _incoming.UseUp();
+        if (answer > 0 && answer < buffer.Length)
+        {
+            if (_incoming.IsDataAlone && _family != Libc.FamilyUnix)
+                _incoming.UseUp();
+            _hasReceivedAll |= HasOnlyItsEndLeft;
+        }
+
         return Received(answer, out result);
     }
 
@@ -480,6 +512,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
             _peerEnded |= _isFaultOpen;
 
             // A failed send or a look has taken the kernel's error with it, and what follows looks like an end.
+            _hasReceivedAll = true;
             result = _fault != IoFault.None && !_peerEnded ? IoResult.Failed(_fault) : IoResult.Ok(0);
             return true;
         }
@@ -597,7 +630,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
 
     private int Register(uint events)
     {
-        int answer = OwnLoop.Register(_descriptor, this, events, out _number);
+        int answer = OwnLoop.Register(_descriptor, this, events, _isKnownToEpoll, out _number);
         _registered = answer >= 0;
         if (!_registered)
             Abort();

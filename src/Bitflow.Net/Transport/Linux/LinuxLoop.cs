@@ -67,6 +67,7 @@ internal sealed class LinuxLoop : EventLoop
         _ringBuffers = ringBuffers;
         _keepAlive = new LateKeepAlive(this, _sinks);
         Pipes = new PipePool(logger, place, loops);
+        Spares = new SpareSockets(this, DescriptorBudget.MostSpareSockets(Libc.DescriptorLimit(), loops));
         _now = MonotonicClock.Now;
         _epoll = Checked(Libc.EpollCreate(), "epoll_create1");
         try
@@ -113,6 +114,9 @@ internal sealed class LinuxLoop : EventLoop
 
     internal PipePool Pipes { get; }
 
+    /// <summary>Sockets for the next dials.</summary>
+    internal SpareSockets Spares { get; }
+
     /// <summary>Counts the turns, so that a connection can tell how much it has had of this one.</summary>
     internal int TurnNumber { get; private set; }
 
@@ -154,6 +158,13 @@ internal sealed class LinuxLoop : EventLoop
 
     public override ValueTask<IoFault> ConnectAsync(EndPoint remote, in SocketSettings settings, out Connection connection)
     {
+        if (IsCurrent && remote is IPEndPoint target && Spares.TryTake(target) is { } spare)
+        {
+            var again = new LinuxConnection(this, spare, target, settings.KeepAliveSeconds);
+            connection = again;
+            return again.ConnectAsync();
+        }
+
         int family = SocketAddresses.FamilyOf(remote);
         int descriptor = Libc.Socket(family);
         if (descriptor < 0)
@@ -220,11 +231,12 @@ internal sealed class LinuxLoop : EventLoop
     }
 
     /// <summary>Begins to report a descriptor's events. Answers the number to remove it by, or the negative errno.</summary>
-    internal int Register(int descriptor, IEventSink sink, uint events, out ulong number)
+    /// <param name="isKnown">Whether epoll has it already, with the number of one that is gone.</param>
+    internal int Register(int descriptor, IEventSink sink, uint events, bool isKnown, out ulong number)
     {
         Debug.Assert(IsCurrent, "the table belongs to the loop");
         number = _sinks.Add(sink);
-        int answer = Libc.EpollCtl(_epoll, Libc.EpollCtlAdd, descriptor, events, number);
+        int answer = Libc.EpollCtl(_epoll, isKnown ? Libc.EpollCtlMod : Libc.EpollCtlAdd, descriptor, events, number);
         if (answer < 0)
             _sinks.Remove(number);
         Load = _sinks.Count;
@@ -237,7 +249,7 @@ internal sealed class LinuxLoop : EventLoop
     /// </summary>
     internal int RegisterListener(int descriptor, IListenerSink sink, out ulong number)
     {
-        int answer = Register(descriptor, sink, Libc.EpollIn | Libc.EpollExclusive, out number);
+        int answer = Register(descriptor, sink, Libc.EpollIn | Libc.EpollExclusive, isKnown: false, out number);
         if (answer < 0)
             return answer;
         _listeners.Add(number, descriptor);
@@ -343,6 +355,7 @@ internal sealed class LinuxLoop : EventLoop
         AnnounceDeferred();
         NativeMemory.Free(events);
         Pipes.Close();
+        Spares.Close();
         _ring?.SubmitAndWait(0);
         _ring?.Close();
         _ = Libc.Close(_epoll);

@@ -1,0 +1,5 @@
+namespace Bitflow.Net.Transport.Linux;
+
+/// <summary>A TCP socket whose connection is over in both directions, and that can be connected again.</summary>
+/// <param name="HasNoDelay">Whether Nagle's algorithm is off.</param>
+internal readonly record struct SpareSocket(int Descriptor, int Family, bool HasNoDelay);

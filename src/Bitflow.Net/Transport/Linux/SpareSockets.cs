@@ -1,0 +1,75 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+using Bitflow.Domain;
+using Bitflow.Net.Linux;
+
+namespace Bitflow.Net.Transport.Linux;
+
+/// <summary>
+/// Sockets of a loop that had a connection to this machine. The next dial takes one from what is left of it (connect(2), AF_UNSPEC), which spares the kernel a new
+/// socket with its file and its place in epoll, and the end of the old one.
+/// </summary>
+internal sealed class SpareSockets(LinuxLoop loop, int most) : LoopTimer
+{
+    private readonly List<SpareSocket> _kept = [];
+    private Spares _state = SparesModule.Start(most);
+
+    /// <summary>How many are kept now.</summary>
+    public int Count => _kept.Count;
+
+    /// <summary>
+    /// Whether a target's connections may leave such sockets: this machine answers an end before the call that says it returns. Anywhere else it would go unanswered, and
+    /// unrepeated where it is lost, once the socket is taken from the connection. A socket that has reached an IPv4 address by way of IPv6 does so ever after.
+    /// </summary>
+    public static bool MayServe(IPEndPoint target) =>
+        target.AddressFamily == AddressFamily.InterNetwork ? IPAddress.IsLoopback(target.Address) : target.Address.Equals(IPAddress.IPv6Loopback);
+
+    /// <summary>Says our end where it has not been said, and keeps the socket if nothing is under way any more. Where it is not kept it is to be closed.</summary>
+    public bool TryKeep(in SpareSocket socket, bool isEnded)
+    {
+        if (!_state.HasRoom || (!isEnded && Libc.Shutdown(socket.Descriptor, Libc.ShutWrite) < 0) || Libc.UnsentBytes(socket.Descriptor) > 0)
+            return false;
+        if (_kept.Count == 0)
+            loop.Arm(this, loop.Now + SparesModule.beat);
+        _kept.Add(socket);
+        _state = SparesModule.Keep(_state);
+        return true;
+    }
+
+    /// <summary>A socket for a target, no longer connected, if there is one. Epoll has it still, with the number of one that is gone.</summary>
+    public SpareSocket? TryTake(IPEndPoint target)
+    {
+        if (_kept.Count == 0 || _kept[^1].Family != SocketAddresses.FamilyOf(target) || !MayServe(target))
+            return null;
+        SpareSocket taken = _kept[^1];
+        _kept.RemoveAt(_kept.Count - 1);
+        _state = SparesModule.Take(_state);
+        if (Libc.Disconnect(taken.Descriptor) >= 0)
+            return taken;
+        _ = Libc.Close(taken.Descriptor);
+        Close();
+        return null;
+    }
+
+    /// <summary>The last that was kept is the first to be taken: those that nobody needs lie at the bottom.</summary>
+    public override void Fire(Instant now)
+    {
+        int unused = _state.Unused;
+        foreach (SpareSocket spare in CollectionsMarshal.AsSpan(_kept)[..unused])
+            _ = Libc.Close(spare.Descriptor);
+        _kept.RemoveRange(0, unused);
+        _state = SparesModule.DropUnused(_state);
+        if (_kept.Count > 0)
+            loop.Arm(this, now + SparesModule.beat);
+    }
+
+    /// <summary>Closes all, and keeps none from now on.</summary>
+    public void Close()
+    {
+        foreach (SpareSocket spare in _kept)
+            _ = Libc.Close(spare.Descriptor);
+        _kept.Clear();
+        _state = SparesModule.None;
+    }
+}
