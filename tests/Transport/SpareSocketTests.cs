@@ -118,6 +118,38 @@ public sealed class SpareSocketTests : IDisposable
         Assert.Equal(0, await Kept());
     }
 
+    /// <summary>In one answer of epoll: something for one connection, which dials, and behind it the end of the socket that the dial takes.</summary>
+    [Fact]
+    public async Task What_was_reported_of_the_old_connection_is_not_told_of_the_new()
+    {
+        using Socket listener = Listener(Family.Tcp4);
+        using Wire asking = await DialAsync(listener);
+        using Wire old = await DialAsync(listener);
+        int descriptor = await old.OnLoop(c => c.Descriptor);
+        old.Peer.Shutdown(SocketShutdown.Send);
+        Assert.Empty((await old.ReceiveAll()).Bytes);
+        Task<Socket> accepting = listener.AcceptAsync();
+        Task<Connection> dialled = await Ask(DialWhenAskedAsync);
+        await Ask(() =>
+        {
+            asking.Peer.Send("go"u8);
+            old.Connection.Close();
+            return true;
+        });
+        using var wire = new Wire(await dialled.WaitAsync(Wire.Patience), await accepting.WaitAsync(Wire.Patience));
+        Assert.Equal(descriptor, await wire.OnLoop(c => c.Descriptor));
+        Assert.True(await wire.OnLoop(c => ((LinuxConnection)c).MayReceiveByRing), "nothing was reported of it but bytes");
+        await TalkAsync(wire, 5, targetEndsFirst: true);
+
+        async Task<Connection> DialWhenAskedAsync()
+        {
+            Assert.Equal(2, (await asking.Connection.ReceiveAsync(new byte[2]).ConfigureAwait(false)).Bytes);
+            Assert.True(_loop.IsCurrent);
+            Assert.Equal(IoFault.None, await _loop.ConnectAsync(listener.LocalEndPoint!, Wire.NoSettings, out Connection connection).ConfigureAwait(false));
+            return connection;
+        }
+    }
+
     [Fact]
     public async Task A_socket_serves_no_target_of_another_family()
     {

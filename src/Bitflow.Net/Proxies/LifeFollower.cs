@@ -17,6 +17,7 @@ internal abstract class LifeFollower : LoopTimer
     private RelayOrders _orders;
     private int _followedStage = -1;
     private bool _following;
+    private Gate _gate = new();
 
     protected LifeFollower(ProxyModel model, Connection client)
     {
@@ -30,8 +31,8 @@ internal abstract class LifeFollower : LoopTimer
 
     public Life Life { get; private set; }
 
-    /// <summary>Held while the life moves on: what must agree with a stage is changed under it.</summary>
-    protected Lock Gate { get; } = new();
+    /// <summary>Passed while the life moves on: what must agree with a stage is changed behind it.</summary>
+    protected ref Gate Gate => ref _gate;
 
     /// <summary>Begins the step that the life is at; what it comes to is an answer to its stage.</summary>
     protected abstract void Begin(Life life);
@@ -39,13 +40,13 @@ internal abstract class LifeFollower : LoopTimer
     /// <summary>Does what the relay is to do beside going on.</summary>
     protected abstract void CarryOut(RelayOrders orders);
 
-    /// <summary>The client was let in. Under the gate.</summary>
+    /// <summary>The client was let in. Behind the gate.</summary>
     protected abstract void OnAdmitted();
 
-    /// <summary>The attempt that a life was at has failed. Under the gate.</summary>
+    /// <summary>The attempt that a life was at has failed. Behind the gate.</summary>
     protected abstract void OnAttemptFailed(Life at, DialFault fault, bool isLast);
 
-    /// <summary>The client left while the attempt that a life was at waited. Under the gate.</summary>
+    /// <summary>The client left while the attempt that a life was at waited. Behind the gate.</summary>
     protected abstract void OnLeftWaiting(Life at);
 
     /// <summary>Something of Bitflow itself failed: it ends this connection alone.</summary>
@@ -57,7 +58,7 @@ internal abstract class LifeFollower : LoopTimer
     {
         Life life;
         RelayOrders orders;
-        lock (Gate)
+        using (Gate.Pass())
         {
             MoveTo(LifeModule.Advance(Life, _loop.Now, what));
             if (!TryFollow(out life, out orders))
@@ -72,7 +73,7 @@ internal abstract class LifeFollower : LoopTimer
     {
         Life next;
         RelayOrders orders;
-        lock (Gate)
+        using (Gate.Pass())
         {
             MoveTo(LifeModule.Answer(Life, life.Stage, _loop.Now, what));
             if (!TryFollow(out next, out orders))
@@ -87,7 +88,7 @@ internal abstract class LifeFollower : LoopTimer
     {
         Life life;
         RelayOrders orders;
-        lock (Gate)
+        using (Gate.Pass())
         {
             if (!TryFollow(out life, out orders))
                 return;
@@ -114,7 +115,7 @@ internal abstract class LifeFollower : LoopTimer
     }
 
     /// <summary>
-    /// Takes what is new in the life, to be followed by the caller; false where nothing is, or where another follows and will see it. Under the gate.
+    /// Takes what is new in the life, to be followed by the caller; false where nothing is, or where another follows and will see it. Behind the gate.
     /// </summary>
     private bool TryFollow(out Life life, out RelayOrders orders)
     {
@@ -146,7 +147,7 @@ internal abstract class LifeFollower : LoopTimer
                 Fail(e);
             }
 
-            lock (Gate)
+            using (Gate.Pass())
             {
                 _following = false;
                 if (!TryFollow(out life, out orders))

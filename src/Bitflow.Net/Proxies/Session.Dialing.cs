@@ -50,7 +50,7 @@ internal sealed partial class Session : ICaller
         }
 
         bool wanted;
-        lock (Gate)
+        using (Gate.Pass())
         {
             wanted = IsAt(life);
             if (wanted)

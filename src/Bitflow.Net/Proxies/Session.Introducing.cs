@@ -58,7 +58,7 @@ internal sealed partial class Session
     /// <summary>From here on the client speaks through this; false where the time was up before.</summary>
     private bool TakeOver(Life life, Connection secured)
     {
-        lock (Gate)
+        using (Gate.Pass())
         {
             if (!IsAt(life))
                 return false;

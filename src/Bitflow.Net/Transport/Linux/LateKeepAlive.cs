@@ -6,7 +6,7 @@ namespace Bitflow.Net.Transport.Linux;
 /// Turns TCP keep-alive on for those connections of a loop that live to need it. It finds a peer that vanished, after seconds at the least; most connections
 /// are over by then, and setting it costs each of them three calls and a timer of the kernel's.
 /// </summary>
-/// <remarks>Holds numbers, not connections: a closed one is free at once, and its number finds nobody.</remarks>
+/// <remarks>Holds numbers, not connections: a closed one is free at once, and its number finds nobody, or one that is younger.</remarks>
 internal sealed class LateKeepAlive(LinuxLoop loop, SinkTable sinks) : LoopTimer
 {
     /// <summary>The shortest idle time there is: no probe could be due before.</summary>
@@ -20,9 +20,10 @@ internal sealed class LateKeepAlive(LinuxLoop loop, SinkTable sinks) : LoopTimer
 
     private readonly Queue<(ulong Number, Instant Since)> _young = new();
 
-    public void Add(ulong number)
+    public void Add(LinuxConnection connection, ulong number)
     {
         Instant now = loop.Now;
+        connection.YoungSince = now;
         if (_young.Count == 0)
             loop.Arm(this, now + Age);
         _young.Enqueue((number, now));
@@ -41,7 +42,8 @@ internal sealed class LateKeepAlive(LinuxLoop loop, SinkTable sinks) : LoopTimer
             }
 
             _young.Dequeue();
-            (sinks.Find(oldest.Number) as LinuxConnection)?.TurnKeepAliveOn();
+            if (sinks.Find(oldest.Number) is LinuxConnection connection && connection.YoungSince.Equals(oldest.Since))
+                connection.TurnKeepAliveOn();
         }
 
         if (_young.EnsureCapacity(0) > RoomKept)

@@ -32,7 +32,6 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
 
     private readonly int _family;
     private readonly bool _inherited;
-    private readonly bool _isKnownToEpoll;
     private readonly int _keepAliveSeconds;
     private readonly EndPoint? _target;
     private AddressBytes _acceptedFrom;
@@ -42,7 +41,8 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
 
     private int _descriptor;
     private ulong _number;
-    private bool _registered;
+    private readonly long _begunBehind;
+    private bool _isRegistered;
     private Incoming _incoming;
     private bool _writable;
     private bool _watchesWritable;
@@ -77,7 +77,9 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
     public LinuxConnection(LinuxLoop loop, in SpareSocket socket, IPEndPoint target, int keepAliveSeconds)
         : this(loop, socket.Descriptor, socket.Family, target, keepAliveSeconds)
     {
-        _isKnownToEpoll = true;
+        _number = socket.Number;
+        _isRegistered = true;
+        _begunBehind = loop.LooksAtEpoll;
         if (socket.HasNoDelay)
             _nagle = Nagle.Off;
     }
@@ -110,6 +112,14 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
     }
 
     internal override bool IsClosed => _descriptor < 0;
+
+    /// <summary>
+    /// Whether what epoll reported last was reported before the socket was connected again, and says nothing of this connection. What came since is reported next.
+    /// </summary>
+    internal bool HasBegunBehindEvents => _begunBehind == OwnLoop.LooksAtEpoll;
+
+    /// <summary>When it began to wait for keep-alive (<see cref="LateKeepAlive"/>), which may be when another with its number did.</summary>
+    internal Instant YoungSince { get; set; }
 
     /// <summary>A splice stops at urgent data without a word, and a Unix socket gains nothing by it.</summary>
     internal override bool MaySplice => _family != Libc.FamilyUnix && !_incoming.HasUrgent;
@@ -348,7 +358,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
     /// and nothing was set on the socket, or asked of the ring, that the next would inherit.
     /// </summary>
     private bool LeavesSpareSocket =>
-        _hasReceivedAll && !_isAltered && _fault == IoFault.None && !_isFaultOpen && _registered && _target is IPEndPoint target && SpareSockets.MayServe(target);
+        _hasReceivedAll && !_isAltered && !_watchesWritable && _fault == IoFault.None && !_isFaultOpen && _target is IPEndPoint target && SpareSockets.MayServe(target);
 
     private void Close(bool isReset)
     {
@@ -357,12 +367,15 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
         int descriptor = _descriptor;
         _descriptor = -1;
         OwnLoop.SubmitToRing();
-        if (_registered)
-            OwnLoop.Unregister(descriptor, _number, _inherited);
-        if (_inherited && !isReset)
-            SharedSocket.End(descriptor);
-        if (isReset || !LeavesSpareSocket || !OwnLoop.Spares.TryKeep(new(descriptor, _family, HasNoDelay: _nagle == Nagle.Off), _ended))
+        if (isReset || !LeavesSpareSocket || !OwnLoop.Spares.TryKeep(new(descriptor, _number, _family, HasNoDelay: _nagle == Nagle.Off), _ended))
+        {
+            if (_isRegistered)
+                OwnLoop.Unregister(descriptor, _number, _inherited);
+            if (_inherited && !isReset)
+                SharedSocket.End(descriptor);
             _ = Libc.Close(descriptor);
+        }
+
         Abandon(_reset);
         AnnounceClosed();
     }
@@ -630,13 +643,20 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
 
     private int Register(uint events)
     {
-        int answer = OwnLoop.Register(_descriptor, this, events, _isKnownToEpoll, out _number);
-        _registered = answer >= 0;
-        if (!_registered)
+        int answer = _isRegistered ? RegisterAgain(events) : OwnLoop.Register(_descriptor, this, events, out _number);
+        _isRegistered = answer >= 0;
+        if (!_isRegistered)
             Abort();
         else if (_keepAliveSeconds > 0)
-            OwnLoop.KeepAliveLater(_number);
+            OwnLoop.KeepAliveLater(this, _number);
         return answer;
+    }
+
+    /// <summary>The socket's last connection was registered for <see cref="ReceiveEvents"/>.</summary>
+    private int RegisterAgain(uint events)
+    {
+        OwnLoop.Occupy(_number, this);
+        return events == ReceiveEvents ? 0 : OwnLoop.Change(_descriptor, events, _number);
     }
 
     private IoFault FaultOr(int errno) => _fault != IoFault.None ? _fault : IoFaults.OfStream(errno);

@@ -117,6 +117,9 @@ internal sealed class LinuxLoop : EventLoop
     /// <summary>Sockets for the next dials.</summary>
     internal SpareSockets Spares { get; }
 
+    /// <summary>Counts what epoll was asked, so that who has begun behind an answer can tell that nothing in it is meant for it.</summary>
+    internal long LooksAtEpoll { get; private set; }
+
     /// <summary>Counts the turns, so that a connection can tell how much it has had of this one.</summary>
     internal int TurnNumber { get; private set; }
 
@@ -231,16 +234,31 @@ internal sealed class LinuxLoop : EventLoop
     }
 
     /// <summary>Begins to report a descriptor's events. Answers the number to remove it by, or the negative errno.</summary>
-    /// <param name="isKnown">Whether epoll has it already, with the number of one that is gone.</param>
-    internal int Register(int descriptor, IEventSink sink, uint events, bool isKnown, out ulong number)
+    internal int Register(int descriptor, IEventSink sink, uint events, out ulong number)
     {
         Debug.Assert(IsCurrent, "the table belongs to the loop");
         number = _sinks.Add(sink);
-        int answer = Libc.EpollCtl(_epoll, isKnown ? Libc.EpollCtlMod : Libc.EpollCtlAdd, descriptor, events, number);
+        int answer = Libc.EpollCtl(_epoll, Libc.EpollCtlAdd, descriptor, events, number);
         if (answer < 0)
             _sinks.Remove(number);
         Load = _sinks.Count;
         return answer;
+    }
+
+    /// <summary>Reports the events of a descriptor to nobody, until <see cref="Occupy"/>.</summary>
+    internal void Vacate(ulong number)
+    {
+        Debug.Assert(IsCurrent, "the table belongs to the loop");
+        _sinks.Vacate(number);
+        Load = _sinks.Count;
+    }
+
+    /// <summary>Reports the events of a descriptor that was left by another.</summary>
+    internal void Occupy(ulong number, IEventSink sink)
+    {
+        Debug.Assert(IsCurrent, "the table belongs to the loop");
+        _sinks.Occupy(number, sink);
+        Load = _sinks.Count;
     }
 
     /// <summary>
@@ -249,7 +267,7 @@ internal sealed class LinuxLoop : EventLoop
     /// </summary>
     internal int RegisterListener(int descriptor, IListenerSink sink, out ulong number)
     {
-        int answer = Register(descriptor, sink, Libc.EpollIn | Libc.EpollExclusive, isKnown: false, out number);
+        int answer = Register(descriptor, sink, Libc.EpollIn | Libc.EpollExclusive, out number);
         if (answer < 0)
             return answer;
         _listeners.Add(number, descriptor);
@@ -283,7 +301,7 @@ internal sealed class LinuxLoop : EventLoop
     }
 
     /// <summary>Turns a registered connection's keep-alive on if it lives long enough.</summary>
-    internal void KeepAliveLater(ulong number) => _keepAlive.Add(number);
+    internal void KeepAliveLater(LinuxConnection connection, ulong number) => _keepAlive.Add(connection, number);
 
     internal int Change(int descriptor, uint events, ulong number) => Libc.EpollCtl(_epoll, Libc.EpollCtlMod, descriptor, events, number);
 
@@ -363,6 +381,7 @@ internal sealed class LinuxLoop : EventLoop
 
     private unsafe void WaitInEpoll(byte* events, int milliseconds)
     {
+        LooksAtEpoll++;
         int answer = Libc.EpollWait(_epoll, events, EventsPerTurn, milliseconds);
 
         // Stopped and continued (SIGSTOP): what came meanwhile is looked at before any clock is.
@@ -506,7 +525,7 @@ internal sealed class LinuxLoop : EventLoop
             (uint what, ulong number) = Libc.EpollEventAt(events, _eventCursor++);
             if (number == WakeNumber)
                 continue;
-            if (_sinks.Find(number) is not { } sink)
+            if (_sinks.Find(number) is not { } sink || sink is LinuxConnection { HasBegunBehindEvents: true })
                 continue;
             _watch.Begin();
             sink.OnEvents(what);

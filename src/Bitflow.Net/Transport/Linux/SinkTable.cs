@@ -38,13 +38,29 @@ internal sealed class SinkTable
     public void Remove(ulong number)
     {
         ref Place place = ref _places[(int)(uint)number];
-        if (place.Generation != (uint)(number >> 32) || place.Sink is null)
+        if (place.Generation != (uint)(number >> 32))
             return;
-        place.Sink = null;
+        Vacate(number);
         place.Generation++;
         place.NextFree = _free;
         _free = (int)(uint)number;
+    }
+
+    /// <summary>Nobody stands behind the number from now on, and nobody else gets it.</summary>
+    public void Vacate(ulong number)
+    {
+        ref Place place = ref _places[(int)(uint)number];
+        if (place.Sink is null)
+            return;
+        place.Sink = null;
         Count--;
+    }
+
+    /// <summary>Another stands behind the number of one that is gone.</summary>
+    public void Occupy(ulong number, IEventSink sink)
+    {
+        _places[(int)(uint)number].Sink = sink;
+        Count++;
     }
 
     public IEventSink? Find(ulong number)

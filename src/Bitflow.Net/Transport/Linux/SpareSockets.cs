@@ -30,6 +30,7 @@ internal sealed class SpareSockets(LinuxLoop loop, int most) : LoopTimer
     {
         if (!_state.HasRoom || (!isEnded && Libc.Shutdown(socket.Descriptor, Libc.ShutWrite) < 0) || Libc.UnsentBytes(socket.Descriptor) > 0)
             return false;
+        loop.Vacate(socket.Number);
         if (_kept.Count == 0)
             loop.Arm(this, loop.Now + SparesModule.beat);
         _kept.Add(socket);
@@ -37,7 +38,7 @@ internal sealed class SpareSockets(LinuxLoop loop, int most) : LoopTimer
         return true;
     }
 
-    /// <summary>A socket for a target, no longer connected, if there is one. Epoll has it still, with the number of one that is gone.</summary>
+    /// <summary>A socket for a target, no longer connected, if there is one.</summary>
     public SpareSocket? TryTake(IPEndPoint target)
     {
         if (_kept.Count == 0 || _kept[^1].Family != SocketAddresses.FamilyOf(target) || !MayServe(target))
@@ -47,7 +48,7 @@ internal sealed class SpareSockets(LinuxLoop loop, int most) : LoopTimer
         _state = SparesModule.Take(_state);
         if (Libc.Disconnect(taken.Descriptor) >= 0)
             return taken;
-        _ = Libc.Close(taken.Descriptor);
+        Close(taken);
         Close();
         return null;
     }
@@ -56,8 +57,8 @@ internal sealed class SpareSockets(LinuxLoop loop, int most) : LoopTimer
     public override void Fire(Instant now)
     {
         int unused = _state.Unused;
-        foreach (SpareSocket spare in CollectionsMarshal.AsSpan(_kept)[..unused])
-            _ = Libc.Close(spare.Descriptor);
+        foreach (ref readonly SpareSocket spare in CollectionsMarshal.AsSpan(_kept)[..unused])
+            Close(spare);
         _kept.RemoveRange(0, unused);
         _state = SparesModule.DropUnused(_state);
         if (_kept.Count > 0)
@@ -67,9 +68,15 @@ internal sealed class SpareSockets(LinuxLoop loop, int most) : LoopTimer
     /// <summary>Closes all, and keeps none from now on.</summary>
     public void Close()
     {
-        foreach (SpareSocket spare in _kept)
-            _ = Libc.Close(spare.Descriptor);
+        foreach (ref readonly SpareSocket spare in CollectionsMarshal.AsSpan(_kept))
+            Close(spare);
         _kept.Clear();
         _state = SparesModule.None;
+    }
+
+    private void Close(in SpareSocket spare)
+    {
+        loop.Unregister(spare.Descriptor, spare.Number, shared: false);
+        _ = Libc.Close(spare.Descriptor);
     }
 }
