@@ -110,6 +110,7 @@ let modules =
       "LifeAccount", [ "LifeLaws"; "MessageLaws" ]
       "Shell", [ "LifeLaws" ]
       "Accelerator", [ "AcceleratorLaws" ]
+      "Spares", [ "SparesLaws" ]
       "MemoryReturn", [ "MemoryReturnLaws" ]
       "ReloadPlan", [ "ReloadPlanLaws" ]
       "ReloadReport", [ "ReloadPlanLaws" ]

@@ -236,7 +236,9 @@ public sealed class TrafficTests
             }
 
             await EachEchoesAsync(clients);
-            Assert.InRange(bitflow.Descriptors(), descriptors + 2 * most, descriptors + 2 * most + 50);
+
+            // The first may have left a socket for one of these.
+            Assert.InRange(bitflow.Descriptors(), descriptors + 2 * most - 1, descriptors + 2 * most + 50);
         }
         finally
         {
