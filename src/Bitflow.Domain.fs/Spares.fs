@@ -13,7 +13,7 @@ type Spares =
 /// Which sockets are kept, and for how long: as many as dials come to need at a time, and none that nobody has needed for a beat. Every transition is total.
 [<RequireQualifiedAccess>]
 module Spares =
-    /// Between two looks at what nobody needs. A beat begins with the first that is kept.
+    /// Between two looks at what nobody needs, as long as any is kept.
     let beat: Duration = Duration.OfSeconds 1L
 
     /// None is kept yet, and at most so many ever are.

@@ -655,8 +655,12 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
     /// <summary>The socket's last connection was registered for <see cref="ReceiveEvents"/>.</summary>
     private int RegisterAgain(uint events)
     {
-        OwnLoop.Occupy(_number, this);
-        return events == ReceiveEvents ? 0 : OwnLoop.Change(_descriptor, events, _number);
+        int answer = events == ReceiveEvents ? 0 : OwnLoop.Change(_descriptor, events, _number);
+        if (answer >= 0)
+            OwnLoop.Occupy(_number, this);
+        else
+            OwnLoop.Unregister(_descriptor, _number, shared: false);
+        return answer;
     }
 
     private IoFault FaultOr(int errno) => _fault != IoFault.None ? _fault : IoFaults.OfStream(errno);

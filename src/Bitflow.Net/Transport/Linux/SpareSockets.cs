@@ -14,6 +14,7 @@ internal sealed class SpareSockets(LinuxLoop loop, int most) : LoopTimer
 {
     private readonly List<SpareSocket> _kept = [];
     private Spares _state = SparesModule.Start(most);
+    private bool _beats;
 
     /// <summary>How many are kept now.</summary>
     public int Count => _kept.Count;
@@ -31,10 +32,10 @@ internal sealed class SpareSockets(LinuxLoop loop, int most) : LoopTimer
         if (!_state.HasRoom || (!isEnded && Libc.Shutdown(socket.Descriptor, Libc.ShutWrite) < 0) || Libc.UnsentBytes(socket.Descriptor) > 0)
             return false;
         loop.Vacate(socket.Number);
-        if (_kept.Count == 0)
-            loop.Arm(this, loop.Now + SparesModule.beat);
         _kept.Add(socket);
         _state = SparesModule.Keep(_state);
+        if (!_beats)
+            BeatLater(loop.Now);
         return true;
     }
 
@@ -61,8 +62,15 @@ internal sealed class SpareSockets(LinuxLoop loop, int most) : LoopTimer
             Close(spare);
         _kept.RemoveRange(0, unused);
         _state = SparesModule.DropUnused(_state);
+        _beats = false;
         if (_kept.Count > 0)
-            loop.Arm(this, now + SparesModule.beat);
+            BeatLater(now);
+    }
+
+    private void BeatLater(Instant now)
+    {
+        _beats = true;
+        loop.Arm(this, now + SparesModule.beat);
     }
 
     /// <summary>Closes all, and keeps none from now on.</summary>
