@@ -97,7 +97,7 @@ public sealed class SpareSocketTests : IDisposable
             Assert.Equal(SocketError.ConnectionReset, (await wire.PeerReceiveAll()).Ending);
     }
 
-    /// <summary>Its place in epoll is another's by then: what was reported of the old connection is nobody's.</summary>
+    /// <summary>No fault of the connection before is left on it, nor is one of its own missed.</summary>
     [Fact]
     public async Task A_target_that_refuses_or_resets_is_told_as_ever_on_a_socket_that_was_used()
     {

@@ -436,7 +436,7 @@ internal static unsafe partial class Libc
         return Answer(SetSockOptNative(descriptor, SolSocket, option, (byte*)time, 2 * sizeof(long)));
     }
 
-    /// <summary>Resets a connection of TCP at once (connect(2), AF_UNSPEC); of others it is refused.</summary>
+    /// <summary>Takes a TCP socket from its connection, which is reset where it is not over (connect(2), AF_UNSPEC); of others it is refused.</summary>
     public static int Disconnect(int descriptor)
     {
         Span<byte> unspecified = stackalloc byte[16];
