@@ -25,6 +25,11 @@ let ``a socket that no dial needs is closed at the second beat behind the one th
     Law.Holds(fun (steps: int list) -> fst (after 4 steps) |> List.forall (fun age -> age <= 1))
 
 [<Fact>]
+let ``a socket that no dial needs is closed within two seconds`` () =
+    // At the second beat, as above.
+    Law.HoldsFor([ 2L ], fun seconds -> Instant.OfNanoseconds 0L + Spares.beat + Spares.beat = Instant.OfNanoseconds(seconds * 1_000_000_000L))
+
+[<Fact>]
 let ``only what is kept is closed, and what dials come to need at a time stays`` () =
     Law.Holds(fun (steps: int list) ->
         let kept, spares = after 4 steps
