@@ -1,7 +1,6 @@
 module Bitflow.Spec.ConnectionRecordLaws
 
 open System
-open System.Buffers
 open System.Net
 open System.Text
 open System.Text.Json
@@ -54,6 +53,17 @@ let ``a record that was written reads back as itself`` () =
         | Error _ -> false)
 
 [<Fact>]
+let ``what a record says alone is said`` () =
+    let nothing = ConnectionRecord.Empty
+    Law.HoldsFor(
+        [ { nothing with Error = "x" }; { nothing with ServerName = "x" }; { nothing with Alpn = "x" }; { nothing with TlsVersion = "x" }; { nothing with ClientCertificateSubject = "x" }
+          { nothing with Header = ValueSome ProxyOrigin.TheSender }; { nothing with RoundRobinTicket = ValueSome 0L }; { nothing with HelloRead = true }; { nothing with AlpnOffer = [ "x" ] }
+          { nothing with TlsOffer = ValueSome { Tls12 = false; Tls13 = false; LargeGroup = "" } }; { nothing with ClientCertificate = true }
+          { nothing with Resolved = [ { Host = ""; Addresses = [] } ] } ],
+        fun record -> ConnectionLogLine.format record <> ConnectionLogLine.format nothing
+    )
+
+[<Fact>]
 let ``every record has every key once, in the order of the table`` () =
     Law.Holds(fun (record: ConnectionRecord) -> keys (ConnectionLogLine.format record) = List.map fst ConnectionLogLine.fields)
 
@@ -69,9 +79,9 @@ let ``the reference's keys come first, in the reference's order`` () =
 let ``whatever a client put into a record, it is one line of valid UTF-8 without a control character`` () =
     Law.Holds(fun (HostileText a) (HostileText b) ->
         let record = { sample with ServerName = a; Error = b; AlpnOffer = [ a ]; Source = Endpoint.Unix b }
-        let buffer = ArrayBufferWriter<byte>()
-        ConnectionLogLine.write buffer record
-        let text = UTF8Encoding(false, true).GetString buffer.WrittenSpan
+        let lines = JsonLines()
+        ConnectionLogLine.write lines record
+        let text = UTF8Encoding(false, true).GetString lines.Written
         text.EndsWith '\n'
         && text.Substring(0, text.Length - 1) |> Seq.forall (fun c -> c >= ' ')
         && (match ConnectionLogLine.tryParse text with Ok read -> read.Target = "app" | Error _ -> false))

@@ -125,6 +125,7 @@ let modules =
       "Statsd", [ "StatsdLaws" ]
       "Prometheus", [ "PrometheusLaws"; "MetricsLaws" ]
       "Json", [ "MessageLaws"; "ExplainLaws"; "ConfigSchemaLaws" ]
+      "JsonLines", [ "JsonLinesLaws"; "ConnectionRecordLaws" ]
       "JsonKind", [ "ConnectionRecordLaws" ]
       "ConnectionRecord", [ "ConnectionRecordLaws" ]
       "ConnectionLogLine", [ "ConnectionRecordLaws" ]

@@ -1,7 +1,6 @@
 namespace Bitflow.Domain
 
 open System
-open System.Buffers
 open System.Text
 open System.Text.Json
 
@@ -15,44 +14,75 @@ type ConnectionRecordError =
     /// Every record has it, the reference's too: without it the line is of something else.
     | Missing of key: string
 
-/// A key of the connection log: what it means, and its way from a record and back.
+/// A part of the connection log's line: its keys, each with what it means, and its way from a record and back.
 [<NoEquality; NoComparison>]
-type private Field =
-    { Key: JsonEncodedText
-      Meaning: string
-      Write: Utf8JsonWriter -> ConnectionRecord -> unit
-      /// The record with what the object has under the key; the key that is at fault.
+type private Part =
+    { Keys: (string * string) list
+      Write: Action<JsonLines, ConnectionRecord>
+      /// The record with what the object has under the keys; the key that is at fault.
       Read: JsonElement -> ConnectionRecord -> Result<ConnectionRecord, string> }
 
 /// The connection log: one JSON object a line, all keys always there and always in the order of `fields`.
 [<RequireQualifiedAccess>]
 module ConnectionLogLine =
-    let private field (key: string) (meaning: string) (kind: JsonKind<'a>) (get: ConnectionRecord -> 'a) (set: ConnectionRecord -> 'a -> ConnectionRecord) : Field =
-        { Key = JsonEncodedText.Encode key
-          Meaning = meaning
-          Write = fun json record -> kind.Write json (get record)
+    let private field (key: string) (meaning: string) (kind: JsonKind<'a>) (get: ConnectionRecord -> 'a) (set: ConnectionRecord -> 'a -> ConnectionRecord) : Part =
+        let written = JsonLines.Quote key
+        { Keys = [ key, meaning ]
+          Write =
+            Action<_, _>(fun lines record ->
+                lines.Key written
+                kind.Write(lines, get record))
           Read = fun root record -> JsonKind.read kind key root |> Result.map (set record) }
 
-    /// An endpoint is three keys, and is read with the last of them.
-    let private endpoint (stem: string) (ip: string) (port: string) (protocol: string) (get: ConnectionRecord -> Endpoint) (set: ConnectionRecord -> Endpoint -> ConnectionRecord) : Field list =
+    let private endpoint (stem: string) (ip: string) (port: string) (protocol: string) (get: ConnectionRecord -> Endpoint) (set: ConnectionRecord -> Endpoint -> ConnectionRecord) : Part =
         let ipKey, portKey, protocolKey = $"{stem}_ip", $"{stem}_port", $"{stem}_protocol"
-        let ports = JsonKind.upTo 65_535
-        let part key meaning (kind: JsonKind<'a>) (partOf: Endpoint -> 'a) = field key meaning kind (get >> partOf) (fun record _ -> record)
-        let whole (root: JsonElement) (record: ConnectionRecord) (protocol: string) =
-            match protocol, JsonKind.read JsonKind.text ipKey root, JsonKind.read ports portKey root with
-            | _, Error key, _
-            | _, _, Error key -> Error key
-            | "", _, _ -> Ok(set record Endpoint.Unknown)
-            | "unix", Ok path, _ -> Ok(set record (Endpoint.Unix path))
-            | ("tcp4" | "tcp6"), Ok address, Ok port ->
-                match IpAddress.tryParse address with
-                | ValueSome address -> Ok(set record (Endpoint.OfIp(address, port)))
-                | ValueNone -> Error ipKey
-            | _ -> Error protocolKey
-        [ part ipKey ip JsonKind.text (function Endpoint.Ip(address, _) -> string address | Endpoint.Unix path -> path | Endpoint.Unknown -> "")
-          part portKey port ports (function Endpoint.Ip(_, port) -> port | Endpoint.Unix _ | Endpoint.Unknown -> 0)
-          { part protocolKey protocol JsonKind.text _.Protocol with
-              Read = fun root record -> JsonKind.read JsonKind.text protocolKey root |> Result.bind (whole root record) } ]
+        let ipWritten, portWritten, protocolWritten = JsonLines.Quote ipKey, JsonLines.Quote portKey, JsonLines.Quote protocolKey
+        { Keys = [ ipKey, ip; portKey, port; protocolKey, protocol ]
+          Write =
+            Action<_, _>(fun lines record ->
+                let endpoint = get record
+                lines.Key ipWritten
+                match endpoint with
+                | Endpoint.Ip(address, port) ->
+                    lines.Quoted(address, "")
+                    lines.Key portWritten
+                    lines.Formatted(port, "")
+                | Endpoint.Unix path ->
+                    lines.Text path
+                    lines.Key portWritten
+                    lines.Formatted(0, "")
+                | Endpoint.Unknown ->
+                    lines.Text ""
+                    lines.Key portWritten
+                    lines.Formatted(0, "")
+                lines.Key protocolWritten
+                lines.Text endpoint.Protocol)
+          Read =
+            fun root record ->
+                match JsonKind.read JsonKind.text protocolKey root, JsonKind.read JsonKind.text ipKey root, JsonKind.read (JsonKind.upTo 65_535) portKey root with
+                | Error key, _, _
+                | _, Error key, _
+                | _, _, Error key -> Error key
+                | Ok "", _, _ -> Ok(set record Endpoint.Unknown)
+                | Ok "unix", Ok path, _ -> Ok(set record (Endpoint.Unix path))
+                | Ok("tcp4" | "tcp6"), Ok address, Ok port ->
+                    match IpAddress.tryParse address with
+                    | ValueSome address -> Ok(set record (Endpoint.OfIp(address, port)))
+                    | ValueNone -> Error ipKey
+                | _ -> Error protocolKey }
+
+    let private readAll (parts: Part list) (root: JsonElement) (record: ConnectionRecord) =
+        List.fold (fun record part -> Result.bind (part.Read root) record) (Ok record) parts
+
+    /// What most connections have nothing to say under: where it is absent as in a record of which nothing is known, it is written in one piece.
+    let private seldom (isAbsent: ConnectionRecord -> bool) (parts: Part list) : Part =
+        let write (lines: JsonLines) record = for part in parts do part.Write.Invoke(lines, record)
+        let absent = JsonLines()
+        write absent ConnectionRecord.Empty
+        let absent = absent.Written.ToArray()
+        { Keys = List.collect _.Keys parts
+          Write = Action<_, _>(fun lines record -> if isAbsent record then lines.Key absent else write lines record)
+          Read = readAll parts }
 
     let private transport: JsonKind<SideTransport> =
         JsonKind.named SideTransport.Unknown
@@ -104,17 +134,17 @@ module ConnectionLogLine =
 
     let private resolved: JsonKind<Resolved> =
         let hostKey, addressesKey, addresses = "host", "addresses", JsonKind.list JsonKind.address
-        { Absent = { Host = ""; Addresses = [] }
-          Write =
-            fun json resolved ->
-                json.WriteStartObject()
-                json.WritePropertyName hostKey
-                JsonKind.text.Write json resolved.Host
-                json.WritePropertyName addressesKey
-                addresses.Write json resolved.Addresses
-                json.WriteEndObject()
-          Read =
-            fun element ->
+        let host, next = JsonLines.Quote hostKey, JsonLines.Quote addressesKey
+        { new JsonKind<Resolved>() with
+            member _.Absent = { Host = ""; Addresses = [] }
+            member _.Write(lines, resolved) =
+                lines.Open()
+                lines.Key host
+                lines.Text resolved.Host
+                lines.Key next
+                addresses.Write(lines, resolved.Addresses)
+                lines.Close()
+            member _.Read element =
                 if element.ValueKind <> JsonValueKind.Object then ValueNone
                 else
                     match element.TryGetProperty hostKey, element.TryGetProperty addressesKey with
@@ -125,18 +155,17 @@ module ConnectionLogLine =
                     | _ -> ValueNone }
 
     /// The reference's keys come first, in its order: there an endpoint has its transport behind its protocol.
-    let private table: Field array =
-        [|
-           field "name" "The proxy's name" JsonKind.text _.Name (fun record value -> { record with Name = value })
+    let private table: Part array =
+        [| field "name" "The proxy's name" JsonKind.text _.Name (fun record value -> { record with Name = value })
            field "timestamp" "When the connection was accepted (RFC 3339, UTC)" JsonKind.time _.Timestamp (fun record value -> { record with Timestamp = value })
            field "duration" "Milliseconds from accept to its end; what the kernel still holds for a side by then may take longer to go out, and the record with it" JsonKind.milliseconds _.Duration (fun record value -> { record with Duration = value })
-           yield! endpoint "source"
+           endpoint "source"
                "The client's address (from the PROXY header of a trusted proxy, if any); the path of a Unix socket"
                "The client's port; 0 for a Unix socket"
                "`tcp4`, `tcp6` or `unix`"
                _.Source (fun record value -> { record with Source = value })
            field "source_transport" "`plaintext` or `tls`, as the listener speaks it" transport _.SourceTransport (fun record value -> { record with SourceTransport = value })
-           yield! endpoint "destination"
+           endpoint "destination"
                "The address that was connected to (the SOCKS5 proxy's, where there is one), or a Unix socket's path; where none answered, the one tried last; empty if none was tried"
                "Its port"
                "`tcp4`, `tcp6` or `unix`; empty if no address was tried"
@@ -148,67 +177,69 @@ module ConnectionLogLine =
            field "listener" "The listener's address as configured" JsonKind.text _.Listener (fun record value -> { record with Listener = value })
            field "target" "The target's name; of several tried, the last" JsonKind.text _.Target (fun record value -> { record with Target = value })
            field "close_reason" "Who ended it, in which phase, and why: `who.phase.cause`" closeReason _.CloseReason (fun record value -> { record with CloseReason = value })
-           field "error" "What the system, the library or the peer said, where something failed" JsonKind.text _.Error (fun record value -> { record with Error = value })
-           field "sni" "The server name in the ClientHello" JsonKind.text _.ServerName (fun record value -> { record with ServerName = value })
-           field "alpn" "The protocol agreed with the client by ALPN" JsonKind.text _.Alpn (fun record value -> { record with Alpn = value })
-           field "tls_version" "`1.2` or `1.3`, as agreed with the client" JsonKind.text _.TlsVersion (fun record value -> { record with TlsVersion = value })
-           field "client_certificate_subject" "The subject of the client's certificate, if it presented one, accepted or not" JsonKind.text _.ClientCertificateSubject (fun record value -> { record with ClientCertificateSubject = value })
+           seldom
+             (fun record -> String.IsNullOrEmpty record.Error && String.IsNullOrEmpty record.ServerName && String.IsNullOrEmpty record.Alpn && String.IsNullOrEmpty record.TlsVersion && String.IsNullOrEmpty record.ClientCertificateSubject)
+             [ field "error" "What the system, the library or the peer said, where something failed" JsonKind.text _.Error (fun record value -> { record with Error = value })
+               field "sni" "The server name in the ClientHello" JsonKind.text _.ServerName (fun record value -> { record with ServerName = value })
+               field "alpn" "The protocol agreed with the client by ALPN" JsonKind.text _.Alpn (fun record value -> { record with Alpn = value })
+               field "tls_version" "`1.2` or `1.3`, as agreed with the client" JsonKind.text _.TlsVersion (fun record value -> { record with TlsVersion = value })
+               field "client_certificate_subject" "The subject of the client's certificate, if it presented one, accepted or not" JsonKind.text _.ClientCertificateSubject (fun record value -> { record with ClientCertificateSubject = value }) ]
            field "dial_duration" "Milliseconds from the first attempt to dial to the end of the last" JsonKind.milliseconds _.DialDuration (fun record value -> { record with DialDuration = value })
            field "dial_attempts" "How many attempts to dial were made" (JsonKind.upTo Int32.MaxValue) _.DialAttempts (fun record value -> { record with DialAttempts = value })
            field "config_generation" "By which configuration its proxy was last changed: 1 for the one read at start, one more for every reload since" JsonKind.number _.ConfigGeneration (fun record value -> { record with ConfigGeneration = value })
-           yield! endpoint "peer"
+           endpoint "peer"
                "The address at the other end of the accepted socket, before any PROXY header"
                "Its port"
                "`tcp4`, `tcp6` or `unix`"
                _.Peer (fun record value -> { record with Peer = value })
-           yield! endpoint "local"
+           endpoint "local"
                "The address that the peer connected to"
                "Its port"
                "`tcp4`, `tcp6` or `unix`"
                _.Local (fun record value -> { record with Local = value })
-           field "header" "What the inbound PROXY header was: `proxy`, `local` or `unknown`; empty if none was read" header _.Header (fun record value -> { record with Header = value })
-           yield! endpoint "header_source"
-               "The source in the inbound PROXY header"
-               "Its port"
-               "`tcp4`, `tcp6` or `unix`"
-               headerSource withHeaderSource
-           yield! endpoint "header_destination"
-               "The destination in the inbound PROXY header"
-               "Its port"
-               "`tcp4`, `tcp6` or `unix`"
-               headerDestination withHeaderDestination
+           seldom
+             (fun record -> record.Header.IsNone)
+             [ field "header" "What the inbound PROXY header was: `proxy`, `local` or `unknown`; empty if none was read" header _.Header (fun record value -> { record with Header = value })
+               endpoint "header_source"
+                   "The source in the inbound PROXY header"
+                   "Its port"
+                   "`tcp4`, `tcp6` or `unix`"
+                   headerSource withHeaderSource
+               endpoint "header_destination"
+                   "The destination in the inbound PROXY header"
+                   "Its port"
+                   "`tcp4`, `tcp6` or `unix`"
+                   headerDestination withHeaderDestination ]
            field "open_connections" "Connections of the proxy already open when this one was admitted or refused" JsonKind.number _.OpenConnections (fun record value -> { record with OpenConnections = value })
-           field "round_robin_ticket" "The number that round-robin drew for it; null with every other policy" (JsonKind.orNull JsonKind.number) _.RoundRobinTicket (fun record value -> { record with RoundRobinTicket = value })
-           field "hello_read" "Whether a ClientHello was read, to terminate TLS or to route by it" JsonKind.boolean _.HelloRead (fun record value -> { record with HelloRead = value })
-           field "alpn_offer" "The protocols that the client offered by ALPN, in its order; of more than 16, or more than 512 bytes, the first, and as the last item `and N more`" (JsonKind.list JsonKind.text) _.AlpnOffer (fun record value -> { record with AlpnOffer = value })
-           field "tls_offer" "Of `1.2` and `1.3` the versions of TLS that the client offered; null if no hello was read" (JsonKind.orNull (JsonKind.list JsonKind.text)) (_.TlsOffer >> ValueOption.map tlsVersions) (fun record value -> { record with TlsOffer = ValueOption.map ofTlsVersions value })
-           field "large_group" "The finite-field group above 3072 bits in which the client's hello would have keys exchanged, which a listener refuses; empty if there was none" JsonKind.text (fun record -> match record.TlsOffer with ValueSome offer -> offer.LargeGroup | ValueNone -> "") (fun record value -> { record with TlsOffer = record.TlsOffer |> ValueOption.map (fun offer -> { offer with LargeGroup = value }) })
-           field "client_certificate" "Whether the client presented a certificate that was accepted" JsonKind.boolean _.ClientCertificate (fun record value -> { record with ClientCertificate = value })
-           field "resolved" "For each name that was resolved for it: `host` and `addresses`" (JsonKind.list resolved) _.Resolved (fun record value -> { record with Resolved = value }) |]
+           seldom
+             (fun record -> record.RoundRobinTicket.IsNone && not record.HelloRead && record.AlpnOffer.IsEmpty && record.TlsOffer.IsNone && not record.ClientCertificate && record.Resolved.IsEmpty)
+             [ field "round_robin_ticket" "The number that round-robin drew for it; null with every other policy" (JsonKind.orNull JsonKind.number) _.RoundRobinTicket (fun record value -> { record with RoundRobinTicket = value })
+               field "hello_read" "Whether a ClientHello was read, to terminate TLS or to route by it" JsonKind.boolean _.HelloRead (fun record value -> { record with HelloRead = value })
+               field "alpn_offer" "The protocols that the client offered by ALPN, in its order; of more than 16, or more than 512 bytes, the first, and as the last item `and N more`" (JsonKind.list JsonKind.text) _.AlpnOffer (fun record value -> { record with AlpnOffer = value })
+               field "tls_offer" "Of `1.2` and `1.3` the versions of TLS that the client offered; null if no hello was read" (JsonKind.orNull (JsonKind.list JsonKind.text)) (_.TlsOffer >> ValueOption.map tlsVersions) (fun record value -> { record with TlsOffer = ValueOption.map ofTlsVersions value })
+               field "large_group" "The finite-field group above 3072 bits in which the client's hello would have keys exchanged, which a listener refuses; empty if there was none" JsonKind.text (fun record -> match record.TlsOffer with ValueSome offer -> offer.LargeGroup | ValueNone -> "") (fun record value -> { record with TlsOffer = record.TlsOffer |> ValueOption.map (fun offer -> { offer with LargeGroup = value }) })
+               field "client_certificate" "Whether the client presented a certificate that was accepted" JsonKind.boolean _.ClientCertificate (fun record value -> { record with ClientCertificate = value })
+               field "resolved" "For each name that was resolved for it: `host` and `addresses`" (JsonKind.list resolved) _.Resolved (fun record value -> { record with Resolved = value }) ] |]
 
     /// Every key, in order, with what it means; docs/operations.md shows this table.
-    let fields: (string * string) list = [ for field in table -> field.Key.Value, field.Meaning ]
-
-    let private writeObject (json: Utf8JsonWriter) (record: ConnectionRecord) =
-        json.WriteStartObject()
-        for field in table do
-            json.WritePropertyName field.Key
-            field.Write json record
-        json.WriteEndObject()
+    let fields: (string * string) list = [ for part in table do yield! part.Keys ]
 
     /// The record as one line with its newline, in UTF-8. Text that is no valid Unicode is written with U+FFFD;
     /// control characters are escaped, so that nobody can make two lines of one.
     [<CompiledName("Write")>]
-    let write (buffer: IBufferWriter<byte>) (record: ConnectionRecord) : unit =
-        use json = new Utf8JsonWriter(buffer, JsonText.compact)
-        writeObject json record
-        json.Flush()
-        buffer.Write("\n"B.AsSpan())
+    let write (lines: JsonLines) (record: ConnectionRecord) : unit =
+        lines.Open()
+        for part in table do
+            part.Write.Invoke(lines, record)
+        lines.Close()
+        lines.End()
 
     /// The same as text, without the newline.
     [<CompiledName("Format")>]
     let format (record: ConnectionRecord) : string =
-        JsonText.bytes JsonText.compact (fun json -> writeObject json record) |> Encoding.UTF8.GetString
+        let lines = JsonLines()
+        write lines record
+        Encoding.UTF8.GetString(lines.Written.Slice(0, lines.Count - 1))
 
     let private isMissing (root: JsonElement) (key: string) =
         match root.TryGetProperty key with
@@ -216,7 +247,7 @@ module ConnectionLogLine =
         | _ -> true
 
     let private readObject (root: JsonElement) : Result<ConnectionRecord, ConnectionRecordError> =
-        match Array.fold (fun record field -> Result.bind (field.Read root) record) (Ok ConnectionRecord.Empty) table with
+        match readAll (List.ofArray table) root ConnectionRecord.Empty with
         | Error key -> Error(ConnectionRecordError.BadField key)
         | Ok record ->
             match List.tryFind (isMissing root) [ "name"; "timestamp" ] with

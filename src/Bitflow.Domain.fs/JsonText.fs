@@ -27,8 +27,11 @@ module internal JsonText =
     let time (at: DateTimeOffset) =
         at.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture)
 
-    /// The same to 100 nanoseconds, as exact as the time is kept: what the connection log says reads back as itself.
-    let exactTime (at: DateTimeOffset) = at.UtcDateTime.ToString("O", CultureInfo.InvariantCulture)
+    /// The format of the same to 100 nanoseconds, as exact as the time is kept: what the connection log says reads back as itself.
+    [<Literal>]
+    let ExactTime = "O"
+
+    let exactTime (at: DateTimeOffset) = at.UtcDateTime.ToString(ExactTime, CultureInfo.InvariantCulture)
 
     /// What the function writes, as bytes.
     let bytes (options: JsonWriterOptions) (write: Utf8JsonWriter -> unit) : byte array =

@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
 using System.Threading.Channels;
 using Bitflow.Domain;
@@ -31,7 +30,7 @@ internal sealed class ConnectionLogFile
     private readonly Channel<Entry> _queue = Channel.CreateBounded<Entry>(
         new BoundedChannelOptions(QueueRecords) { SingleReader = true, FullMode = BoundedChannelFullMode.Wait });
 
-    private readonly ArrayBufferWriter<byte> _batch = new(BatchBytes);
+    private readonly JsonLines _batch = new();
     private readonly List<BatchedLine> _lines = [];
     private readonly IConnectionLogEvents _events;
     private readonly LossWatch _losses;
@@ -55,7 +54,7 @@ internal sealed class ConnectionLogFile
 
         // With the first line the runtime loads what lines are written with, which takes descriptors, and it does not try that twice: when a client ends there may be none left.
         ConnectionLogLine.Write(_batch, ConnectionRecord.Empty);
-        _batch.ResetWrittenCount();
+        _batch.Clear();
         _file = AppendFile.Open(path);
         _writer = new Thread(Run, maxStackSize: 256 * 1024) { IsBackground = true, Name = "connection log" };
         try
@@ -154,10 +153,10 @@ internal sealed class ConnectionLogFile
 
     private bool Gather()
     {
-        while (_batch.WrittenCount < BatchBytes && _queue.Reader.TryRead(out Entry entry))
+        while (_batch.Count < BatchBytes && _queue.Reader.TryRead(out Entry entry))
         {
             ConnectionLogLine.Write(_batch, entry.Record);
-            _lines.Add(new BatchedLine(_batch.WrittenCount, entry.Proxy));
+            _lines.Add(new BatchedLine(_batch.Count, entry.Proxy));
         }
 
         return _lines.Count > 0;
@@ -173,7 +172,7 @@ internal sealed class ConnectionLogFile
         }
 
         int error = 0;
-        int written = _endsInsideLine ? 0 : _file.Write(_batch.WrittenSpan, out error);
+        int written = _endsInsideLine ? 0 : _file.Write(_batch.Written, out error);
         int dropped = 0;
         foreach (BatchedLine line in _lines)
         {
@@ -184,12 +183,12 @@ internal sealed class ConnectionLogFile
         }
 
         if (written > 0)
-            _endsInsideLine = _batch.WrittenSpan[written - 1] != (byte)'\n';
+            _endsInsideLine = _batch.Written[written - 1] != (byte)'\n';
         if (dropped > 0)
             _losses.OnLost(LogFileFault.OfWrite(error));
         else
             _losses.OnWritten();
-        _batch.ResetWrittenCount();
+        _batch.Clear();
         _lines.Clear();
     }
 
