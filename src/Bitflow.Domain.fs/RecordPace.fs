@@ -2,6 +2,11 @@ namespace Bitflow.Domain
 
 open System
 
+module private TlsRecord =
+    /// Each record begins with its kind, a version and its length (RFC 8446 section 5.1).
+    [<Literal>]
+    let HeaderBytes = 5
+
 /// How fast the records of one TLS peer are taken, as a state that the link keeps: where its stream stands between two pieces, and how much the next may be.
 [<Struct; NoComparison>]
 type RecordPace =
@@ -19,15 +24,12 @@ type RecordPace =
     member this.Most = Math.Min(this.AtOnce, this.MayGive)
 
     /// Whether a record has begun and is not whole.
-    member this.IsWithinRecord = this.Left > 0 || (this.OfHeader > 0 && this.OfHeader < 5)
+    member this.IsWithinRecord = this.Left > 0 || (this.OfHeader > 0 && this.OfHeader < TlsRecord.HeaderBytes)
 
 /// A record costs the same work whatever is in it (a KeyUpdate more), and a call of the TLS library goes on until it has data: of a peer that sends many small records a
 /// call takes one small piece, so that it keeps nobody else waiting. Every transition is total.
 [<RequireQualifiedAccess>]
 module RecordPace =
-    /// Each record begins with its kind, a version and its length (RFC 8446 section 5.1).
-    let private headerBytes = 5
-
     /// More of them in one piece are many.
     let private manyRecords = 16
 
@@ -53,14 +55,14 @@ module RecordPace =
         let mutable records = 0
         let mutable at = 0
         while at < bytes.Length do
-            if ofHeader = headerBytes && left > 0 then
+            if ofHeader = TlsRecord.HeaderBytes && left > 0 then
                 let ofRecord = Math.Min(left, bytes.Length - at)
                 left <- left - ofRecord
                 at <- at + ofRecord
             else
-                if ofHeader = headerBytes then ofHeader <- 0
+                if ofHeader = TlsRecord.HeaderBytes then ofHeader <- 0
                 if ofHeader = 0 then records <- records + 1
-                if ofHeader >= headerBytes - 2 then left <- ((left <<< 8) ||| int bytes[at]) &&& 0xffff
+                if ofHeader >= TlsRecord.HeaderBytes - 2 then left <- ((left <<< 8) ||| int bytes[at]) &&& 0xffff
                 ofHeader <- ofHeader + 1
                 at <- at + 1
         struct ({ pace with OfHeader = ofHeader; Left = left }, records)
