@@ -18,9 +18,24 @@ internal static class Machine
             CultureInfo.InvariantCulture, $"{model}, {Environment.ProcessorCount} cores, {gibibytes:F0} GiB, Linux {kernel}");
     }
 
-    /// <summary>The load average of the last minute: what else the machine is doing, before the bench adds to it.</summary>
-    public static double OtherLoad() =>
-        double.Parse(File.ReadAllText("/proc/loadavg").Split(' ')[0], CultureInfo.InvariantCulture);
+    /// <summary>
+    /// How many processors are busy, over a second in which the bench does nothing: what else the machine is doing. The load average would tell of the minute before, in which a
+    /// build or another run may have ended.
+    /// </summary>
+    public static double OtherLoad()
+    {
+        (double busy, double all) before = Ticks();
+        Thread.Sleep(1_000);
+        (double busy, double all) after = Ticks();
+        return (after.busy - before.busy) / (after.all - before.all) * Environment.ProcessorCount;
+    }
+
+    /// <summary>Of all processors since the start of the machine (proc_stat(5)): user, nice, system, idle, iowait, irq, softirq and steal.</summary>
+    private static (double Busy, double All) Ticks()
+    {
+        double[] ticks = [.. File.ReadLines("/proc/stat").First().Split(' ', StringSplitOptions.RemoveEmptyEntries)[1..9].Select(each => double.Parse(each, CultureInfo.InvariantCulture))];
+        return (ticks.Sum() - ticks[3] - ticks[4], ticks.Sum());
+    }
 
     /// <summary>The versions of those who entered, as they print them.</summary>
     public static string Versions(IEnumerable<Contender> contenders) =>

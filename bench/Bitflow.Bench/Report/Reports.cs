@@ -30,8 +30,8 @@ internal static class Reports
         if (missing.Length > 0)
             machine += $", without {string.Join(", ", missing)}";
         double load = results.Max(each => each.Outcome.OtherLoad);
-        if (load > 1)
-            machine += string.Create(CultureInfo.InvariantCulture, $", busy with other work (load average {load:F0} at the start): latencies and rates say little, processor time is still comparable");
+        if (load > 0.2)
+            machine += string.Create(CultureInfo.InvariantCulture, $", busy with other work ({load:F1} processors at the start): latencies and rates say little, processor time is still comparable");
         string versions = string.Join("; ", results.Select(each => each.Outcome.Versions).Distinct());
         Comparison[] comparisons = [.. results.SelectMany(each => Comparison.Of(each.Workload, each.Outcome))];
         string directory = Results.DirectoryIn(root);
