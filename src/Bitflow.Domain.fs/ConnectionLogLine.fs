@@ -43,18 +43,11 @@ module ConnectionLogLine =
                 let endpoint = get record
                 lines.Key ipWritten
                 match endpoint with
-                | Endpoint.Ip(address, port) ->
-                    lines.Quoted(address, "")
-                    lines.Key portWritten
-                    lines.Formatted(port, "")
-                | Endpoint.Unix path ->
-                    lines.Text path
-                    lines.Key portWritten
-                    lines.Formatted(0, "")
-                | Endpoint.Unknown ->
-                    lines.Text ""
-                    lines.Key portWritten
-                    lines.Formatted(0, "")
+                | Endpoint.Ip(address, _) -> lines.Quoted(address, "")
+                | Endpoint.Unix path -> lines.Text path
+                | Endpoint.Unknown -> lines.Text ""
+                lines.Key portWritten
+                lines.Formatted((match endpoint with Endpoint.Ip(_, port) -> port | Endpoint.Unix _ | Endpoint.Unknown -> 0), "")
                 lines.Key protocolWritten
                 lines.Text endpoint.Protocol)
           Read =
@@ -71,8 +64,8 @@ module ConnectionLogLine =
                     | ValueNone -> Error ipKey
                 | _ -> Error protocolKey }
 
-    let private readAll (parts: Part list) (root: JsonElement) (record: ConnectionRecord) =
-        List.fold (fun record part -> Result.bind (part.Read root) record) (Ok record) parts
+    let private readAll (parts: Part seq) (root: JsonElement) (record: ConnectionRecord) =
+        Seq.fold (fun record part -> Result.bind (part.Read root) record) (Ok record) parts
 
     /// What most connections have nothing to say under: where it is absent as in a record of which nothing is known, it is written in one piece.
     let private seldom (isAbsent: ConnectionRecord -> bool) (parts: Part list) : Part =
@@ -247,7 +240,7 @@ module ConnectionLogLine =
         | _ -> true
 
     let private readObject (root: JsonElement) : Result<ConnectionRecord, ConnectionRecordError> =
-        match readAll (List.ofArray table) root ConnectionRecord.Empty with
+        match readAll table root ConnectionRecord.Empty with
         | Error key -> Error(ConnectionRecordError.BadField key)
         | Ok record ->
             match List.tryFind (isMissing root) [ "name"; "timestamp" ] with
