@@ -3,7 +3,7 @@ module Bitflow.Spec.DialWayLaws
 open Xunit
 open Bitflow.Domain
 
-let private small n = 1 + (abs n % 5)
+let private small n = 1 + abs (n % 5)
 
 /// The ways that an attempt goes when each comes to nothing in its turn, for as long as faults are left.
 let private walk hops destinations (faults: DialFault list) =

@@ -56,6 +56,24 @@ type Law =
         Check.One(config, property)
         Law.Note(file, name, Law.Cases)
 
+    /// The property holds for every generated input, and speaks of one in fifty at the least: a law whose premise is hardly ever met holds nothing.
+    /// The property is given what counts its premise, and answers what it is given.
+    static member HoldsWhere
+        (property: (bool -> bool) -> 'Testable, [<CallerMemberName>] ?name: string, [<CallerFilePath>] ?file: string)
+        : unit =
+        let met = ref 0
+        let premise isMet =
+            if isMet then met.Value <- met.Value + 1
+            isMet
+        Law.Holds(property premise, ?name = name, ?file = file)
+        if met.Value < Law.Cases / 50 then failwith $"in {Law.Cases} cases the premise was met {met.Value} times"
+
+    /// Whatever the input, an answer is given: nothing is thrown.
+    static member NeverThrows
+        (answer: 'Input -> 'Answer, [<CallerMemberName>] ?name: string, [<CallerFilePath>] ?file: string)
+        : unit =
+        Law.Holds((fun input -> answer input |> ignore), ?name = name, ?file = file)
+
     /// The law holds for each of these cases: a specification's own vectors, a small space enumerated completely,
     /// or the bytes of a fault once found.
     static member HoldsFor

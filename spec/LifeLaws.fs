@@ -763,8 +763,8 @@ let ``a connection that something ends while it waits to try again says which at
 
 [<Fact>]
 let ``an attempt whose time is over says what it waited for, and counts as a timeout whatever that was`` () =
-    Law.Holds(fun (SmallProxy p) (n: int) (ticket: int) (during: DialWait) ->
-        let life = toDial (begin' p (peer n)) (at 0) ValueNone (int64 (abs ticket))
+    Law.Holds(fun (SmallProxy p) (n: int) (ticket: int64) (during: DialWait) ->
+        let life = toDial (begin' p (peer n)) (at 0) ValueNone ticket
         match life.Step with
         | Step.Attempt _ when not life.Deadline.IsNever && p.Options.ConnectionLifetime.TotalNanoseconds = 0L ->
             let silent, told = Life.advance life life.Deadline Event.TimeUp, Life.advance life life.Deadline (Event.AttemptTimeUp during)

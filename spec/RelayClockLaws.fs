@@ -57,14 +57,15 @@ let ``neither the shortest timeout there is nor the longest lets a timer spin`` 
 
 [<Fact>]
 let ``nothing can be over before it is looked at again, whatever moves in between`` () =
-    Law.Holds(fun (r: StampedRelay) (later: uint16) (clientMoves: bool) (targetWrites: bool) ->
+    Law.HoldsWhere(fun premise (r: StampedRelay) (later: uint16) (clientMoves: bool) (targetWrites: bool) ->
         match verdict r with
         | ClockVerdict.LookAgain at ->
             let now = Instant(r.Now.Nanoseconds + int64 later * 1_000L)
             let client = if clientMoves then { r.ClientSide with LastMoved = r.Now; Held = false } else r.ClientSide
             let target = if targetWrites then { r.TargetSide with WritePending = true; LastTaken = Instant.later r.Now r.TargetSide.LastTaken } else r.TargetSide
             // A side that is let go has been moved on to now.
-            now.Nanoseconds >= at.Nanoseconds || (overNow { r with Now = now; ClientSide = client; TargetSide = target }).IsEmpty
+            let isOver = not (overNow { r with Now = now; ClientSide = client; TargetSide = target }).IsEmpty
+            not (premise isOver) || now.Nanoseconds >= at.Nanoseconds
         | ClockVerdict.Over _ -> true)
 
 /// The client's side under a write_timeout alone, looked at as often as the clock asks for, until it is over or the time is up. What the kernel took and

@@ -7,7 +7,7 @@ open Bitflow.Domain
 let private after most steps =
     (([], Spares.start most), steps)
     ||> List.fold (fun (ages: int list, spares) step ->
-        match abs step % 3, ages with
+        match abs (step % 3), ages with
         | 0, _ when spares.HasRoom -> 0 :: ages, Spares.keep spares
         | 1, _ :: rest -> rest, Spares.take spares
         | 2, _ -> ages |> List.take (ages.Length - spares.Unused) |> List.map ((+) 1), Spares.dropUnused spares

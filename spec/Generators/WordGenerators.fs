@@ -21,8 +21,25 @@ type HostileBytes = HostileBytes of byte[]
 /// A canonical address of either family.
 type AnyIp = AnyIp of IPAddress
 
+/// Whole numbers of a type: as often near zero as anywhere in its range or at its edges. FsCheck's own stay within a hundred or so of zero.
+module private Whole =
+    let arbitrary (near: Gen<'n>) (anywhere: Gen<'n>) (edges: 'n list) : Arbitrary<'n> =
+        Arb.fromGenShrink (Gen.oneof [ near; anywhere; Gen.elements edges ], (ArbMap.defaults |> ArbMap.arbitrary<'n>).Shrinker)
+
 /// Generators for the words that every chapter uses.
 type WordGenerators =
+    static member Int32() : Arbitrary<int> =
+        Whole.arbitrary (Gen.choose (-100, 100)) (Gen.choose (Int32.MinValue, Int32.MaxValue)) [ Int32.MinValue; -1; 0; 1; Int32.MaxValue ]
+
+    static member Int64() : Arbitrary<int64> =
+        Whole.arbitrary (Gen.choose64 (-100L, 100L)) (Gen.choose64 (Int64.MinValue, Int64.MaxValue)) [ Int64.MinValue; -1L; 0L; 1L; Int64.MaxValue ]
+
+    static member UInt16() : Arbitrary<uint16> =
+        Whole.arbitrary (Gen.choose (0, 100) |> Gen.map uint16) (Gen.choose (0, 65_535) |> Gen.map uint16) [ 0us; 1us; UInt16.MaxValue ]
+
+    static member UInt32() : Arbitrary<uint32> =
+        Whole.arbitrary (Gen.choose (0, 100) |> Gen.map uint32) (Gen.choose64 (0L, int64 UInt32.MaxValue) |> Gen.map uint32) [ 0u; 1u; UInt32.MaxValue ]
+
     static member Duration() : Arbitrary<Duration> =
         let gen =
             Gen.oneof [
