@@ -152,13 +152,19 @@ let ``a mistyped key is refused, and the message names the nearest that is known
         (read (around path typo)).Errors
         |> Seq.exists (fun line ->
             let _, _, path, message = parts line
-            path.EndsWith typo && message = $"this key is not known; did you mean \"{name}\"?"))
+            // A typo may be the name of another key, in another place.
+            path.EndsWith typo && (message = $"this key is not known; did you mean \"{name}\"?" || message.EndsWith $"if it is not \"{name}\" that you mean")))
 
 [<Fact>]
 let ``a key that is like none is answered with those that there are, and one that is in the wrong place is not kept back as a secret`` () =
     Law.HoldsFor(
         [ file "ca: x" "" "", "server.proxies[0].listener.ca", "this key is not known; known here are \"address\""
-          "server: { proxy: [] }", "server.proxy", "this key is not known; did you mean \"proxies\"?" ],
+          "server: { proxy: [] }", "server.proxy", "this key belongs in server.proxies[].targets[], if it is not \"proxies\" that you mean"
+          file "connect_timeout: 5s" "" "", "server.proxies[0].listener.connect_timeout", "this key belongs in server.proxies[].targets[], if it is not"
+          file "enable_proxy_header: true" "" "", "server.proxies[0].listener.enable_proxy_header", "this key belongs in server.proxies[].options"
+          "log: { level: info }", "log", "this key belongs in application"
+          "proxies: []", "proxies", "this key belongs in server"
+          file "" "" "read_timeout: 5s", "server.proxies[0].options.read_timeout", "this key belongs in server.proxies[].listener or server.proxies[].targets[]" ],
         fun (text, path, message) ->
             (read text).Errors |> Seq.exists (fun line ->
                 let _, _, at, said = parts line

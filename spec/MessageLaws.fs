@@ -59,7 +59,7 @@ let private allTold =
       told<ResolveFault> ResolveFault.describe
       told<AddressFault> AddressFault.describe
       told<DialFault> DialFault.describe
-      told<TargetFault>(fun fault -> TargetFailure.describe { Since = DateTimeOffset.UnixEpoch; Fault = fault })
+      told<TargetFault>(fun fault -> TargetFailure.describe { Since = DateTimeOffset.UnixEpoch; Began = Instant.Never; Fault = fault })
       told<DialWait> DialWait.describe
       told<SystemdSocketsError> SystemdSockets.describe
       told<NamedSocketError> SystemdSockets.describeNamed

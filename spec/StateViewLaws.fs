@@ -72,7 +72,7 @@ let ``the state in the log is one line a proxy and one a connection`` () =
 [<Fact>]
 let ``a target that fails is shown with since when and of what`` () =
     let since = DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero)
-    let failure = TargetFailure.afterFailed since (DialFault.Connect IoFault.Refused) None
+    let failure = TargetFailure.afterFailed Instant.Never since (DialFault.Connect IoFault.Refused) None
     let failing = { proxy "web" with Targets = [ { Name = "a"; Address = "10.0.0.1:80"; Failure = failure } ] }
     use json = JsonDocument.Parse(ReadOnlyMemory(StateView.proxiesJson [ failing; proxy "web" ]))
     let target (i: int) = json.RootElement[i].GetProperty("targets").[0]

@@ -8,6 +8,8 @@ type ConfigFault =
     | Yaml of YamlFault
     // A key
     | UnknownKey of name: string * known: string list
+    /// It is known in other places (`server.proxies[].options`), and here is none.
+    | MisplacedKey of name: string * known: string list * places: string list
     /// A secret key and, with no blank between them, its value.
     | NoBlankBehindColon of key: string
     /// What an alias brings here is the value of a secret key too.
@@ -134,6 +136,7 @@ module ConfigFault =
                     // Such a key in another place: its name is none.
                     | Some _ -> found.What
                     | None -> ConfigFault.UnknownKey("", [])
+                | ConfigFault.MisplacedKey(name, _, _) when (secretIn name).IsNone -> ConfigFault.UnknownKey("", [])
                 | fault -> fault
             { found with Path = secret; What = fault }
 
@@ -147,6 +150,11 @@ module ConfigFault =
             | ValueSome near -> $"this key is not known; did you mean \"{near}\"?"
             | ValueNone when known.IsEmpty -> "this key is not known; remove it"
             | ValueNone -> $"this key is not known; known here are {choices known}"
+        | ConfigFault.MisplacedKey(name, known, places) ->
+            let places = String.concat " or " places
+            match Spelling.similar name known with
+            | ValueSome near -> $"this key belongs in {places}, if it is not \"{near}\" that you mean"
+            | ValueNone -> $"this key belongs in {places}"
         | ConfigFault.NoBlankBehindColon key -> $"the value is part of the key; write \"{key}: …\", with a colon and a blank"
         | ConfigFault.SharedSecret -> "an alias brings the value of a secret key here, where it would be shown; write one of its own"
         | ConfigFault.Missing(name, example) -> $"missing; write \"{name}: {example}\", for example"

@@ -83,11 +83,35 @@ module internal Fields =
                     site.Fail(ConfigFault.WrongShape(Kind.shapeOf site.Node, $"a mapping ({noun})", example))
                     standIn }
 
+    /// A key that is not known where it stands may have its place elsewhere: in those mappings that share most of the way with where it stands.
+    let private explainUnknown (keys: Key list) (found: Found<ConfigFault>) =
+        match found.What, found.Path with
+        | ConfigFault.UnknownKey(name, known), YamlPath.Key(parent, _) ->
+            let rec way path =
+                match path with
+                | YamlPath.Root -> []
+                | YamlPath.Key(parent, name) -> way parent @ [ name ]
+                | YamlPath.Element(parent, _) -> way parent
+            let here = way parent
+            let shared (place: string) =
+                Seq.zip here (place.Replace("[]", "").Split '.') |> Seq.takeWhile (fun (a, b) -> a = b) |> Seq.length
+            match [ for place, key in Key.places keys do if key.Name = name && place <> "" then place ] with
+            | [] -> found
+            | places ->
+                let most = places |> List.map shared |> List.max
+                { found with What = ConfigFault.MisplacedKey(name, known, List.filter (fun place -> shared place = most) places) }
+        | _ -> found
+
     /// The value at the root of a file, which is a mapping: nothing at all is an empty one.
     let readRoot (kind: Kind<'T>) (site: Site) =
-        match site.Node.Value with
-        | YamlValue.Null -> kind.Read { site with Node = emptyMapping }
-        | _ -> kind.Read site
+        let value =
+            match site.Node.Value with
+            | YamlValue.Null -> kind.Read { site with Node = emptyMapping }
+            | _ -> kind.Read site
+        let errors = site.Findings.Errors
+        for i in 0 .. errors.Count - 1 do
+            errors[i] <- explainUnknown kind.Inner errors[i]
+        value
 
     let record noun fields = recordWith (fun _ -> false) noun fields
 

@@ -42,6 +42,16 @@ type Key =
       /// The keys of a mapping, or of each mapping in a list.
       Inner: Key list }
 
+[<RequireQualifiedAccess>]
+module Key =
+    /// Every key with the mapping that it stands in, in the order of the descriptions: `server.proxies[]`; empty for the file itself.
+    let places (keys: Key list) : (string * Key) list =
+        let rec under (place: string) (keys: Key list) =
+            [ for key in keys do
+                  place, key
+                  yield! under ((if place = "" then "" else place + ".") + key.Name + (if key.IsList then "[]" else "")) key.Inner ]
+        under "" keys
+
 /// One kind of value: how it is written, described and read. Reading always gives a value: where the written one is
 /// not usable the fault is noted and a stand-in goes on in its place, so that one reading finds every fault. A
 /// stand-in is chosen so that no rule between keys complains of it.

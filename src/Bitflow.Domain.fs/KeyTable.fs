@@ -8,12 +8,8 @@ open System.Text
 module KeyTable =
     /// Every key with its path, in the order of the descriptions: `server.proxies[].name`.
     let paths (keys: Key list) : (string * Key) list =
-        let rec under (prefix: string) (keys: Key list) =
-            [ for key in keys do
-                  let path = prefix + key.Name + (if key.IsList then "[]" else "")
-                  path, key
-                  yield! under (path + ".") key.Inner ]
-        under "" keys
+        [ for place, key in Key.places keys do
+              (if place = "" then "" else place + ".") + key.Name + (if key.IsList then "[]" else ""), key ]
 
     /// The table of all keys that hold a value, in Markdown.
     let markdown (keys: Key list) : string =

@@ -27,7 +27,7 @@ public sealed class FirstWordsTests
                   listener: { address: "127.0.0.1:0" }
                   targets: [ { name: t, address: "{{backend.Address}}" } ]
             """);
-        var target = new TargetModel(config.Proxies[0].Targets[0], tls: null);
+        var target = new TargetModel(config.Proxies[0].Targets[0], tls: null, new TargetReach());
         var caller = new TalkingCaller(() => backend.AcceptAsync().GetAwaiter().GetResult().Reset());
         var outcome = new TaskCompletionSource<DialOutcome>(TaskCreationOptions.RunContinuationsAsynchronously);
         loop.Post(() => _ = DialAsync());

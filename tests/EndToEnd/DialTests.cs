@@ -18,14 +18,15 @@ public sealed class DialTests
     public static TheoryData<string> Engines => new("managed", "linux");
 
     private static Task<BitflowProcess> StartAsync(string engine, string targets, string options = "", string listener = "") =>
-        BitflowProcess.StartAsync(
-            $$"""
-            - name: web
-              listener: { address: '127.0.0.1:0' {{listener}} }
-              targets: {{targets}}
-              options: { {{options}} }
-            """,
-            engine: engine);
+        BitflowProcess.StartAsync(Proxy(targets, options, listener), engine: engine);
+
+    private static string Proxy(string targets, string options = "", string listener = "") =>
+        $$"""
+        - name: web
+          listener: { address: '127.0.0.1:0' {{listener}} }
+          targets: {{targets}}
+          options: { {{options}} }
+        """;
 
     [Theory]
     [MemberData(nameof(Engines))]
@@ -49,12 +50,16 @@ public sealed class DialTests
 
     [Theory]
     [MemberData(nameof(Engines))]
-    public async Task A_target_that_was_down_for_more_than_a_second_is_told_to_be_reached_again_once(string engine)
+    public async Task A_target_that_was_down_for_more_than_a_second_is_told_to_be_reached_again_once_though_a_reload_came_between(string engine)
     {
         var endpoint = new IPEndPoint(IPAddress.Loopback, Ports.Next());
-        using BitflowProcess bitflow = await StartAsync(engine, $"[ {{ name: ledger, address: '{endpoint}' }} ]");
+        string targets = $"[ {{ name: ledger, address: '{endpoint}' }} ]";
+        using BitflowProcess bitflow = await StartAsync(engine, targets);
         await AskAsync();
         await bitflow.EndsWithAsync("target.dial.refused");
+        bitflow.Rewrite(Proxy(targets, "connection_limit: 7"), engine: engine);
+        bitflow.Signal("HUP");
+        await bitflow.SaysAsync("is in force");
 
         // How long it is down is what the line tells.
         await Task.Delay(TimeSpan.FromSeconds(1.2));

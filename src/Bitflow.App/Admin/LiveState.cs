@@ -47,7 +47,7 @@ internal sealed class LiveState(Server server)
             listener: model.ListenerText,
             bound: ListModule.OfSeq(bound),
             policy: model.Config.Options.LoadBalancer,
-            targets: ListModule.OfSeq(model.Targets.Select(static target => new TargetView(target.Name, target.AddressText, OptionModule.OfObj(target.Failure)))),
+            targets: ListModule.OfSeq(model.Targets.Select(static target => new TargetView(target.Name, target.AddressText, OptionModule.OfObj(target.Reach.Failure)))),
             openConnections: state.Open,
             connectionLimit: model.Config.Options.ConnectionLimit,
             admitted: state.Admitted,

@@ -29,7 +29,12 @@ internal readonly record struct RouteAddresses(IReadOnlyList<IPAddress>? OfHop, 
         {
             Lookup found = await LookUpAsync(attempt, resolver, Hop.Target, name.host, name.family, route.ResolveTimeout).ConfigureAwait(false);
             if (found.Fault is not null)
+            {
+                // Whatever the proxy's name comes to changes nothing any more, and is not waited for.
+                _ = lookingUpHop.AsTask();
                 return new(null, Directly, found.Fault);
+            }
+
             destinations = [.. found.Addresses!.Select(address => SocksDestination.NewIp(address, name.port))];
         }
         else

@@ -102,7 +102,7 @@ internal static class InheritedSockets
 
             return passed;
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             return null;
         }

@@ -194,7 +194,7 @@ internal static unsafe partial class Libc
 
     /// <summary>
     /// How many descriptors this process has open. Before Linux 6.2 it reads a directory, milliseconds for thousands of them, so not for each
-    /// connection; not even that is possible where none is free: then it is all of them. Elsewhere nobody says, nor what the limit is: none.
+    /// connection; not even that is possible where none is free: then it is all of them. Where nobody says (another system, a /proc that is not there or may not be read) it is none.
     /// </summary>
     public static int DescriptorsInUse()
     {
@@ -208,7 +208,7 @@ internal static unsafe partial class Libc
         // The platform's own enumeration asks for the attributes of every entry, ten times the cost.
         nint directory = OpenDirectory("/proc/self/fd");
         if (directory == 0)
-            return int.MaxValue;
+            return Marshal.GetLastPInvokeError() is Errno.EMFILE or Errno.ENFILE ? int.MaxValue : 0;
 
         // Not counted: ".", "..", and the descriptor of the directory itself.
         int entries = -3;
@@ -218,7 +218,7 @@ internal static unsafe partial class Libc
         return entries;
     }
 
-    [LibraryImport("libc", EntryPoint = "opendir", StringMarshalling = StringMarshalling.Utf8)]
+    [LibraryImport("libc", EntryPoint = "opendir", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial nint OpenDirectory(string path);
 
     [LibraryImport("libc", EntryPoint = "readdir")]

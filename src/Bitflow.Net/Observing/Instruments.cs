@@ -54,7 +54,7 @@ internal static class Instruments
         Gauge(
             Metrics.targetFailing,
             static () => _running().SelectMany(static proxy => proxy.Model.Targets.Select(
-                (target, place) => new Measurement<long>(target.Failure is null ? 0 : 1, proxy.Model.Meter.TagsOf(place)))));
+                (target, place) => new Measurement<long>(target.Reach.Failure is null ? 0 : 1, proxy.Model.Meter.TagsOf(place)))));
         OfProcess(Metrics.descriptorsOpen, static guard => Math.Min(Libc.DescriptorsInUse(), guard.Limit));
         OfProcess(Metrics.descriptorsLimit, static guard => guard.Limit);
         OfProcess(Metrics.descriptorsScarce, static guard => guard.IsPausing ? 1 : 0);

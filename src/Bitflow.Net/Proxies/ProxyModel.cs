@@ -6,12 +6,13 @@ using Bitflow.Net.Tls;
 namespace Bitflow.Net.Proxies;
 
 /// <summary>
-/// One proxy as its configuration has it, immutable. A reload swaps the whole; connections keep the one that they began with.
+/// One proxy as its configuration has it, immutable but for what its targets are known to have come to. A reload swaps the whole; connections keep the one that they began with.
 /// </summary>
 internal sealed class ProxyModel
 {
     /// <param name="log">The connection log, opened; null where the configuration names none.</param>
-    public ProxyModel(ProxyConfig config, int generation, ProxyTls tls, IConnectionLog? log = null)
+    /// <param name="before">What the proxy was served as; null where it was not.</param>
+    public ProxyModel(ProxyConfig config, int generation, ProxyTls tls, IConnectionLog? log, ProxyModel? before)
     {
         Tls = tls;
         Config = config;
@@ -20,7 +21,7 @@ internal sealed class ProxyModel
         Meter = new ProxyMeter(config.Name, ListenerText, config.Targets.Select(t => t.Name));
         Generation = generation;
         Rules = new Rules(config);
-        Targets = [.. config.Targets.Select((t, i) => new TargetModel(t, tls.Targets[i]))];
+        Targets = [.. config.Targets.Select((t, i) => new TargetModel(t, tls.Targets[i], before?.ReachOf(t) ?? new TargetReach()))];
     }
 
     public ProxyConfig Config { get; }
@@ -42,4 +43,6 @@ internal sealed class ProxyModel
 
     /// <summary>Which reading of the file it came from: 1 at start, one more at each reload.</summary>
     public int Generation { get; }
+
+    private TargetReach? ReachOf(TargetConfig target) => Targets.FirstOrDefault(one => TargetFailureModule.GoesOn(one.Config, target))?.Reach;
 }

@@ -126,7 +126,7 @@ internal sealed class Server : IDisposable
         {
             ProxyConfig config = step.Config;
             if (OpenLog(config, faults, out IConnectionLog? log))
-                preparation.Models.Add(config.Name, new ProxyModel(config, _generation + 1, tls.Of(config), log));
+                preparation.Models.Add(config.Name, new ProxyModel(config, _generation + 1, tls.Of(config), log, _proxies.GetValueOrDefault(config.Name)?.Model));
             foreach (TargetConfig target in config.Targets)
             {
                 if (target.Address is TargetAddress.Descriptor inherited && WhyUnusable(inherited.number) is { } why)

@@ -23,7 +23,7 @@ internal sealed partial class Session : IRelayObserver
         Instant now = Client.Loop.Now;
         RelayBegan = now;
         Model.Meter.Dialled(Life.LastTarget.Value, now - DialBegan);
-        if (TargetModel!.Reached() is { } after)
+        if (TargetModel!.Reach.Reached() is { } after)
             _observer.OnReachedAgain(this, after);
         TargetEndpoint = _target!.Remote;
         ClientStamps.BeginRelay(Client, Model.Config.Listener.WriteTimeout, now);

@@ -220,14 +220,14 @@ internal sealed partial class Session : LifeFollower, IShell
     {
         AttemptFailedAt = Client.Loop.Now;
         Model.Meter.AttemptFailed(at.LastTarget.Value);
-        Model.Targets[at.LastTarget.Value].Failed(fault);
+        Model.Targets[at.LastTarget.Value].Reach.Failed(fault);
         _observer.OnAttemptFailed(this, at, fault, isLast);
     }
 
     protected override void OnLeftWaiting(Life at)
     {
         if (_attempt is { } attempt)
-            Model.Targets[at.LastTarget.Value].Left(attempt.Age, attempt.Waiting);
+            Model.Targets[at.LastTarget.Value].Reach.Left(attempt.Age, attempt.Waiting);
     }
 
     protected override void Fail(Exception e)

@@ -17,7 +17,11 @@ internal static class Deadline
     public static async Task PassesAsync(Duration time, CancellationToken token)
     {
         Instant due = MonotonicClock.Now + time;
-        await Task.Delay(time.ToTimerSpan(), token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
+        // Again where the platform's timer is over before the time is: it has no more than seven weeks.
+        do
+            await Task.Delay((due - MonotonicClock.Now).ToTimerSpan(), token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        while (!token.IsCancellationRequested && MonotonicClock.Now < due);
         if (!token.IsCancellationRequested && LateAlarm.IsVeryLate(due, MonotonicClock.Now))
             await Task.Delay(LateAlarm.Grace.ToTimerSpan(), token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
