@@ -89,7 +89,7 @@ let ``who gives TLS up by an alert has broken nothing, and what the alert says o
           Who.Client, Phase.Handshake, "tlsv1 alert internal error", "the client gave TLS up by an alert during the TLS handshake: tlsv1 alert internal error"
           Who.Target, Phase.Relay, "bad record mac", "the target broke the protocol during the relay: bad record mac"
           Who.Client, Phase.Hello, "a bad alert here", "the client broke the protocol before its TLS hello was read: a bad alert here"
-          Who.Client, Phase.Handshake, "no shared cipher", "the client broke the protocol during the TLS handshake: no shared cipher" ],
+          Who.Client, Phase.Handshake, "no shared cipher", "the client broke the protocol during the TLS handshake, or has no cipher suite, group or kind of key in common with us: no shared cipher" ],
         fun (who, phase, detail, told) -> CloseReason.explainWith (CloseReason.make who phase Cause.Protocol) detail = told)
 
 [<Fact>]

@@ -238,11 +238,51 @@ let ``why a target is never chosen is said`` () =
     Law.HoldsFor(
         [ names "" [ "t"; "u" ], "only the first target is used"
           names "connection_load_balancer: sni" [ "a b" ], "no server name matches its name"
+          names "connection_load_balancer: sni" [ "10.0.0.1"; "[::1]" ], "clients send no addresses as server names"
+          names "connection_load_balancer: sni" [ "https://a.example"; "a.example:443" ], "a server name has no scheme, port or path"
+          names "connection_load_balancer: sni" [ "www.*.example"; "*.*.example"; "**" ], "a wildcard stands for the first label alone"
+          names "connection_load_balancer: sni" [ "münchen.example" ], "clients send names in ASCII"
           names "connection_load_balancer: sni" [ "a.example"; "A.example" ], "a target above has the same server name" ],
         fun (file, reason) ->
             let told = (read [ file ]).Warnings |> Seq.filter _.Contains("never chosen") |> Seq.toList
             not told.IsEmpty && told |> List.forall _.Contains(reason)
     )
+
+[<Fact>]
+let ``a name that other programs write for many is doubted where targets are chosen by name, and said as it is written here`` () =
+    let named policy name = proxy (at ":1") $"name: '{name}', address: 'h:1', connect_timeout: 1s" policy
+    Found.Warnings [
+        named "connection_load_balancer: sni" ".example.com", [ "target.name" ]
+        named "connection_load_balancer: sni" "default", [ "target.name" ]
+        named "connection_load_balancer: sni" "default.example", []
+        named "" ".example.com", []
+        named "" "default", []
+    ]
+    Law.HoldsFor([ ".example.com", "\"*.example.com\""; "default", "\"*\"" ], fun (name, instead) ->
+        (read (named "connection_load_balancer: sni" name)).Warnings |> Seq.exists (fun warning -> warning.Contains $"write {instead} for"))
+
+[<Fact>]
+let ``a target that is the proxy's own listener is doubted`` () =
+    let leads listener target = proxy (at listener) $"name: t, address: '{target}', connect_timeout: 1s" ""
+    let back = [ "target.address" ]
+    Found.Warnings [
+        leads "127.0.0.1:80" "127.0.0.1:80", back
+        leads ":80" "127.0.0.1:80", back
+        leads ":80" "localhost:80", back
+        leads "0.0.0.0:80" "127.1.2.3:80", back
+        leads "127.0.0.1:80" "localhost:80", back
+        leads "[::1]:80" "[::1]:80", back
+        leads "10.0.0.1:80" "10.0.0.1:80", back
+        leads "a.example:80" "a.example:80", back
+        leads "unix:/run/a" "unix:/run/a", back
+        leads ":80" "127.0.0.1:81", []
+        leads "127.0.0.1:80" "127.0.0.2:80", []
+        leads ":80" "10.0.0.1:80", []
+        leads "10.0.0.1:80" "localhost:80", []
+        leads "a.example:80" "b.example:80", []
+        leads "unix:/run/a" "unix:/run/b", []
+        proxy (at "127.0.0.1:80") "name: t, address: '127.0.0.1:80', proxy: 'h:1', connect_timeout: 1s" "", []
+    ]
 
 [<Fact>]
 let ``a time that no connection lives to see the end of is doubted`` () =

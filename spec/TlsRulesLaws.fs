@@ -389,6 +389,42 @@ let ``a key on a curve that no usual client takes is said to be, and with TLS 1.
                 | ValueNone -> not isRefused))
 
 [<Fact>]
+let ``a certificate that no client is shown is doubted, and says whether others have its names or nobody can ask for them`` () =
+    let others, nobody = "certificates above have all of its names", "a client can ask for none of its names"
+    Law.HoldsFor(
+        [ [ [ "a.example" ] ], []
+          [ [ "a.example" ]; [ "a.example" ] ], [ 1, others ]
+          [ [ "a.example" ]; [ "A.example"; "b.example" ] ], []
+          [ [ "a.example"; "b.example" ]; [ "b.example" ]; [ "a.example" ] ], [ 1, others; 2, others ]
+          [ [ "*.example" ]; [ "a.example" ] ], []
+          [ [ "a.example" ]; [ "*.example" ]; [ "*.example" ] ], [ 2, others ]
+          [ [ "a.example" ]; [ "*" ]; [ "10.0.0.1" ]; [] ], [ 1, nobody; 2, nobody; 3, nobody ]
+          // The first is shown to those who ask for no name.
+          [ [ "*" ]; [ "a.example" ] ], [] ],
+        fun (certificates, doubted) ->
+            let told = CertificateChecks.neverShown certificates
+            told.Length = doubted.Length && List.forall2 (fun struct (place, why: string) (at, words: string) -> place = at && why.Contains words) told doubted)
+
+[<Fact>]
+let ``a certificate is doubted only where it is chosen for no name that any of them has`` () =
+    Law.Holds(fun (ConfiguredNames first) (ConfiguredNames second) (WrittenName asked) ->
+        let certificates = [ first; second ]
+        let chosen = CertificateTable(certificates |> Seq.map Seq.ofList).Choose(ValueSome(Sample.serverName asked))
+        CertificateChecks.neverShown certificates |> List.forall (fun struct (place, _) -> place <> chosen))
+
+[<Fact>]
+let ``targets of whose names no certificate is are named, where targets are chosen by name`` () =
+    Law.HoldsFor(
+        [ [ [ "a.example" ]; [ "*.b.example" ] ], [ "a.example"; "x.b.example"; "*.b.example"; "*.example"; "*" ], []
+          [ [ "a.example" ] ], [ "a.example"; "c.example"; "*.a.example" ], [ "c.example"; "*.a.example" ]
+          [ [ "*.a.example" ] ], [ "a.example"; "x.y.a.example" ], [ "a.example"; "x.y.a.example" ]
+          // A certificate for `*` is valid for no host.
+          [ [ "*" ] ], [ "a.example" ], [ "a.example" ] ],
+        fun (certificates, targets, uncovered) ->
+            let told = CertificateChecks.uncovered certificates targets
+            told.Length = uncovered.Length && List.forall2 (fun (line: string) name -> line.Contains $"\"{name}\"") told uncovered)
+
+[<Fact>]
 let ``names that no target answers to are named, where targets are chosen by name`` () =
     Law.HoldsFor(
         [ [ "a.example"; "x.b.example" ], 0; [ "*" ], 0; [ "*.example"; "*.b.example" ], 0; [ "a.example" ], 1; [ "x.y.b.example" ], 2; [ "b.example" ], 2 ],

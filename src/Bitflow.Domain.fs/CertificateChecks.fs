@@ -124,6 +124,56 @@ module CertificateChecks =
         if facts.HasAlternativeNames then []
         else [ "the certificate has no alternative names, and most clients go by nothing else: they refuse it; renew it with its names as subjectAltName" ]
 
+    /// Whether a client may ask for the name, or for one that a wildcard stands for, and be answered by one of these. Names that no client can ask for are not missed.
+    let private isAnsweredBy (names: string list) : string -> bool =
+        let table = NameTable names
+        fun name ->
+            match ServerName.tryPattern name with
+            | ValueSome(NamePattern.Exact name) ->
+                (match ServerName.tryCreate name with
+                 | Ok name -> (table.BestMatch(ValueSome name)).IsSome
+                 | Error _ -> false)
+            | ValueSome(NamePattern.Wildcard suffix) ->
+                names |> List.exists (fun other ->
+                    match ServerName.tryPattern other with
+                    | ValueSome NamePattern.Any -> true
+                    | ValueSome(NamePattern.Wildcard other) -> other = suffix
+                    | ValueSome(NamePattern.Exact other) ->
+                        other.EndsWith("." + suffix, StringComparison.Ordinal)
+                        && not ((other.Substring(0, other.Length - suffix.Length - 1)).Contains '.')
+                    | ValueNone -> false)
+            | ValueSome NamePattern.Any
+            | ValueNone -> true
+
+    /// Of a listener's certificates beside each other, in their order, by the names of each: the place of each that no client is ever shown, and why.
+    [<CompiledName "NeverShown">]
+    let neverShown (certificates: string list list) : struct (int * string) list =
+        let table = CertificateTable(certificates |> Seq.map Seq.ofList)
+        /// What a client may ask for that this name stands for.
+        let asked name =
+            match ServerName.tryPattern name with
+            | ValueSome(NamePattern.Exact name) -> Some name
+            | ValueSome(NamePattern.Wildcard suffix) -> Some("a-name-that-nobody-has." + suffix)
+            | ValueSome NamePattern.Any
+            | ValueNone -> None
+        let isShown place name =
+            match asked name |> Option.map ServerName.tryCreate with
+            | Some(Ok name) -> table.Choose(ValueSome name) = place
+            | _ -> false
+        [ for place, names in List.indexed certificates do
+              if place > 0 && not (List.exists (isShown place) names) then
+                  let why =
+                      if List.exists (asked >> Option.isSome) names then "certificates above have all of its names, and a name has one certificate, whatever the kind of its key"
+                      else "a client can ask for none of its names"
+                  struct (place, $"the certificate is never shown: {why}") ]
+
+    /// Of a listener whose targets are chosen by name: the targets of whose names no certificate is.
+    [<CompiledName "Uncovered">]
+    let uncovered (certificates: string list list) (targets: string list) : string list =
+        let isCovered = isAnsweredBy (certificates |> List.concat |> List.filter ((<>) "*"))
+        [ for target in targets do
+              if not (isCovered target) then $"no certificate has the name \"{target}\" of a target: who asks for it is shown the first, and refuses it" ]
+
     /// Of a certificate of a listener; `targets` are the targets' names where the policy is `sni`.
     [<CompiledName "Warnings">]
     let warnings (now: DateTimeOffset) (targets: string list option) (facts: CertificateFacts) : string list =
@@ -131,26 +181,7 @@ module CertificateChecks =
             match targets with
             | None -> []
             | Some targets ->
-                let table = NameTable targets
-                /// A wildcard is of use where a target takes any name that it covers.
-                let isUsable name =
-                    match ServerName.tryPattern name with
-                    | ValueSome(NamePattern.Exact name) ->
-                        (match ServerName.tryCreate name with
-                         | Ok name -> (table.BestMatch(ValueSome name)).IsSome
-                         | Error _ -> false)
-                    | ValueSome(NamePattern.Wildcard suffix) ->
-                        targets |> List.exists (fun target ->
-                            match ServerName.tryPattern target with
-                            | ValueSome NamePattern.Any -> true
-                            | ValueSome(NamePattern.Wildcard other) -> other = suffix
-                            | ValueSome(NamePattern.Exact other) ->
-                                other.EndsWith("." + suffix, StringComparison.Ordinal)
-                                && not ((other.Substring(0, other.Length - suffix.Length - 1)).Contains '.')
-                            | ValueNone -> false)
-                    // Names that no client can ask for are the issuer's affair.
-                    | ValueSome NamePattern.Any
-                    | ValueNone -> true
+                let isUsable = isAnsweredBy targets
                 [ for name in facts.Names do
                       if not (isUsable name) then $"no target answers to the certificate's name {name}" ]
         dates now facts @ chain facts @ curve facts @ alternativeNames facts @ unusedNames

@@ -192,6 +192,8 @@ module CloseReason =
         | Cause.Unreachable -> $"{who} is unreachable"
         | Cause.Unresolved -> $"the name of {who} has no usable address"
         | Cause.Certificate -> $"the certificate of {who} does not verify"
+        // The library does not tell the two apart.
+        | Cause.Protocol when reason.Phase = Phase.Handshake -> $"{who} broke the protocol {during}, or has no cipher suite, group or kind of key in common with us"
         | Cause.Protocol -> $"{who} broke the protocol {during}"
         | Cause.UsedUp -> "the inherited socket of the target was used up by an earlier connection"
         | Cause.Shutdown -> $"Bitflow was shut down {during}"

@@ -66,6 +66,10 @@ type ConfigWarning =
     | HostBits of written: string * network: IpNetwork
     | KeepAliveHeld of seconds: int
     | NeverChosen of reason: string
+    /// A server name that is well-formed, and that no client sends.
+    | UnusualName of name: string * meant: string
+    /// The target is the proxy's own listener.
+    | LeadsBack of address: TargetAddress
     | NoEffect of reason: string
     | ReadWithoutWrite of side: string * opposite: YamlPath
     | LiteralBesideDualStack of address: DialAddress
@@ -223,6 +227,8 @@ module ConfigWarning =
         | ConfigWarning.HostBits(written, network) -> $"\"{written}\" has bits behind its prefix; it is read as \"{network}\""
         | ConfigWarning.KeepAliveHeld seconds -> $"the kernel takes at most {seconds} s; that is used"
         | ConfigWarning.NeverChosen reason -> $"this target is never chosen: {reason}"
+        | ConfigWarning.UnusualName(name, meant) -> $"no client asks for the name \"{name}\"; write {meant}"
+        | ConfigWarning.LeadsBack address -> $"\"{address}\" is where this proxy listens: each connection would make another, until no descriptor is left; write the address of what it is to reach"
         | ConfigWarning.NoEffect reason -> $"without effect: {reason}"
         | ConfigWarning.ReadWithoutWrite(side, opposite) ->
             $"while a write to the {side} is pending this clock stands still; set {opposite} too"

@@ -188,13 +188,43 @@ module internal ConfigRules =
             let reachable = Balancer.reachable proxy.Options.LoadBalancer (proxy.Targets |> List.map _.Name) |> set
             let reason (target: TargetConfig) =
                 match proxy.Options.LoadBalancer with
-                | Policy.Sni when (ServerName.tryPattern target.Name).IsNone -> "no server name matches its name"
+                | Policy.Sni when (ServerName.tryPattern target.Name).IsNone -> ServerName.describeNoPattern target.Name
                 | Policy.Sni -> "a target above has the same server name"
                 | _ -> "without connection_load_balancer only the first target is used"
             targetsOf (path, proxy)
             |> List.indexed
             |> List.filter (fun (i, _) -> not (reachable.Contains i))
             |> List.map (fun (_, (path, target)) -> doubtful path (ConfigWarning.NeverChosen(reason target))))
+
+    /// What other programs write for a name and all below it, and for everyone else.
+    let private namesAreAsked =
+        ofTargets (fun _ _ proxy path target ->
+            let unusual meant = [ doubtful (path / "name") (ConfigWarning.UnusualName(target.Name, meant)) ]
+            match proxy.Options.LoadBalancer with
+            | Policy.Sni when target.Name.Length > 1 && target.Name[0] = '.' -> unusual $"\"*{target.Name}\" for the names below it, and \"{target.Name.Substring 1}\" for itself"
+            | Policy.Sni when target.Name = "default" -> unusual "\"*\" for everyone else"
+            | _ -> [])
+
+    let private targetsLeadElsewhere =
+        ofTargets (fun _ _ proxy path target ->
+            let isLocal (dialled: DialHost) =
+                match dialled with
+                | DialHost.Literal address -> System.Net.IPAddress.IsLoopback address
+                | DialHost.Name name -> name.Text = "localhost"
+            let isOwn =
+                match proxy.Listener.Address, target.Address with
+                | _ when target.Proxy.IsSome -> false
+                | Address.Tcp(_, host, port), TargetAddress.Dialled(DialAddress.Tcp(_, dialled, dialledPort)) ->
+                    port = dialledPort.Number
+                    && (match host, dialled with
+                        | Host.Literal own, DialHost.Literal address when own.Equals address -> true
+                        | Host.Literal own, DialHost.Name _ -> System.Net.IPAddress.IsLoopback own && isLocal dialled
+                        | Host.Literal own, _ -> own.Equals System.Net.IPAddress.Any && isLocal dialled
+                        | Host.Any, _ -> isLocal dialled
+                        | Host.Name _, _ -> string (Address.Tcp(TcpFamily.Either, host, port)) = string target.Address)
+                | (Address.UnixPath _ | Address.UnixAbstract _) as own, address -> own = address.AsAddress
+                | _ -> false
+            [ if isOwn then doubtful (path / "address") (ConfigWarning.LeadsBack target.Address) ])
 
     /// The entries of a list of protocols that stand above already.
     let private repeatedProtocols (tlsPath: YamlPath) (names: AlpnName list) =
@@ -329,6 +359,8 @@ module internal ConfigRules =
           verificationNeedsAName
           passthroughCarriesTlsAlready
           neverChosen
+          namesAreAsked
+          targetsLeadElsewhere
           withoutEffect
           readTimeoutsHaveAnOpposite
           diallingEndsInTime ]

@@ -74,6 +74,14 @@ module ServerName =
         else
             exact text |> ValueOption.map NamePattern.Exact
 
+    /// Why a name that is none of these (`tryPattern`) is matched by nothing that a client sends, and what would be.
+    let describeNoPattern (text: string) =
+        if (IpAddress.tryParse (text.Trim('[', ']'))).IsSome then "clients send no addresses as server names"
+        elif text.IndexOfAny [| ':'; '/' |] >= 0 then "a server name has no scheme, port or path"
+        elif text.Contains '*' then "a wildcard stands for the first label alone, as in \"*.example.com\""
+        elif text |> Seq.exists (Char.IsAscii >> not) then "clients send names in ASCII, as in \"xn--mnchen-3ya.de\""
+        else "no server name matches its name"
+
     let describeFault (fault: ServerNameFault) =
         match fault with
         | ServerNameFault.Empty -> "the server name is empty"

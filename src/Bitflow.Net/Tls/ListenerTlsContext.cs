@@ -51,6 +51,9 @@ internal sealed class ListenerTlsContext
             loading.Authorities(entry.Authority, path, authorities);
         }
 
+        // Beside each other they are judged where each can be used.
+        if (certificates.Count == config.Certificates.Length)
+            loading.WarnOfAll(config, certificates);
         return new ListenerTlsContext(config, [.. certificates], Tls.Authorities.OfListener(authorities));
     }
 
