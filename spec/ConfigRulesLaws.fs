@@ -262,6 +262,16 @@ let ``a name that other programs write for many is doubted where targets are cho
         (read (named "connection_load_balancer: sni" name)).Warnings |> Seq.exists (fun warning -> warning.Contains $"write {instead} for"))
 
 [<Fact>]
+let ``a path that a shell would fill in is doubted, for here it is taken as it stands`` () =
+    Found.Warnings [
+        proxy (at ":1") plain "connection_log: ~/log", [ "options.connection_log" ]
+        proxy (at ":1") plain "connection_log: $LOGS/log", [ "options.connection_log" ]
+        proxy (at ":1") plain "connection_log: /a/~/log", []
+        proxy (at "unix:/run/$NAME") plain "", [ "listener.address" ]
+        proxy (at ":1") "name: t, address: 'unix:/run/${NAME}', connect_timeout: 1s" "", [ "target.address" ]
+    ]
+
+[<Fact>]
 let ``a target that is the proxy's own listener is doubted`` () =
     let leads listener target = proxy (at listener) $"name: t, address: '{target}', connect_timeout: 1s" ""
     let back = [ "target.address" ]

@@ -85,20 +85,20 @@ let ``what is wrong with a descriptor is said with its number, and where a resta
 let private at text = match Address.tryParse text with Ok address -> address | Error _ -> failwith text
 
 [<Fact>]
-let ``an inherited socket that no listener, no target and no admin server asks for is warned of, by its number and its name`` () =
-    let asking listener target admin =
-        { Application = { Sample.application with Admin = Option.map at admin }
+let ``an inherited socket that no listener and no target asks for is warned of, by its number and its name`` () =
+    let asking listener target =
+        { Application = Sample.application
           Proxies = [ { Sample.proxy "a" with Listener = { Sample.listener with Address = at listener }; Targets = [ { Sample.target "t" with Address = Sample.targetAddress target } ] } ] }
     let three = read "4711" "3" "web:api:web"
     Law.HoldsFor(
-        [ asking "fd:web" "x:1" None, three, [ "fd:4 (api)" ]
-          asking "fd:web" "fd:4" None, three, []
-          asking "fd:3" "x:1" (Some "fd:api"), three, [ "fd:5 (web)" ]
-          asking ":80" "x:1" None, three, [ "fd:3 (web)"; "fd:4 (api)"; "fd:5 (web)" ]
-          asking ":80" "x:1" None, read "4711" "1" null, [ "fd:3 (unknown)" ]
-          asking ":80" "x:1" None, read "4711" "1" "a\nb", [ "fd:3 (a\\x0ab)" ]
-          asking ":80" "x:1" None, read "1" "1" "web", []
-          asking ":80" "x:1" None, read null null null, [] ],
+        [ asking "fd:web" "x:1", three, [ "fd:4 (api)" ]
+          asking "fd:web" "fd:4", three, []
+          asking "fd:3" "fd:4", three, [ "fd:5 (web)" ]
+          asking ":80" "x:1", three, [ "fd:3 (web)"; "fd:4 (api)"; "fd:5 (web)" ]
+          asking ":80" "x:1", read "4711" "1" null, [ "fd:3 (unknown)" ]
+          asking ":80" "x:1", read "4711" "1" "a\nb", [ "fd:3 (a\\x0ab)" ]
+          asking ":80" "x:1", read "1" "1" "web", []
+          asking ":80" "x:1", read null null null, [] ],
         fun (config, sockets, unused) ->
             match UnaskedSockets.describe config sockets, String.Join(", ", unused) with
             | ValueNone, listed -> listed = ""

@@ -71,6 +71,8 @@ type ConfigWarning =
     /// The target is the proxy's own listener.
     | LeadsBack of address: TargetAddress
     | NoEffect of reason: string
+    /// A path with what a shell would fill in.
+    | ForAShell
     | ReadWithoutWrite of side: string * opposite: YamlPath
     | LiteralBesideDualStack of address: DialAddress
     | LiteralProxyBesideDualStack
@@ -229,6 +231,7 @@ module ConfigWarning =
         | ConfigWarning.NeverChosen reason -> $"this target is never chosen: {reason}"
         | ConfigWarning.UnusualName(name, meant) -> $"no client asks for the name \"{name}\"; write {meant}"
         | ConfigWarning.LeadsBack address -> $"\"{address}\" is where this proxy listens: each connection would make another, until no descriptor is left; write the address of what it is to reach"
+        | ConfigWarning.ForAShell -> "the path is taken as it stands: write out what ~ and variables stand for"
         | ConfigWarning.NoEffect reason -> $"without effect: {reason}"
         | ConfigWarning.ReadWithoutWrite(side, opposite) ->
             $"while a write to the {side} is pending this clock stands still; set {opposite} too"

@@ -84,7 +84,7 @@ module internal Fields =
                     standIn }
 
     /// A key that is not known where it stands may have its place elsewhere: in those mappings that share most of the way with where it stands.
-    let private explainUnknown (keys: Key list) (found: Found<ConfigFault>) =
+    let private explainUnknown (places: Lazy<Map<string, string list>>) (found: Found<ConfigFault>) =
         match found.What, found.Path with
         | ConfigFault.UnknownKey(name, known), YamlPath.Key(parent, _) ->
             let rec way path =
@@ -95,9 +95,9 @@ module internal Fields =
             let here = way parent
             let shared (place: string) =
                 Seq.zip here (place.Replace("[]", "").Split '.') |> Seq.takeWhile (fun (a, b) -> a = b) |> Seq.length
-            match [ for place, key in Key.places keys do if key.Name = name && place <> "" then place ] with
-            | [] -> found
-            | places ->
+            match places.Value.TryFind name with
+            | None -> found
+            | Some places ->
                 let most = places |> List.map shared |> List.max
                 { found with What = ConfigFault.MisplacedKey(name, known, List.filter (fun place -> shared place = most) places) }
         | _ -> found
@@ -108,9 +108,16 @@ module internal Fields =
             match site.Node.Value with
             | YamlValue.Null -> kind.Read { site with Node = emptyMapping }
             | _ -> kind.Read site
+        let places =
+            lazy
+                (Key.places kind.Inner
+                 |> List.filter (fun (place, _) -> place <> "")
+                 |> List.groupBy (fun (_, key) -> key.Name)
+                 |> List.map (fun (name, found) -> name, List.map fst found)
+                 |> Map.ofList)
         let errors = site.Findings.Errors
         for i in 0 .. errors.Count - 1 do
-            errors[i] <- explainUnknown kind.Inner errors[i]
+            errors[i] <- explainUnknown places errors[i]
         value
 
     let record noun fields = recordWith (fun _ -> false) noun fields

@@ -183,9 +183,13 @@ module internal ConfigRules =
 
     // ---- Warnings
 
+    /// The places of the targets that can be chosen for some client.
+    let private reachable (proxy: ProxyConfig) =
+        Balancer.reachable proxy.Options.LoadBalancer (proxy.Targets |> List.map _.Name) |> Set.ofList
+
     let private neverChosen =
         ofProxies (fun _ path proxy ->
-            let reachable = Balancer.reachable proxy.Options.LoadBalancer (proxy.Targets |> List.map _.Name) |> set
+            let reachable = reachable proxy
             let reason (target: TargetConfig) =
                 match proxy.Options.LoadBalancer with
                 | Policy.Sni when (ServerName.tryPattern target.Name).IsNone -> ServerName.describeNoPattern target.Name
@@ -225,6 +229,16 @@ module internal ConfigRules =
                 | (Address.UnixPath _ | Address.UnixAbstract _) as own, address -> own = address.AsAddress
                 | _ -> false
             [ if isOwn then doubtful (path / "address") (ConfigWarning.LeadsBack target.Address) ])
+
+    /// Of paths that may be made: where a certificate is not, that is said when it is read.
+    let private pathsAreWrittenOut =
+        ofProxies (fun _ path proxy ->
+            let socket (path: YamlPath) address = match address with Address.UnixPath written -> [ path / "address", written ] | _ -> []
+            [ yield! proxy.Options.ConnectionLog |> Option.map (fun written -> path / "options" / "connection_log", written) |> Option.toList
+              yield! socket (path / "listener") proxy.Listener.Address
+              for targetPath, target in targetsOf (path, proxy) do yield! socket targetPath target.Address.AsAddress ]
+            |> List.filter (fun (_, written) -> FilePath.isForAShell written)
+            |> List.map (fun (key, _) -> doubtful key ConfigWarning.ForAShell))
 
     /// The entries of a list of protocols that stand above already.
     let private repeatedProtocols (tlsPath: YamlPath) (names: AlpnName list) =
@@ -308,7 +322,7 @@ module internal ConfigRules =
     /// The clock of a side stands still while a write to the other side is pending: that side's own has to run then.
     let private readTimeoutsHaveAnOpposite =
         ofProxies (fun _ path proxy ->
-            let reachable = Balancer.reachable proxy.Options.LoadBalancer (proxy.Targets |> List.map _.Name) |> Set.ofList
+            let reachable = reachable proxy
             let targets = targetsOf (path, proxy) |> List.indexed |> List.filter (fun (i, _) -> reachable.Contains i) |> List.map snd
             [ match targets |> List.tryFind (fun (_, target) -> target.WriteTimeout.IsZero) with
               | Some(targetPath, _) when not proxy.Listener.ReadTimeout.IsZero ->
@@ -326,9 +340,7 @@ module internal ConfigRules =
         ofProxies (fun _ path proxy ->
             let targets = List.toArray proxy.Targets
             let isDialled (target: TargetConfig) = match target.Address with TargetAddress.Descriptor _ -> false | _ -> true
-            let reachable =
-                Balancer.reachable proxy.Options.LoadBalancer (proxy.Targets |> List.map _.Name)
-                |> List.filter (fun i -> i < targets.Length && isDialled targets[i])
+            let reachable = reachable proxy |> Set.toList |> List.filter (fun i -> i < targets.Length && isDialled targets[i])
             let orders =
                 match proxy.Options.LoadBalancer with
                 | Policy.Sni -> reachable |> List.map Array.singleton
@@ -361,6 +373,7 @@ module internal ConfigRules =
           neverChosen
           namesAreAsked
           targetsLeadElsewhere
+          pathsAreWrittenOut
           withoutEffect
           readTimeoutsHaveAnOpposite
           diallingEndsInTime ]

@@ -52,7 +52,7 @@ module ConnectionLogLine =
                 lines.Text endpoint.Protocol)
           Read =
             fun root record ->
-                match JsonKind.read JsonKind.text protocolKey root, JsonKind.read JsonKind.text ipKey root, JsonKind.read (JsonKind.upTo 65_535) portKey root with
+                match JsonKind.read JsonKind.text protocolKey root, JsonKind.read JsonKind.text ipKey root, JsonKind.read (JsonKind.upTo Address.maxPort) portKey root with
                 | Error key, _, _
                 | _, Error key, _
                 | _, _, Error key -> Error key

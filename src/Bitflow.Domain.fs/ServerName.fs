@@ -44,7 +44,7 @@ module ServerName =
     let internal isNameByte (b: byte) =
         Char.IsAsciiLetterOrDigit(char b) || b = byte '.' || b = byte '-' || b = byte '_'
 
-    let private withoutTrailingDot (text: string) =
+    let internal withoutTrailingDot (text: string) =
         if text.EndsWith '.' then text.Substring(0, text.Length - 1) else text
 
     let tryOfBytes (bytes: ReadOnlySpan<byte>) : Result<ServerName, ServerNameFault> =

@@ -35,8 +35,9 @@ module SystemdNotify =
         let vsock (text: string) =
             match text.Split ':' with
             | [| _; cid; port |] ->
-                match UInt32.TryParse cid, UInt32.TryParse port with
-                | (true, cid), (true, port) -> Ok(NotifyAddress.Vsock(cid, port))
+                let number text = WholeNumber.tryParse (int64 UInt32.MaxValue) text |> ValueOption.map uint32
+                match number cid, number port with
+                | ValueSome cid, ValueSome port -> Ok(NotifyAddress.Vsock(cid, port))
                 | _ -> Error(NotifyAddressError.UnknownForm text)
             | _ -> Error(NotifyAddressError.UnknownForm text)
         if String.IsNullOrEmpty notifySocket then
@@ -79,10 +80,8 @@ module SystemdNotify =
     let watchdogInterval (ownPid: int) (watchdogUsec: string) (watchdogPid: string) : Duration option =
         let ours =
             String.IsNullOrEmpty watchdogPid
-            || (match Int32.TryParse watchdogPid with
-                | true, pid -> pid = ownPid
-                | _ -> false)
-        match Int64.TryParse watchdogUsec with
-        | true, usec when ours && usec > 0L ->
+            || WholeNumber.tryParse (int64 Int32.MaxValue) watchdogPid = ValueSome(int64 ownPid)
+        match WholeNumber.tryParse Int64.MaxValue watchdogUsec with
+        | ValueSome usec when ours && usec > 0L ->
             Some(Duration.OfNanoseconds(if usec > Int64.MaxValue / 500L then Int64.MaxValue else usec * 500L))
         | _ -> None

@@ -42,12 +42,7 @@ module SystemdSockets =
     /// mistake, and must not cost memory.
     let maxCount = 1 <<< 20
 
-    let private isNumber (text: string) = text <> "" && String.forall Char.IsAsciiDigit text
-
-    let private number (text: string) =
-        match Int32.TryParse text with
-        | true, n when isNumber text -> ValueSome n
-        | _ -> ValueNone
+    let private number (text: string) = WholeNumber.tryParse (int64 Int32.MaxValue) text |> ValueOption.map int
 
     let private named (count: int) (names: string) =
         let names = if String.IsNullOrEmpty names then Array.create count unnamed else names.Split ':'
@@ -68,7 +63,7 @@ module SystemdSockets =
             | ValueSome pid, _ when pid <> ownPid -> SystemdSockets.ForAnotherProcess pid
             | _, ValueSome 0 -> SystemdSockets.NotGiven
             | _, ValueSome count when count <= maxCount -> named count listenFdNames
-            | _ when isNumber listenFds -> SystemdSockets.Unreadable(SystemdSocketsError.TooMany listenFds)
+            | _ when String.forall Char.IsAsciiDigit listenFds -> SystemdSockets.Unreadable(SystemdSocketsError.TooMany listenFds)
             | _ -> SystemdSockets.Unreadable(SystemdSocketsError.NotACount listenFds)
 
     /// The descriptors of a name, in order; names need not be unique (SD-3).

@@ -8,7 +8,7 @@ module TargetName =
     [<CompiledName "Of">]
     let ofTarget (target: TargetConfig) (tls: TargetTls) : string =
         // No dot stands at its end (RFC 6066 section 3).
-        let withoutDot (name: string) = if name.EndsWith '.' then name.Substring(0, name.Length - 1) else name
+        let withoutDot = ServerName.withoutTrailingDot
         match tls.ServerName, target.Address with
         | Some name, _ -> withoutDot name
         | None, TargetAddress.Dialled(DialAddress.Tcp(_, DialHost.Name name, _)) -> withoutDot name.Text

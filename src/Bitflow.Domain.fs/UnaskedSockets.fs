@@ -8,8 +8,7 @@ module UnaskedSockets =
     [<CompiledName "Describe">]
     let describe (config: Config) (sockets: SystemdSockets) : string voption =
         let asked =
-            [ yield! config.Application.Admin |> Option.toList
-              for proxy in config.Proxies do
+            [ for proxy in config.Proxies do
                   proxy.Listener.Address
                   yield! proxy.Targets |> List.map _.Address.AsAddress ]
         let isAsked (struct (descriptor, name)) =

@@ -41,6 +41,8 @@ type UsageFault =
     /// A word, or one of several values of an option. A variable of a shell that is not set makes such arguments.
     | EmptyArgument
     | ServesWithoutACommand of word: string
+    /// What other programs have a command for, and a process is asked for by a signal.
+    | AskedBySignal of word: string * signal: string
     | FileWithoutOption of command: CommandUsage * file: string
     | UnknownCommand of word: string * near: string voption
     | UnknownOption of command: CommandUsage * option: string * near: string voption
@@ -262,10 +264,16 @@ module Usage =
 
     let private takesConfig command = command.Options |> List.exists (fun option -> option.Name = config.Name)
 
+    /// What others call what a signal asks for.
+    let private signalled =
+        [ "stop", "TERM"; "shutdown", "TERM"; "quit", "TERM"; "kill", "TERM"; "drain", "TERM"; "reload", "HUP"; "restart", "HUP"; "rotate", "USR1"; "reopen", "USR1"; "status", "USR2" ]
+
     let private strayWord command word =
         if takesConfig command && isFile word then UsageFault.FileWithoutOption(command, word)
         elif command.Name <> "" then UsageFault.WordsWrong(command, [ word ])
         elif List.contains word [ "serve"; "start"; "run"; "proxy" ] then UsageFault.ServesWithoutACommand word
+        elif List.contains word [ "validate"; "verify"; "configtest"; "lint" ] then UsageFault.UnknownCommand(word, ValueSome "check")
+        elif signalled |> List.exists (fun (asked, _) -> asked = word) then UsageFault.AskedBySignal(word, snd (List.find (fun (asked, _) -> asked = word) signalled))
         else UsageFault.UnknownCommand(word, Spelling.similar word ("--version" :: (commands |> List.map _.Name)))
 
     let private endOf command (words: string list) (given: string list) =
@@ -330,6 +338,8 @@ module Usage =
         match fault with
         | UsageFault.EmptyArgument -> "an argument is empty; write something in its place, or leave it out"
         | UsageFault.ServesWithoutACommand word -> $"there is no command {shown word}; to serve, write: bitflow --config FILE"
+        | UsageFault.AskedBySignal(word, "USR2") -> $"there is no command {shown word}; write bitflow top, or send the process SIGUSR2, whose answer is in its log"
+        | UsageFault.AskedBySignal(word, signal) -> $"there is no command {shown word}; send the process SIG{signal}, as in: kill -{signal} PID"
         | UsageFault.FileWithoutOption(command, file) ->
             $"{shown file} stands alone; write: {invocation command} --config {Shown.line file}"
         | UsageFault.UnknownCommand(word, ValueSome near) -> $"there is no command {shown word}; did you mean: bitflow {near}"

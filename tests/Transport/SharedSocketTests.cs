@@ -63,7 +63,7 @@ public sealed class SharedSocketTests
         listener.Blocking = false;
         Assert.NotEqual(timeout, Libc.GetOption(descriptor, Libc.SoReceiveTimeout));
         SharedSocket.GiveBack(descriptor, before);
-        Assert.NotEqual(0, Libc.Fcntl(descriptor, Libc.FGetFlags, 0) & Libc.NonBlocking);
+        Assert.NotEqual(0, Libc.Fcntl(descriptor, Libc.FGetFl, 0) & Libc.NonBlocking);
         Assert.Equal(timeout, Libc.GetOption(descriptor, Libc.SoReceiveTimeout));
     }
 

@@ -114,7 +114,7 @@ internal sealed class AdminServer : IAsyncDisposable
         }
         catch (Exception e) when (e is SocketException or OperationCanceledException or InvalidOperationException)
         {
-            // An inherited socket may be one that we cannot reach, or the server has gone again.
+            // Where it listens we may be kept from reaching it, or the server has gone again.
         }
     }
 

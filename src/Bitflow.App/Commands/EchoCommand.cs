@@ -64,13 +64,8 @@ internal static class EchoCommand
                         break;
                     }
 
-                    for (int sent = 0; sent < received.Bytes;)
-                    {
-                        IoResult result = await connection.SendAsync(buffer.AsMemory(sent, received.Bytes - sent)).ConfigureAwait(false);
-                        if (result.Fault != IoFault.None)
-                            return;
-                        sent += result.Bytes;
-                    }
+                    if (await connection.SendAllAsync(buffer.AsMemory(0, received.Bytes)).ConfigureAwait(false) != IoFault.None)
+                        break;
                 }
             }
             finally

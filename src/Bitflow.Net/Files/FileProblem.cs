@@ -20,13 +20,11 @@ internal static class FileProblem
             "there is no such file; where its name is not UTF-8, Bitflow cannot open it: rename it, or give it as /dev/stdin",
         FileNotFoundException or DirectoryNotFoundException when path == "-" => "there is no such file; standard input is /dev/stdin",
         FileNotFoundException or DirectoryNotFoundException =>
-            "there is no such file" + (Path.IsPathRooted(path) ? "" : $" in {WorkingDirectory()}") + (IsForAShell(path) ? "; the path is taken as it stands: write out what ~ and variables stand for" : ""),
+            "there is no such file" + (Path.IsPathRooted(path) ? "" : $" in {WorkingDirectory()}") + (FilePath.IsForAShell(path) ? "; the path is taken as it stands: write out what ~ and variables stand for" : ""),
         _ when Directory.Exists(path) => "it is a directory; name a file in it",
         UnauthorizedAccessException => "permission denied; run as a user who may read it, or change its mode",
         _ => $"it cannot be read: {exception.Message}",
     };
-
-    private static bool IsForAShell(string path) => path.StartsWith("~/", StringComparison.Ordinal) || path.Contains('$', StringComparison.Ordinal);
 
     /// <summary>From the root on.</summary>
     /// <exception cref="IOException">The working directory has been removed; the message says so.</exception>

@@ -54,7 +54,6 @@ internal static unsafe partial class Libc
 
     public const int FGetFl = 3;
     public const int FSetFl = 4;
-    public const int FGetFlags = 3;
     public const int FSetPipeSize = 1031;
     public const int NonBlocking = 0x800;
 

@@ -4,7 +4,7 @@ using Bitflow.Net.Linux;
 namespace Bitflow.Net.Transport;
 
 /// <summary>
-/// What is set on a socket before it is used. TCP_NODELAY is always set on TCP. Nothing of a write_timeout, which begins with the relay.
+/// What is set on a socket before it is used. TCP_NODELAY is set on TCP besides, by the Linux engine on a socket that is dialled once a second segment can follow a first. Nothing of a write_timeout, which begins with the relay.
 /// </summary>
 /// <param name="KeepAliveSeconds">Idle time and interval of TCP keep-alive; 0 is off.</param>
 internal readonly record struct SocketSettings(int KeepAliveSeconds)
