@@ -111,6 +111,7 @@ let modules =
       "Shell", [ "LifeLaws" ]
       "Accelerator", [ "AcceleratorLaws" ]
       "Spares", [ "SparesLaws" ]
+      "StreamPace", [ "StreamPaceLaws" ]
       "MemoryReturn", [ "MemoryReturnLaws" ]
       "ReloadPlan", [ "ReloadPlanLaws" ]
       "ReloadReport", [ "ReloadPlanLaws" ]
@@ -324,7 +325,7 @@ let byHand =
       "ConfigKeys", "(if header then Some version else None)", "(if header then None else Some version)"
       "ConfigKeys", "(Kind.nonEmptyList (record \"a target\" target))", "(Kind.list (record \"a target\" target))"
       "KeyTable", "(if key.IsList then \"[]\" else \"\")", "\"\""
-      "KeyTable", "under (path + \".\") key.Inner", "under path key.Inner"
+      "KeyTable", "place + \".\"", "place"
       "ConfigSchema", "(Json.Object(about @ members))", "(Json.Object members)"
       "ConfigSchema", "Json.Text \"https://json-schema.org/draft/2020-12/schema\"", "Json.Text \"https://json-schema.org/draft-07/schema\""
       "KeyTable", "marks = \"\"", "marks <> \"\""

@@ -8,23 +8,11 @@ namespace Bitflow.Net.Relay;
 
 /// <summary>
 /// What <see cref="Pump"/> does, for two connections on one Linux loop: moved by callbacks, received into the loop's one buffer and sent at once;
-/// what does not go out is copied aside. A stream between plain ones that fills the buffer is spliced through a pipe until it runs small again;
-/// one of small messages moves into the loop's ring (<see cref="RingStream"/>) until something else comes.
+/// what does not go out is copied aside. A stream between plain ones may be spliced
+/// through a pipe, or move into the loop's ring (<see cref="RingStream"/>), as its <see cref="StreamPace"/> says.
 /// </summary>
 internal sealed class LinuxPump : IReadyHandler
 {
-    /// <summary>Below this, a splice costs more than the copy that it saves.</summary>
-    private const int SmallSplice = 16 * 1024;
-
-    /// <summary>So many small splices in a row, and the stream is copied again.</summary>
-    private const int SmallSplicesBeforeCopying = 8;
-
-    /// <summary>So many small messages in a row, and the stream moves into the ring: a short connection never does.</summary>
-    private const int MessagesBeforeRing = 16;
-
-    /// <summary>Each time that it comes back from there it must show twice as many, up to this.</summary>
-    private const int MostMessagesBeforeRing = 4096;
-
     private readonly LoopConnection _from;
     private readonly LoopConnection _to;
     private readonly LinuxConnection? _splicedFrom;
@@ -37,11 +25,8 @@ internal sealed class LinuxPump : IReadyHandler
     private byte[]? _rented;
     private ReadOnlyMemory<byte> _left;
     private SplicePipe? _pipe;
-    private int _smallSplices;
     private RingStream? _ringStream;
-    private int _smallMessages;
-    private int _messagesBeforeRing = MessagesBeforeRing;
-    private bool _busy;
+    private StreamPace _pace = StreamPaceModule.Start;
     private bool _over;
 
     private LinuxPump(
@@ -91,9 +76,9 @@ internal sealed class LinuxPump : IReadyHandler
 
         while (_from.MayReceiveNow())
         {
-            if (_busy && !_from.MaySplice)
+            if (_pace.IsForSplice && !_from.MaySplice)
                 StopSplicing();
-            if (_busy)
+            if (_pace.IsForSplice)
                 _pipe ??= _loop.Pipes.TryRent(_loop.Now);
             if (!(_pipe is null ? CopyOnce() : SpliceOnce()))
                 return;
@@ -147,22 +132,15 @@ internal sealed class LinuxPump : IReadyHandler
             return false;
         if (isLast)
             return Finish(_side, RelayEvent.Ended);
-        _busy = got.Bytes == buffer.Length && _from.MaySplice && _splicedTo is not null;
-        return !MovesIntoRing(got.Bytes);
+        _pace = StreamPaceModule.Copied(got.Bytes, got.Bytes == buffer.Length && _from.MaySplice && _splicedTo is not null, _pace);
+        return !_pace.IsForRing || !MovesIntoRing();
     }
 
-    /// <summary>Whether the stream has moved into the ring after a message of so many bytes.</summary>
-    private bool MovesIntoRing(int bytes)
+    private bool MovesIntoRing()
     {
-        if (bytes >= IoRing.BufferBytes)
-        {
-            _smallMessages = 0;
+        if (_splicedFrom is null || _splicedTo is null)
             return false;
-        }
-
-        if (++_smallMessages < _messagesBeforeRing || _splicedFrom is null || _splicedTo is null)
-            return false;
-        _smallMessages = 0;
+        _pace = StreamPaceModule.AskedRing(_pace);
         _ringStream = RingStream.TryBegin(this, _loop, _splicedFrom, _splicedTo);
         return _ringStream is not null;
     }
@@ -171,7 +149,7 @@ internal sealed class LinuxPump : IReadyHandler
     internal void LeaveRing()
     {
         _ringStream = null;
-        _messagesBeforeRing = Math.Min(2 * _messagesBeforeRing, MostMessagesBeforeRing);
+        _pace = StreamPaceModule.LeftRing(_pace);
     }
 
     /// <summary>Delivers what the ring had received and not sent.</summary>
@@ -205,16 +183,15 @@ internal sealed class LinuxPump : IReadyHandler
         Received(got.Bytes);
         if (!DrainPipe())
             return false;
-        _smallSplices = got.Bytes < SmallSplice ? _smallSplices + 1 : 0;
-        if (_smallSplices == SmallSplicesBeforeCopying)
-            StopSplicing();
+        _pace = StreamPaceModule.Spliced(got.Bytes, _pace);
+        if (!_pace.IsForSplice)
+            ReturnPipe();
         return true;
     }
 
     private void StopSplicing()
     {
-        _busy = false;
-        _smallSplices = 0;
+        _pace = StreamPaceModule.NotSpliced(_pace);
         ReturnPipe();
     }
 

@@ -17,7 +17,7 @@ namespace Bitflow.Net.Transport.Linux;
 internal sealed unsafe class IoRing
 {
     /// <summary>Bytes of one buffer; a receive that fills it is no small message.</summary>
-    public const int BufferBytes = 8 * 1024;
+    public const int BufferBytes = StreamPaceModule.MessageBytes;
 
     /// <summary>Buffers of a ring. They cost memory as they are used; a receive that finds none is over.</summary>
     public const int DefaultBuffers = 512;
