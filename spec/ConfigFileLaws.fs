@@ -238,6 +238,24 @@ let ``a secret key whose value follows without a blank is told so, and shown alo
     let told = "config.yaml:6:37: server.proxies[0].targets[0].proxy: the value is part of the key; write \"proxy: …\", with a colon and a blank"
     Law.HoldsFor([ "proxy:us:pw@h:1"; "proxy=us:pw@h:1"; "proxy:\"us:pw@h:1\"" ], fun written -> List.ofSeq (read (target written)).Errors = [ told ])
 
+[<Fact>]
+let ``a key whose value follows without a blank, or behind an equals sign, is told so`` () =
+    let block written = $"server:\n  proxies:\n    - name: a\n      listener:\n        {written}\n      targets: [{{name: t, address: 'h:1'}}]\n"
+    let flow written = $"server: {{proxies: [{{name: a, listener: {{address: ':80', {written}}}, targets: [{{name: t, address: 'h:1'}}]}}]}}"
+    let glued (key: string) = $"the value is part of the key; write \"{key}: …\", with a colon and a blank"
+    Law.HoldsFor(
+        [ block "address:\":80\"", "listener", glued "address"
+          block "address = \":80\"", "listener", glued "address"
+          block "address=:80", "listener", glued "address"
+          flow "read_timeout:5s", "listener.read_timeout", glued "read_timeout"
+          flow "read_timeout=5s", "listener.read_timeout", glued "read_timeout"
+          // Another key that begins so is none of these.
+          flow "read_timeouts", "listener.read_timeouts", "this key is not known; did you mean \"read_timeout\"?" ],
+        fun (text, key, message) ->
+            (read text).Errors |> Seq.exists (fun line ->
+                let _, _, path, said = parts line
+                path = "server.proxies[0]." + key && said = message))
+
 // ---- Values
 
 /// What the only error says, with its path's last key.
@@ -305,7 +323,8 @@ let ``who wants no keep-alive is not told to write zero, which means fifteen sec
         [ "-5", "\"-5\" has no unit; write \"-5s\", or \"-1\", for no keep-alive"
           "5", "\"5\" has no unit; write \"5s\" for five seconds"
           "''", "a duration is missing; write \"15s\", or \"-1\" for no keep-alive"
-          "soon", "\"soon\" is no duration; write \"250ms\", \"1.5s\" or \"1m30s\", for example" ],
+          "soon", "\"soon\" is no duration; write \"250ms\", \"1.5s\" or \"1m30s\", for example"
+          "never", "\"never\" is no duration; write \"0\" for none, or leave the key out" ],
         fun (text, message) -> onlyError (file "" $"keepalive_interval: {text}" "") = ("keepalive_interval", message)
     )
 

@@ -1,6 +1,7 @@
 namespace Bitflow.Domain
 
 open System
+open System.Collections.Generic
 
 /// What stands behind the first certificate of a file, and is sent with it.
 type IssuerFacts =
@@ -127,21 +128,24 @@ module CertificateChecks =
     /// Whether a client may ask for the name, or for one that a wildcard stands for, and be answered by one of these. Names that no client can ask for are not missed.
     let private isAnsweredBy (names: string list) : string -> bool =
         let table = NameTable names
+        let patterns = names |> List.choose (ServerName.tryPattern >> ValueOption.toOption)
+        let takesAny = List.contains NamePattern.Any patterns
+        /// Those of which a name of one label more is answered.
+        let suffixes =
+            HashSet(
+                patterns |> Seq.choose (fun pattern ->
+                    match pattern with
+                    | NamePattern.Wildcard suffix -> Some suffix
+                    | NamePattern.Exact name when name.Contains '.' -> Some(name.Substring(name.IndexOf '.' + 1))
+                    | _ -> None),
+                StringComparer.Ordinal)
         fun name ->
             match ServerName.tryPattern name with
             | ValueSome(NamePattern.Exact name) ->
                 (match ServerName.tryCreate name with
                  | Ok name -> (table.BestMatch(ValueSome name)).IsSome
                  | Error _ -> false)
-            | ValueSome(NamePattern.Wildcard suffix) ->
-                names |> List.exists (fun other ->
-                    match ServerName.tryPattern other with
-                    | ValueSome NamePattern.Any -> true
-                    | ValueSome(NamePattern.Wildcard other) -> other = suffix
-                    | ValueSome(NamePattern.Exact other) ->
-                        other.EndsWith("." + suffix, StringComparison.Ordinal)
-                        && not ((other.Substring(0, other.Length - suffix.Length - 1)).Contains '.')
-                    | ValueNone -> false)
+            | ValueSome(NamePattern.Wildcard suffix) -> takesAny || suffixes.Contains suffix
             | ValueSome NamePattern.Any
             | ValueNone -> true
 

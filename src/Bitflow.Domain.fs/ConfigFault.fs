@@ -10,7 +10,7 @@ type ConfigFault =
     | UnknownKey of name: string * known: string list
     /// It is known in other places (`server.proxies[].options`), and here is none.
     | MisplacedKey of name: string * known: string list * places: string list
-    /// A secret key and, with no blank between them, its value.
+    /// A key and its value with no blank behind the colon, or with an equals sign for it: to YAML they are one text.
     | NoBlankBehindColon of key: string
     /// What an alias brings here is the value of a secret key too.
     | SharedSecret
@@ -73,7 +73,7 @@ type ConfigWarning =
     | NoEffect of reason: string
     /// A path with what a shell would fill in.
     | ForAShell
-    | ReadWithoutWrite of side: string * opposite: YamlPath
+    | ReadWithoutWrite of side: string * opposites: YamlPath list
     | LiteralBesideDualStack of address: DialAddress
     | LiteralProxyBesideDualStack
     | SlowToGiveUp of longest: Duration
@@ -104,6 +104,8 @@ module ConfigFault =
             $"\"{text}\" has no unit, and is negative; write \"{number}s\" for {seconds number}, or \"0\" for none"
         | DurationError.NoUnit number -> $"\"{number}\" in \"{text}\" has no unit; write \"{number}s\", for example"
         | DurationError.UnknownUnit unit -> $"\"{unit}\" in \"{text}\" is no unit; use ns, us, ms, s, m or h, as in \"1m30s\""
+        | DurationError.NotANumber when List.contains (text.ToLowerInvariant()) [ "never"; "none"; "no"; "off"; "forever"; "infinite"; "infinity"; "unlimited" ] ->
+            $"\"{text}\" is no duration; write \"0\" for none, or leave the key out"
         | DurationError.NotANumber -> $"\"{text}\" is no duration; write \"250ms\", \"1.5s\" or \"1m30s\", for example"
 
     /// The names of the keys whose values stand in no message.
@@ -233,8 +235,9 @@ module ConfigWarning =
         | ConfigWarning.LeadsBack address -> $"\"{address}\" is where this proxy listens: each connection would make another, until no descriptor is left; write the address of what it is to reach"
         | ConfigWarning.ForAShell -> "the path is taken as it stands: write out what ~ and variables stand for"
         | ConfigWarning.NoEffect reason -> $"without effect: {reason}"
-        | ConfigWarning.ReadWithoutWrite(side, opposite) ->
-            $"while a write to the {side} is pending this clock stands still; set {opposite} too"
+        | ConfigWarning.ReadWithoutWrite(side, opposites) ->
+            let keys = opposites |> List.map string |> String.concat ", "
+            $"while a write to the {side} is pending this clock stands still, for as long as the {side} takes nothing; set {keys} too"
         | ConfigWarning.LiteralBesideDualStack address ->
             $"\"{address}\" is one address of one family; with \"enable_dual_stack\" clients of the other family fail"
         | ConfigWarning.LiteralProxyBesideDualStack ->

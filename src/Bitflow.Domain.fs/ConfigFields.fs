@@ -60,6 +60,10 @@ module internal Fields =
         let names = set (known @ fields.Retired)
         let standIn = ofNothing fields
         let example = match known with first :: _ -> $"{{{first}: …}}" | [] -> "{}"
+        /// The key with which a text begins that is key and value to its writer: `address:":80"`, `address = ":80"`.
+        let gluedKey (text: string) =
+            known |> List.tryFind (fun key ->
+                text.StartsWith(key, StringComparison.Ordinal) && (match text.Substring(key.Length).TrimStart ' ' with "" -> false | rest -> rest[0] = ':' || rest[0] = '='))
         { Form = "mapping"
           Noun = noun
           Example = example
@@ -76,11 +80,16 @@ module internal Fields =
                     let value = fields.Make.Invoke(site, entries)
                     for entry in entries do
                         if not (names.Contains entry.Name || isFree entry.Name) then
-                            let fault = ConfigFault.UnknownKey(entry.Name, known)
-                            site.Findings.Wrong(entry.NameAt, site.Path / entry.Name, fault)
+                            match gluedKey entry.Name with
+                            | Some key -> site.Findings.Wrong(entry.NameAt, site.Path / key, ConfigFault.NoBlankBehindColon key)
+                            | None -> site.Findings.Wrong(entry.NameAt, site.Path / entry.Name, ConfigFault.UnknownKey(entry.Name, known))
                     value
-                | _ ->
-                    site.Fail(ConfigFault.WrongShape(Kind.shapeOf site.Node, $"a mapping ({noun})", example))
+                | value ->
+                    let fault =
+                        match (match value with YamlValue.Scalar(text, false) -> gluedKey text | _ -> None) with
+                        | Some key -> ConfigFault.NoBlankBehindColon key
+                        | None -> ConfigFault.WrongShape(Kind.shapeOf site.Node, $"a mapping ({noun})", example)
+                    site.Fail fault
                     standIn }
 
     /// A key that is not known where it stands may have its place elsewhere: in those mappings that share most of the way with where it stands.

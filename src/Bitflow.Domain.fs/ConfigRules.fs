@@ -324,14 +324,14 @@ module internal ConfigRules =
         ofProxies (fun _ path proxy ->
             let reachable = reachable proxy
             let targets = targetsOf (path, proxy) |> List.indexed |> List.filter (fun (i, _) -> reachable.Contains i) |> List.map snd
-            [ match targets |> List.tryFind (fun (_, target) -> target.WriteTimeout.IsZero) with
-              | Some(targetPath, _) when not proxy.Listener.ReadTimeout.IsZero ->
-                  doubtful (path / "listener" / "read_timeout") (ConfigWarning.ReadWithoutWrite("target", targetPath / "write_timeout"))
+            [ match [ for targetPath, target in targets do if target.WriteTimeout.IsZero then targetPath / "write_timeout" ] with
+              | _ :: _ as unlimited when not proxy.Listener.ReadTimeout.IsZero ->
+                  doubtful (path / "listener" / "read_timeout") (ConfigWarning.ReadWithoutWrite("target", unlimited))
               | _ -> ()
               if proxy.Listener.WriteTimeout.IsZero then
                   for targetPath, target in targets do
                       if not target.ReadTimeout.IsZero then
-                          doubtful (targetPath / "read_timeout") (ConfigWarning.ReadWithoutWrite("client", path / "listener" / "write_timeout")) ])
+                          doubtful (targetPath / "read_timeout") (ConfigWarning.ReadWithoutWrite("client", [ path / "listener" / "write_timeout" ])) ])
 
     /// Beyond this a client has left, most often, before it is told.
     let private patience = Duration.OfSeconds 30L

@@ -44,6 +44,8 @@ type UsageFault =
     /// What other programs have a command for, and a process is asked for by a signal.
     | AskedBySignal of word: string * signal: string
     | FileWithoutOption of command: CommandUsage * file: string
+    /// What a pattern of the shell's makes of `--config *.yaml`.
+    | FileTooMany of file: string
     | UnknownCommand of word: string * near: string voption
     | UnknownOption of command: CommandUsage * option: string * near: string voption
     | NoValue of command: CommandUsage * option: UsageOption
@@ -268,8 +270,9 @@ module Usage =
     let private signalled =
         [ "stop", "TERM"; "shutdown", "TERM"; "quit", "TERM"; "kill", "TERM"; "drain", "TERM"; "reload", "HUP"; "restart", "HUP"; "rotate", "USR1"; "reopen", "USR1"; "status", "USR2" ]
 
-    let private strayWord command word =
-        if takesConfig command && isFile word then UsageFault.FileWithoutOption(command, word)
+    let private strayWord command (given: string list) word =
+        if takesConfig command && List.contains config.Name given && isFile word then UsageFault.FileTooMany word
+        elif takesConfig command && isFile word then UsageFault.FileWithoutOption(command, word)
         elif command.Name <> "" then UsageFault.WordsWrong(command, [ word ])
         elif List.contains word [ "serve"; "start"; "run"; "proxy" ] then UsageFault.ServesWithoutACommand word
         elif List.contains word [ "validate"; "verify"; "configtest"; "lint" ] then UsageFault.UnknownCommand(word, ValueSome "check")
@@ -281,7 +284,7 @@ module Usage =
         | Some missing -> UsageReading.Fault(UsageFault.Needs(command, missing))
         | None when words.Length < command.Words.Least || words.Length > command.Words.Most ->
             match words with
-            | word :: _ when command.Words.Most = 0 -> UsageReading.Fault(strayWord command word)
+            | word :: _ when command.Words.Most = 0 -> UsageReading.Fault(strayWord command given word)
             | _ -> UsageReading.Fault(UsageFault.WordsWrong(command, words))
         | None -> UsageReading.Command
 
@@ -316,7 +319,7 @@ module Usage =
                 match given |> List.tryFind (fun option -> (tryOption command option).IsNone) with
                 | Some option -> UsageReading.Fault(UsageFault.UnknownOption(command, option, ValueNone))
                 | None -> readBehind command [] given rest
-            | None -> UsageReading.Fault(strayWord command word)
+            | None -> UsageReading.Fault(strayWord command given word)
         | word :: rest -> readBehind command (word :: words) given rest
 
     /// Arguments, after `separate`, read against the table.
@@ -326,7 +329,7 @@ module Usage =
         | [ "help"; name ] when name <> "" && not (name.StartsWith '-') ->
             match tryCommand name with
             | Some command -> UsageReading.Help(page command)
-            | None -> UsageReading.Fault(strayWord serving name)
+            | None -> UsageReading.Fault(strayWord serving [] name)
         | _ -> readBehind serving [] [] arguments
 
     let private tryHelp (command: CommandUsage) =
@@ -342,6 +345,7 @@ module Usage =
         | UsageFault.AskedBySignal(word, signal) -> $"there is no command {shown word}; send the process SIG{signal}, as in: kill -{signal} PID"
         | UsageFault.FileWithoutOption(command, file) ->
             $"{shown file} stands alone; write: {invocation command} --config {Shown.line file}"
+        | UsageFault.FileTooMany file -> $"one configuration is read at a time, and {shown file} is one too many; leave it out"
         | UsageFault.UnknownCommand(word, ValueSome near) -> $"there is no command {shown word}; did you mean: bitflow {near}"
         | UsageFault.UnknownCommand(word, ValueNone) -> $"there is no command {shown word}; bitflow --help lists them"
         | UsageFault.UnknownOption(command, option, ValueSome near) -> $"{invocation command} has no option {shown option}; did you mean {near}?"

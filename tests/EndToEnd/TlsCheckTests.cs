@@ -106,6 +106,8 @@ public sealed class TlsCheckTests
             (expired.Entry, "", "the certificate expired on"),
             ($"{{ key: '{Good.Key}', certificate: '{disordered}' }}", "", "certificate 1 of the file was not issued by the one after it"),
             (Good.Entry, "      options: { connection_load_balancer: sni }", "no target answers to the certificate's name a.example"),
+            (Good.Entry, "      options: { connection_load_balancer: sni }", "tls_context.certificates: no certificate has the name \"b.example\" of a target"),
+            ($"{Good.Entry}, {Good.Entry}", "", $"tls_context.certificates[1].certificate: {Good.File}: the certificate is never shown: certificates above have all of its names"),
         })
         {
             (int status, string errors) = await RunAsync(Config(entry, options, options.Length > 0 ? "b.example" : "a.example"), check: true);

@@ -91,7 +91,7 @@ internal sealed class DialAttempt(Dialer dialer, EventLoop loop, TargetModel tar
             case DialAddress.UnixPath unix:
                 return new UnixDomainSocketEndPoint(unix.path);
             case DialAddress.UnixAbstract name:
-                return new UnixDomainSocketEndPoint("\0" + name.name);
+                return Endpoints.OfAbstractName(name.name);
             default:
                 var tcp = (DialAddress.Tcp)route.FirstHop;
                 return new IPEndPoint(tcp.host is DialHost.Literal literal ? literal.Item : found.OfHop![place], tcp.port.Number);

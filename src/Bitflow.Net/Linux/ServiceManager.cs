@@ -47,7 +47,7 @@ internal sealed class ServiceManager : IDisposable
             null => new ServiceManager(null, null, Duration.Zero),
             { IsError: true } error => new ServiceManager(null, SystemdNotify.Describe(error.ErrorValue), Duration.Zero),
             { ResultValue: NotifyAddress.Path path } => At(new UnixDomainSocketEndPoint(path.path)),
-            { ResultValue: NotifyAddress.Abstract name } => At(new UnixDomainSocketEndPoint("\0" + name.name)),
+            { ResultValue: NotifyAddress.Abstract name } => At(Endpoints.OfAbstractName(name.name)),
             _ => new ServiceManager(null, SystemdNotify.Describe(NotifyAddressError.NewNotSupported(text)), Duration.Zero),
         };
 

@@ -14,4 +14,7 @@ internal static class Endpoints
         null => Endpoint.Unknown,
         _ => endpoint.AddressFamily == AddressFamily.Unix ? Endpoint.NewUnix("") : Endpoint.Unknown,
     };
+
+    /// <summary>A name that is no path begins with a NUL to the kernel (unix(7)).</summary>
+    public static UnixDomainSocketEndPoint OfAbstractName(string name) => new("\0" + name);
 }

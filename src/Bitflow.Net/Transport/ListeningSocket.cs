@@ -68,7 +68,7 @@ internal sealed class ListeningSocket
             case Address.UnixPath unix:
                 return [OpenUnixPath(unix)];
             case Address.UnixAbstract name:
-                return [Bind(NewSocket(AddressFamily.Unix, address), new UnixDomainSocketEndPoint("\0" + name.name), address)];
+                return [Bind(NewSocket(AddressFamily.Unix, address), Endpoints.OfAbstractName(name.name), address)];
             case Address.Descriptor descriptor:
                 return [Inherit(address, descriptor.number)];
             default:
