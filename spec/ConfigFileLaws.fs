@@ -163,6 +163,8 @@ let ``a key that is like none is answered with those that there are, and one tha
           file "connect_timeout: 5s" "" "", "server.proxies[0].listener.connect_timeout", "this key belongs in server.proxies[].targets[], if it is not"
           file "enable_proxy_header: true" "" "", "server.proxies[0].listener.enable_proxy_header", "this key belongs in server.proxies[].options"
           "log: { level: info }", "log", "this key belongs in application"
+          // Of the places that it has those nearby.
+          "server: { proxies: [ { name: a, address: ':80' } ] }", "server.proxies[0].address", "this key belongs in server.proxies[].listener or server.proxies[].targets[]"
           "proxies: []", "proxies", "this key belongs in server"
           file "" "" "read_timeout: 5s", "server.proxies[0].options.read_timeout", "this key belongs in server.proxies[].listener or server.proxies[].targets[]" ],
         fun (text, path, message) ->

@@ -204,6 +204,7 @@ let equivalent: (string * string * string * string) list =
       "SentryRateLimits", "date > wall", "date >= wall", "a wait until now is none either way"
       "AcceptFailure", "Duration.OfMilliseconds 50L", "", "a rest of about that length will do"
       "YamlTree", "| true, found -> found", "", "what is not remembered is looked for again"
+      "ConfigFields", "entries |> Array.tryFind (fun entry -> entry.Name = name)", "tryFindBack", "a key that is written twice is refused before"
       "ConfigKind", "if least > 0 then \"minItems\"", "least >= 0", "a list of at least none is any"
       "Usage", "commands |> List.tryFind (fun command -> command.Name = name)", "", "no two commands have one name"
       "CertificateChecks", "| Error _ -> false)", "", "an exact pattern is a name"
