@@ -282,6 +282,7 @@ let ``a target that is the proxy's own listener is doubted`` () =
         leads "0.0.0.0:80" "127.1.2.3:80", back
         leads "127.0.0.1:80" "localhost:80", back
         leads "[::1]:80" "[::1]:80", back
+        leads "localhost:80" "127.0.0.1:80", back
         leads "10.0.0.1:80" "10.0.0.1:80", back
         leads "a.example:80" "a.example:80", back
         leads "unix:/run/a" "unix:/run/a", back

@@ -28,14 +28,8 @@ module Balancer =
 
     /// The targets that the policy can choose for some client. The rest of a list is there for nothing.
     let reachable (policy: Policy) (names: string list) : int list =
-        let all = List.indexed names
         match policy with
         | Policy.None -> [ 0 ]
         | Policy.Failover
-        | Policy.RoundRobin -> List.map fst all
-        | Policy.Sni ->
-            // Of names that stand for the same thing the first is chosen.
-            all
-            |> List.choose (fun (i, name) -> ServerName.tryPattern name |> ValueOption.map (fun pattern -> i, pattern) |> ValueOption.toOption)
-            |> List.distinctBy snd
-            |> List.map fst
+        | Policy.RoundRobin -> [ 0 .. names.Length - 1 ]
+        | Policy.Sni -> NameTable.Matched names

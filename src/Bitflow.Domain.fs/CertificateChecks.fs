@@ -152,22 +152,12 @@ module CertificateChecks =
     /// Of a listener's certificates beside each other, in their order, by the names of each: the place of each that no client is ever shown, and why.
     [<CompiledName "NeverShown">]
     let neverShown (certificates: string list list) : struct (int * string) list =
-        let table = CertificateTable(certificates |> Seq.map Seq.ofList)
-        /// What a client may ask for that this name stands for.
-        let asked name =
-            match ServerName.tryPattern name with
-            | ValueSome(NamePattern.Exact name) -> Some name
-            | ValueSome(NamePattern.Wildcard suffix) -> Some("a-name-that-nobody-has." + suffix)
-            | ValueSome NamePattern.Any
-            | ValueNone -> None
-        let isShown place name =
-            match asked name |> Option.map ServerName.tryCreate with
-            | Some(Ok name) -> table.Choose(ValueSome name) = place
-            | _ -> false
+        let shown = CertificateTable(certificates |> Seq.map Seq.ofList).Shown
+        let mayBeAskedFor name = name <> "*" && (ServerName.tryPattern name).IsSome
         [ for place, names in List.indexed certificates do
-              if place > 0 && not (List.exists (isShown place) names) then
+              if not (shown.Contains place) then
                   let why =
-                      if List.exists (asked >> Option.isSome) names then "certificates above have all of its names, and a name has one certificate, whatever the kind of its key"
+                      if List.exists mayBeAskedFor names then "certificates above have all of its names, and a name has one certificate, whatever the kind of its key"
                       else "a client can ask for none of its names"
                   struct (place, $"the certificate is never shown: {why}") ]
 

@@ -12,6 +12,9 @@ type CertificateTable(names: string seq seq) =
         |> Array.unzip
     let table = NameTable patterns
 
+    /// Which of them some client gets; the first in any case.
+    member _.Shown : Set<int> = Set.ofList (0 :: [ for place in NameTable.Matched patterns -> owners[place] ])
+
     /// By the certificate's names: exact, then wildcard, then the first certificate. Always an index of the list given.
     member _.Choose(name: ServerName voption) : int =
         match table.BestMatch name with

@@ -222,10 +222,12 @@ module internal ConfigRules =
                     port = dialledPort.Number
                     && (match host, dialled with
                         | Host.Literal own, DialHost.Literal address when own.Equals address -> true
-                        | Host.Literal own, DialHost.Name _ -> System.Net.IPAddress.IsLoopback own && isLocal dialled
-                        | Host.Literal own, _ -> own.Equals System.Net.IPAddress.Any && isLocal dialled
+                        | Host.Name own, DialHost.Name name when own = name.Text -> true
                         | Host.Any, _ -> isLocal dialled
-                        | Host.Name _, _ -> string (Address.Tcp(TcpFamily.Either, host, port)) = string target.Address)
+                        | Host.Literal own, _ when own.Equals System.Net.IPAddress.Any -> isLocal dialled
+                        | Host.Literal own, DialHost.Name _ -> System.Net.IPAddress.IsLoopback own && isLocal dialled
+                        | Host.Name own, DialHost.Literal _ -> own = "localhost" && isLocal dialled
+                        | _ -> false)
                 | (Address.UnixPath _ | Address.UnixAbstract _) as own, address -> own = address.AsAddress
                 | _ -> false
             [ if isOwn then doubtful (path / "address") (ConfigWarning.LeadsBack target.Address) ])

@@ -37,6 +37,14 @@ type NameTable(names: string seq) =
                 | dot when dot > 0 -> found suffixes (name.Text.Substring(dot + 1))
                 | _ -> ValueNone
 
+    /// The places of the names that are the best match for some server name: of those that stand for the same thing the first, and none that stands for nothing.
+    static member Matched(names: string seq) : int list =
+        Seq.indexed names
+        |> Seq.choose (fun (index, name) -> ServerName.tryPattern name |> ValueOption.map (fun pattern -> index, pattern) |> ValueOption.toOption)
+        |> Seq.distinctBy snd
+        |> Seq.map fst
+        |> List.ofSeq
+
     /// The place of the best match; no name and address literals match only `*`.
     member _.BestMatch(name: ServerName voption) : int voption =
         match ValueOption.bind named name with

@@ -276,8 +276,10 @@ module Usage =
         elif command.Name <> "" then UsageFault.WordsWrong(command, [ word ])
         elif List.contains word [ "serve"; "start"; "run"; "proxy" ] then UsageFault.ServesWithoutACommand word
         elif List.contains word [ "validate"; "verify"; "configtest"; "lint" ] then UsageFault.UnknownCommand(word, ValueSome "check")
-        elif signalled |> List.exists (fun (asked, _) -> asked = word) then UsageFault.AskedBySignal(word, snd (List.find (fun (asked, _) -> asked = word) signalled))
-        else UsageFault.UnknownCommand(word, Spelling.similar word ("--version" :: (commands |> List.map _.Name)))
+        else
+            match List.tryFind (fun (asked, _) -> asked = word) signalled with
+            | Some(_, signal) -> UsageFault.AskedBySignal(word, signal)
+            | None -> UsageFault.UnknownCommand(word, Spelling.similar word ("--version" :: (commands |> List.map _.Name)))
 
     let private endOf command (words: string list) (given: string list) =
         match command.Options |> List.tryFind (fun option -> option.IsNeeded && not (List.contains option.Name given)) with
