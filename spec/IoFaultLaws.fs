@@ -130,3 +130,11 @@ let ``a full backlog is a Unix listener's alone: the same answer for TCP is a wa
     Law.HoldsFor([ true; false ], fun hasSource ->
         let judged = IoFaults.ofConnect false hasSource Errno.EAGAIN
         judged = IoFault.NoLocalAddress && IoFaults.isWant judged)
+
+[<Fact>]
+let ``an answer of splice or the ring that is none of the connection's is never taken for a fault of it`` () =
+    Law.HoldsFor([ 0 .. 133 ], fun errno ->
+        IoFaults.isOfSplice errno = List.contains errno [ 1; 4; 12; 22; 38; 105 ]
+        && IoFaults.isOfRing errno = List.contains errno [ 4; 12; 105; 125 ]
+        // What says that the peer has gone is always the connection's.
+        && not ((IoFaults.isOfSplice errno || IoFaults.isOfRing errno) && IoFaults.ofStream errno = IoFault.Reset))

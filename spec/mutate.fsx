@@ -62,6 +62,7 @@ let modules =
       "TlsAlert", [ "ClientHelloLaws"; "MessageLaws" ]
       "Alpn", [ "AlpnLaws"; "ClientHelloLaws"; "TlsRulesLaws" ]
       "ClientHello", [ "ClientHelloLaws"; "MessageLaws" ]
+      "PeerFate", [ "PeerFateLaws" ]
       "CertificateTable", [ "CertificateTableLaws"; "TlsRulesLaws" ]
       "Config", [ "ConfigSchemaLaws"; "ConfigFileLaws" ]
       "KeyExchange", [ "TlsRulesLaws" ]

@@ -149,6 +149,28 @@ module IoFaults =
         | Errno.ENOSPC -> IoFault.NoWatches
         | errno -> ofAnyCall errno
 
+    /// Whether splice(2) says something of the call with it, and nothing of the connection, whose own error it would have taken from the kernel: a receive goes on.
+    [<CompiledName "IsOfSplice">]
+    let isOfSplice (errno: int) =
+        match errno with
+        | Errno.EPERM
+        | Errno.EINTR
+        | Errno.ENOMEM
+        | Errno.EINVAL
+        | Errno.ENOSYS
+        | Errno.ENOBUFS -> true
+        | _ -> false
+
+    /// Whether a completion of the ring (io_uring(7)) says something of the ring with it, and nothing of the connection.
+    [<CompiledName "IsOfRing">]
+    let isOfRing (errno: int) =
+        match errno with
+        | Errno.ECANCELED
+        | Errno.ENOBUFS
+        | Errno.ENOMEM
+        | Errno.EINTR -> true
+        | _ -> false
+
     /// In plain words, to stand behind "the target 10.0.0.1:80".
     [<CompiledName "Describe">]
     let describe (fault: IoFault) =

@@ -47,12 +47,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
     private bool _writable;
     private bool _watchesWritable;
     private Nagle _nagle;
-    private bool _peerEnded;
-    private bool _ended;
-
-    /// <summary>Whether the kernel has the fault still, because only a receive can tell whether the peer had ended before.</summary>
-    private bool _isFaultOpen;
-    private IoFault _fault;
+    private PeerFate _fate = PeerFateModule.Unknown;
     private LoopOperation? _reset;
     private bool _connecting;
     private bool _hasReceivedAll;
@@ -125,12 +120,12 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
     internal override bool MaySplice => _family != Libc.FamilyUnix && !_incoming.HasUrgent;
 
     /// <summary>The kernel tells of an end once all bytes before it are there. On a Unix socket a read stops at passed descriptors as well.</summary>
-    internal override bool HasOnlyItsEndLeft => _peerEnded && !_incoming.HasUrgent && _fault == IoFault.None && _family != Libc.FamilyUnix;
+    internal override bool HasOnlyItsEndLeft => _fate.HasOnlyEnded && !_incoming.HasUrgent && _family != Libc.FamilyUnix;
 
     /// <summary>A Unix socket's reads stop at passed descriptors, and urgent data is not for the ring, nor anything after an end or a fault was reported.</summary>
     internal bool MayReceiveByRing => MaySplice && _incoming.IsDataAlone && !IsClosed;
 
-    internal bool MaySendByRing => _family != Libc.FamilyUnix && _fault == IoFault.None && !IsClosed;
+    internal bool MaySendByRing => _family != Libc.FamilyUnix && _fate.Fault == IoFault.None && !IsClosed;
 
     /// <summary>From here on what comes is received by the ring, until that is over.</summary>
     internal void BeginReceivingByRing(IoRing ring, IRingUser user)
@@ -154,8 +149,8 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
     /// <summary>A send of the ring took nothing, for which there may be a fault.</summary>
     internal void NoteSendByRing(int answer)
     {
-        if (answer is not (-Errno.EAGAIN or -Errno.EPIPE) && !IsOfTheRing(answer))
-            NoteFault(-answer);
+        if (answer != -Errno.EAGAIN && !IoFaults.IsOfRing(-answer))
+            Learn(PeerFateModule.SendFailed(-answer, _fate));
     }
 
     /// <summary>What the ring received. When it is over, epoll tells of the rest: an end or a fault is there still, or kept here.</summary>
@@ -176,16 +171,13 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
 
     private void EndReceivingByRing(IRingUser user, int answer)
     {
-        if (answer < 0 && answer != -Errno.EAGAIN && !IsOfTheRing(answer))
+        if (answer < 0 && answer != -Errno.EAGAIN && !IoFaults.IsOfRing(-answer))
             NoteFault(-answer);
         _ringUser = null;
         if (!IsClosed)
             ChangeInterest();
         user.OnReceiveOver();
     }
-
-    /// <summary>Whether an answer says something of the ring, and nothing of the connection.</summary>
-    private static bool IsOfTheRing(int answer) => answer is -Errno.ECANCELED or -Errno.ENOBUFS or -Errno.ENOMEM or -Errno.EINTR;
 
     /// <summary>Begins to hear of a connected socket. Answers the negative errno where the kernel cannot, and the connection has been reset then.</summary>
     public int Begin()
@@ -243,9 +235,10 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
             return FromElsewhere();
         if (IsClosed)
             return new(IoFault.Aborted);
-        _ended = true;
+        if (_family != Libc.FamilyUnix)
+            _fate = PeerFateModule.EndedHere(_fate);
         int answer = Libc.Shutdown(_descriptor, Libc.ShutWrite);
-        return new(answer == 0 ? IoFault.None : FaultOr(-answer));
+        return new(answer == 0 ? IoFault.None : _fate.FaultOr(-answer));
 
         async ValueTask<IoFault> FromElsewhere()
         {
@@ -271,15 +264,16 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
             NoteFault(-answer);
         else
             TakeError();
-        _peerEnded |= answer == 0 && _isFaultOpen;
-        if (_fault != IoFault.None)
+        if (answer == 0)
+            _fate = PeerFateModule.AtEnd(_fate);
+        if (_fate.Fault != IoFault.None)
             return Readiness.Failed;
         return answer == 0 ? Readiness.Ended : Readiness.Quiet;
     }
 
-    public override IoFault Fault => IsClosed ? IoFault.Aborted : _fault;
+    public override IoFault Fault => IsClosed ? IoFault.Aborted : _fate.Fault;
 
-    public override bool FailedBehindItsEnd => _peerEnded && _fault != IoFault.None;
+    public override bool FailedBehindItsEnd => _fate.FailedBehindItsEnd;
 
     public override ValueTask<IoFault> WaitResetAsync()
     {
@@ -287,7 +281,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
             return FromElsewhere();
         if (IsClosed)
             return new(IoFault.Aborted);
-        return _fault != IoFault.None ? new(_fault) : (_reset ??= new LoopOperation()).BeginFault();
+        return _fate.Fault != IoFault.None ? new(_fate.Fault) : (_reset ??= new LoopOperation()).BeginFault();
 
         async ValueTask<IoFault> FromElsewhere()
         {
@@ -358,7 +352,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
     /// and nothing was set on the socket, or asked of the ring, that the next would inherit.
     /// </summary>
     private bool LeavesSpareSocket =>
-        _hasReceivedAll && !_isAltered && !_watchesWritable && _fault == IoFault.None && !_isFaultOpen && _target is IPEndPoint target && SpareSockets.MayServe(target);
+        _hasReceivedAll && !_isAltered && !_watchesWritable && _fate.Fault == IoFault.None && _target is IPEndPoint target && SpareSockets.MayServe(target);
 
     private void Close(bool isReset)
     {
@@ -367,7 +361,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
         int descriptor = _descriptor;
         _descriptor = -1;
         OwnLoop.SubmitToRing();
-        if (isReset || !LeavesSpareSocket || !OwnLoop.Spares.TryKeep(new(descriptor, _number, _family, HasNoDelay: _nagle == Nagle.Off), _ended))
+        if (isReset || !LeavesSpareSocket || !OwnLoop.Spares.TryKeep(new(descriptor, _number, _family, HasNoDelay: _nagle == Nagle.Off), _fate.IsEndedHere))
         {
             if (_isRegistered)
                 OwnLoop.Unregister(descriptor, _number, _inherited);
@@ -387,7 +381,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
             if ((events & Libc.EpollErr) != 0)
                 LearnFault();
             else if ((events & (Libc.EpollRdHup | Libc.EpollHup)) == Libc.EpollRdHup)
-                _peerEnded = true;
+                _fate = PeerFateModule.HasEnded(_fate);
             if ((events & Libc.EpollPri) != 0)
                 _incoming.ReportUrgent();
             else
@@ -420,13 +414,13 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
         LoopOperation connect = Sending;
 
         // A connection that was accepted and reset before we looked: what it sent first is there to be received, and then the reset.
-        if (_fault is IoFault.None or IoFault.Reset)
+        if (_fate.Fault is IoFault.None or IoFault.Reset)
         {
             connect.Complete(IoResult.Ok(0));
             return;
         }
 
-        connect.Settle(IoResult.Failed(_fault));
+        connect.Settle(IoResult.Failed(_fate.Fault));
         Close();
         connect.CompleteDeferred();
     }
@@ -461,18 +455,12 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
     {
         // A pipe may be full of small pieces long before its bytes: a short answer proves nothing.
         int answer = pipe.Fill(_descriptor);
-        if (!IsOfTheSplice(answer))
+        if (!IoFaults.IsOfSplice(-answer))
             return Received(answer, out result);
         OwnLoop.Pipes.NoteRefusal(-answer);
         result = IoResult.Failed(IoFaults.OfStream(-answer));
         return true;
     }
-
-    /// <summary>
-    /// Whether an answer says something of the call, and nothing of the connection, whose own error it would have taken from the kernel: a receive goes on.
-    /// </summary>
-    private static bool IsOfTheSplice(int answer) =>
-        answer is -Errno.EPERM or -Errno.EINTR or -Errno.ENOMEM or -Errno.EINVAL or -Errno.ENOSYS or -Errno.ENOBUFS;
 
     internal override bool TrySendNow(ReadOnlySpan<byte> data, bool more, out IoResult result)
     {
@@ -493,7 +481,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
         if (_writable)
         {
             int answer = pipe.Drain(_descriptor);
-            if (IsOfTheSplice(answer))
+            if (IoFaults.IsOfSplice(-answer))
             {
                 isRefused = true;
                 OwnLoop.Pipes.NoteRefusal(-answer);
@@ -521,12 +509,10 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
 
         if (answer == 0)
         {
-            // With a fault of its own still, the kernel tells of an end where there was one, and of the fault where there was none.
-            _peerEnded |= _isFaultOpen;
-
-            // A failed send or a look has taken the kernel's error with it, and what follows looks like an end.
             _hasReceivedAll = true;
-            result = _fault != IoFault.None && !_peerEnded ? IoResult.Failed(_fault) : IoResult.Ok(0);
+            _fate = PeerFateModule.AtEnd(_fate);
+            IoFault end = _fate.AtEndOfBytes;
+            result = end == IoFault.None ? IoResult.Ok(0) : IoResult.Failed(end);
             return true;
         }
 
@@ -538,7 +524,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
         }
 
         NoteFault(-answer);
-        result = IoResult.Failed(_fault);
+        result = IoResult.Failed(_fate.Fault);
         return true;
     }
 
@@ -610,10 +596,8 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
             return false;
         }
 
-        // EPIPE says that the error was taken before; the first one is the truth.
-        if (answer != -Errno.EPIPE)
-            NoteFault(-answer);
-        result = IoResult.Failed(FaultOr(-answer));
+        Learn(PeerFateModule.SendFailed(-answer, _fate));
+        result = IoResult.Failed(_fate.FaultOr(-answer));
         return true;
     }
 
@@ -663,8 +647,6 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
         return answer;
     }
 
-    private IoFault FaultOr(int errno) => _fault != IoFault.None ? _fault : IoFaults.OfStream(errno);
-
     /// <summary>What connecting came to. Asks for the source address where the answer depends on it.</summary>
     private IoFault FaultOfConnect(int errno) =>
         IoFaults.OfConnect(_family == Libc.FamilyUnix, errno != Errno.EADDRNOTAVAIL || SourceAddress.IsThereFor(_target), errno);
@@ -672,7 +654,7 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
     /// <summary>The kernel tells an error once, to whoever asks first; here it is kept for all the others.</summary>
     private void TakeError()
     {
-        if (_fault == IoFault.None && Libc.GetOption(_descriptor, Libc.SolSocket, Libc.SoError, out int errno) >= 0 && errno != 0)
+        if (_fate.Fault == IoFault.None && Libc.GetOption(_descriptor, Libc.SolSocket, Libc.SoError, out int errno) >= 0 && errno != 0)
             NoteFault(errno);
     }
 
@@ -682,52 +664,26 @@ internal sealed class LinuxConnection : LoopConnection, IEventSink
     /// </summary>
     private void LearnFault()
     {
-        if (!_ended || _fault != IoFault.None || _family == Libc.FamilyUnix)
+        if (_fate.AsksReceiveFirst)
         {
-            TakeError();
-            return;
+            Span<byte> one = stackalloc byte[1];
+            Learn(PeerFateModule.Peeked(Libc.Receive(_descriptor, one, Libc.MsgPeek | Libc.MsgDontWait), _fate));
         }
 
-        Span<byte> one = stackalloc byte[1];
-        switch (Libc.Receive(_descriptor, one, Libc.MsgPeek | Libc.MsgDontWait))
-        {
-            case > 0:
-                NoteFault(Errno.ECONNRESET);
-                _isFaultOpen = true;
-                break;
-            case 0:
-                _peerEnded = true;
-                TakeError();
-                break;
-            case -Errno.EAGAIN:
-                TakeError();
-                break;
-            case int answer:
-                NoteFault(-answer);
-                break;
-        }
+        TakeError();
     }
 
-    private void NoteFault(int errno)
+    private void NoteFault(int errno) =>
+        Learn(PeerFateModule.Failed(errno, _connecting ? FaultOfConnect(errno) : IoFaults.OfStream(errno), _fate));
+
+    /// <summary>Of the first fault those hear who wait for one.</summary>
+    private void Learn(PeerFate fate)
     {
-        if (_isFaultOpen)
+        bool isFirst = _fate.Fault == IoFault.None && fate.Fault != IoFault.None;
+        _fate = fate;
+        if (isFirst && _reset is { IsPending: true } reset)
         {
-            // Now it is known which one it was, and that no end came before.
-            _isFaultOpen = false;
-            _fault = IoFaults.OfStream(errno);
-            return;
-        }
-
-        if (_fault != IoFault.None)
-            return;
-        _fault = _connecting ? FaultOfConnect(errno) : IoFaults.OfStream(errno);
-
-        // EPIPE is how the kernel records a reset that came after the peer's orderly end.
-        if (errno == Errno.EPIPE)
-            _peerEnded = true;
-        if (_reset is { IsPending: true } reset)
-        {
-            reset.Settle(IoResult.Failed(_fault));
+            reset.Settle(IoResult.Failed(fate.Fault));
             OwnLoop.Defer(reset);
         }
     }
