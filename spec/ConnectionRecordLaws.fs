@@ -40,7 +40,7 @@ let private sample =
       RoundRobinTicket = ValueNone
       HelloRead = true
       AlpnOffer = [ "h2"; "http/1.1" ]
-      TlsOffer = ValueSome { Tls12 = true; Tls13 = true; LargeGroup = "ffdhe4096" }
+      TlsOffer = ValueSome { Tls12 = true; Tls13 = true; LargeGroup = "ffdhe4096"; Keys = [ KeyKind.Rsa; KeyKind.P256 ] }
       ClientCertificate = true
       Resolved = [ { Host = "app.internal"; Addresses = [ IPAddress.Parse "10.0.0.1" ] } ] }
 
@@ -58,7 +58,7 @@ let ``what a record says alone is said`` () =
     Law.HoldsFor(
         [ { nothing with Error = "x" }; { nothing with ServerName = "x" }; { nothing with Alpn = "x" }; { nothing with TlsVersion = "x" }; { nothing with ClientCertificateSubject = "x" }
           { nothing with Header = ValueSome ProxyOrigin.TheSender }; { nothing with RoundRobinTicket = ValueSome 0L }; { nothing with HelloRead = true }; { nothing with AlpnOffer = [ "x" ] }
-          { nothing with TlsOffer = ValueSome { Tls12 = false; Tls13 = false; LargeGroup = "" } }; { nothing with ClientCertificate = true }
+          { nothing with TlsOffer = ValueSome { Tls12 = false; Tls13 = false; LargeGroup = ""; Keys = [] } }; { nothing with ClientCertificate = true }
           { nothing with Resolved = [ { Host = ""; Addresses = [] } ] } ],
         fun record -> ConnectionLogLine.format record <> ConnectionLogLine.format nothing
     )
@@ -90,7 +90,7 @@ let ``whatever a client put into a record, it is one line of valid UTF-8 without
 let ``a record is written as the operators' guide shows it`` () =
     Law.HoldsFor(
         [ sample,
-          """{"name":"web","timestamp":"2026-01-02T03:04:05.6780000Z","duration":1.500001,"source_ip":"192.0.2.7","source_port":51234,"source_protocol":"tcp4","source_transport":"tls","destination_ip":"/run/app.sock","destination_port":0,"destination_protocol":"unix","destination_transport":"plaintext","source_sent_bytes":12,"destination_receive_bytes":345,"id":9,"listener":":443","target":"app","close_reason":"client.relay.ended","error":"","sni":"www.example","alpn":"h2","tls_version":"1.3","client_certificate_subject":"","dial_duration":1,"dial_attempts":1,"config_generation":1,"peer_ip":"192.0.2.7","peer_port":51234,"peer_protocol":"tcp4","local_ip":"2001:db8::1","local_port":443,"local_protocol":"tcp6","header":"","header_source_ip":"","header_source_port":0,"header_source_protocol":"","header_destination_ip":"","header_destination_port":0,"header_destination_protocol":"","open_connections":3,"round_robin_ticket":null,"hello_read":true,"alpn_offer":["h2","http/1.1"],"tls_offer":["1.2","1.3"],"large_group":"ffdhe4096","client_certificate":true,"resolved":[{"host":"app.internal","addresses":["10.0.0.1"]}]}""" ],
+          """{"name":"web","timestamp":"2026-01-02T03:04:05.6780000Z","duration":1.500001,"source_ip":"192.0.2.7","source_port":51234,"source_protocol":"tcp4","source_transport":"tls","destination_ip":"/run/app.sock","destination_port":0,"destination_protocol":"unix","destination_transport":"plaintext","source_sent_bytes":12,"destination_receive_bytes":345,"id":9,"listener":":443","target":"app","close_reason":"client.relay.ended","error":"","sni":"www.example","alpn":"h2","tls_version":"1.3","client_certificate_subject":"","dial_duration":1,"dial_attempts":1,"config_generation":1,"peer_ip":"192.0.2.7","peer_port":51234,"peer_protocol":"tcp4","local_ip":"2001:db8::1","local_port":443,"local_protocol":"tcp6","header":"","header_source_ip":"","header_source_port":0,"header_source_protocol":"","header_destination_ip":"","header_destination_port":0,"header_destination_protocol":"","open_connections":3,"round_robin_ticket":null,"hello_read":true,"alpn_offer":["h2","http/1.1"],"tls_offer":["1.2","1.3"],"large_group":"ffdhe4096","key_offer":["rsa","p256"],"client_certificate":true,"resolved":[{"host":"app.internal","addresses":["10.0.0.1"]}]}""" ],
         fun (record, line) -> ConnectionLogLine.format record = line
     )
 
@@ -119,6 +119,7 @@ let ``a field of another type is named`` () =
           """{"source_transport":"carrier pigeon"}""", "source_transport"; """{"error":"\ud800"}""", "error"; """{"timestamp":"\ud8002026-01-02T03:04:05Z"}""", "timestamp"; """{"header":"v3"}""", "header"
           """{"close_reason":"a.b.c"}""", "close_reason"
           """{"resolved":[{}]}""", "resolved"; """{"alpn_offer":[1]}""", "alpn_offer"; """{"hello_read":"yes"}""", "hello_read"; """{"tls_offer":"1.3"}""", "tls_offer"; """{"tls_offer":[],"large_group":4096}""", "large_group"
+          """{"tls_offer":[],"key_offer":"rsa"}""", "key_offer"
           """{"dial_attempts":99999999999}""", "dial_attempts" ],
         fun (line, key) -> match ConnectionLogLine.tryParse line with Error(ConnectionRecordError.BadField bad) -> bad = key | _ -> false
     )

@@ -341,3 +341,22 @@ let ``handshake_timeout is among the timeouts in force wherever something is rea
             let header = if p.Listener.TrustedProxies.IsEmpty then ValueNone else ValueSome(ProxyOrigin.Stated(Sample.ip "10.9.9.8", Sample.ip "10.0.0.1"))
             let client = { describe (Sample.ip "10.9.9.9") ValueNone 0 0L with Header = header }
             (Explain.text (Rules p) (tlsOf p) (question client [])).Contains "listener.handshake_timeout: 10s" = isIn)
+
+[<Fact>]
+let ``an explanation says which certificate is shown to whom where they have keys of two kinds`` () =
+    let proxy =
+        { Sample.proxy "p" with
+            Listener =
+                { (Sample.proxy "p").Listener with
+                    Tls = Some { Sample.listenerTls with Certificates = [ for file in [ "a.pem"; "b.pem" ] -> { Sample.listenerTls.Certificates.Head with Shown = { Certificate = file; Key = "k" } } ] } } }
+    let shown first second =
+        let tls = ListenerTlsRules(proxy.Listener.Tls.Value, [ for key in [ first; second ] -> struct ([ "a.example" ], ValueSome key) ])
+        let question = question (describe (Sample.ip "10.9.9.9") ValueNone 0 0L) []
+        Explain.text (Rules proxy) (ValueSome tls) question, Explain.json (Rules proxy) (ValueSome tls) question
+    Law.HoldsFor(
+        [ KeyKind.P256, KeyKind.Rsa, "certificate: a.pem (entry 1 of 2)\n    b.pem (entry 2 of 2) where the client takes no ECDSA key\n", "\"certificate_of_rsa_alone\": \"b.pem\""
+          KeyKind.Rsa, KeyKind.P384, "certificate: a.pem (entry 1 of 2)\n    b.pem (entry 2 of 2) where the client takes no RSA key\n", "\"certificate_of_ecdsa_alone\": \"b.pem\""
+          KeyKind.Rsa, KeyKind.Rsa, "certificate: a.pem (entry 1 of 2)\ntargets: ", "\"certificate\": \"a.pem\",\n  \"targets\"" ],
+        fun (first, second, told, json) ->
+            let text, written = shown first second
+            text.Contains told && written.Contains json)

@@ -72,7 +72,9 @@ let ``an inspection names the versions of a hello as people do, and what it lack
         [ bareHello 0x0300us [||], "versions: SSL 3.0\n"; bareHello 0x0301us [||], "versions: TLS 1.0\n"; bareHello 0x0302us [||], "versions: TLS 1.1\n"
           bareHello 0x0303us [||], "versions: TLS 1.2\n"; bareHello 0x0303us (versions [ 0x0304; 0x0303 ]), "versions: TLS 1.3, TLS 1.2\n"
           bareHello 0x0303us (versions [ 0x7a7a; 0x0304 ]), "versions: GREASE 7a7a, TLS 1.3\n"; bareHello 0x0303us (versions [ 0x7a8a ]), "versions: 7a8a\n"
-          bareHello 0x0303us [||], "server name: none\n"; bareHello 0x0303us [||], "application protocols: none\n" ],
+          bareHello 0x0303us [||], "server name: none\n"; bareHello 0x0303us [||], "application protocols: none\n"
+          bareHello 0x0300us [| 0uy; 13uy; 0uy; 4uy; 0uy; 2uy; 8uy; 4uy |], "keys of certificates: none\n"
+          bareHello 0x0303us (Array.append (versions [ 0x0304 ]) [| 0uy; 13uy; 0uy; 6uy; 0uy; 4uy; 8uy; 4uy; 4uy; 3uy |]), "keys of certificates: rsa, p256\n" ],
         fun (bytes, line) ->
             let struct (seen, whole) = Inspect.hello bytes
             whole && seen.Contains line

@@ -61,7 +61,7 @@ let ``under the file that it was served by, a recorded connection is decided as 
     let written record = ConnectionLogLine.format record |> ConnectionLogLine.tryParse |> Result.defaultWith (fun e -> failwith $"%A{e}")
     let isSame p record = (match judge p (written record) with ReplayVerdict.Same -> true | _ -> false)
     Law.Holds(fun (SmallProxy p) (n: int) (m: int) (openNow: int) (ticket: uint16) (tls12: bool, tls13: bool, isLarge: bool) ->
-        let offer = { Tls12 = tls12; Tls13 = tls13; LargeGroup = if isLarge then "ffdhe8192" else "" }
+        let offer = { TlsOffer.usual with Tls12 = tls12; Tls13 = tls13; LargeGroup = if isLarge then "ffdhe8192" else "" }
         let client = { client p n m openNow ticket with TlsOffer = offer }
         isSame p (recorded p client)
         && [ VerifyMode.None; VerifyMode.Relaxed; VerifyMode.Strict ] |> List.forall (fun mode ->

@@ -6,7 +6,7 @@ open Xunit
 open Bitflow.Domain
 
 let private certificate =
-    { Names = [ "www.example.com" ]; HasAlternativeNames = true; NotBefore = DateTimeOffset.UnixEpoch; NotAfter = DateTimeOffset(2030, 5, 6, 0, 0, 0, TimeSpan.Zero); Curve = ""; Issuers = []; ChainBreaksAfter = 0 }
+    { Names = [ "www.example.com" ]; HasAlternativeNames = true; NotBefore = DateTimeOffset.UnixEpoch; NotAfter = DateTimeOffset(2030, 5, 6, 0, 0, 0, TimeSpan.Zero); IsRsa = true; Curve = ""; Issuers = []; ChainBreaksAfter = 0 }
 
 let private lines (file: string) (certificates: CertificateFacts list) =
     let reading = ConfigFile.Read("a.yaml", ReadOnlyMemory(Encoding.UTF8.GetBytes file))
@@ -160,3 +160,14 @@ let ``a file with warnings passes unless it is looked at strictly, and then they
     Law.HoldsFor(
         [ false, 0, Ok "usable"; false, 3, Ok "usable"; true, 0, Ok "usable"; true, 1, Error "usable, but for a warning"; true, 2, Error "usable, but for 2 warnings" ],
         fun (strict, warnings, told) -> Summary.verdict strict warnings = told)
+
+[<Fact>]
+let ``of certificates with keys of two kinds a check tells which is which`` () =
+    let file = "server: { proxies: [ { name: a, listener: { address: ':80', tls_context: { certificates: [ { key: k, certificate: c }, { key: l, certificate: d } ] } }, targets: [ { name: t, address: 'x:1' } ] } ] }"
+    let ofEcdsa = { certificate with IsRsa = false; Curve = "1.2.840.10045.3.1.7" }
+    let name = "www.example.com"
+    Law.HoldsFor(
+        [ [ ofEcdsa; certificate ], $"{name} (ECDSA) until 2030-05-06, {name} (RSA) until 2030-05-06"
+          [ certificate; certificate ], $"{name} until 2030-05-06, {name} until 2030-05-06"
+          [ ofEcdsa; { ofEcdsa with Curve = "1.3.132.0.34" } ], $"{name} until 2030-05-06, {name} until 2030-05-06" ],
+        fun (certificates, told) -> lines file certificates |> List.contains $"    TLS: 1.3; as {told}")

@@ -63,6 +63,7 @@ let modules =
       "Alpn", [ "AlpnLaws"; "ClientHelloLaws"; "TlsRulesLaws" ]
       "ClientHello", [ "ClientHelloLaws"; "MessageLaws" ]
       "PeerFate", [ "PeerFateLaws" ]
+      "KeyKind", [ "KeyKindLaws"; "CertificateTableLaws" ]
       "CertificateTable", [ "CertificateTableLaws"; "TlsRulesLaws" ]
       "Config", [ "ConfigSchemaLaws"; "ConfigFileLaws" ]
       "KeyExchange", [ "TlsRulesLaws" ]
@@ -267,8 +268,10 @@ let byHand =
       "DescriptorBudget", "descriptorLimit >= needed", "descriptorLimit > needed"
       "DescriptorBudget", "max inUse (programDescriptors + loopDescriptors * int64 loops)", "inUse"
       "DescriptorBudget", "loopDescriptors * int64 loops + int64 reservedDescriptors", "loopDescriptors * int64 loops"
-      "CertificateTable", "owners[index]", "index"
-      "CertificateTable", "| ValueNone -> 0", "| ValueNone -> owners.Length - 1"
+      "CertificateTable", "owners[place]", "place"
+      "CertificateTable", "else best taken first", "else keys.Length - 1"
+      "CertificateTable", "Set.intersectMany bearers", "Set.unionMany bearers"
+      "CertificateTable", "| candidates -> best taken candidates", "| candidates -> best taken [ List.head candidates ]"
       "Alpn", "List.contains name offered", "not (List.contains name offered)"
       "Alpn", "| None -> AlpnChoice.Refused", "| None -> AlpnChoice.Absent"
       "CloseReason", "| Cause.Probe -> \"probe\"", "| Cause.Probe -> \"ended\""
@@ -283,7 +286,7 @@ let byHand =
       "Printable", "min bytes.Length maxCharacters - 1", "min bytes.Length maxCharacters - 2"
       "Printable", "digit (int b &&& 15)", "digit (int b &&& 7)"
       "CertificateTable", "name <> \"*\"", "name = \"*\""
-      "CertificateTable", "Seq.indexed names", "Seq.indexed (Seq.rev names)"
+      "CertificateTable", "Seq.indexed certificates", "Seq.indexed (Seq.rev certificates)"
       "CertificateTable", "(fun name -> index, name)", "(fun name -> 0, name)"
       "Config", "let minVersion = TlsVersion.Tls13", "let minVersion = TlsVersion.Tls12"
       "Crc32c", "hole >= 0 && i >= hole && i < hole + 4", "hole > 0 && i >= hole && i < hole + 4"

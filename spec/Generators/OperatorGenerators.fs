@@ -78,7 +78,8 @@ type OperatorGenerators =
             let! hello = Gen.elements [ true; false ]
             let! offer = few text
             let! tls12, tls13, largeGroup = Gen.zip3 (Gen.elements [ true; false ]) (Gen.elements [ true; false ]) text
-            let! tlsOffer = Gen.elements [ ValueSome { Tls12 = tls12; Tls13 = tls13; LargeGroup = largeGroup }; ValueNone ]
+            let! keys = Gen.subListOf KeyKind.all
+            let! tlsOffer = Gen.elements [ ValueSome { Tls12 = tls12; Tls13 = tls13; LargeGroup = largeGroup; Keys = Seq.toList keys }; ValueNone ]
             let! resolved = few (Gen.zip text (few (WordGenerators.AnyIp().Generator |> Gen.map (fun (AnyIp address) -> address))))
             return
                 { Name = texts[0]

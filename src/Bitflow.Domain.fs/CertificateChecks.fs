@@ -17,11 +17,19 @@ type CertificateFacts =
       HasAlternativeNames: bool
       NotBefore: DateTimeOffset
       NotAfter: DateTimeOffset
+      /// Whether its key is an RSA key; else it is one for ECDSA.
+      IsRsa: bool
       /// The object identifier of its key's curve; empty for a key on no named curve, as an RSA key is.
       Curve: string
       Issuers: IssuerFacts list
       /// The first certificate of the file, counted from 1, behind which stands one that issued none before it; 0: there is none.
       ChainBreaksAfter: int }
+
+    /// What a client must verify to take it; none: no usual client does.
+    member this.Key = if this.IsRsa then ValueSome KeyKind.Rsa else KeyKind.tryOfCurve this.Curve
+
+    /// As far as a listener chooses by it.
+    member this.Choice = struct (this.Names, this.Key)
 
 /// What a look at a certificate finds: what nobody can be served with, an error of `check`; and what is doubtful though it can be used, warnings.
 [<RequireQualifiedAccess>]
@@ -149,22 +157,26 @@ module CertificateChecks =
             | ValueSome NamePattern.Any
             | ValueNone -> true
 
-    /// Of a listener's certificates beside each other, in their order, by the names of each: the place of each that no client is ever shown, and why.
-    [<CompiledName "NeverShown">]
-    let neverShown (certificates: string list list) : struct (int * string) list =
-        let shown = CertificateTable(certificates |> Seq.map Seq.ofList).Shown
+    /// Of a listener's certificates beside each other, in their order: the place of each that no client is ever shown, or hardly one, and why.
+    [<CompiledName "HardlyShown">]
+    let hardlyShown (certificates: CertificateFacts list) : struct (int * string) list =
+        let table = CertificateTable(certificates |> Seq.map _.Choice)
+        let shown, shownToMost = table.Shown, table.ShownToMost
         let mayBeAskedFor name = name <> "*" && (ServerName.tryPattern name).IsSome
-        [ for place, names in List.indexed certificates do
+        [ for place, facts in List.indexed certificates do
               if not (shown.Contains place) then
                   let why =
-                      if List.exists mayBeAskedFor names then "certificates above have all of its names, and a name has one certificate, whatever the kind of its key"
+                      if List.exists mayBeAskedFor facts.Names then "certificates above have all of its names, and who takes its key takes theirs"
                       else "a client can ask for none of its names"
-                  struct (place, $"the certificate is never shown: {why}") ]
+                  struct (place, $"the certificate is never shown: {why}")
+              // Some clients take no key on a curve; next to none takes that alone.
+              elif facts.Key.IsSome && not facts.IsRsa && not (shownToMost.Contains place) then
+                  struct (place, "the certificate is hardly ever shown: certificates above have all of its names, and keys that nearly every client takes; put it above them") ]
 
     /// Of a listener whose targets are chosen by name: the targets of whose names no certificate is.
     [<CompiledName "Uncovered">]
-    let uncovered (certificates: string list list) (targets: string list) : string list =
-        let isCovered = isAnsweredBy (certificates |> List.concat |> List.filter ((<>) "*"))
+    let uncovered (certificates: CertificateFacts list) (targets: string list) : string list =
+        let isCovered = isAnsweredBy (certificates |> List.collect _.Names |> List.filter ((<>) "*"))
         [ for target in targets do
               if not (isCovered target) then $"no certificate has the name \"{target}\" of a target: who asks for it is shown the first, and refuses it" ]
 

@@ -17,7 +17,11 @@ type ClientHello =
       /// `supported_groups`, in the client's order, GREASE included (RFC 8446 section 4.2.7).
       Groups: uint16 list
       /// The groups for which `key_share` brings a key already, in the client's order (RFC 8446 section 4.2.8).
-      KeyShares: uint16 list }
+      KeyShares: uint16 list
+      /// `signature_algorithms`, in the client's order, GREASE included (RFC 8446 section 4.2.3).
+      SignatureAlgorithms: uint16 list
+      /// In the client's order. Not read of a client that offers TLS 1.3, whose suites say nothing of certificates: empty.
+      CipherSuites: uint16 list }
 
 /// The parts of a hello in which a length can be wrong.
 [<RequireQualifiedAccess>]
@@ -172,6 +176,8 @@ module ClientHello =
     [<Struct>]
     type private Places =
         { mutable LegacyVersion: int
+          mutable SuitesAt: int
+          mutable SuitesLength: int
           mutable NameAt: int
           mutable NameLength: int
           mutable AlpnAt: int
@@ -181,7 +187,9 @@ module ClientHello =
           mutable GroupsAt: int
           mutable GroupsLength: int
           mutable SharesAt: int
-          mutable SharesLength: int }
+          mutable SharesLength: int
+          mutable SignaturesAt: int
+          mutable SignaturesLength: int }
 
     let private readServerName (c: byref<HelloCursor>) (places: byref<Places>) =
         let field = HelloField.ServerName
@@ -251,6 +259,10 @@ module ClientHello =
                     places.SharesAt <- c.At
                     places.SharesLength <- length
                     c.Skip(length, field)
+                | 0x000d ->
+                    places.SignaturesAt <- c.At
+                    places.SignaturesLength <- length
+                    c.Skip(length, field)
                 | _ -> c.Skip(length, field)
                 c.Limit <- c.MessageEnd
 
@@ -270,6 +282,8 @@ module ClientHello =
         c.Skip(sessionId, HelloField.SessionId)
         let ciphers = c.U16 HelloField.CipherSuites
         if c.Going && (ciphers = 0 || ciphers % 2 = 1) then c.Fail(HelloFault.BadLength HelloField.CipherSuites)
+        places.SuitesAt <- c.At
+        places.SuitesLength <- ciphers
         c.Skip(ciphers, HelloField.CipherSuites)
         let methods = c.U8 HelloField.CompressionMethods
         if c.Going && methods = 0 then c.Fail(HelloFault.BadLength HelloField.CompressionMethods)
@@ -293,20 +307,29 @@ module ClientHello =
             bytes[i] <- byte (c.U8 HelloField.Fixed)
         bytes
 
-    /// The groups in a list of them (`supported_groups`) or of keys for them (`key_share`). No route hangs on these, so
-    /// what is malformed in them is left to the TLS library, which refuses it before it calculates anything.
-    let private groups (given: ReadOnlySpan<byte>) (at: int) (length: int) (withKeys: bool) : uint16 list =
+    /// The two-byte names from there to the end, each with a key behind it or not.
+    let private names (c: byref<HelloCursor>) (withKeys: bool) : uint16 list =
         let field = HelloField.Extensions
-        let mutable c = HelloCursor given
         let mutable found = []
-        c.Limit <- at + length
-        c.Skip(at, field)
-        c.U16 field |> ignore
         while c.Going && c.At < c.Limit do
-            let group = c.U16 field
+            let name = c.U16 field
             if withKeys then c.Skip(c.U16 field, field)
-            if c.Going then found <- uint16 group :: found
+            if c.Going then found <- uint16 name :: found
         List.rev found
+
+    /// What an extension lists behind the length of the list: groups (`supported_groups`), keys for them (`key_share`) or signatures (`signature_algorithms`). No
+    /// route hangs on these, so what is malformed in them is left to the TLS library, which refuses it before it calculates anything.
+    let private listed (given: ReadOnlySpan<byte>) (at: int) (length: int) (withKeys: bool) : uint16 list =
+        let mutable c = HelloCursor given
+        c.Limit <- at + length
+        c.Skip(at + 2, HelloField.Extensions)
+        names &c withKeys
+
+    let private suites (given: ReadOnlySpan<byte>) (at: int) (length: int) : uint16 list =
+        let mutable c = HelloCursor given
+        c.Limit <- at + length
+        c.Skip(at, HelloField.CipherSuites)
+        names &c false
 
     let private build (given: ReadOnlySpan<byte>) (places: inref<Places>) : Result<ClientHello, HelloFault> =
         let protocols =
@@ -329,10 +352,18 @@ module ClientHello =
                 |> Array.chunkBySize 2
                 |> Array.map (fun pair -> (uint16 pair[0] <<< 8) ||| uint16 pair[1])
                 |> Array.toList
-        let offered = groups given places.GroupsAt places.GroupsLength false
-        let shares = groups given places.SharesAt places.SharesLength true
+        let offered = listed given places.GroupsAt places.GroupsLength false
+        let shares = listed given places.SharesAt places.SharesLength true
+        let signatures = listed given places.SignaturesAt places.SignaturesLength false
+        let suites = if List.contains 0x0304us versions then [] else suites given places.SuitesAt places.SuitesLength
         let hello name =
-            { ServerName = name; ApplicationProtocols = protocols; Versions = versions; Groups = offered; KeyShares = shares }
+            { ServerName = name
+              ApplicationProtocols = protocols
+              Versions = versions
+              Groups = offered
+              KeyShares = shares
+              SignatureAlgorithms = signatures
+              CipherSuites = suites }
         if places.NameLength = 0 then
             Ok(hello ValueNone)
         else

@@ -35,7 +35,7 @@ module ConfigKeys =
     let private listenerTls =
         mapping {
             let! mode = optional "verify_mode" verifyModes (VerifyMode.None, "`none`") "Whether clients are asked for a certificate: `none` does not ask, `relaxed` verifies one that is given, `strict` requires one."
-            and! certificates = optional "certificates" listenerCertificates ([], "error") "What the listener shows its clients, chosen by the server name they ask for; at least one entry, each with `key` and `certificate`."
+            and! certificates = optional "certificates" listenerCertificates ([], "error") "What the listener shows its clients, chosen by the server name they ask for, and of several for a name the first whose kind of key they take; at least one entry, each with `key` and `certificate`."
             and! protocols = optional "application_protocols" protocols ([], "no ALPN") "ALPN names in the listener's order of preference."
             and! minVersion = extension "min_version" tlsVersions (Defaults.minVersion, "`\"1.3\"`") "The lowest version of TLS that is spoken."
             return

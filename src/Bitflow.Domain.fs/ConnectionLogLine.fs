@@ -123,7 +123,13 @@ module ConnectionLogLine =
 
     /// Versions not known are passed over, as keys are.
     let private ofTlsVersions versions : TlsOffer =
-        { Tls12 = List.contains (string TlsVersion.Tls12) versions; Tls13 = List.contains (string TlsVersion.Tls13) versions; LargeGroup = "" }
+        { TlsOffer.usual with Tls12 = List.contains (string TlsVersion.Tls12) versions; Tls13 = List.contains (string TlsVersion.Tls13) versions }
+
+    let private withKeys (record: ConnectionRecord) (keys: string list voption) =
+        match keys with
+        | ValueSome keys -> { record with TlsOffer = record.TlsOffer |> ValueOption.map (fun offer -> { offer with Keys = KeyKind.ofTexts keys }) }
+        // A log that does not say so is an older one.
+        | ValueNone -> record
 
     let private resolved: JsonKind<Resolved> =
         let hostKey, addressesKey, addresses = "host", "addresses", JsonKind.list JsonKind.address
@@ -211,6 +217,7 @@ module ConnectionLogLine =
                field "alpn_offer" "The protocols that the client offered by ALPN, in its order; of more than 16, or more than 512 bytes, the first, and as the last item `and N more`" (JsonKind.list JsonKind.text) _.AlpnOffer (fun record value -> { record with AlpnOffer = value })
                field "tls_offer" "Of `1.2` and `1.3` the versions of TLS that the client offered; null if no hello was read" (JsonKind.orNull (JsonKind.list JsonKind.text)) (_.TlsOffer >> ValueOption.map tlsVersions) (fun record value -> { record with TlsOffer = ValueOption.map ofTlsVersions value })
                field "large_group" "The finite-field group above 3072 bits in which the client's hello would have keys exchanged, which a listener refuses; empty if there was none" JsonKind.text (fun record -> match record.TlsOffer with ValueSome offer -> offer.LargeGroup | ValueNone -> "") (fun record value -> { record with TlsOffer = record.TlsOffer |> ValueOption.map (fun offer -> { offer with LargeGroup = value }) })
+               field "key_offer" "Of `rsa`, `p256`, `p384` and `p521` the kinds of key whose certificates the client's hello says that it verifies; null if no hello was read" (JsonKind.orNull (JsonKind.list JsonKind.text)) (_.TlsOffer >> ValueOption.map (_.Keys >> List.map string)) withKeys
                field "client_certificate" "Whether the client presented a certificate that was accepted" JsonKind.boolean _.ClientCertificate (fun record value -> { record with ClientCertificate = value })
                field "resolved" "For each name that was resolved for it: `host` and `addresses`" (JsonKind.list resolved) _.Resolved (fun record value -> { record with Resolved = value }) ] |]
 

@@ -79,14 +79,26 @@ module Explain =
                   ]
           yield tellVerdict rules question (verdict rules question life) ]
 
-    let private hello (rules: Rules) (question: Question) (forecast: Forecast) =
+    /// The certificate that a client of today is shown, and what others are.
+    let private certificate (tls: ListenerTls) (listener: ListenerTlsRules) (client: DescribedClient) (index: int) =
+        let file index = tls.Certificates[index].Shown.Certificate
+        let where index = $"{file index} (entry {index + 1} of {tls.Certificates.Length})"
+        let others =
+            [ for key, who, taken in [ "certificate_of_rsa_alone", "no ECDSA key", [ KeyKind.Rsa ]; "certificate_of_ecdsa_alone", "no RSA key", KeyKind.ecdsa ] do
+                  match listener.Answer({ client.TlsOffer with Keys = taken }, client.ServerName, client.AlpnOffer) with
+                  | HelloAnswer.Serve(other, _) when other <> index -> key, $"{where other} where the client takes {who}", file other
+                  | _ -> () ]
+        { part "certificate" (where index) [ yield "certificate", Json.Text(file index)
+                                             for key, _, file in others do yield key, Json.Text file ] with
+            More = [ for _, line, _ in others -> line ] }
+
+    let private hello (rules: Rules) (listener: ListenerTlsRules voption) (question: Question) (forecast: Forecast) =
         let asked = match question.Client.ServerName with ValueSome name -> name.Text | ValueNone -> ""
         [ if rules.ReadsHello && not (Forecast.leavesHeaderUnread forecast.Life question.Client) then
               yield part "server name" (if asked = "" then "none" else asked) [ "server_name", Json.Text asked ]
-          match forecast.Hello, rules.Proxy.Listener.Tls with
-          | ValueSome(HelloAnswer.Serve(index, protocol)), Some tls ->
-              let file = tls.Certificates[index].Shown.Certificate
-              yield part "certificate" $"{file} (entry {index + 1} of {tls.Certificates.Length})" [ "certificate", Json.Text file ]
+          match forecast.Hello, rules.Proxy.Listener.Tls, listener with
+          | ValueSome(HelloAnswer.Serve(index, protocol)), Some tls, ValueSome listener ->
+              yield certificate tls listener question.Client index
               match protocol with
               | ValueSome protocol -> yield part "application protocol" (string protocol) [ "application_protocol", Json.Text(string protocol) ]
               | ValueNone -> ()
@@ -102,7 +114,7 @@ module Explain =
                       part "client certificate" "required (verify_mode strict); what follows is for a client with a valid one" [
                           "client_certificate", Json.Text "required"
                       ]
-          | ValueSome(HelloAnswer.Refuse(alert, reason)), _ ->
+          | ValueSome(HelloAnswer.Refuse(alert, reason)), _, _ ->
               yield
                   part "hello" $"refused with the alert {TlsAlert.describe alert}: {reason}" [
                       "hello_refused", Json.Text reason
@@ -331,7 +343,7 @@ module Explain =
                   "listener", Json.Text(string rules.Proxy.Listener.Address)
               ]
           yield! admission rules question forecast
-          yield! hello rules question forecast
+          yield! hello rules tls question forecast
           if order.Length > 0 then
               yield targets rules question forecast.Life order
               yield schedule rules forecast.Life

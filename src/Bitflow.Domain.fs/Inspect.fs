@@ -66,6 +66,7 @@ module Inspect =
                     yield $"server name: {name}"
                     yield $"application protocols: {list (hello.ApplicationProtocols |> List.map string)}"
                     yield $"versions: {list (hello.Versions |> List.map version)}"
+                    yield $"keys of certificates: {list (KeyKind.verifiableBy hello |> List.map string)}"
                     if rest > 0 then yield $"{rest} bytes after it"
                  ],
                  true)

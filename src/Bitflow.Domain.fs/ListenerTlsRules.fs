@@ -7,12 +7,12 @@ type HelloAnswer =
     | Serve of certificate: int * protocol: AlpnName voption
     | Refuse of alert: TlsAlert * reason: string
 
-/// A listener's rules for TLS, worked out once: its settings, and the names of its certificates in their order.
+/// A listener's rules for TLS, worked out once: its settings, and the names of its certificates in their order, each with the kind of its key.
 /// Everything is decided here, by our reading of the hello, and handed to the TLS library as settled: its own view of a
 /// hello is not reliable (TLS-20).
 [<Sealed; AllowNullLiteral>]
-type ListenerTlsRules(tls: ListenerTls, certificateNames: string seq seq) =
-    let certificates = CertificateTable certificateNames
+type ListenerTlsRules(tls: ListenerTls, certificates: struct (string list * KeyKind voption) seq) =
+    let certificates = CertificateTable certificates
 
     let accepts (offer: TlsOffer) =
         match tls.MinVersion with
@@ -26,8 +26,8 @@ type ListenerTlsRules(tls: ListenerTls, certificateNames: string seq seq) =
             HelloAnswer.Refuse(TlsAlert.ProtocolVersion, $"the client does not speak TLS {least}, the listener's min_version")
         else
             match offer.LargeGroup, Alpn.choose tls.ApplicationProtocols protocols with
-            | "", AlpnChoice.Absent -> HelloAnswer.Serve(certificates.Choose name, ValueNone)
-            | "", AlpnChoice.Chosen protocol -> HelloAnswer.Serve(certificates.Choose name, ValueSome protocol)
+            | "", AlpnChoice.Absent -> HelloAnswer.Serve(certificates.Choose(name, offer.Keys), ValueNone)
+            | "", AlpnChoice.Chosen protocol -> HelloAnswer.Serve(certificates.Choose(name, offer.Keys), ValueSome protocol)
             | "", AlpnChoice.Refused ->
                 let offered = protocols |> Alpn.shown |> String.concat ", "
                 HelloAnswer.Refuse(TlsAlert.NoApplicationProtocol, $"the client offers {offered}, none of the listener's application_protocols")

@@ -26,24 +26,31 @@ type NameTable(names: string seq) =
         | true, index -> ValueSome index
         | _ -> ValueNone
 
-    let named (name: ServerName) =
-        if name.IsLiteral then
-            ValueNone
-        else
-            match found exact name.Text with
-            | ValueSome index -> ValueSome index
-            | ValueNone ->
-                match name.Text.IndexOf '.' with
-                | dot when dot > 0 -> found suffixes (name.Text.Substring(dot + 1))
-                | _ -> ValueNone
+    let byItself (name: ServerName) = if name.IsLiteral then ValueNone else found exact name.Text
 
-    /// The places of the names that are the best match for some server name: of those that stand for the same thing the first, and none that stands for nothing.
-    static member Matched(names: string seq) : int list =
+    let byWildcard (name: ServerName) =
+        match name.Text.IndexOf '.' with
+        | dot when dot > 0 && not name.IsLiteral -> found suffixes (name.Text.Substring(dot + 1))
+        | _ -> ValueNone
+
+    let named (name: ServerName) = byItself name |> ValueOption.orElseWith (fun () -> byWildcard name)
+
+    /// The places of names that stand for the same, in their order; none of a name that stands for nothing.
+    static member Alike(names: string seq) : int list list =
         Seq.indexed names
         |> Seq.choose (fun (index, name) -> ServerName.tryPattern name |> ValueOption.map (fun pattern -> index, pattern) |> ValueOption.toOption)
-        |> Seq.distinctBy snd
-        |> Seq.map fst
+        |> Seq.groupBy snd
+        |> Seq.map (snd >> Seq.map fst >> List.ofSeq)
         |> List.ofSeq
+
+    /// The places of the names that are the best match for some server name: of those that stand for the same thing the first, and none that stands for nothing.
+    static member Matched(names: string seq) : int list = NameTable.Alike names |> List.map List.head
+
+    /// The places of the names that stand for it, the name itself before the wildcard; `*` is none of them.
+    member _.Named(name: ServerName voption) : int list =
+        match name with
+        | ValueSome name -> [ byItself name; byWildcard name ] |> List.choose ValueOption.toOption
+        | ValueNone -> []
 
     /// The place of the best match; no name and address literals match only `*`.
     member _.BestMatch(name: ServerName voption) : int voption =

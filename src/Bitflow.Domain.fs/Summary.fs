@@ -50,9 +50,12 @@ module Summary =
           if not listener.TrustedProxies.IsEmpty then $"announced by PROXY headers from {networks listener.TrustedProxies}" ]
 
     let private tls (certificates: CertificateFacts list) (tls: ListenerTls) =
+        let areOfOneKind = (certificates |> List.distinctBy _.IsRsa).Length <= 1
         let certificate (facts: CertificateFacts) =
             let names = if facts.Names.IsEmpty then "a certificate without names" else few 3 facts.Names
-            $"{names} until {day facts.NotAfter}"
+            let kind = if facts.IsRsa then "RSA" else "ECDSA"
+            let which = if areOfOneKind then "" else $" ({kind})"
+            $"{names}{which} until {day facts.NotAfter}"
         [ version tls.MinVersion
           $"as {certificates |> List.map certificate |> few 3}"
           match tls.VerifyMode with

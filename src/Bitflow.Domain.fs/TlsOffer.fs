@@ -6,7 +6,9 @@ type TlsOffer =
     { Tls12: bool
       Tls13: bool
       /// The group in which keys would be exchanged and a listener exchanges none (`KeyExchange.tryLarge`); empty: there is no such.
-      LargeGroup: string }
+      LargeGroup: string
+      /// The kinds of key whose certificates the client verifies, in the order of `KeyKind.all`.
+      Keys: KeyKind list }
 
 [<RequireQualifiedAccess>]
 module TlsOffer =
@@ -15,10 +17,11 @@ module TlsOffer =
     let ofHello (hello: ClientHello) : TlsOffer =
         { Tls12 = List.contains 0x0303us hello.Versions
           Tls13 = List.contains 0x0304us hello.Versions
-          LargeGroup = KeyExchange.tryLarge hello |> ValueOption.defaultValue "" }
+          LargeGroup = KeyExchange.tryLarge hello |> ValueOption.defaultValue ""
+          Keys = KeyKind.verifiableBy hello }
 
     /// A client of today.
-    let usual = { Tls12 = true; Tls13 = true; LargeGroup = "" }
+    let usual = { Tls12 = true; Tls13 = true; LargeGroup = ""; Keys = KeyKind.all }
 
     /// What the version of a finished handshake tells of the offer before it; none for a version that Bitflow does not speak. A client that
     /// offers 1.3 gets it, whatever the listener's min_version.

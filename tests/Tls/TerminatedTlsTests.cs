@@ -80,6 +80,41 @@ public sealed class TerminatedTlsTests
         }
     }
 
+    /// <summary>As nginx does with two of `ssl_certificate`, and Go by itself.</summary>
+    [Theory]
+    [InlineData(EngineKind.Linux)]
+    [InlineData(EngineKind.Managed)]
+    public async Task Of_two_certificates_for_a_name_a_client_is_shown_the_first_whose_key_it_takes(EngineKind engine)
+    {
+        using Peer target = Peer.Serving(static async socket =>
+        {
+            await socket.SendAllAsync("a word"u8.ToArray());
+            socket.Shutdown(SocketShutdown.Send);
+        });
+        IssuedCertificate second = TestAuthority.Trusted.Issue("server.example", rsa: true, moreNames: 1);
+        using RunningProxies bitflow = RunningProxies.One(
+            target.Address, engine, listener: $"tls_context: {{ min_version: '1.2', certificates: [ {Server.Entry}, {second.Entry} ] }}\n");
+        foreach (string[] name in new string[][] { ["-servername", "server.example"], ["-servername", "0.server.example"], ["-noservername"] })
+        {
+            await IsSignedByAsync("ECDSA", [.. name, "-tls1_3"]);
+            await IsSignedByAsync("RSA-PSS", [.. name, "-tls1_3", "-sigalgs", "RSA-PSS+SHA256"]);
+
+            // A signature on P-256 is made with SHA-256 alone.
+            await IsSignedByAsync("RSA-PSS", [.. name, "-tls1_3", "-sigalgs", "ECDSA+SHA384:RSA-PSS+SHA384"]);
+            await IsSignedByAsync("ECDSA", [.. name, "-tls1_2"]);
+            await IsSignedByAsync("RSA", [.. name, "-tls1_2", "-sigalgs", "RSA+SHA256"]);
+            await IsSignedByAsync("RSA-PSS", [.. name, "-tls1_2", "-cipher", "ECDHE-RSA-AES128-GCM-SHA256"]);
+            await IsSignedByAsync("RSA-PSS", [.. name, "-tls1_2", "-curves", "X25519:P-384"]);
+        }
+
+        async Task IsSignedByAsync(string kind, string[] arguments)
+        {
+            string said = await OpenSsl.ClientAsync((IPEndPoint)bitflow.EndPoint(), arguments);
+            Assert.Contains("a word", said, StringComparison.Ordinal);
+            Assert.Contains($"Peer signature type: {kind}\n", said, StringComparison.Ordinal);
+        }
+    }
+
     /// <summary>
     /// With Nagle's algorithm (RFC 896) on, a client keeps its first data until its last words of the handshake are acknowledged, and the kernel, which waits
     /// for an answer to send that with, does not do it for 40 ms. The fastest of some counts: a busy machine makes none faster.

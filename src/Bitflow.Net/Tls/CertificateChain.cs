@@ -58,6 +58,7 @@ internal sealed class CertificateChain
             hasAlternativeNames: alternative is not null,
             notBefore: leaf.NotBefore,
             notAfter: leaf.NotAfter,
+            isRsa: leaf.Key == CertificateKey.Rsa,
             curve: leaf.Curve,
             issuers: ListModule.OfSeq(issuerFacts),
             chainBreaksAfter: Issuance.BreaksAfter(filed));

@@ -61,11 +61,11 @@ internal sealed class TlsLoading(
     /// <summary>Says what is doubtful about a listener's certificates beside each other.</summary>
     public void WarnOfAll(ListenerTls config, IReadOnlyList<CertificateChain> certificates)
     {
-        FSharpList<FSharpList<string>> names = ListModule.OfSeq(certificates.Select(static chain => ListModule.OfSeq(chain.Facts.Names)));
-        foreach ((int place, string why) in CertificateChecks.NeverShown(names))
+        FSharpList<CertificateFacts> facts = ListModule.OfSeq(certificates.Select(static chain => chain.Facts));
+        foreach ((int place, string why) in CertificateChecks.HardlyShown(facts))
             Warn(Entry(place) + ".certificate", config.Certificates[place].Shown.Certificate, ListModule.OfSeq([why]));
         if (SniTargets is { Value: { } targets })
-            findings.AddRange(CertificateChecks.Uncovered(names, targets).Select(doubt => new TlsFinding(IsError: false, path + ".certificates", doubt)));
+            findings.AddRange(CertificateChecks.Uncovered(facts, targets).Select(doubt => new TlsFinding(IsError: false, path + ".certificates", doubt)));
     }
 
     public void Refuse(string entryPath, string file, string why) =>
