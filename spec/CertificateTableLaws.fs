@@ -4,7 +4,7 @@ open Xunit
 open Bitflow.Domain
 
 let private name text = match ServerName.tryCreate text with Ok n -> ValueSome n | Error _ -> ValueNone
-let private table certificates = CertificateTable(certificates |> Seq.map (fun (names, key) -> struct (names, key)))
+let private table certificates = CertificateTable [ for names, key in certificates -> { Names = names; Key = key } ]
 let private ofOneKind certificates = table (certificates |> Seq.map (fun names -> names, ValueSome KeyKind.P256))
 let private rsa, p256, p384, odd = ValueSome KeyKind.Rsa, ValueSome KeyKind.P256, ValueSome KeyKind.P384, ValueNone
 

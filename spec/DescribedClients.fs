@@ -30,7 +30,7 @@ let client (p: ProxyConfig) n m openNow (ticket: uint16) =
     { describe peer (pick names m) (abs (openNow % 4)) (int64 ticket) with
         Header = (if Admission.isTrustedProxy p.Listener peer then ValueSome(pick origins (n / 4 + m + int ticket)) else ValueNone) }
 
-let tlsOf (p: ProxyConfig) = p.Listener.Tls |> Option.map (fun tls -> ListenerTlsRules(tls, [ struct ([ "a.example" ], ValueSome KeyKind.P256) ])) |> ValueOption.ofOption
+let tlsOf (p: ProxyConfig) = p.Listener.Tls |> Option.map (fun tls -> ListenerTlsRules(tls, [ { Names = [ "a.example" ]; Key = ValueSome KeyKind.P256 } ])) |> ValueOption.ofOption
 let question client down : Question = { Client = client; Down = down }
 
 /// Dual stack over literal addresses: one of IPv4 that is tried twice, and one of IPv6 after it.

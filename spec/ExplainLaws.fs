@@ -350,7 +350,7 @@ let ``an explanation says which certificate is shown to whom where they have key
                 { (Sample.proxy "p").Listener with
                     Tls = Some { Sample.listenerTls with Certificates = [ for file in [ "a.pem"; "b.pem" ] -> { Sample.listenerTls.Certificates.Head with Shown = { Certificate = file; Key = "k" } } ] } } }
     let shown first second =
-        let tls = ListenerTlsRules(proxy.Listener.Tls.Value, [ for key in [ first; second ] -> struct ([ "a.example" ], ValueSome key) ])
+        let tls = ListenerTlsRules(proxy.Listener.Tls.Value, [ for key in [ first; second ] -> { CertificateChoice.Names = [ "a.example" ]; Key = ValueSome key } ])
         let question = question (describe (Sample.ip "10.9.9.9") ValueNone 0 0L) []
         Explain.text (Rules proxy) (ValueSome tls) question, Explain.json (Rules proxy) (ValueSome tls) question
     Law.HoldsFor(

@@ -22,7 +22,7 @@ let private hello name protocols versions : ClientHello =
       CipherSuites = [] }
 
 let private answer tls names (hello: ClientHello) =
-    ListenerTlsRules(tls, names |> Seq.map (fun names -> struct (names, ValueSome KeyKind.P256))).Answer(TlsOffer.ofHello hello, hello.ServerName, hello.ApplicationProtocols)
+    ListenerTlsRules(tls, [ for names in names -> { CertificateChoice.Names = names; Key = ValueSome KeyKind.P256 } ]).Answer(TlsOffer.ofHello hello, hello.ServerName, hello.ApplicationProtocols)
 let private refused answer = match answer with HelloAnswer.Refuse(alert, reason) when reason <> "" -> Some alert | _ -> None
 
 [<Fact>]
@@ -412,7 +412,7 @@ let ``a certificate that no client is shown is doubted, and says whether others 
 let ``a certificate is doubted only where it is chosen for no name that any of them has`` () =
     Law.Holds(fun (ConfiguredNames first) (ConfiguredNames second) (WrittenName asked) ->
         let certificates = [ for names in [ first; second ] -> { facts with Names = names } ]
-        let chosen = CertificateTable(certificates |> Seq.map _.Choice).Choose(ValueSome(Sample.serverName asked), KeyKind.all)
+        let chosen = CertificateTable(certificates |> List.map _.Choice).Choose(ValueSome(Sample.serverName asked), KeyKind.all)
         CertificateChecks.hardlyShown certificates |> List.forall (fun struct (place, _) -> place <> chosen))
 
 [<Fact>]

@@ -29,7 +29,7 @@ type CertificateFacts =
     member this.Key = if this.IsRsa then ValueSome KeyKind.Rsa else KeyKind.tryOfCurve this.Curve
 
     /// As far as a listener chooses by it.
-    member this.Choice = struct (this.Names, this.Key)
+    member this.Choice : CertificateChoice = { Names = this.Names; Key = this.Key }
 
 /// What a look at a certificate finds: what nobody can be served with, an error of `check`; and what is doubtful though it can be used, warnings.
 [<RequireQualifiedAccess>]
@@ -160,7 +160,7 @@ module CertificateChecks =
     /// Of a listener's certificates beside each other, in their order: the place of each that no client is ever shown, or hardly one, and why.
     [<CompiledName "HardlyShown">]
     let hardlyShown (certificates: CertificateFacts list) : struct (int * string) list =
-        let table = CertificateTable(certificates |> Seq.map _.Choice)
+        let table = CertificateTable(certificates |> List.map _.Choice)
         let shown, shownToMost = table.Shown, table.ShownToMost
         let mayBeAskedFor name = name <> "*" && (ServerName.tryPattern name).IsSome
         [ for place, facts in List.indexed certificates do

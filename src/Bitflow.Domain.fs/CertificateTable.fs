@@ -1,52 +1,91 @@
 namespace Bitflow.Domain
 
-/// Which of a listener's certificates a client gets. Built once a configuration, of the names of each and the kind of its key (none: no usual client verifies it).
-[<Sealed>]
-type CertificateTable(certificates: struct (string list * KeyKind voption) seq) =
-    let keys = certificates |> Seq.map (fun struct (_, key) -> key) |> Seq.toArray
+open System.Collections.Generic
 
-    let owners, patterns =
-        Seq.indexed certificates
-        |> Seq.collect (fun (index, struct (names, _)) -> names |> Seq.map (fun name -> index, name))
-        // A certificate for `*` is valid for no host (RFC 9525 section 6.3): it must not win over the first.
-        |> Seq.filter (fun (_, name) -> name <> "*")
-        |> Seq.toArray
-        |> Array.unzip
+/// A certificate as far as a listener chooses by it.
+type CertificateChoice =
+    { Names: string list
+      /// None: of a kind that no usual client verifies.
+      Key: KeyKind voption }
+
+/// Which of a listener's certificates a client gets. Built once a configuration.
+// At every start, before the first connection: loops, for what sequences and functions of the library are made of here would be compiled then (docs/decisions/0010-runtime-settings.md).
+[<Sealed>]
+type CertificateTable(certificates: IReadOnlyList<CertificateChoice>) =
+    let owners = ResizeArray<int>()
+    let patterns = ResizeArray<string>()
+
+    do
+        for index in 0 .. certificates.Count - 1 do
+            for name in certificates[index].Names do
+                // A certificate for `*` is valid for no host (RFC 9525 section 6.3): it must not win over the first.
+                if name <> "*" then
+                    owners.Add index
+                    patterns.Add name
 
     let table = NameTable patterns
 
-    /// By the first place of a name, the certificates that have it.
-    let bearers =
-        readOnlyDict [ for places in NameTable.Alike patterns -> List.head places, [ for place in places -> owners[place] ] |> List.distinct ]
+    /// All that have a name, by the first place of the name; in their order.
+    let bearers = Dictionary<int, int array>()
+
+    do
+        for places in NameTable.Alike patterns do
+            let own = ResizeArray<int>()
+            for place in places do
+                if not (own.Contains owners[place]) then own.Add owners[place]
+            bearers.Add(places[0], own.ToArray())
 
     /// The first certificate, and those that have all of its names as well: what is shown to who asks for no name that there is.
     let first =
-        let bearersOf index = bearers.Values |> Seq.filter (List.contains index) |> Seq.map Set.ofList |> Seq.toList
-        match bearersOf 0 with
-        | [] -> [ 0 ]
-        | bearers -> Set.intersectMany bearers |> Set.toList
+        let shared = ResizeArray<int>()
+        for index in 0 .. certificates.Count - 1 do
+            let mutable isNamed = false
+            let mutable isNamedAlike = true
+            for own in bearers.Values do
+                if own[0] = 0 then
+                    isNamed <- true
+                    isNamedAlike <- isNamedAlike && System.Array.IndexOf(own, index) >= 0
+            if index = 0 || (isNamed && isNamedAlike) then shared.Add index
+        shared.ToArray()
 
     let isTaken (taken: KeyKind list) index =
-        match keys[index] with
+        match certificates[index].Key with
         | ValueSome key -> List.contains key taken
         | ValueNone -> false
 
-    let best (taken: KeyKind list) (candidates: int list) = candidates |> List.tryFind (isTaken taken) |> Option.defaultValue (List.head candidates)
+    /// The first of them whose key is taken; -1: there is none.
+    let tryTaken (taken: KeyKind list) (candidates: int array) =
+        let mutable found = -1
+        for index in candidates do
+            if found < 0 && isTaken taken index then found <- index
+        found
 
-    /// All that come into question together for some client.
-    let groups = first :: List.ofSeq bearers.Values
+    let best (taken: KeyKind list) (candidates: int array) =
+        match tryTaken taken candidates with
+        | -1 -> candidates[0]
+        | index -> index
 
-    let shownTo (kinds: KeyKind list list) = Set.ofList [ for group in groups do for taken in kinds -> best taken group ]
+    let shownTo (kinds: KeyKind list list) =
+        set [ for group in Seq.append [ first ] bearers.Values do
+                  if group.Length > 0 then
+                      for taken in kinds -> best taken group ]
+
+    let bearersOf (place: int voption) =
+        match place with
+        | ValueSome place -> bearers[place]
+        | ValueNone -> [||]
 
     /// Which of them some client gets.
-    member _.Shown : Set<int> = if keys.Length = 0 then Set.empty else shownTo ([] :: List.map List.singleton KeyKind.all)
+    member _.Shown : Set<int> = shownTo ([] :: List.map List.singleton KeyKind.all)
 
     /// Which of them a client gets that verifies every kind of key, as nearly all do.
-    member _.ShownToMost : Set<int> = if keys.Length = 0 then Set.empty else shownTo [ KeyKind.all ]
+    member _.ShownToMost : Set<int> = shownTo [ KeyKind.all ]
 
     /// By the certificate's names: exact, then wildcard, then those of the first certificate; of several the first whose key the client takes, and the very first where it
     /// takes none. Always an index of the list given.
     member _.Choose(name: ServerName voption, taken: KeyKind list) : int =
-        match table.Named name |> List.collect (fun place -> bearers[place]) with
-        | [] -> if keys.Length = 0 then 0 else best taken first
+        let struct (exact, wildcard) = match name with ValueSome name -> table.Named name | ValueNone -> struct (ValueNone, ValueNone)
+        match Array.append (bearersOf exact) (bearersOf wildcard) with
+        | [||] when first.Length = 0 -> 0
+        | [||] -> best taken first
         | candidates -> best taken candidates

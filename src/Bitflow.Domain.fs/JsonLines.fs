@@ -14,7 +14,7 @@ type JsonLines() =
     let mutable count = 0
 
     /// ASCII that stands for itself.
-    static let plain = SearchValues.Create([| for c in ' ' .. '~' do if c <> '"' && c <> '\\' then c |].AsSpan())
+    static let plain = SearchValues.Create((Array.init (int '~' - int ' ' + 1) (fun i -> char (int ' ' + i)) |> Array.filter (fun c -> c <> '"' && c <> '\\')).AsSpan())
 
     let reserve (length: int) =
         if bytes.Length - count < length then Array.Resize(&bytes, max (bytes.Length * 2) (count + length))

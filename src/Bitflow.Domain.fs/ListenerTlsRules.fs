@@ -1,5 +1,7 @@
 namespace Bitflow.Domain
 
+open System.Collections.Generic
+
 /// What a listener makes of a hello before the handshake begins.
 [<RequireQualifiedAccess>]
 type HelloAnswer =
@@ -7,11 +9,11 @@ type HelloAnswer =
     | Serve of certificate: int * protocol: AlpnName voption
     | Refuse of alert: TlsAlert * reason: string
 
-/// A listener's rules for TLS, worked out once: its settings, and the names of its certificates in their order, each with the kind of its key.
+/// A listener's rules for TLS, worked out once: its settings, and its certificates in their order.
 /// Everything is decided here, by our reading of the hello, and handed to the TLS library as settled: its own view of a
 /// hello is not reliable (TLS-20).
 [<Sealed; AllowNullLiteral>]
-type ListenerTlsRules(tls: ListenerTls, certificates: struct (string list * KeyKind voption) seq) =
+type ListenerTlsRules(tls: ListenerTls, certificates: IReadOnlyList<CertificateChoice>) =
     let certificates = CertificateTable certificates
 
     let accepts (offer: TlsOffer) =

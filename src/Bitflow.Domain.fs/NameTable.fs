@@ -36,21 +36,29 @@ type NameTable(names: string seq) =
     let named (name: ServerName) = byItself name |> ValueOption.orElseWith (fun () -> byWildcard name)
 
     /// The places of names that stand for the same, in their order; none of a name that stands for nothing.
-    static member Alike(names: string seq) : int list list =
-        Seq.indexed names
-        |> Seq.choose (fun (index, name) -> ServerName.tryPattern name |> ValueOption.map (fun pattern -> index, pattern) |> ValueOption.toOption)
-        |> Seq.groupBy snd
-        |> Seq.map (snd >> Seq.map fst >> List.ofSeq)
-        |> List.ofSeq
+    static member Alike(names: string seq) : IReadOnlyList<ResizeArray<int>> =
+        let groups = ResizeArray<ResizeArray<int>>()
+        let byPattern = Dictionary<NamePattern, ResizeArray<int>>()
+        let mutable index = 0
+        for name in names do
+            match ServerName.tryPattern name with
+            | ValueSome pattern ->
+                match byPattern.TryGetValue pattern with
+                | true, group -> group.Add index
+                | _ ->
+                    let group = ResizeArray()
+                    group.Add index
+                    byPattern.Add(pattern, group)
+                    groups.Add group
+            | ValueNone -> ()
+            index <- index + 1
+        groups
 
     /// The places of the names that are the best match for some server name: of those that stand for the same thing the first, and none that stands for nothing.
-    static member Matched(names: string seq) : int list = NameTable.Alike names |> List.map List.head
+    static member Matched(names: string seq) : int list = [ for places in NameTable.Alike names -> places[0] ]
 
-    /// The places of the names that stand for it, the name itself before the wildcard; `*` is none of them.
-    member _.Named(name: ServerName voption) : int list =
-        match name with
-        | ValueSome name -> [ byItself name; byWildcard name ] |> List.choose ValueOption.toOption
-        | ValueNone -> []
+    /// The place of the name itself, and that of the wildcard that stands for it; `*` is neither.
+    member _.Named(name: ServerName) : struct (int voption * int voption) = struct (byItself name, byWildcard name)
 
     /// The place of the best match; no name and address literals match only `*`.
     member _.BestMatch(name: ServerName voption) : int voption =

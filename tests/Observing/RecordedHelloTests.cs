@@ -1,5 +1,6 @@
 using Bitflow.Domain;
 using Bitflow.Tests.Fixtures;
+using Microsoft.FSharp.Collections;
 using Microsoft.FSharp.Core;
 using Xunit;
 
@@ -40,7 +41,7 @@ public sealed class RecordedHelloTests
         Assert.Equal(expected, record.CloseReason.Value.ToString());
 
         ProxyConfig proxy = RunningProxies.Read(yaml).Proxies.Head;
-        var tls = new ListenerTlsRules(proxy.Listener.Tls.Value, [(["server.example"], FSharpValueOption<KeyKind>.Some(KeyKind.P256))]);
+        var tls = new ListenerTlsRules(proxy.Listener.Tls.Value, [new CertificateChoice(ListModule.OfArray(["server.example"]), FSharpValueOption<KeyKind>.Some(KeyKind.P256))]);
         ConnectionRecord read = ConnectionLogLine.TryParse(ConnectionLogLine.Format(record)).ResultValue;
         Assert.True(Replay.Judge(_ => new Rules(proxy), _ => tls, read).IsSame, $"decided otherwise, from {ConnectionLogLine.Format(record)}");
     }

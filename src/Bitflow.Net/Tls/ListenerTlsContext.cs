@@ -23,7 +23,7 @@ internal sealed class ListenerTlsContext
         _authorities = authorities;
         if (PeerCertificate.IsJudged(config.VerifyMode))
             _judge = shown => Refusal(authorities.Examine(shown, isForName: true));
-        Rules = new ListenerTlsRules(config, certificates.Select(static c => c.Facts.Choice));
+        Rules = new ListenerTlsRules(config, Array.ConvertAll(certificates, static c => c.Facts.Choice));
     }
 
     public ListenerTlsRules Rules { get; }
