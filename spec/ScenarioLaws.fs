@@ -178,3 +178,21 @@ let ``in a case too the header of a peer that is not trusted is its own bytes, a
     let failures p expect = Scenario.run { Application = Sample.application; Proxies = [ p ] } none (read (caseFor p "10.9.9.9" expect + header))
     Law.HoldsFor([ failures plain "refused: true"; failures routing "target: \"*\"" ], fun results ->
         results[0].Failures.Head.EndsWith "(the client is no trusted proxy: its PROXY header is taken for its own bytes)")
+
+[<Fact>]
+let ``a case says which kinds of key its client takes, and is shown the certificate that such a client is`` () =
+    let certificate file = { Sample.listenerTls.Certificates.Head with Shown = { Certificate = file; Key = "k" } }
+    let proxy = { Sample.proxy "p" with Listener = { Sample.listener with Tls = Some { Sample.listenerTls with Certificates = [ certificate "e.pem"; certificate "r.pem" ] } } }
+    let tls =
+        ListenerTlsRules(
+            proxy.Listener.Tls.Value,
+            [ for key in [ KeyKind.P256; KeyKind.Rsa ] -> { CertificateChoice.Names = [ "a.example" ]; Key = ValueSome key } ])
+    let holds keys file =
+        let results = Scenario.run { Application = Sample.application; Proxies = [ proxy ] } (System.Func<string, ListenerTlsRules>(fun _ -> tls)) (read (caseFor proxy "10.1.2.3" $"certificate: {file}" + keys))
+        results[0].Failures.IsEmpty
+    Law.HoldsFor(
+        [ "", "e.pem"; "    keys: rsa\n", "r.pem"; "    keys: [rsa, p256]\n", "e.pem"; "    keys: [p384, rsa]\n", "r.pem"; "    keys: p521\n", "e.pem" ],
+        fun (keys, file) -> holds keys file && not (holds keys (if file = "e.pem" then "r.pem" else "e.pem")))
+    Law.HoldsFor([ "    keys: ecdsa\n"; "    keys: [rsa, dsa]\n" ], fun keys ->
+        let errors = (read (caseFor proxy "10.1.2.3" "target: a" + keys)).Errors
+        errors.Count = 1 && errors[0].Contains "write one of \"rsa\", \"p256\", \"p384\", \"p521\"")

@@ -63,7 +63,7 @@ module Scenario =
                           Header = case.Header
                           ServerName = case.ServerName
                           AlpnOffer = case.AlpnOffer
-                          TlsOffer = TlsOffer.usual
+                          TlsOffer = { TlsOffer.usual with Keys = case.Keys }
                           OpenConnections = case.OpenConnections
                           Ticket = case.Ticket }
                     let forecast = Forecast.untilDial rules (ValueOption.ofObj (tls.Invoke proxy.Name)) client

@@ -47,6 +47,8 @@ type ScenarioCase =
       Header: ProxyOrigin voption
       ServerName: ServerName voption
       AlpnOffer: AlpnName list
+      /// The kinds of key whose certificates it verifies.
+      Keys: KeyKind list
       OpenConnections: int
       Ticket: int64
       Up: TargetsUp
@@ -85,6 +87,8 @@ module ScenarioFile =
         scalar "integer ≥ 0" "a whole number" "3" 0L (fun text -> WholeNumber.tryParse most text |> orFault (CaseFault.Count(text, most)))
 
     let private smallCount = count (int64 Int32.MaxValue) |> Kind.map int
+
+    let private keyKinds = Kind.listOrOne (Kind.choice [ for kind in KeyKind.all -> string kind, kind ])
 
     let private targetName =
         Kind.scalar "text" "a target's name" "web" Kind.textSchema "" (Kind.notEmpty "a target's name" "web" (fun text _ -> Ok text))
@@ -145,6 +149,7 @@ module ScenarioFile =
             and! header = optional "header" (Kind.map ValueSome header) (ValueNone, "none is sent") "The PROXY header that the client sends."
             and! serverName = optional "sni" serverName (ValueNone, "none") "The server name in its hello."
             and! offer = optional "alpn" (Kind.listOrOne Value.protocolName) ([], "no ALPN") "The application protocols in its hello."
+            and! keys = optional "keys" keyKinds (KeyKind.all, "every kind") "The kinds of key whose certificates its hello says that it verifies; an ECDSA key is of the kind of its curve."
             and! openConnections = optional "open" smallCount (0, "`0`") "How many connections the proxy has already."
             and! ticket = optional "ticket" (count Int64.MaxValue) (0L, "`0`") "What round-robin draws."
             and! alive = optional "alive" (Kind.some targetNames) (None, "all but `down`") "The targets that answer, all others being down; not beside `down`."
@@ -158,6 +163,7 @@ module ScenarioFile =
                   Header = header
                   ServerName = serverName
                   AlpnOffer = offer
+                  Keys = keys
                   OpenConnections = openConnections
                   Ticket = ticket
                   Up = targetsUp site alive down

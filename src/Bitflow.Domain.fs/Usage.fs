@@ -124,8 +124,8 @@ module Usage =
             Options = []
             Notes =
               [ "The file is YAML: \"config\" names a configuration, \"cases\" lists cases with"
-                "name, proxy, client, header, sni, alpn, open, ticket, alive, down and expect"
-                "(target, refused, certificate, attempts). Exit status 1 where one fails." ]
+                "name, proxy, client, header, sni, alpn, keys, open, ticket, alive, down and"
+                "expect (target, refused, certificate, attempts). Exit status 1: one failed." ]
             Examples = [ "bitflow test cases.yaml" ] }
           { Name = "diff"
             Words = words "OLD NEW" 2 2

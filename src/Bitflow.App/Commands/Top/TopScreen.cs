@@ -38,7 +38,7 @@ internal static class TopScreen
 
     public static TopTable Proxies(TopSample sample, int rows)
     {
-        var table = new TopTable("proxy", ">open", ">new/s", "failing", ">from clients", ">from targets", ">admitted", "listening on", "policy", "targets");
+        var table = new TopTable("proxy", ">open", ">new/s", "failing", ">from clients", ">from targets", ">admitted", "<listening on", "policy", "targets");
         foreach (TopProxy proxy in sample.Proxies.Take(Fitting(sample.Proxies.Count, rows)))
         {
             bool full = proxy.Limit > 0 && proxy.Open >= proxy.Limit;
@@ -60,7 +60,7 @@ internal static class TopScreen
 
     public static TopTable Connections(IReadOnlyList<TopConnection> all, int rows)
     {
-        var table = new TopTable(">id", "proxy", "client", "target", "phase", "server name", ">age", ">from client", ">from target");
+        var table = new TopTable(">id", "proxy", "<client", "target", "phase", "server name", ">age", ">from client", ">from target");
         foreach (TopConnection connection in all.Take(Fitting(all.Count, rows)))
         {
             table.Add(

@@ -7,7 +7,7 @@ namespace Bitflow.App.Commands.Top;
 /// A table of one line a row, whatever the width: columns of words give way first, those that no longer fit are left out from the right. (A row that
 /// is broken into several lines cannot be counted on to fit a screen.)
 /// </summary>
-/// <param name="titles">One that begins with `>` is of numbers: aligned to the right, never cut.</param>
+/// <param name="titles">One that begins with `>` is of numbers: aligned to the right, never cut. One that begins with `&lt;` is of addresses: they differ at their end, which is what stays of one that is cut.</param>
 internal sealed class TopTable(params string[] titles)
 {
     private const string Gap = "  ";
@@ -15,7 +15,10 @@ internal sealed class TopTable(params string[] titles)
     /// <summary>A column of words is not made narrower than this.</summary>
     private const int NarrowestWords = 8;
 
-    private readonly List<(string Text, Style Style)[]> _rows = [[.. titles.Select(static title => (title.TrimStart('>'), TopScreen.Faint))]];
+    /// <summary>Nor one of addresses: the last number of one of IPv4 and the port are seen.</summary>
+    private const int NarrowestAddresses = 14;
+
+    private readonly List<(string Text, Style Style)[]> _rows = [[.. titles.Select(static title => (title.TrimStart('>', '<'), TopScreen.Faint))]];
 
     public void Add(params (string Text, Style Style)[] cells) => _rows.Add(cells);
 
@@ -57,13 +60,21 @@ internal sealed class TopTable(params string[] titles)
         return kept.Append('…').ToString();
     }
 
+    /// <summary>The text, or a sign that there was more and its end.</summary>
+    private static string CutBefore(string text, int width)
+    {
+        while (Width(text) > width)
+            text = "…" + string.Concat(text.EnumerateRunes().Skip(text[0] == '…' ? 2 : 1));
+        return text;
+    }
+
     private int[] Fit(int width)
     {
         int[] widths = [.. titles.Select((_, i) => _rows.Max(row => Width(row[i].Text)))];
         while (Total() > width)
         {
-            int widest = Enumerable.Range(0, widths.Length).Where(i => !IsNumber(i)).MaxBy(i => widths[i]);
-            if (!IsNumber(widest) && widths[widest] > NarrowestWords)
+            int widest = Enumerable.Range(0, widths.Length).MaxBy(i => widths[i] - Narrowest(i));
+            if (widths[widest] > Narrowest(widest))
                 widths[widest]--;
             else if (widths.Length > 1)
                 widths = widths[..^1];
@@ -73,14 +84,18 @@ internal sealed class TopTable(params string[] titles)
 
         return widths;
 
+        int Narrowest(int column) => IsNumber(column) ? widths[column] : IsAddress(column) ? NarrowestAddresses : NarrowestWords;
+
         long Total() => widths.Sum(static each => (long)each) + (Gap.Length * (widths.Length - 1));
     }
 
     private bool IsNumber(int column) => titles[column][0] == '>';
 
+    private bool IsAddress(int column) => titles[column][0] == '<';
+
     private string Fill(int column, string text, int width)
     {
-        text = Cut(text, width);
+        text = IsAddress(column) ? CutBefore(text, width) : Cut(text, width);
         string space = new(' ', Math.Max(0, width - Width(text)));
         return IsNumber(column) ? space + text : text + space;
     }

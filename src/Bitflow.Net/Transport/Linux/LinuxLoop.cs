@@ -13,13 +13,10 @@ namespace Bitflow.Net.Transport.Linux;
 /// One thread, one epoll, and everything that lives on them: connections, timers, posted work. Whatever happens on a connection happens here,
 /// one thing after the other, so nothing below needs a lock.
 /// </summary>
-internal sealed class LinuxLoop : EventLoop
+internal sealed partial class LinuxLoop : EventLoop
 {
     private const int EventsPerTurn = 256;
     private const ulong WakeNumber = ulong.MaxValue;
-
-    /// <summary>The epoll's, where the ring watches it: no place in the table has it.</summary>
-    private const ulong EpollNumber = 0x3fff_ffff;
 
     private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(5);
 
@@ -37,7 +34,6 @@ internal sealed class LinuxLoop : EventLoop
     private readonly LateKeepAlive _keepAlive;
     private readonly ConcurrentQueue<Action> _posted = new();
     private readonly LoopWatch _watch = new();
-    private readonly int _ringBuffers;
 
     /// <summary>The listening sockets that are accepted from, by their numbers.</summary>
     private readonly Dictionary<ulong, int> _listeners = [];
@@ -51,12 +47,8 @@ internal sealed class LinuxLoop : EventLoop
     private int _newcomers;
     private int _eventCursor;
     private int _eventCount;
-    private IoRing? _ring;
-    private bool _epollReady;
-    private bool _watchesEpoll;
     private bool _isInGrace;
     private Instant _graceEnds;
-    private Accelerator _mayHaveRing = AcceleratorModule.Start;
     private bool _stopping;
 
     /// <exception cref="RefusedCallException">The kernel does not let it be; nothing stays open.</exception>
@@ -202,37 +194,6 @@ internal sealed class LinuxLoop : EventLoop
     /// <summary>On a TCP socket, before it is used. A fault means that it was reset already: its first use says so.</summary>
     internal static void SetNoDelay(int descriptor) => _ = Libc.SetOption(descriptor, Libc.IpProtoTcp, Libc.TcpNoDelay, 1);
 
-    /// <summary>Whether something is under way in the ring.</summary>
-    internal bool IsRingBusy => _ring is { IsBusy: true };
-
-    /// <summary>This loop's ring, made when it is first asked for; null where the kernel has none for it, or none now.</summary>
-    internal IoRing? TryRing()
-    {
-        Debug.Assert(IsCurrent, "the ring belongs to the loop");
-        if (_ring is not null || !AcceleratorModule.MayAsk(_now, _mayHaveRing))
-            return _ring;
-        _ring = IoRing.TryMake(_ringBuffers, out int errno);
-        if (_ring is not null)
-        {
-            MoveListeners(_ring);
-            return _ring;
-        }
-
-        _mayHaveRing = AcceleratorModule.WithoutRing(_now, errno);
-        if (_mayHaveRing.IsForbiddenForGood)
-            LinuxLog.NoRing(_logger, Place, Marshal.GetPInvokeErrorMessage(errno));
-        return null;
-    }
-
-    /// <summary>
-    /// Before a descriptor is closed: nothing that the kernel has not been told yet may name it, or whoever has its number next would be meant.
-    /// </summary>
-    internal void SubmitToRing()
-    {
-        while (_ring is { HasUnsubmitted: true } ring)
-            ring.Submit();
-    }
-
     /// <summary>Begins to report a descriptor's events. Answers the number to remove it by, or the negative errno.</summary>
     internal int Register(int descriptor, IEventSink sink, uint events, out ulong number)
     {
@@ -282,22 +243,6 @@ internal sealed class LinuxLoop : EventLoop
         _ = _listeners.Remove(number);
         Unregister(descriptor, number, shared: true);
         _ring?.CancelWatch(number);
-    }
-
-    /// <summary>
-    /// A loop that waits in its ring is asleep nowhere that epoll knows of, and would be woken for each connection together with all others: its ring
-    /// watches the listeners.
-    /// </summary>
-    private void MoveListeners(IoRing ring)
-    {
-        foreach ((ulong number, int descriptor) in _listeners)
-            MoveListener(ring, descriptor, number);
-    }
-
-    private void MoveListener(IoRing ring, int descriptor, ulong number)
-    {
-        _ = Libc.EpollCtl(_epoll, Libc.EpollCtlDel, descriptor, 0, 0);
-        ring.Watch(descriptor, number, isExclusive: true);
     }
 
     /// <summary>Turns a registered connection's keep-alive on if it lives long enough.</summary>
@@ -393,20 +338,6 @@ internal sealed class LinuxLoop : EventLoop
             throw new InvalidOperationException($"epoll_wait failed with errno {-answer}");
     }
 
-    /// <summary>Hands the ring what was asked of it in the turn before, and waits for it and, through it, for epoll.</summary>
-    private void WaitInRing(IoRing ring)
-    {
-        if (!_watchesEpoll)
-        {
-            _watchesEpoll = true;
-            ring.Watch(_epoll, EpollNumber, isExclusive: false);
-        }
-
-        ring.SubmitAndWait(Patience());
-        _eventCount = 0;
-        _eventCursor = 0;
-    }
-
     /// <summary>How long a wait may be, in milliseconds, rounded up so that a timer never makes an idle turn before its time; -1 for ever.</summary>
     private int Patience()
     {
@@ -442,79 +373,6 @@ internal sealed class LinuxLoop : EventLoop
         {
             LinuxLog.CallbackFailed(_logger, e);
             return false;
-        }
-    }
-
-    private unsafe void DispatchRing(byte* events)
-    {
-        if (_ring is not { } ring)
-            return;
-        ring.Settle();
-        while (ring.TryTake(out RingCompletion completion))
-        {
-            switch (completion.Event)
-            {
-                case RingEvent.Received:
-                    if (_sinks.Find(completion.Number) is LinuxConnection connection)
-                    {
-                        _watch.Begin();
-                        connection.OnReceivedByRing(completion);
-                        _watch.End(connection);
-                    }
-                    else if (completion.HasBuffer)
-                    {
-                        ring.Release(completion.Buffer);
-                    }
-
-                    break;
-                case RingEvent.SendFailed:
-                    // Of something handed over in the midst of this turn; what was handed over before is settled.
-                    ring.TakeSender(completion.Buffer)?.OnSendFailed(completion.Result);
-                    break;
-                case RingEvent.Ready when completion.Number == EpollNumber:
-                    _watchesEpoll = false;
-                    _epollReady = true;
-                    break;
-                case RingEvent.Ready:
-                    DispatchListener(ring, completion);
-                    break;
-                case RingEvent.NothingToCancel:
-                    break;
-            }
-        }
-
-        if (!_epollReady || _eventCount > 0)
-            return;
-
-        // What was received does not wait for what epoll brings.
-        _epollReady = false;
-        SubmitToRing();
-        WaitInEpoll(events, 0);
-    }
-
-    private void DispatchListener(IoRing ring, in RingCompletion ready)
-    {
-        if (_sinks.Find(ready.Number) is not { } sink)
-            return;
-        if (ready.Result < 0)
-        {
-            // A ring that cannot watch it leaves it to epoll.
-            int answer = Libc.EpollCtl(_epoll, Libc.EpollCtlAdd, _listeners[ready.Number], Libc.EpollIn | Libc.EpollExclusive, ready.Number);
-            if (answer < 0)
-                ((IListenerSink)sink).OnUnwatched(IoFaults.OfEpoll(-answer));
-            return;
-        }
-
-        try
-        {
-            _watch.Begin();
-            sink.OnEvents((uint)ready.Result);
-            _watch.End(sink);
-        }
-        finally
-        {
-            if (_listeners.TryGetValue(ready.Number, out int descriptor))
-                ring.Watch(descriptor, ready.Number, isExclusive: true);
         }
     }
 
