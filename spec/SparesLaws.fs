@@ -47,3 +47,9 @@ let ``a dial finds none where none is kept, and takes nothing`` () =
 
 [<Fact>]
 let ``where the kernel refuses to connect a socket again, none is kept`` () = Law.HoldsFor([ () ], fun () -> not Spares.none.HasRoom)
+
+[<Fact>]
+let ``sockets are kept of targets on this machine alone, and of none that is reached over the other family`` () =
+    Law.HoldsFor(
+        [ "127.0.0.1", true; "127.9.8.7", true; "::1", true; "::ffff:127.0.0.1", false; "::", false; "0.0.0.0", false; "10.0.0.1", false; "::ffff:10.0.0.1", false; "2001:db8::1", false; "128.0.0.1", false ],
+        fun (address, mayServe) -> Spares.mayServe (System.Net.IPAddress.Parse address) = mayServe)

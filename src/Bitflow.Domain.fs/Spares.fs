@@ -1,5 +1,7 @@
 namespace Bitflow.Domain
 
+open System.Net
+
 /// How many sockets whose connection is over a loop keeps for its next dials, and how many of them no dial has needed since the last beat, as a state that it keeps.
 [<Struct; NoComparison>]
 type Spares =
@@ -15,6 +17,12 @@ type Spares =
 module Spares =
     /// Between two looks at what nobody needs, as long as any is kept.
     let beat: Duration = Duration.OfSeconds 1L
+
+    /// Whether a target's connections may leave such sockets: this machine answers an end before the call that says it returns. Anywhere else it would go unanswered, and
+    /// unrepeated where it is lost, once the socket is taken from the connection. A socket that has reached an IPv4 address by way of IPv6 does so ever after.
+    [<CompiledName "MayServe">]
+    let mayServe (target: IPAddress) : bool =
+        if IpAddress.isV4 target then IPAddress.IsLoopback target else target.Equals IPAddress.IPv6Loopback
 
     /// None is kept yet, and at most so many ever are.
     [<CompiledName "Start">]

@@ -171,12 +171,6 @@ public sealed class SpareSocketTests : IDisposable
         await TalkOnceAsync(listener);
     }
 
-    [Fact]
-    public void No_socket_serves_a_target_elsewhere() =>
-        Assert.All(
-            [("127.0.0.1", true), ("127.9.9.9", true), ("::1", true), ("192.0.2.1", false), ("2001:db8::1", false), ("::ffff:127.0.0.1", false), ("0.0.0.0", false), ("::", false)],
-            at => Assert.Equal(at.Item2, SpareSockets.MayServe(new IPEndPoint(IPAddress.Parse(at.Item1), 1))));
-
     /// <summary>Why a socket is not kept.</summary>
     public enum Leaving
     {

@@ -184,7 +184,7 @@ internal sealed partial class LinuxConnection : LoopConnection, IEventSink
     /// and nothing was set on the socket, or asked of the ring, that the next would inherit.
     /// </summary>
     private bool LeavesSpareSocket =>
-        _hasReceivedAll && !_isAltered && !_watchesWritable && _fate.Fault == IoFault.None && _target is IPEndPoint target && SpareSockets.MayServe(target);
+        _hasReceivedAll && !_isAltered && !_watchesWritable && _fate.Fault == IoFault.None && _target is IPEndPoint target && SparesModule.MayServe(target.Address);
 
     private void Close(bool isReset)
     {

@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using Bitflow.Domain;
 using Bitflow.Net.Linux;
@@ -19,13 +18,6 @@ internal sealed class SpareSockets(LinuxLoop loop, int most) : LoopTimer
     /// <summary>How many are kept now.</summary>
     public int Count => _kept.Count;
 
-    /// <summary>
-    /// Whether a target's connections may leave such sockets: this machine answers an end before the call that says it returns. Anywhere else it would go unanswered, and
-    /// unrepeated where it is lost, once the socket is taken from the connection. A socket that has reached an IPv4 address by way of IPv6 does so ever after.
-    /// </summary>
-    public static bool MayServe(IPEndPoint target) =>
-        target.AddressFamily == AddressFamily.InterNetwork ? IPAddress.IsLoopback(target.Address) : target.Address.Equals(IPAddress.IPv6Loopback);
-
     /// <summary>Says our end where it has not been said, and keeps the socket if nothing is under way any more. Where it is not kept it is to be closed.</summary>
     public bool TryKeep(in SpareSocket socket, bool isEnded)
     {
@@ -42,7 +34,7 @@ internal sealed class SpareSockets(LinuxLoop loop, int most) : LoopTimer
     /// <summary>A socket for a target, no longer connected, if there is one.</summary>
     public SpareSocket? TryTake(IPEndPoint target)
     {
-        if (_kept.Count == 0 || _kept[^1].Family != SocketAddresses.FamilyOf(target) || !MayServe(target))
+        if (_kept.Count == 0 || _kept[^1].Family != SocketAddresses.FamilyOf(target) || !SparesModule.MayServe(target.Address))
             return null;
         SpareSocket taken = _kept[^1];
         _kept.RemoveAt(_kept.Count - 1);
