@@ -270,7 +270,7 @@ let byHand =
       "DescriptorBudget", "loopDescriptors * int64 loops + int64 reservedDescriptors", "loopDescriptors * int64 loops"
       "CertificateTable", "own.Add owners[place]", "own.Add place"
       "CertificateTable", "| [||] -> best taken first", "| [||] -> certificates.Count - 1"
-      "CertificateTable", "isNamedAlike && System", "isNamedAlike || System"
+      "CertificateTable", "named.TrueForAll", "named.Exists"
       "CertificateTable", "| candidates -> best taken candidates", "| candidates -> candidates[0]"
       "Alpn", "List.contains name offered", "not (List.contains name offered)"
       "Alpn", "| None -> AlpnChoice.Refused", "| None -> AlpnChoice.Absent"

@@ -104,10 +104,8 @@ module CertificateChecks =
     /// of TLS 1.3 (RFC 8734), for the others there are none.
     let private unusualCurve (curve: string) =
         match curve with
-        | ""
-        | "1.2.840.10045.3.1.7"
-        | "1.3.132.0.34"
-        | "1.3.132.0.35" -> None
+        | "" -> None
+        | usual when (KeyKind.tryOfCurve usual).IsSome -> None
         | "1.3.36.3.3.2.8.1.1.7" -> Some("brainpoolP256r1", true)
         | "1.3.36.3.3.2.8.1.1.11" -> Some("brainpoolP384r1", true)
         | "1.3.36.3.3.2.8.1.1.13" -> Some("brainpoolP512r1", true)

@@ -31,22 +31,19 @@ type CertificateTable(certificates: IReadOnlyList<CertificateChoice>) =
     do
         for places in NameTable.Alike patterns do
             let own = ResizeArray<int>()
+            // Places ascend, and their owners with them.
             for place in places do
-                if not (own.Contains owners[place]) then own.Add owners[place]
+                if own.Count = 0 || own[own.Count - 1] <> owners[place] then own.Add owners[place]
             bearers.Add(places[0], own.ToArray())
 
     /// The first certificate, and those that have all of its names as well: what is shown to who asks for no name that there is.
     let first =
-        let shared = ResizeArray<int>()
-        for index in 0 .. certificates.Count - 1 do
-            let mutable isNamed = false
-            let mutable isNamedAlike = true
-            for own in bearers.Values do
-                if own[0] = 0 then
-                    isNamed <- true
-                    isNamedAlike <- isNamedAlike && System.Array.IndexOf(own, index) >= 0
-            if index = 0 || (isNamed && isNamedAlike) then shared.Add index
-        shared.ToArray()
+        let named = ResizeArray<int array>()
+        for own in bearers.Values do
+            if own[0] = 0 then named.Add own
+        if certificates.Count = 0 then [||]
+        elif named.Count = 0 then [| 0 |]
+        else named[0] |> Array.filter (fun index -> named.TrueForAll(fun own -> System.Array.BinarySearch(own, index) >= 0))
 
     let isTaken (taken: KeyKind list) index =
         match certificates[index].Key with

@@ -35,38 +35,42 @@ module KeyKind =
         | "1.3.132.0.35" -> ValueSome KeyKind.P521
         | _ -> ValueNone
 
-    /// rsa_pss_rsae_sha256, _sha384 and _sha512: the only signatures of such a key in TLS 1.3.
-    let private pss = [ 0x0804us; 0x0805us; 0x0806us ]
+    /// Whether a key of the kind signs a handshake of TLS 1.3 by the scheme (RFC 8446 section 4.2.3): RSA by rsa_pss_rsae_sha256, _sha384 and _sha512, a curve with its one hash.
+    let private signs13 (kind: KeyKind) (scheme: uint16) =
+        match kind, scheme with
+        | KeyKind.Rsa, (0x0804us | 0x0805us | 0x0806us)
+        | KeyKind.P256, 0x0403us
+        | KeyKind.P384, 0x0503us
+        | KeyKind.P521, 0x0603us -> true
+        | _ -> false
 
-    /// The schemes by which a key of the kind signs a handshake of TLS 1.3, where a curve has one hash (RFC 8446 section 4.2.3).
-    let private schemes13 (kind: KeyKind) =
-        match kind with
-        | KeyKind.Rsa -> pss
-        | KeyKind.P256 -> [ 0x0403us ]
-        | KeyKind.P384 -> [ 0x0503us ]
-        | KeyKind.P521 -> [ 0x0603us ]
+    /// The same of TLS 1.2, where any curve goes with any hash (RFC 5246 section 7.4.1.4.1). SHA-1 and SHA-224, with which the TLS library no longer signs, are left out.
+    let private signs12 (kind: KeyKind) (scheme: uint16) =
+        match kind, scheme with
+        | KeyKind.Rsa, (0x0401us | 0x0501us | 0x0601us | 0x0804us | 0x0805us | 0x0806us) -> true
+        | KeyKind.Rsa, _ -> false
+        | _, (0x0403us | 0x0503us | 0x0603us) -> true
+        | _ -> false
 
-    /// In TLS 1.2 any curve goes with any hash (RFC 5246 section 7.4.1.4.1). SHA-1 and SHA-224, with which the TLS library no longer signs, are left out.
-    let private schemes12 (kind: KeyKind) =
-        match kind with
-        | KeyKind.Rsa -> [ 0x0401us; 0x0501us; 0x0601us ] @ pss
-        | _ -> [ 0x0403us; 0x0503us; 0x0603us ]
+    /// Whether a listener shows such a certificate in the suite of TLS 1.2 (RFC 5289 section 3): ECDHE with GCM or CBC, AES of 128 bits or 256.
+    let private isSuiteOf (kind: KeyKind) (suite: uint16) =
+        match kind, suite with
+        | KeyKind.Rsa, (0xc02fus | 0xc030us | 0xc027us | 0xc028us) -> true
+        | KeyKind.Rsa, _ -> false
+        | _, (0xc02bus | 0xc02cus | 0xc023us | 0xc024us) -> true
+        | _ -> false
 
-    /// The suites of TLS 1.2 in which a listener shows such a certificate (RFC 5289 section 3): ECDHE with GCM or CBC, AES of 128 bits or 256.
-    let private suites12 (kind: KeyKind) =
-        match kind with
-        | KeyKind.Rsa -> [ 0xc02fus; 0xc030us; 0xc027us; 0xc028us ]
-        | _ -> [ 0xc02bus; 0xc02cus; 0xc023us; 0xc024us ]
+    /// Whether the group is the curve of the kind: in TLS 1.2 a client says by `supported_groups` which it takes in certificates too (RFC 8422 section 5.1).
+    let private isCurveOf (kind: KeyKind) (group: uint16) =
+        match kind, group with
+        | KeyKind.Rsa, _
+        | KeyKind.P256, 0x0017us
+        | KeyKind.P384, 0x0018us
+        | KeyKind.P521, 0x0019us -> true
+        | _ -> false
 
-    /// In TLS 1.2 a client says by `supported_groups` which curves it takes in certificates too (RFC 8422 section 5.1).
-    let private group12 (kind: KeyKind) =
-        match kind with
-        | KeyKind.Rsa -> ValueNone
-        | KeyKind.P256 -> ValueSome 0x0017us
-        | KeyKind.P384 -> ValueSome 0x0018us
-        | KeyKind.P521 -> ValueSome 0x0019us
-
-    let private meets (offered: uint16 list) (usable: uint16 list) = List.exists (fun one -> List.contains one usable) offered
+    /// Who says nothing of signatures or curves leaves them to the listener.
+    let private takes (isUsable: uint16 -> bool) (offered: uint16 list) = offered.IsEmpty || List.exists isUsable offered
 
     /// The kinds of key that a client can verify the signatures of, in the version that a listener would speak with it: 1.3 where the client does.
     let verifiableBy (hello: ClientHello) : KeyKind list =
@@ -74,11 +78,8 @@ module KeyKind =
         all
         |> List.filter (fun kind ->
             if speaks13 then
-                meets hello.SignatureAlgorithms (schemes13 kind)
+                List.exists (signs13 kind) hello.SignatureAlgorithms
             else
-                // Who says nothing of signatures or curves leaves them to the listener.
-                (hello.SignatureAlgorithms.IsEmpty || meets hello.SignatureAlgorithms (schemes12 kind))
-                && meets hello.CipherSuites (suites12 kind)
-                && (match group12 kind with
-                    | ValueSome group -> hello.Groups.IsEmpty || List.contains group hello.Groups
-                    | ValueNone -> true))
+                takes (signs12 kind) hello.SignatureAlgorithms
+                && List.exists (isSuiteOf kind) hello.CipherSuites
+                && takes (isCurveOf kind) hello.Groups)

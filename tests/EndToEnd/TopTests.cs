@@ -307,4 +307,13 @@ public sealed class TopTests
             request = "";
         }
     });
+
+    /// <summary>Clients of one network differ at the end of their addresses.</summary>
+    [Theory]
+    [InlineData("10.0.0.1:51234", 14, "10.0.0.1:51234")]
+    [InlineData("203.0.113.25:51234", 14, "….113.25:51234")]
+    [InlineData("[2001:db8::1]:443", 8, "…:1]:443")]
+    [InlineData("", 8, "")]
+    public void An_address_that_is_cut_keeps_its_end(string address, int width, string seen) =>
+        Assert.Equal(seen, Bitflow.App.Commands.Top.TopTable.CutBefore(address, width));
 }

@@ -19,7 +19,7 @@ internal sealed partial class ListeningSocket
         switch (address)
         {
             case Address.Tcp tcp:
-                return OpenTcp(tcp, giveUp);
+                return All(LocalAddresses(tcp, giveUp), ip => OpenTcp(tcp, ip));
             case Address.UnixPath unix:
                 return [OpenUnixPath(unix)];
             case Address.UnixAbstract name:
@@ -27,23 +27,25 @@ internal sealed partial class ListeningSocket
             case Address.Descriptor descriptor:
                 return [Inherit(address, descriptor.number)];
             default:
-                return InheritAll(address, InheritedSockets.Named(((Address.NamedDescriptor)address).name));
+                // A name need not be unique (SD-3): all sockets that bear it serve.
+                return All(InheritedSockets.Named(((Address.NamedDescriptor)address).name), descriptor => Inherit(address, descriptor));
         }
     }
 
-    private static List<ListeningSocket> OpenTcp(Address.Tcp tcp, CancellationToken giveUp)
+    /// <summary>All of them, or none: where one cannot be had the others are taken back.</summary>
+    private static List<ListeningSocket> All<T>(IEnumerable<T> wanted, Func<T, ListeningSocket> open)
     {
         var opened = new List<ListeningSocket>();
         try
         {
-            foreach (IPAddress ip in LocalAddresses(tcp, giveUp))
-                opened.Add(OpenTcp(tcp, ip));
+            foreach (T one in wanted)
+                opened.Add(open(one));
             return opened;
         }
         catch
         {
             foreach (ListeningSocket socket in opened)
-                socket.Close();
+                socket.Undo();
             throw;
         }
     }
@@ -133,24 +135,6 @@ internal sealed partial class ListeningSocket
         catch (SocketException e)
         {
             return e.NativeErrorCode;
-        }
-    }
-
-    /// <summary>A name need not be unique (SD-3): all sockets that bear it serve.</summary>
-    private static List<ListeningSocket> InheritAll(Address address, IReadOnlyList<int> descriptors)
-    {
-        var opened = new List<ListeningSocket>();
-        try
-        {
-            foreach (int descriptor in descriptors)
-                opened.Add(Inherit(address, descriptor));
-            return opened;
-        }
-        catch
-        {
-            foreach (ListeningSocket socket in opened)
-                socket.Undo();
-            throw;
         }
     }
 

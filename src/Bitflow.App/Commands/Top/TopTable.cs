@@ -61,7 +61,7 @@ internal sealed class TopTable(params string[] titles)
     }
 
     /// <summary>The text, or a sign that there was more and its end.</summary>
-    private static string CutBefore(string text, int width)
+    public static string CutBefore(string text, int width)
     {
         while (Width(text) > width)
             text = "…" + string.Concat(text.EnumerateRunes().Skip(text[0] == '…' ? 2 : 1));
