@@ -70,7 +70,7 @@ let ``what stands behind an equals sign is the value, however it begins`` () =
     Law.HoldsFor([ "-x"; "-c"; "-h"; "--config"; "--source=x"; "-"; "a-b" ], fun value ->
         asText (CommandLine.parse [| $"--config={value}" |] "") = asText (Ok(Command.Serve value))
         && asText (CommandLine.parse [| "check"; $"--config={value}" |] "") = asText (Ok(Command.Check(value, false)))
-        && asText (CommandLine.parse [| "replay"; $"--config={value}"; $"--log={value}" |] "") = asText (Ok(Command.Replay(value, value)))
+        && asText (CommandLine.parse [| "replay"; $"--config={value}"; $"--log={value}" |] "") = asText (Ok(Command.Replay(value, value, false)))
         && (asked "down" value |> Result.map _.Down) = Ok [ value ]
         && (asked "down" $"-a,{value}" |> Result.map _.Down) = Ok [ "-a"; value ]
         && (asked "alpn" value |> Result.map _.ApplicationProtocols) = Ok [ value ]
@@ -109,6 +109,14 @@ let ``the lists of explain may be repeated or joined by commas, and JSON is aske
           [ "--down"; "a,,b"; "--format"; "json" ], ([], [ "a"; "b" ], true)
           [ "--format"; "text" ], ([], [], false) ],
         fun (rest, expected) -> explained rest = expected)
+
+[<Fact>]
+let ``a rehearsal answers in JSON where it is asked to, before its files or behind them`` () =
+    Law.HoldsFor(
+        [ [| "diff"; "a"; "b" |], Command.Diff("a", "b", false); [| "diff"; "a"; "b"; "--json" |], Command.Diff("a", "b", true); [| "diff"; "--json"; "a"; "b" |], Command.Diff("a", "b", true)
+          [| "test"; "a" |], Command.Test("a", false); [| "test"; "a"; "--json" |], Command.Test("a", true); [| "test"; "--json"; "a" |], Command.Test("a", true)
+          [| "replay"; "-c"; "a"; "--log"; "b" |], Command.Replay("a", "b", false); [| "replay"; "--json"; "-c"; "a"; "--log"; "b" |], Command.Replay("a", "b", true) ],
+        fun (arguments, command) -> asText (CommandLine.parse arguments "") = asText (Ok command))
 
 [<Fact>]
 let ``a value of the wrong kind is told with the option that it was given to`` () =

@@ -1,6 +1,7 @@
 module Bitflow.Spec.ReloadPlanLaws
 
 open System.Collections.Generic
+open System.Text.Json
 open FSharp.Reflection
 open Xunit
 open Bitflow.Domain
@@ -408,6 +409,32 @@ let ``the words of a plan name every proxy and every address, and no secret`` ()
         (names before @ names after) |> List.forall (fun name -> text.Contains $"proxy {name}:")
         && (addresses before @ addresses after) |> List.forall (fun address -> text.Contains $"{address}:")
         && not (text.Contains "hunter2"))
+
+[<Fact>]
+let ``a plan in JSON has every step of it and no secret, and fails where it is obstructed or the new file is not taken on`` () =
+    let wordOf (step: ProxyStep) = match step.Fate with ProxyFate.Kept -> "kept" | ProxyFate.Started -> "started" | ProxyFate.Stopped -> "stopped" | ProxyFate.Replaced _ -> "replaced"
+    let changedOf (step: ProxyStep) = match step.Fate with ProxyFate.Replaced differences -> differences | _ -> []
+    let wordOfHeld fate = match fate with HeldFate.Kept -> "kept" | HeldFate.Opened -> "opened" | HeldFate.Closed -> "closed"
+    Law.Holds(fun (before: ConfigSeed) (after: ConfigSeed) (isTakenOn: bool) ->
+        let plan = plan before after
+        let json = ReloadReport.json plan (if isTakenOn then [||] else [| "f:1:1: a: wrong" |])
+        let root = JsonDocument.Parse(json).RootElement
+        let items (name: string) (of': JsonElement) = of'.GetProperty(name).EnumerateArray() |> List.ofSeq
+        let text (name: string) (of': JsonElement) = of'.GetProperty(name).GetString()
+        let texts name of' = items name of' |> List.map _.GetString()
+        (items "proxies" root |> List.map (fun p -> text "name" p, text "fate" p, texts "changed" p)) = [ for step in plan.Proxies -> step.Name, wordOf step, changedOf step ]
+        && (items "listening_sockets" root |> List.map (fun s -> text "address" s, text "fate" s, text "proxy" s, texts "blocked_by" s))
+           = [ for step in plan.Sockets ->
+                   let owner = match step.Owner with SocketOwner.Proxy name -> name | SocketOwner.Admin -> null
+                   let blocking = if step.Fate = HeldFate.Opened then [ for other in plan.InTheWay step.Address -> string other.Address ] else []
+                   string step.Address, wordOfHeld step.Fate, owner, blocking ]
+        && (items "connection_logs" root |> List.map (fun l -> text "path" l, text "fate" l)) = [ for log in plan.Logs -> log.Path, wordOfHeld log.Fate ]
+        && texts "application" root = plan.Application
+        && root.GetProperty("changes_nothing").GetBoolean() = plan.ChangesNothing
+        && root.GetProperty("needs_restart").GetBoolean() = plan.EngineNeedsRestart
+        && root.GetProperty("fails").GetBoolean() = (plan.IsObstructed || not isTakenOn)
+        && (texts "errors" root).IsEmpty = isTakenOn
+        && not (json.Contains "hunter2"))
 
 let private withProxies proxies =
     { Config = { Application = Sample.application; Proxies = proxies }; Digests = Dictionary<string, string>() :> IReadOnlyDictionary<_, _> }

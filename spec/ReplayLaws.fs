@@ -1,5 +1,6 @@
 module Bitflow.Spec.ReplayLaws
 
+open System.Text.Json
 open Xunit
 open Bitflow.Domain
 open Bitflow.Spec.DescribedClients
@@ -320,3 +321,30 @@ let ``the sum of a replay says how many fared how, and leaves out what nobody di
     Law.HoldsFor(
         [ Replay.none, false; unreadable [ 7L ], false; Replay.addUnreadable Replay.none 1L, true ],
         fun (summary, isOfNoLog) -> Replay.isOfNoLog summary = isOfNoLog)
+
+[<Fact>]
+let ``a replay in JSON has an object where it has a line in words, and its sum counts them by their verdicts`` () =
+    let parsed (text: string) = JsonDocument.Parse(text).RootElement
+    let textOf (name: string) (line: JsonElement) = match line.TryGetProperty name with | true, value -> value.GetString() | _ -> ""
+    Law.Holds(fun (SmallProxy p) (SmallProxy q) (clients: (int * int * int * uint16) list) ->
+        let judged = clients |> List.map (fun (n, m, o, t) -> recorded p (client p n m o t)) |> List.map (fun record -> record, judge q record)
+        let lines = judged |> List.map (fun (record, verdict) -> Replay.jsonLine record verdict)
+        let sum = judged |> List.fold (fun sum (_, verdict) -> Replay.add sum verdict) Replay.none |> Replay.jsonSum |> parsed
+        let counted (verdict: string) = sum.GetProperty(verdict).GetInt32()
+        let told = lines |> List.filter ((<>) "") |> List.map parsed
+        lines |> List.forall (fun line -> not (line.Contains '\n'))
+        && List.forall2 (fun (record, verdict) line -> (line = "") = (Replay.line record verdict = "")) judged lines
+        && counted "connections" = judged.Length
+        && counted "same" = judged.Length - told.Length
+        && [ "refused"; "over_limit"; "admitted"; "refused_otherwise"; "elsewhere"; "no_proxy"; "unknowable" ]
+           |> List.forall (fun verdict -> counted verdict = (told |> List.filter (fun line -> textOf "verdict" line = verdict) |> List.length))
+        && List.forall2 (fun (record: ConnectionRecord, verdict) line ->
+            let isTold = line = "" || (let line = parsed line in textOf "name" line = record.Name && textOf "source" line = string record.Source && textOf "recorded_target" line = record.Target)
+            isTold
+            && match verdict with
+               | ReplayVerdict.Refused reason | ReplayVerdict.RefusedOtherwise reason -> textOf "close_reason" (parsed line) = string reason
+               | ReplayVerdict.Admitted target | ReplayVerdict.Elsewhere target -> textOf "target" (parsed line) = target
+               | ReplayVerdict.Unknowable what -> textOf "unknown" (parsed line) = what
+               | ReplayVerdict.NoProxy | ReplayVerdict.Same -> true) judged lines)
+    let first (summary: ReplaySummary) = (parsed (Replay.jsonSum summary)).GetProperty("first_unreadable_line").ToString()
+    Law.HoldsFor([ Replay.none, ""; Replay.addUnreadable (Replay.addUnreadable Replay.none 7L) 9L, "7" ], fun (summary, line) -> first summary = line)

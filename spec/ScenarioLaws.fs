@@ -1,5 +1,6 @@
 module Bitflow.Spec.ScenarioLaws
 
+open System.Text.Json
 open Xunit
 open Bitflow.Domain
 open Bitflow.Spec.DescribedClients
@@ -151,6 +152,21 @@ let ``a report names each case that is not as expected, and counts`` () =
           [ result 1 []; result 2 [ "a"; "b" ] ], "f:2: case 2: a\nf:2: case 2: b\n2 cases, 1 not as expected\n" ],
         fun (results, report) -> Scenario.report "f" (List.toArray results) = report
     )
+
+[<Fact>]
+let ``a report in JSON has every case with its line and what is not as expected, and counts both kinds`` () =
+    Law.Holds(fun (cases: (uint16 * int list) list) ->
+        let results = [| for line, failures in cases -> ({ Line = int line; Name = $"case {line}"; Failures = failures |> List.map (fun n -> $"expected \"{n}\",\n") }: ScenarioResult) |]
+        let root = JsonDocument.Parse(Scenario.json "f" results).RootElement
+        let number (name: string) (of': JsonElement) = of'.GetProperty(name).GetInt32()
+        let read (case: JsonElement) : ScenarioResult =
+            { Line = number "line" case
+              Name = case.GetProperty("name").GetString()
+              Failures = [ for failure in case.GetProperty("failures").EnumerateArray() -> failure.GetString() ] }
+        [| for case in root.GetProperty("cases").EnumerateArray() -> read case |] = results
+        && root.GetProperty("file").GetString() = "f"
+        && number "failed" root = (results |> Array.filter (fun r -> not r.Failures.IsEmpty) |> Array.length)
+        && number "passed" root + number "failed" root = results.Length)
 
 [<Fact>]
 let ``a case of a trusted proxy that sends no header is refused for it, and its failure says what to add`` () =

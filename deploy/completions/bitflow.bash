@@ -22,9 +22,9 @@ _bitflow() {
         "") words="--config -c -t --version -V --help -h check explain test diff replay inspect top schema echo help" ;;
         check) words="--config -c --strict --help -h" ;;
         explain) words="--config -c --proxy --source --destination --header --sni --alpn --down --open --ticket --json --format --help -h" ;;
-        test) words="--help -h"; if [[ $current != -* ]]; then compopt -o default; return; fi ;;
-        diff) words="--help -h"; if [[ $current != -* ]]; then compopt -o default; return; fi ;;
-        replay) words="--config -c --log --help -h" ;;
+        test) words="--json --help -h"; if [[ $current != -* ]]; then compopt -o default; return; fi ;;
+        diff) words="--json --help -h"; if [[ $current != -* ]]; then compopt -o default; return; fi ;;
+        replay) words="--config -c --log --json --help -h" ;;
         inspect) words="--help -h"
             if [[ $current != -* ]]; then
                 if ((COMP_CWORD > at + 1)); then compopt -o default; return; fi

@@ -30,7 +30,10 @@ complete -c bitflow -n '__fish_seen_subcommand_from explain' -l ticket -x -d 'wh
 complete -c bitflow -n '__fish_seen_subcommand_from explain' -l json -d 'answer in JSON'
 complete -c bitflow -n '__fish_seen_subcommand_from explain' -l format -x -a 'text json' -d 'text or json'
 complete -c bitflow -n '__fish_seen_subcommand_from test diff' -F
+complete -c bitflow -n '__fish_seen_subcommand_from test' -l json -d 'answer in JSON'
+complete -c bitflow -n '__fish_seen_subcommand_from diff' -l json -d 'answer in JSON'
 complete -c bitflow -n '__fish_seen_subcommand_from replay' -s c -l config -r -F -d 'the configuration'
 complete -c bitflow -n '__fish_seen_subcommand_from replay' -l log -r -F -d 'a connection log'
+complete -c bitflow -n '__fish_seen_subcommand_from replay' -l json -d 'answer in JSON, an object a line'
 complete -c bitflow -n '__fish_seen_subcommand_from inspect' -F -a 'hello proxy-header'
 complete -c bitflow -n '__fish_seen_subcommand_from help' -a "$commands"

@@ -33,10 +33,10 @@ type Command =
     | Check of configPath: string * strict: bool
     | Schema
     | Explain of request: ExplainRequest
-    | Replay of configPath: string * logPath: string
-    | Diff of before: string * after: string
+    | Replay of configPath: string * logPath: string * asJson: bool
+    | Diff of before: string * after: string * asJson: bool
     /// Run a file of cases.
-    | Test of path: string
+    | Test of path: string * asJson: bool
     /// A file, or hexadecimal text.
     | Inspect of subject: InspectSubject * input: string
     /// Watch a running Bitflow through its admin server.
@@ -97,12 +97,24 @@ module CommandLine =
     type private ReplayArguments =
         | [<AltCommandLine "-c"; Unique>] Config of file: string
         | [<Mandatory; Unique>] Log of file: string
+        | [<Unique>] Json
 
         interface IArgParserTemplate with
             member this.Usage =
                 match this with
                 | Config _ -> "the configuration to decide by"
                 | Log _ -> "a connection log"
+                | Json -> "answer in JSON"
+
+    type private FilesArguments =
+        | [<MainCommand; ExactlyOnce>] Files of file: string list
+        | [<Unique>] Json
+
+        interface IArgParserTemplate with
+            member this.Usage =
+                match this with
+                | Files _ -> "what it reads"
+                | Json -> "answer in JSON"
 
     type private WordsArguments =
         | [<MainCommand; ExactlyOnce>] Words of word: string list
@@ -125,8 +137,8 @@ module CommandLine =
         | [<CliPrefix(CliPrefix.None)>] Echo of ParseResults<EchoArguments>
         | [<CliPrefix(CliPrefix.None)>] Explain of ParseResults<ExplainArguments>
         | [<CliPrefix(CliPrefix.None)>] Replay of ParseResults<ReplayArguments>
-        | [<CliPrefix(CliPrefix.None)>] Diff of ParseResults<WordsArguments>
-        | [<CliPrefix(CliPrefix.None); CustomCommandLine "test">] Cases of ParseResults<WordsArguments>
+        | [<CliPrefix(CliPrefix.None)>] Diff of ParseResults<FilesArguments>
+        | [<CliPrefix(CliPrefix.None); CustomCommandLine "test">] Cases of ParseResults<FilesArguments>
         | [<CliPrefix(CliPrefix.None)>] Inspect of ParseResults<WordsArguments>
         | [<CliPrefix(CliPrefix.None)>] Top of ParseResults<WordsArguments>
 
@@ -235,14 +247,15 @@ module CommandLine =
                     configPath given variable |> Result.bind (explain arguments)
                 | Some(Replay arguments) ->
                     let given = arguments.TryGetResult ReplayArguments.Config |> Option.orElse (results.TryGetResult Config)
-                    configPath given variable |> Result.map (fun path -> Command.Replay(path, Usage.bare (arguments.GetResult Log)))
+                    configPath given variable
+                    |> Result.map (fun path -> Command.Replay(path, Usage.bare (arguments.GetResult Log), arguments.Contains ReplayArguments.Json))
                 | Some(Diff arguments) ->
-                    match words arguments with
-                    | [ before; after ] -> Ok(Command.Diff(before, after))
+                    match arguments.GetResult Files with
+                    | [ before; after ] -> Ok(Command.Diff(before, after, arguments.Contains FilesArguments.Json))
                     | _ -> Error "write: bitflow diff OLD NEW, two configuration files"
                 | Some(Cases arguments) ->
-                    match words arguments with
-                    | [ path ] -> Ok(Command.Test path)
+                    match arguments.GetResult Files with
+                    | [ path ] -> Ok(Command.Test(path, arguments.Contains FilesArguments.Json))
                     | _ -> Error "write: bitflow test FILE, one file of cases"
                 | Some(Inspect arguments) -> inspect (words arguments)
                 | Some(Top arguments) -> top (words arguments)

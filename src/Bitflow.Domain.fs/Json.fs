@@ -36,6 +36,9 @@ module Json =
     /// For programs: one line without its end, in UTF-8.
     let bytes (json: Json) : byte array = JsonText.bytes JsonText.compact (fun writer -> write writer json)
 
+    /// The same as text.
+    let line (json: Json) : string = Encoding.UTF8.GetString(bytes json)
+
     /// For people: indented by two, ending with a line end.
     let format (json: Json) : string =
         Encoding.UTF8.GetString(JsonText.bytes JsonText.indented (fun writer -> write writer json)) + "\n"

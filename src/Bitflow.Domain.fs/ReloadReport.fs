@@ -97,6 +97,47 @@ module ReloadReport =
                step "nothing changes" |]
         :> IReadOnlyList<ReloadLine>
 
+    let private fateOfHeld (fate: HeldFate) =
+        match fate with
+        | HeldFate.Kept -> "kept"
+        | HeldFate.Opened -> "opened"
+        | HeldFate.Closed -> "closed"
+
+    let private ofProxy (step: ProxyStep) =
+        let fate, changed =
+            match step.Fate with
+            | ProxyFate.Kept -> "kept", []
+            | ProxyFate.Started -> "started", []
+            | ProxyFate.Stopped -> "stopped", []
+            | ProxyFate.Replaced differences -> "replaced", differences
+        Json.Object [ "name", Json.Text step.Name; "fate", Json.Text fate; "changed", Json.Array(changed |> List.map Json.Text) ]
+
+    let private ofSocket (inTheWay: Address -> SocketStep list) (step: SocketStep) =
+        let blocking = if step.Fate = HeldFate.Opened then inTheWay step.Address else []
+        Json.Object [
+            "address", Json.Text(string step.Address)
+            // The admin server's is no proxy's.
+            "proxy", (match step.Owner with SocketOwner.Proxy name -> Json.Text name | SocketOwner.Admin -> Json.Null)
+            "fate", Json.Text(fateOfHeld step.Fate)
+            "blocked_by", Json.Array(blocking |> List.map (fun other -> Json.Text(string other.Address)))
+        ]
+
+    /// The plan for programs. `errors`: why the new file would not be taken on, a line each.
+    [<CompiledName "ToJson">]
+    let json (plan: ReloadPlan) (errors: IReadOnlyList<string>) : string =
+        let inTheWay = plan.InTheWay
+        Json.Object [
+            "fails", Json.Boolean(plan.IsObstructed || errors.Count > 0)
+            "errors", Json.Array [ for line in errors -> Json.Text line ]
+            "changes_nothing", Json.Boolean plan.ChangesNothing
+            "needs_restart", Json.Boolean plan.EngineNeedsRestart
+            "proxies", Json.Array(plan.Proxies |> List.map ofProxy)
+            "listening_sockets", Json.Array(plan.Sockets |> List.map (ofSocket inTheWay))
+            "connection_logs", Json.Array [ for log in plan.Logs -> Json.Object [ "path", Json.Text log.Path; "fate", Json.Text(fateOfHeld log.Fate) ] ]
+            "application", Json.Array [ for key in plan.Application -> Json.Text key ]
+        ]
+        |> Json.format
+
     /// What the log says of a plan that was carried out: what changes, a line a step, and in one how much stays as it is.
     [<CompiledName "Logged">]
     let logged (plan: ReloadPlan) : IReadOnlyList<ReloadLine> =

@@ -203,6 +203,42 @@ module Replay =
         if willBe = "" then ""
         else Shown.line $"""{JsonText.exactTime record.Timestamp} {record.Name} id {record.Id} {record.Source}: was {was}, would be {willBe}"""
 
+    /// As the sum counts it.
+    let private nameOf (verdict: ReplayVerdict) =
+        match verdict with
+        | ReplayVerdict.Same -> "same"
+        | ReplayVerdict.Refused { Cause = Cause.Limit } -> "over_limit"
+        | ReplayVerdict.Refused _ -> "refused"
+        | ReplayVerdict.Admitted _ -> "admitted"
+        | ReplayVerdict.RefusedOtherwise _ -> "refused_otherwise"
+        | ReplayVerdict.Elsewhere _ -> "elsewhere"
+        | ReplayVerdict.NoProxy -> "no_proxy"
+        | ReplayVerdict.Unknowable _ -> "unknowable"
+
+    /// The same for programs: one JSON object.
+    [<CompiledName "JsonLine">]
+    let jsonLine (record: ConnectionRecord) (verdict: ReplayVerdict) : string =
+        if verdict.IsSame then ""
+        else
+            Json.Object [
+                "timestamp", Json.Text(JsonText.exactTime record.Timestamp)
+                "name", Json.Text record.Name
+                "id", Json.Number(decimal record.Id)
+                "source", Json.Text(string record.Source)
+                "recorded_target", Json.Text record.Target
+                "recorded_close_reason", (match record.CloseReason with ValueSome reason -> Json.Text(string reason) | ValueNone -> Json.Null)
+                "verdict", Json.Text(nameOf verdict)
+                match verdict with
+                | ReplayVerdict.Refused reason
+                | ReplayVerdict.RefusedOtherwise reason -> "close_reason", Json.Text(string reason)
+                | ReplayVerdict.Admitted target
+                | ReplayVerdict.Elsewhere target -> "target", Json.Text target
+                | ReplayVerdict.Unknowable what -> "unknown", Json.Text what
+                | ReplayVerdict.NoProxy
+                | ReplayVerdict.Same -> ()
+            ]
+            |> Json.line
+
     /// Whether what was read is something else than a connection log: an empty one is one.
     [<CompiledName "IsOfNoLog">]
     let isOfNoLog (s: ReplaySummary) = s.Connections = 0 && s.Unreadable > 0
@@ -225,3 +261,15 @@ module Replay =
                    else $"lines that are no connection records, the first of them line {s.FirstUnreadable}"
                ) |]
         :> IReadOnlyList<string>
+
+    /// The sum for programs: one JSON object, whose members are named as the verdicts are.
+    [<CompiledName "JsonSum">]
+    let jsonSum (s: ReplaySummary) : string =
+        let counts =
+            [ "connections", s.Connections; "same", s.Same; "refused", s.Refused; "over_limit", s.OverLimit; "admitted", s.Admitted
+              "refused_otherwise", s.RefusedOtherwise; "elsewhere", s.Elsewhere; "no_proxy", s.NoProxy; "unknowable", s.Unknowable; "unreadable", s.Unreadable ]
+        Json.Object [
+            for name, count in counts do name, Json.Number(decimal count)
+            "first_unreadable_line", (if s.Unreadable = 0 then Json.Null else Json.Number(decimal s.FirstUnreadable))
+        ]
+        |> Json.line

@@ -85,3 +85,23 @@ module Scenario =
         let cases = if results.Count = 1 then "1 case" else $"{results.Count} cases"
         let sum = if failed.IsEmpty then $"{cases}, all as expected" else $"{cases}, {failed.Length} not as expected"
         String.concat "\n" (lines @ [ sum ]) + "\n"
+
+    /// The same for programs: every case, in the order of the file.
+    [<CompiledName "ToJson">]
+    let json (fileName: string) (results: IReadOnlyList<ScenarioResult>) : string =
+        let failed = results |> Seq.filter (fun r -> not r.Failures.IsEmpty) |> Seq.length
+        Json.Object [
+            "file", Json.Text fileName
+            "passed", Json.Number(decimal (results.Count - failed))
+            "failed", Json.Number(decimal failed)
+            "cases",
+            Json.Array [
+                for result in results ->
+                    Json.Object [
+                        "name", Json.Text result.Name
+                        "line", Json.Number(decimal result.Line)
+                        "failures", Json.Array(result.Failures |> List.map Json.Text)
+                    ]
+            ]
+        ]
+        |> Json.format

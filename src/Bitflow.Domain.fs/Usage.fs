@@ -74,6 +74,8 @@ module Usage =
 
     let private config = option "--config" "-c" (OptionTakes.One "FILE") "the configuration (or set BITFLOW_CONFIG=FILE)"
 
+    let private json = option "--json" "" OptionTakes.Nothing "answer in JSON"
+
     /// The same everywhere, and therefore in no command's own list.
     let help = option "--help" "-h" OptionTakes.Nothing "say how to use it"
 
@@ -114,14 +116,14 @@ module Usage =
                 option "--down" "" (OptionTakes.Several "TARGET") "targets to take for down"
                 option "--open" "" (OptionTakes.One "N") "connections of the proxy that are open already"
                 option "--ticket" "" (OptionTakes.One "N") "what round-robin draws"
-                option "--json" "" OptionTakes.Nothing "answer in JSON (also: --format json)"
+                { json with Meaning = "answer in JSON (also: --format json)" }
                 option "--format" "" (OptionTakes.One "text|json") "text or json" ]
             Notes = []
             Examples = [ "bitflow explain --config bitflow.yaml --source 10.1.2.3 --down primary" ] }
           { Name = "test"
             Words = words "FILE" 1 1
             Does = "run cases: this client and target, expect that"
-            Options = []
+            Options = [ json ]
             Notes =
               [ "The file is YAML: \"config\" names a configuration, \"cases\" lists cases with"
                 "name, proxy, client, header, sni, alpn, keys, open, ticket, alive, down and"
@@ -130,7 +132,7 @@ module Usage =
           { Name = "diff"
             Words = words "OLD NEW" 2 2
             Does = "say what a reload to another file would do"
-            Options = []
+            Options = [ json ]
             Notes = [ "Exit status 1 where such a reload is known to fail." ]
             Examples = [ "bitflow diff /etc/bitflow/config.yaml new.yaml" ] }
           { Name = "replay"
@@ -138,7 +140,8 @@ module Usage =
             Does = "decide a recorded log again by another file"
             Options =
               [ config
-                { option "--log" "" (OptionTakes.One "FILE") "a connection log, as it is or compressed by gzip" with IsNeeded = true } ]
+                { option "--log" "" (OptionTakes.One "FILE") "a connection log, as it is or compressed by gzip" with IsNeeded = true }
+                { json with Meaning = "answer in JSON, an object a line, the sum last" } ]
             Notes = []
             Examples = [ "bitflow replay --config new.yaml --log /var/log/bitflow/web.jsonl" ] }
           { Name = "inspect"

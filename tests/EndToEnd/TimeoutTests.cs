@@ -142,9 +142,10 @@ public sealed class TimeoutTests
     public async Task A_target_that_never_reads_ends_at_its_write_timeout(string engine)
     {
         using Relayed r = await RelayAsync(engine, target: ", write_timeout: 800ms");
+        long begun = Stopwatch.GetTimestamp();
         (_, long full) = await FillAsync(r.Client);
         await r.Client.ReadToResetAsync();
-        EndedAfter(Limit, full, early: FillPatience);
+        EndedAfter(Limit, earliest: begun, latest: full);
         await r.Target.ReadToResetAsync();
         await r.Bitflow.EndsWithAsync("target.relay.write_timeout");
     }
@@ -154,9 +155,10 @@ public sealed class TimeoutTests
     public async Task A_client_that_never_reads_ends_at_its_write_timeout(string engine)
     {
         using Relayed r = await RelayAsync(engine, listener: ", write_timeout: 800ms");
+        long begun = Stopwatch.GetTimestamp();
         (_, long full) = await FillAsync(r.Target);
         await r.Target.ReadToResetAsync();
-        EndedAfter(Limit, full, early: FillPatience);
+        EndedAfter(Limit, earliest: begun, latest: full);
         await r.Client.ReadToResetAsync();
         await r.Bitflow.EndsWithAsync("client.relay.write_timeout");
     }
@@ -291,8 +293,15 @@ public sealed class TimeoutTests
     }
 
     /// <summary>Ended now, this long after an instant: never earlier, hardly later.</summary>
-    private static void EndedAfter(TimeSpan limit, long since, TimeSpan early = default) =>
-        Assert.InRange(Stopwatch.GetElapsedTime(since), limit - early, limit + Allowance);
+    private static void EndedAfter(TimeSpan limit, long since) => EndedAfter(limit, since, since);
+
+    /// <summary>The same where that instant is only known to lie between two.</summary>
+    private static void EndedAfter(TimeSpan limit, long earliest, long latest)
+    {
+        long now = Stopwatch.GetTimestamp();
+        Assert.InRange(Stopwatch.GetElapsedTime(earliest, now), limit, TimeSpan.MaxValue);
+        Assert.InRange(Stopwatch.GetElapsedTime(latest, now), TimeSpan.Zero, limit + Allowance);
+    }
 
     private const int Trickled = 12;
 

@@ -7,7 +7,7 @@ namespace Bitflow.App.Commands;
 /// <summary>`bitflow diff`: the plan that a reload from one file to the other would carry out; failed where it cannot be, be it for a file that the new one names.</summary>
 internal static class DiffCommand
 {
-    public static int Run(string before, string after)
+    public static int Run(string before, string after, bool asJson)
     {
         ConfigReading? from = Read(before);
         ConfigReading? to = Read(after);
@@ -15,8 +15,16 @@ internal static class DiffCommand
             return ExitStatus.Unusable;
         LoadedConfiguration? loaded = LoadedConfiguration.Of(after, to, out IReadOnlyList<string> errors);
         ReloadPlan plan = ReloadPlanModule.Make(Snapshot(from), loaded?.Snapshot ?? Snapshot(to));
-        foreach (ReloadLine line in ReloadReport.Describe(plan))
-            Screen.Say(Shown.Escaped(line.Text));
+        if (asJson)
+        {
+            Screen.Write(ReloadReport.ToJson(plan, errors));
+        }
+        else
+        {
+            foreach (ReloadLine line in ReloadReport.Describe(plan))
+                Screen.Say(Shown.Escaped(line.Text));
+        }
+
         foreach (string line in errors)
             Screen.Complain(Tone.Bad, line);
         if (loaded is null)

@@ -11,7 +11,7 @@ namespace Bitflow.App.Commands;
 /// <summary>`bitflow replay`: a connection log, decided again by another configuration.</summary>
 internal static class ReplayCommand
 {
-    public static int Run(string configPath, string logPath)
+    public static int Run(string configPath, string logPath, bool asJson)
     {
         if (LoadedConfiguration.LoadOrSay(configPath) is not { } loaded)
             return ExitStatus.Unusable;
@@ -39,7 +39,7 @@ internal static class ReplayCommand
 
                 ReplayVerdict verdict = Replay.Judge(name => rules.GetValueOrDefault(name), loaded.TlsOf, record.ResultValue);
                 summary = Replay.Add(summary, verdict);
-                string difference = Replay.Line(record.ResultValue, verdict);
+                string difference = asJson ? Replay.JsonLine(record.ResultValue, verdict) : Replay.Line(record.ResultValue, verdict);
                 if (difference.Length == 0)
                     continue;
                 progress.Clear();
@@ -54,7 +54,7 @@ internal static class ReplayCommand
         }
 
         progress.Clear();
-        foreach (string line in Replay.Describe(summary))
+        foreach (string line in asJson ? [Replay.JsonSum(summary)] : Replay.Describe(summary))
             Screen.Say(line);
         if (!Replay.IsOfNoLog(summary))
             return ExitStatus.Done;

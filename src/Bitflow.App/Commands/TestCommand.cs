@@ -7,7 +7,7 @@ namespace Bitflow.App.Commands;
 /// <summary>`bitflow test`: cases in a file, decided without a socket. Exit status 1 where one is not as expected.</summary>
 internal static class TestCommand
 {
-    public static int Run(string path)
+    public static int Run(string path, bool asJson)
     {
         if (NamedFile.Read(path, out string problem) is not { } bytes)
         {
@@ -33,10 +33,17 @@ internal static class TestCommand
             return ExitStatus.Unusable;
         IReadOnlyList<ScenarioResult> results = Scenario.Run(loaded.Config, loaded.TlsOf, file);
         bool hold = results.All(static r => r.Failures.IsEmpty);
+        int status = hold ? ExitStatus.Done : ExitStatus.Failed;
+        if (asJson)
+        {
+            Screen.Write(Scenario.ToJson(path, results));
+            return status;
+        }
+
         string[] lines = Scenario.Report(path, results).Split('\n', StringSplitOptions.RemoveEmptyEntries);
         foreach (string line in lines[..^1])
             Screen.Say(line);
         Screen.Say(hold ? Tone.Good : Tone.Bad, lines[^1]);
-        return hold ? ExitStatus.Done : ExitStatus.Failed;
+        return status;
     }
 }
