@@ -2,6 +2,7 @@ module Bitflow.Spec.AdmissionLaws
 
 open System
 open System.Net
+open FsCheck
 open Xunit
 open Bitflow.Domain
 
@@ -40,3 +41,13 @@ let ``a header is believed from trusted proxies alone; no list, and nobody is on
 let ``a limit of n lets exactly n be open, and a limit of zero is none`` () =
     Law.HoldsFor([ for limit in 0..20 do for openNow in 0..25 -> limit, openNow ], fun (limit, openNow) ->
         Admission.isBelowLimit limit openNow = (limit = 0 || openNow + 1 <= limit))
+
+[<Fact>]
+let ``networks of a listener that inherits a Unix socket are told by their keys, and of any other socket nothing is`` () =
+    Law.Holds(fun (SmallProxy p) (port: uint16) (path: NonNull<string>) ->
+        let keys =
+            [ if not p.Listener.AuthorizedSources.IsEmpty then "listener.authorized_sources: "
+              if not p.Listener.TrustedProxies.IsEmpty then "listener.trusted_proxies: " ]
+        let told = Admission.unusable p.Listener (Endpoint.Unix path.Get)
+        told.Length = keys.Length && List.forall2 (fun (line: string) (key: string) -> line.StartsWith key) told keys
+        && (Admission.unusable p.Listener (Endpoint.OfIp(System.Net.IPAddress.Loopback, int port))).IsEmpty)

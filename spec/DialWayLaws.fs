@@ -55,7 +55,8 @@ let ``a proxy of which one address hangs and the last one refuses is asked for t
         fun (faults, gone) -> List.map place (walk 2 3 faults) = gone)
 
 [<Fact>]
-let ``several ways share what is left equally, at least two seconds each while that much is left, the last taking the rest`` () =
+let ``several ways share what is left equally, at least two seconds each while more is left, the last taking the rest`` () =
+    let seconds = 1_000_000_000L
     Law.Holds(fun (left: Duration) (hops: int) (destinations: int) ->
         let way = DialWay.first (small hops) (small destinations)
         let share = (DialWay.share left way).TotalNanoseconds
@@ -65,8 +66,15 @@ let ``several ways share what is left equally, at least two seconds each while t
         else
             share <= leftNanoseconds
             && share >= leftNanoseconds / int64 way.Left
-            && (share >= 2_000_000_000L || share = leftNanoseconds)
-            && (share = leftNanoseconds / int64 way.Left || share = min 2_000_000_000L leftNanoseconds))
+            && (share >= 2L * seconds || leftNanoseconds <= 2L * seconds)
+            && (share = leftNanoseconds / int64 way.Left || (share = 2L * seconds && leftNanoseconds > share)))
+    Law.HoldsFor(
+        [ 1L, 2, [ 500; 500 ]; 2L, 2, [ 1000; 1000 ]; 3L, 2, [ 2000; 1000 ]; 10L, 2, [ 5000; 5000 ]; 5L, 3, [ 2000; 2000; 1000 ] ],
+        fun (left, hops, shares) ->
+            let share (left, spent) way =
+                let share = (DialWay.share (Duration.OfNanoseconds left) way).TotalNanoseconds
+                left - share, int (share / 1_000_000L) :: spent
+            walk hops 1 (List.replicate 30 late) |> List.fold share (left * seconds, []) |> snd |> List.rev = shares)
 
 [<Fact>]
 let ``shares of an attempt never add up to more than the attempt`` () =

@@ -171,3 +171,17 @@ let ``of certificates with keys of two kinds a check tells which is which`` () =
           [ certificate; certificate ], $"{name} until 2030-05-06, {name} until 2030-05-06"
           [ ofEcdsa; { ofEcdsa with Curve = "1.3.132.0.34" } ], $"{name} until 2030-05-06, {name} until 2030-05-06" ],
         fun (certificates, told) -> lines file certificates |> List.contains $"    TLS: 1.3; as {told}")
+
+[<Fact>]
+let ``what is in force is told of a start in the words of check, with the limits that no file says`` () =
+    let tls = ", tls_context: { certificates: [ { certificate: c, key: k } ] }"
+    let proxy listener options =
+        let file = $"server: {{ proxies: [ {{ name: a, listener: {{ address: ':80'{listener} }}, targets: [ {{ name: t, address: 'x:1' }} ]{options} }} ] }}"
+        ConfigFile.Read("a.yaml", ReadOnlyMemory(Encoding.UTF8.GetBytes file)).Config.Proxies.Head
+    Law.HoldsFor(
+        [ "", "", "any number of connections; connect 10s"
+          "", ", options: { connection_limit: 7, connection_lifetime: 1h }", "at most 7 connections at once; connect 10s; lifetime 1h"
+          tls, "", "any number of connections; handshake 10s; connect 10s"
+          tls + ", handshake_timeout: 0", "", "any number of connections; handshake none; connect 10s"
+          tls + ", handshake_timeout: 2s, read_timeout: 1m, write_timeout: 5s", "", "any number of connections; read 1m for clients, none for targets; write 5s for clients, none for targets; handshake 2s; connect 10s" ],
+        fun (listener, options, told) -> Summary.inForce (proxy listener options) = told)

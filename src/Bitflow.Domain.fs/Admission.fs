@@ -19,3 +19,13 @@ module Admission =
     /// Whether one more may be open beside those that are; a limit of 0 is none.
     [<CompiledName "IsBelowLimit">]
     let isBelowLimit (limit: int) (openNow: int) = limit <= 0 || openNow < limit
+
+    /// Why a listener cannot be served on the socket that it inherits, a key each: which kind of socket that is no file says.
+    [<CompiledName "Unusable">]
+    let unusable (listener: ListenerConfig) (local: Endpoint) : string list =
+        match local with
+        | Endpoint.Unix _ ->
+            [ if not listener.AuthorizedSources.IsEmpty then "authorized_sources"
+              if not listener.TrustedProxies.IsEmpty then "trusted_proxies" ]
+            |> List.map (fun key -> $"listener.{key}: {listener.Address} is a Unix socket, whose clients have no IP address; remove this key")
+        | _ -> []

@@ -35,7 +35,10 @@ module DialWay =
         else
             ValueNone
 
-    /// The share of an attempt's remaining time that goes to a way: equal parts, at least two seconds where that much is left, and all of the rest for
+    /// What a share is at least while there is more, in nanoseconds.
+    let private leastShare = 2_000_000_000L
+
+    /// The share of an attempt's remaining time that goes to a way: equal parts, at least two seconds while more than that is left, and all of the rest for
     /// the last.
     [<CompiledName "Share">]
     let share (left: Duration) (way: DialWay) : Duration =
@@ -44,5 +47,5 @@ module DialWay =
         elif not left.IsPositive then
             Duration.Zero
         else
-            let least = min 2_000_000_000L left.TotalNanoseconds
-            Duration.OfNanoseconds(max least (left.TotalNanoseconds / int64 way.Left))
+            let equal = left.TotalNanoseconds / int64 way.Left
+            Duration.OfNanoseconds(if left.TotalNanoseconds > leastShare then max leastShare equal else equal)

@@ -82,7 +82,8 @@ module Summary =
           | Some ProxyHeaderVersion.V2 -> "announced by PROXY headers, version 2"
           | None -> () ]
 
-    let private limits (proxy: ProxyConfig) =
+    /// `isHandshakeSaid`: whether a handshake_timeout of this length is.
+    let private limits (isHandshakeSaid: Duration -> bool) (proxy: ProxyConfig) =
         /// One value where all targets have the same, else how far they go.
         let ofTargets (time: TargetConfig -> Duration) =
             match proxy.Targets |> List.map time |> List.distinct with
@@ -97,7 +98,7 @@ module Summary =
         [ yield! both "read" proxy.Listener.ReadTimeout _.ReadTimeout
           yield! both "write" proxy.Listener.WriteTimeout _.WriteTimeout
           let handshake = proxy.Listener.HandshakeTimeout
-          if proxy.MayReadFirst && handshake <> Defaults.handshakeTimeout then
+          if proxy.MayReadFirst && isHandshakeSaid handshake then
               if handshake.IsPositive then $"handshake {handshake}" else "handshake none"
           match ofTargets _.ConnectTimeout with
           | Some time -> $"connect {time}"
@@ -115,7 +116,7 @@ module Summary =
           | Some settings -> yield! line "TLS" (tls certificates.ToClients settings)
           | None -> ()
           yield! line "targets" (choice proxy)
-          yield! line "timeouts" (limits proxy)
+          yield! line "timeouts" (limits ((<>) Defaults.handshakeTimeout) proxy)
           yield! line "connection log" (Option.toList proxy.Options.ConnectionLog) ]
 
     let private ofApplication (application: ApplicationConfig) =
@@ -141,6 +142,14 @@ module Summary =
                yield! ofProxy (certificates.Invoke proxy.Name) proxy |> List.map Shown.line
            yield String.concat "; " (ofApplication config.Application) |> Shown.line |]
         :> IReadOnlyList<string>
+
+    /// The limits of a proxy that are in force, those that no file says among them, in the words of `check`.
+    [<CompiledName "InForce">]
+    let inForce (proxy: ProxyConfig) : string =
+        let limit = proxy.Options.ConnectionLimit
+        (if limit > 0 then $"at most {limit} connections at once" else "any number of connections") :: limits (fun _ -> true) proxy
+        |> String.concat "; "
+        |> Shown.line
 
     /// The last line: whether the file passes, with so many warnings. `strict`: what is doubtful does not.
     [<CompiledName "Verdict">]

@@ -84,6 +84,20 @@ public sealed class InheritedSocketTests
         Assert.Contains(words, bitflow.Errors, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("authorized_sources")]
+    [InlineData("trusted_proxies")]
+    public async Task Networks_of_an_inherited_Unix_socket_are_a_failed_start_that_names_the_key(string key)
+    {
+        string path = Path.Combine(PeerProcess.NewHome(), "inherited.sock");
+        string proxy = Proxy("fd:web", "127.0.0.1:1").Replace("  targets:", $"    {key}: [10.0.0.0/8]\n  targets:", StringComparison.Ordinal);
+        Assert.Contains(key, proxy, StringComparison.Ordinal);
+        using BitflowProcess bitflow = BitflowProcess.Launch(proxy, launcher: Activate(["--fdname=web"], path));
+        using Socket client = await ConnectAsync(new UnixDomainSocketEndPoint(path), bitflow);
+        Assert.Equal(1, await bitflow.ExitAsync());
+        Assert.Contains($"proxy web: listener.{key}: fd:web is a Unix socket, whose clients have no IP address; remove this key", bitflow.Errors, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task The_path_of_an_inherited_Unix_socket_is_left_where_it_is()
     {

@@ -153,6 +153,10 @@ internal sealed class RunningProxies : IDisposable
         {
         }
 
+        public void Limits(ProxyConfig proxy)
+        {
+        }
+
         public void ListenerClosed(string proxy, Endpoint local)
         {
         }

@@ -338,6 +338,8 @@ public abstract class PumpContract : IDisposable
             Assert.True(got > 0);
             all.Write(buffer, 0, got);
         }
+
+        Assert.EndsWith("before!after", System.Text.Encoding.ASCII.GetString(all.ToArray()), StringComparison.Ordinal);
     }
 
     /// <summary>A busy stream is moved in another way, which stops at the mark and takes what is queued behind it for the end.</summary>
@@ -352,10 +354,11 @@ public abstract class PumpContract : IDisposable
         byte[] bulk = Wire.Pattern(2_000_000, 5);
         byte[] tail = Wire.Pattern(300_000, 6);
         Task sending = SendAsync();
-        byte[] received = await pumping.Target.PeerReceive(bulk.Length + tail.Length);
+        byte[] received = await pumping.Target.PeerReceive(bulk.Length + 1 + tail.Length);
         await sending.WaitAsync(Wire.Patience);
         Assert.True(received.AsSpan(0, bulk.Length).SequenceEqual(bulk));
-        Assert.True(received.AsSpan(bulk.Length).SequenceEqual(tail));
+        Assert.Equal((byte)'!', received[bulk.Length]);
+        Assert.True(received.AsSpan(bulk.Length + 1).SequenceEqual(tail));
         if (ends)
             Assert.Equal((Side.Client, RelayEvent.Ended), await pumping.Told.NextAsync());
 

@@ -33,6 +33,24 @@ public sealed class LinuxHandshakeContract() : HandshakeContract(new LinuxEngine
         Assert.Equal(IoFault.Aborted, (await waiting).Fault);
     }
 
+    /// <summary>The library passes over a server's HelloRequests without an end and without coming back (RFC 5246 section 7.4.1.1), four thousand in a record.</summary>
+    [Fact]
+    public async Task A_server_that_asks_for_a_hello_in_place_of_answering_it_is_given_up_before_it_keeps_its_loop()
+    {
+        using Wire wire = await MakeAsync(isServer: false);
+        Task<TlsOutcome> shaking = await BeginAsync(wire, isServer: false);
+        byte[] requests = [22, 3, 3, 0x40, 0, .. new byte[16 * 1024]];
+        Task asking = Task.Run(async () =>
+        {
+            while (!shaking.IsCompleted)
+                await wire.Peer.SendAllAsync(requests);
+        });
+        await FailsAsync(shaking, IoFault.None);
+        Assert.Equal("it sent more than 512 KB, and hands were not shaken", (await shaking).Detail);
+        wire.Connection.Abort();
+        await Task.WhenAny(asking).Patiently();
+    }
+
     /// <summary>Each certificate costs a parse, and perhaps a signature, on the loop.</summary>
     [Theory]
     [InlineData(16, true)]
@@ -294,10 +312,10 @@ public abstract class HandshakeContract : IDisposable
         outcome.Connection!.Abort();
     }
 
-    private Task<Wire> MakeAsync(bool isServer) => isServer ? Wire.AcceptedAsync(Engine, Family.Tcp4) : Wire.ConnectedAsync(Engine, Family.Tcp4);
+    private protected Task<Wire> MakeAsync(bool isServer) => isServer ? Wire.AcceptedAsync(Engine, Family.Tcp4) : Wire.ConnectedAsync(Engine, Family.Tcp4);
 
     /// <summary>Goes on until the peer has had our first flight, and sent no second of its own.</summary>
-    private static async Task<Task<TlsOutcome>> BeginAsync(Wire wire, bool isServer)
+    private protected static async Task<Task<TlsOutcome>> BeginAsync(Wire wire, bool isServer)
     {
         Task<TlsOutcome> shaking = Handshake.ShakeAsync(wire, isServer, Server, Client);
         if (isServer)
@@ -315,7 +333,7 @@ public abstract class HandshakeContract : IDisposable
         return shaking;
     }
 
-    private static async Task FailsAsync(Task<TlsOutcome> shaking, IoFault raw)
+    private protected static async Task FailsAsync(Task<TlsOutcome> shaking, IoFault raw)
     {
         TlsOutcome outcome = await shaking;
         Assert.Null(outcome.Connection);

@@ -79,6 +79,24 @@ public sealed class LinuxSecuredConnectionContract() : SecuredConnectionContract
         int Waiting(Connection connection) => Libc.Receive(connection.Descriptor, new byte[flood.Length + 1], Libc.MsgPeek | Libc.MsgDontWait);
     }
 
+    /// <summary>Each time it is answered by an alert, four thousand times where it asks as often in one record (RFC 5246 section 7.2.2).</summary>
+    [Fact]
+    public async Task A_server_that_asks_for_another_handshake_is_declined_and_one_that_goes_on_is_given_up()
+    {
+        using SecuredWire wire = await SecuredWire.MakeAsync(Engine, isServer: false, SslProtocols.Tls12);
+        for (int asked = 0; asked < 10; asked++)
+        {
+            Assert.Equal(1, wire.OfPeersLibrary(PeerLibrary.AskForHello));
+            await GoesOn(wire);
+        }
+
+        for (int asked = 0; asked < 10; asked++)
+            Assert.Equal(1, wire.OfPeersLibrary(PeerLibrary.AskForHello));
+        await wire.PeerSend("behind it"u8.ToArray());
+        Assert.Equal(IoFault.TlsProtocol, (await wire.Receive(new byte[1])).Fault);
+        Assert.Equal("it went on asking for another handshake", await wire.OnLoop(c => c.FaultDetail));
+    }
+
     /// <summary>Each time it is given one, which is signed for.</summary>
     [Fact]
     public async Task A_server_that_asks_for_our_certificate_for_ever_is_given_up()

@@ -430,10 +430,12 @@ public abstract class ConnectionContract : IDisposable
         Assert.Equal(sent, received);
     }
 
-    [Fact]
-    public async Task Urgent_data_in_the_midst_of_a_stream_stops_nothing()
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Urgent_data_in_the_midst_of_a_stream_stops_nothing_and_keeps_its_place(bool isAccepted)
     {
-        using Wire wire = await Wire.AcceptedAsync(_engine, Family.Tcp4);
+        using Wire wire = isAccepted ? await Wire.AcceptedAsync(_engine, Family.Tcp4) : await Wire.ConnectedAsync(_engine, Family.Tcp4);
         wire.Peer.Send("before"u8);
         wire.Peer.Send("!"u8, SocketFlags.OutOfBand);
         wire.Peer.Send("after"u8);
@@ -449,6 +451,8 @@ public abstract class ConnectionContract : IDisposable
             Assert.Equal(IoFault.None, got.Fault);
             all.Write(buffer, 0, got.Bytes);
         }
+
+        Assert.Equal("before!after!wards", System.Text.Encoding.ASCII.GetString(all.ToArray()));
     }
 
     [Theory]

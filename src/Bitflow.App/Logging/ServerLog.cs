@@ -9,6 +9,12 @@ internal sealed partial class ServerLog(ILogger logger) : IServerLog
 {
     public void Listening(string proxy, Endpoint local) => ListeningOn(logger, proxy, local);
 
+    public void Limits(ProxyConfig proxy)
+    {
+        if (logger.IsEnabled(LogLevel.Information))
+            InForce(logger, proxy.Name, Summary.InForce(proxy));
+    }
+
     public void ListenerClosed(string proxy, Endpoint local) => Closed(logger, proxy, local);
 
     public void AcceptFailed(string proxy, Endpoint local, IoFault fault) => Failed(logger, proxy, local, IoFaults.Reason(fault));
@@ -23,6 +29,9 @@ internal sealed partial class ServerLog(ILogger logger) : IServerLog
 
     [LoggerMessage(200, LogLevel.Information, "proxy {Proxy}: listening on {Listener}")]
     private static partial void ListeningOn(ILogger logger, string proxy, Endpoint listener);
+
+    [LoggerMessage(207, LogLevel.Information, "proxy {Proxy}: in force: {Limits}")]
+    private static partial void InForce(ILogger logger, string proxy, string limits);
 
     [LoggerMessage(201, LogLevel.Information, "proxy {Proxy}: no longer listening on {Listener}")]
     private static partial void Closed(ILogger logger, string proxy, Endpoint listener);

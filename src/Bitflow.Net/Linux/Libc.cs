@@ -44,6 +44,9 @@ internal static unsafe partial class Libc
 
     public const int SoError = 4;
     public const int SoKeepAlive = 9;
+
+    /// <summary>Urgent data is taken in its place among the rest (socket(7)).</summary>
+    public const int SoOobInline = 10;
     public const int SoLinger = 13;
     public const int SoReceiveTimeout = 20;
     public const int SoSendTimeout = 21;

@@ -7,6 +7,9 @@ internal interface IServerLog
 {
     void Listening(string proxy, Endpoint local);
 
+    /// <summary>What limits are in force for the connections of a proxy from now on.</summary>
+    void Limits(ProxyConfig proxy);
+
     void ListenerClosed(string proxy, Endpoint local);
 
     void AcceptFailed(string proxy, Endpoint local, IoFault fault);

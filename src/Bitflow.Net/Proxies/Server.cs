@@ -170,6 +170,8 @@ internal sealed class Server : IDisposable
         }
 
         _listeners = [.. listeners];
+        foreach (ProxyModel model in preparation.Models.Values)
+            _log.Limits(model.Config);
 
         foreach (ProxyStep step in preparation.Plan.Proxies.Where(static p => p.Fate.IsStopped))
             _proxies.TryRemove(step.Name, out _);

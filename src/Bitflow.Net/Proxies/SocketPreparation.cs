@@ -19,7 +19,13 @@ internal sealed class SocketPreparation(
     {
         foreach (SocketStep step in preparation.Plan.Sockets)
             SocketStepModule.CarryOut(this, step);
+        foreach (ProxyConfig config in preparation.Next.Config.Proxies)
+            faults.AddRange(SocketsOf(config.Name).SelectMany(socket => Admission.Unusable(config.Listener, socket.Local)).Distinct().Select(why => $"proxy {config.Name}: {why}"));
     }
+
+    private IEnumerable<ListeningSocket> SocketsOf(string proxy) =>
+        preparation.Opened.Where(opened => opened.Proxy == proxy).Select(static opened => opened.Socket)
+            .Concat(preparation.Kept.Where(kept => kept.Proxy == proxy).Select(static kept => kept.Listener.Socket));
 
     void ISocketHolder.Open(string proxy, Address address)
     {

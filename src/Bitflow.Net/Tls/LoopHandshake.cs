@@ -109,7 +109,7 @@ internal sealed class LoopHandshake : IReadyHandler
     private async Task<TlsOutcome> RunAsync()
     {
         LinuxConnection raw = _link.Raw;
-        _link.Handshake = this;
+        _link.BeginHandshake(this);
         IoFault waited = IoFault.None;
         if (!IsOver())
         {
@@ -120,7 +120,7 @@ internal sealed class LoopHandshake : IReadyHandler
             raw.Writer = null;
         }
 
-        _link.Handshake = null;
+        _link.EndHandshake();
         if (_isDone && !raw.IsClosed && IsStillAccepted())
             return new(new LoopTlsConnection(_link, _loop, _ssl, _options.IsServer), TlsTerms.Of(_ssl, _peer), IoFault.None, false, "");
         _link.Free(_ssl);
@@ -178,6 +178,12 @@ internal sealed class LoopHandshake : IReadyHandler
         _needsRoom = why == OpenSsl.WantWrite;
         if (why == OpenSsl.WantRead && _options.IsServer && _link.OwesAnswer)
             _link.AcknowledgeNow();
+        if (_link.Refusal is { IsSome: true, Value: var excess })
+        {
+            _detail = excess;
+            return true;
+        }
+
         if (why is OpenSsl.WantRead or OpenSsl.WantWrite)
             return _link.ReceiveFault != IoFault.None || _link.SendFault != IoFault.None;
         if (OpenSsl.IsWantOfCertificate())

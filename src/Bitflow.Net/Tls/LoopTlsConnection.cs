@@ -65,7 +65,7 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
 
     public override bool EndedWithinRecord => _link.EndedWithinRecord;
 
-    public override string FaultDetail => _faultDetail;
+    public override string FaultDetail => _link.Refusal is { IsSome: true, Value: var refusal } ? refusal : _faultDetail;
 
     public override int UnsentBytes => _raw.UnsentBytes + _link.UnsentBytes;
 
@@ -405,7 +405,7 @@ internal sealed class LoopTlsConnection : LoopConnection, ISecuredConnection, IR
     {
         string words = OpenSsl.TakeError();
         if (_faultDetail.Length == 0)
-            _faultDetail = _link.Refusal is { IsSome: true } refusal ? refusal.Value : words;
+            _faultDetail = words;
     }
 
     /// <summary>True once close_notify is with the kernel, or will not be.</summary>

@@ -77,10 +77,11 @@ internal sealed class RecordLink(LinuxConnection raw, ReadOnlyMemory<byte> early
     public bool IsEnded { get; set; }
 
     /// <summary>Whom the library asks while hands are shaken.</summary>
-    public LoopHandshake? Handshake { get; set; }
+    public LoopHandshake? Handshake { get; private set; }
 
     /// <summary>Why the connection is given up here; none where it is not.</summary>
-    public FSharpValueOption<string> Refusal => CertificateRequests.Refusal(_certificateRequests);
+    public FSharpValueOption<string> Refusal =>
+        RecordPaceModule.Refusal(Handshake is null, _pace) is { IsSome: true } refusal ? refusal : CertificateRequests.Refusal(_certificateRequests);
 
     /// <summary>Who keeps the sessions that a server gives.</summary>
     public ResumableSession? Session { get; init; }
@@ -117,6 +118,18 @@ internal sealed class RecordLink(LinuxConnection raw, ReadOnlyMemory<byte> early
         Discard();
     }
 
+    /// <summary>Hands begin to be shaken.</summary>
+    public void BeginHandshake(LoopHandshake handshake) => Handshake = handshake;
+
+    /// <summary>They are, or never will be.</summary>
+    public void EndHandshake()
+    {
+        // What was refused stays so.
+        if (!_pace.IsSpent)
+            _pace = RecordPaceModule.Shaken(_pace);
+        Handshake = null;
+    }
+
     /// <summary>
     /// To be said before each call of the library in which it may receive, once hands are shaken, or before several for one purpose. Such a call goes on until it has data, and a peer may send none for ever: it
     /// is given no more than it can hold, which is more than any record, and what is wanted beyond that.
@@ -132,8 +145,11 @@ internal sealed class RecordLink(LinuxConnection raw, ReadOnlyMemory<byte> early
     public int Receive(Span<byte> into)
     {
         bool isShaken = Handshake is null;
-        int given = Give(isShaken ? into[..Math.Min(into.Length, _pace.Most)] : into);
-        _pace = isShaken ? RecordPaceModule.Taken(into[..given], _pace) : RecordPaceModule.ShookHands(into[..given], _pace);
+        int most = _pace.IsSpent ? 0 : isShaken ? Math.Min(into.Length, _pace.Most) : into.Length;
+        int come = Give(into[..most]);
+        (_pace, int given) = isShaken ? RecordPaceModule.Taken(into[..come], _pace) : RecordPaceModule.ShookHands(into[..come], _pace);
+        if (_pace.IsSpent && isShaken)
+            ReceiveFault = IoFault.TlsProtocol;
         _saidNothing |= given == 0;
         return given;
     }

@@ -71,6 +71,7 @@ internal sealed partial class ListeningSocket
         if (v6)
             socket.DualMode = isEveryAddress;
         socket.NoDelay = true;
+        SocketSettings.TakeUrgentInPlace(socket);
         try
         {
             return Bind(socket, new IPEndPoint(ip, tcp.port), tcp);
@@ -233,7 +234,7 @@ internal sealed partial class ListeningSocket
             else
                 socket = BindPath(socket, endpoint, address);
             socket.Listen(Backlog);
-            return new ListeningSocket(socket, address, path) { ClientsInheritNoDelay = OperatingSystem.IsLinux() };
+            return new ListeningSocket(socket, address, path) { ClientsInheritSettings = OperatingSystem.IsLinux() };
         }
         catch (SocketException e)
         {

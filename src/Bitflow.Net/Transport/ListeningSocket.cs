@@ -45,10 +45,10 @@ internal sealed partial class ListeningSocket
     public bool IsTcp => Local is Endpoint.Ip;
 
     /// <summary>
-    /// Whether accepted sockets come with no delay set, which Linux copies from the listener. An inherited listener had clients in its queue
+    /// Whether accepted sockets come with no delay set and urgent data in its place, which Linux copies from the listener. An inherited listener had clients in its queue
     /// before we could set anything.
     /// </summary>
-    public bool ClientsInheritNoDelay { get; private init; }
+    public bool ClientsInheritSettings { get; private init; }
 
     private byte[][] OptionsBefore { get; init; } = [];
 

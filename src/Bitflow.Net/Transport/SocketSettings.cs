@@ -12,6 +12,9 @@ internal readonly record struct SocketSettings(int KeepAliveSeconds)
     /// <summary>TCP_NOTSENT_LOWAT, where it is set.</summary>
     public const int UnsentBytesOfShortQueue = 32 * 1024;
 
+    /// <summary>What a peer sends as urgent is a byte of its stream like any other (RFC 6093 section 4), and would be taken out of it.</summary>
+    public static void TakeUrgentInPlace(Socket socket) => socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.OutOfBandInline, true);
+
     public static void SetKeepAlive(Socket socket, int seconds)
     {
         socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);

@@ -76,8 +76,12 @@ internal sealed class LinuxAcceptor : Acceptor
 
     private bool Take(LinuxLoop here, int descriptor, ReadOnlySpan<byte> from)
     {
-        if (_family != Libc.FamilyUnix && !_listening.ClientsInheritNoDelay)
+        if (_family != Libc.FamilyUnix && !_listening.ClientsInheritSettings)
+        {
             LinuxLoop.SetNoDelay(descriptor);
+            LinuxLoop.TakeUrgentInPlace(descriptor);
+        }
+
         LinuxLoop home = Home(here);
         var connection = new LinuxConnection(home, descriptor, _family, from, _local, Defaults.keepAliveSeconds);
         bool more = _handler.OnTaken(descriptor);

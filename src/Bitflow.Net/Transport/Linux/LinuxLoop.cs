@@ -168,6 +168,8 @@ internal sealed partial class LinuxLoop : EventLoop
             return new(IoFaults.OfSocket(-descriptor));
         }
 
+        if (family != Libc.FamilyUnix)
+            TakeUrgentInPlace(descriptor);
         var made = new LinuxConnection(this, descriptor, family, remote, settings.KeepAliveSeconds);
         connection = made;
         return made.ConnectAsync();
@@ -181,7 +183,11 @@ internal sealed partial class LinuxLoop : EventLoop
         if (Libc.GetOption(descriptor, Libc.SolSocket, Libc.SoDomain, out int family) < 0)
             family = Libc.FamilyUnix;
         if (family != Libc.FamilyUnix)
+        {
             SetNoDelay(descriptor);
+            TakeUrgentInPlace(descriptor);
+        }
+
         SharedSocket.NeverWaits(descriptor);
         _ = Libc.Fcntl(descriptor, Libc.FSetFl, Libc.Fcntl(descriptor, Libc.FGetFl, 0) | Libc.NonBlocking);
         _ = Libc.Fcntl(descriptor, Libc.FSetFd, Libc.FdCloexec);
@@ -193,6 +199,9 @@ internal sealed partial class LinuxLoop : EventLoop
 
     /// <summary>On a TCP socket, before it is used. A fault means that it was reset already: its first use says so.</summary>
     internal static void SetNoDelay(int descriptor) => _ = Libc.SetOption(descriptor, Libc.IpProtoTcp, Libc.TcpNoDelay, 1);
+
+    /// <summary>The same: what a peer sends as urgent is a byte of its stream like any other (RFC 6093 section 4), and would be taken out of it.</summary>
+    internal static void TakeUrgentInPlace(int descriptor) => _ = Libc.SetOption(descriptor, Libc.SolSocket, Libc.SoOobInline, 1);
 
     /// <summary>Begins to report a descriptor's events. Answers the number to remove it by, or the negative errno.</summary>
     internal int Register(int descriptor, IEventSink sink, uint events, out ulong number)

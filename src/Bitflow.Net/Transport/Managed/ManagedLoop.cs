@@ -80,6 +80,7 @@ internal sealed class ManagedLoop : EventLoop, IDisposable
         if (socket.AddressFamily == AddressFamily.Unix)
             return;
         socket.NoDelay = true;
+        SocketSettings.TakeUrgentInPlace(socket);
         if (settings.KeepAliveSeconds > 0)
             SocketSettings.SetKeepAlive(socket, settings.KeepAliveSeconds);
     }
