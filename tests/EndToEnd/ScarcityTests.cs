@@ -263,6 +263,20 @@ public sealed class ScarcityTests
         await AnswersAsync(bitflow);
     }
 
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public async Task A_stop_that_has_no_descriptors_for_those_that_wait_says_how_many_it_resets(string engine)
+    {
+        using Peer echo = Peer.Echo();
+        using BitflowProcess bitflow = await BitflowProcess.StartAsync(Web(echo), engine: engine, launcher: ["prlimit", "--nofile=200:200"]);
+        Socket[] clients = await FillAsync(bitflow, 150);
+        bitflow.Signal("TERM");
+        await bitflow.SaysAsync("were reset with it, for want of descriptors (");
+        foreach (Socket client in clients)
+            client.Dispose();
+        Assert.Equal(0, await bitflow.ExitAsync());
+    }
+
     /// <summary>For want of a descriptor the runtime cannot start a thread, and aborts.</summary>
     [Theory]
     [MemberData(nameof(Engines))]

@@ -169,6 +169,10 @@ internal sealed class RunningProxies : IDisposable
         {
         }
 
+        public void TurnedAway(string proxy, Endpoint local, int clients)
+        {
+        }
+
         public void AuthoritiesUnread(string problem)
         {
         }

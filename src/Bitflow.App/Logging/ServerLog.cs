@@ -21,6 +21,8 @@ internal sealed partial class ServerLog(ILogger logger) : IServerLog
 
     public void ClientLost(string proxy, Endpoint local, Endpoint client, IoFault fault) => Lost(logger, proxy, client, local, IoFaults.Reason(fault));
 
+    public void TurnedAway(string proxy, Endpoint local, int clients) => Refused(logger, proxy, local, clients);
+
     public void AuthoritiesUnread(string problem) => Unread(logger, problem);
 
     public void AcceptPaused(long descriptorLimit) => Paused(logger, descriptorLimit);
@@ -41,6 +43,9 @@ internal sealed partial class ServerLog(ILogger logger) : IServerLog
 
     [LoggerMessage(205, LogLevel.Error, "proxy {Proxy}: {Client} was accepted on {Listener} and reset: {Reason}")]
     private static partial void Lost(ILogger logger, string proxy, Endpoint client, Endpoint listener, string reason);
+
+    [LoggerMessage(208, LogLevel.Error, "proxy {Proxy}: clients that waited on {Listener} were reset with it, for want of descriptors ({Clients}); raise LimitNOFILE or ulimit -n")]
+    private static partial void Refused(ILogger logger, string proxy, Endpoint listener, int clients);
 
     [LoggerMessage(206, LogLevel.Warning, "{Problem}")]
     private static partial void Unread(ILogger logger, string problem);

@@ -17,6 +17,9 @@ internal interface IServerLog
     /// <summary>A client was accepted and reset: something that serving it needs ran out.</summary>
     void ClientLost(string proxy, Endpoint local, Endpoint client, IoFault fault);
 
+    /// <summary>A listener closed, and reset so many that waited in its queue: there were no descriptors for them.</summary>
+    void TurnedAway(string proxy, Endpoint local, int clients);
+
     /// <summary>Of the machine's authorities some cannot be read.</summary>
     void AuthoritiesUnread(string problem);
 

@@ -55,6 +55,8 @@ internal sealed class Listener : IAcceptHandler
         _log.ClientLost(_proxy.Model.Name, Socket.Local, client, fault);
     }
 
+    public void OnTurnedAway(int clients) => _log.TurnedAway(_proxy.Model.Name, Socket.Local, clients);
+
     public void OnAcceptFault(IoFault fault)
     {
         if (fault == IoFault.NoDescriptors)

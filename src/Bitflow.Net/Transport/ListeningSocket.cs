@@ -53,7 +53,10 @@ internal sealed partial class ListeningSocket
     private byte[][] OptionsBefore { get; init; } = [];
 
     /// <summary>How many connections may wait to be accepted now: where the system does not say, as many as can.</summary>
-    public int MostWaiting => OperatingSystem.IsLinux() && Libc.Waiting(Descriptor) is >= 0 and int waiting ? waiting : Backlog;
+    public int MostWaiting => KnownWaiting ?? Backlog;
+
+    /// <summary>The same; null where the system does not say.</summary>
+    public int? KnownWaiting => OperatingSystem.IsLinux() && Libc.Waiting(Descriptor) is >= 0 and int waiting ? waiting : null;
 
     /// <summary>Closes the socket, and removes the file of a Unix socket if it is still the one that was bound.</summary>
     public void Close()

@@ -117,14 +117,16 @@ internal sealed class ManagedAcceptor : Acceptor
             }
         }
 
-        AcceptQueued();
+        if (!AcceptQueued() && _listening.KnownWaiting is > 0 and int waiting)
+            _handler.OnTurnedAway(waiting);
 
         // In the same breath: whoever connects between the two is reset, and nobody can spare them that.
         _listening.Close();
         _accepting?.Dispose();
     }
 
-    private void AcceptQueued()
+    /// <summary>True where all were accepted that waited.</summary>
+    private bool AcceptQueued()
     {
         // Those that wait now, and not who comes meanwhile: they may never stop coming.
         for (int left = _listening.MostWaiting; left > 0; left--)
@@ -133,7 +135,7 @@ internal sealed class ManagedAcceptor : Acceptor
             {
                 _accepting ??= AcceptingSocket.Of(_listening);
                 if (!Take(_accepting.Accept()))
-                    return;
+                    return false;
             }
             catch (SocketException e)
             {
@@ -142,9 +144,11 @@ internal sealed class ManagedAcceptor : Acceptor
                     continue;
                 if (failure.IsRests)
                     _handler.OnAcceptFault(failure.fault);
-                return;
+                return false;
             }
         }
+
+        return true;
     }
 
     private bool Take(Socket client)
