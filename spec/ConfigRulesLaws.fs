@@ -53,6 +53,8 @@ let ``listeners that certainly cannot be had side by side are refused, and nothi
         for a, b in meets @ swapped meets do pair a b, [ "[1].listener.address" ]
         for a, b in apart @ swapped apart do pair a b, []
     ]
+    // Both as they are written: what they mean may be the same.
+    Law.HoldsFor(meets @ swapped meets, fun (a, b) -> (read (pair a b)).Errors |> Seq.exists _.Contains($"\"{b}\" overlaps with \"{a}\" of server.proxies[0].listener.address"))
 
 [<Fact>]
 let ``what is wrong is said of the key that it is about`` () =

@@ -44,7 +44,7 @@ type ConfigFault =
     | Case of CaseFault
     // Keys beside each other
     | DuplicateName of name: string * first: YamlPath
-    | ListenersOverlap of address: Address * other: Address * otherPath: YamlPath
+    | ListenersOverlap of address: string * other: string * otherPath: YamlPath
     | OnePathTwice of address: string * otherPath: YamlPath
     | OneDescriptorTwice of address: string * otherPath: YamlPath
     | VerifiesWithoutAuthority of mode: string

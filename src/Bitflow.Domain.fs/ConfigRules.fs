@@ -87,8 +87,14 @@ module internal ConfigRules =
               path / "listener" / "address", proxy.Listener.Address ]
 
     let private listenersDoNotOverlap subject =
+        /// As it is written, or two that are alike in what they mean would be told as one.
+        let written path (address: Address) =
+            match subject.Find path with
+            | ValueSome { Value = YamlValue.Scalar(text, _) } -> text
+            | _ -> string address
         ListenerAddress.overlaps (listeners subject)
-        |> List.map (fun ((path, address), (otherPath, other)) -> wrong path (ConfigFault.ListenersOverlap(address, other, otherPath)))
+        |> List.map (fun ((path, address), (otherPath, other)) ->
+            wrong path (ConfigFault.ListenersOverlap(written path address, written otherPath other, otherPath)))
 
     let private unixPathsAreUnique subject =
         [ for path, address in listeners subject do
