@@ -109,6 +109,12 @@ public sealed class InheritedSocketTests
         Assert.Equal("hello"u8.ToArray(), await client.ReadExactlyAsync(5));
         client.Dispose();
         await bitflow.SaysAsync(" serves ");
+
+        // A reload that keeps the socket asks it too.
+        bitflow.Rewrite(Proxy("fd:web", echo.Address).Replace("  targets:", "    trusted_proxies: [10.0.0.0/8]\n  targets:", StringComparison.Ordinal));
+        bitflow.Signal("HUP");
+        await bitflow.SaysAsync("proxy web: listener.trusted_proxies: fd:web is a Unix socket, whose clients have no IP address; remove this key");
+        await bitflow.SaysAsync("was not taken on; everything is as it was");
         bitflow.Signal("TERM");
         Assert.Equal(0, await bitflow.ExitAsync());
         Assert.True(File.Exists(path));

@@ -55,7 +55,12 @@ internal sealed class Listener : IAcceptHandler
         _log.ClientLost(_proxy.Model.Name, Socket.Local, client, fault);
     }
 
-    public void OnTurnedAway(int clients) => _log.TurnedAway(_proxy.Model.Name, Socket.Local, clients);
+    public void OnTurnedAway(int clients)
+    {
+        // What else ends accepting is told where it does.
+        if (_guard.IsPausing)
+            _log.TurnedAway(_proxy.Model.Name, Socket.Local, clients);
+    }
 
     public void OnAcceptFault(IoFault fault)
     {

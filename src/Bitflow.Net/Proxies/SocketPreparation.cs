@@ -19,20 +19,18 @@ internal sealed class SocketPreparation(
     {
         foreach (SocketStep step in preparation.Plan.Sockets)
             SocketStepModule.CarryOut(this, step);
-        foreach (ProxyConfig config in preparation.Next.Config.Proxies)
-            faults.AddRange(SocketsOf(config.Name).SelectMany(socket => Admission.Unusable(config.Listener, socket.Local)).Distinct().Select(why => $"proxy {config.Name}: {why}"));
     }
-
-    private IEnumerable<ListeningSocket> SocketsOf(string proxy) =>
-        preparation.Opened.Where(opened => opened.Proxy == proxy).Select(static opened => opened.Socket)
-            .Concat(preparation.Kept.Where(kept => kept.Proxy == proxy).Select(static kept => kept.Listener.Socket));
 
     void ISocketHolder.Open(string proxy, Address address)
     {
         try
         {
             foreach (ListeningSocket socket in ListeningSocket.Open(address, giveUp))
+            {
                 preparation.Opened.Add((proxy, socket));
+                AskWhetherItServes(proxy, socket);
+            }
+
             if (!address.IsInherited)
                 claim.Opened(1);
         }
@@ -45,7 +43,17 @@ internal sealed class SocketPreparation(
     void ISocketHolder.Keep(string from, string proxy)
     {
         foreach (Listener listener in _serving[from])
+        {
             preparation.Kept.Add((proxy, listener));
+            AskWhetherItServes(proxy, listener.Socket);
+        }
+    }
+
+    /// <summary>Of any other socket the file itself says of which kind it is.</summary>
+    private void AskWhetherItServes(string proxy, ListeningSocket socket)
+    {
+        if (socket.Address.IsInherited && preparation.Next.Config.TryProxy(proxy) is { Value: { } config })
+            faults.AddRange(Admission.Unusable(config.Listener, socket.Local).Select(why => $"proxy {proxy}: {why}").Except(faults));
     }
 
     void ISocketHolder.Close(string proxy) => preparation.Dropped.AddRange(_serving[proxy]);

@@ -53,10 +53,12 @@ internal sealed partial class ListeningSocket
     private byte[][] OptionsBefore { get; init; } = [];
 
     /// <summary>How many connections may wait to be accepted now: where the system does not say, as many as can.</summary>
-    public int MostWaiting => KnownWaiting ?? Backlog;
+    public int MostWaiting => OperatingSystem.IsLinux() && Libc.Waiting(Descriptor) is >= 0 and int waiting ? waiting : Backlog;
 
-    /// <summary>The same; null where the system does not say.</summary>
-    public int? KnownWaiting => OperatingSystem.IsLinux() && Libc.Waiting(Descriptor) is >= 0 and int waiting ? waiting : null;
+    /// <summary>
+    /// How many that wait now its closing resets: none where whoever passed the socket holds it still, and as many as are known of where the system does not say.
+    /// </summary>
+    public int LostAtClose => !_inherited && OperatingSystem.IsLinux() ? Math.Max(0, Libc.Waiting(Descriptor)) : 0;
 
     /// <summary>Closes the socket, and removes the file of a Unix socket if it is still the one that was bound.</summary>
     public void Close()

@@ -160,7 +160,7 @@ internal sealed class LinuxAcceptor : Acceptor
         public Task DrainAndCloseAsync() => On(() =>
         {
             // Those that wait now, and not who comes meanwhile: they may never stop coming.
-            if (!Accept(owner._listening.MostWaiting, draining: true) && owner._listening.KnownWaiting is > 0 and int left)
+            if (!Accept(owner._listening.MostWaiting, draining: true) && owner._listening.LostAtClose is > 0 and int left)
                 owner._handler.OnTurnedAway(left);
             owner._listening.Close();
         });

@@ -117,7 +117,7 @@ internal sealed class ManagedAcceptor : Acceptor
             }
         }
 
-        if (!AcceptQueued() && _listening.KnownWaiting is > 0 and int waiting)
+        if (!AcceptQueued() && _listening.LostAtClose is > 0 and int waiting)
             _handler.OnTurnedAway(waiting);
 
         // In the same breath: whoever connects between the two is reset, and nobody can spare them that.
