@@ -16,7 +16,7 @@ namespace Bitflow.App;
 /// </summary>
 internal sealed class LoadedConfiguration
 {
-    private LoadedConfiguration(ConfigSnapshot snapshot, LoadedTls tls, IReadOnlyList<string> warnings)
+    private LoadedConfiguration(ConfigSnapshot snapshot, LoadedTls tls, IEnumerable<string> warnings)
     {
         Snapshot = snapshot;
         Tls = tls;
@@ -29,8 +29,8 @@ internal sealed class LoadedConfiguration
 
     public LoadedTls Tls { get; }
 
-    /// <summary>What is doubtful, a line each, with its place in the file.</summary>
-    public IReadOnlyList<string> Warnings { get; }
+    /// <summary>What is doubtful, a line each, with its place in the file; written out when it is asked for.</summary>
+    public IEnumerable<string> Warnings { get; }
 
     /// <summary>What is in the way at the paths of sockets and connection logs, here and now: looked for when it is asked, since a start opens them and says more.</summary>
     public required IEnumerable<string> PathDoubts { get; init; }
@@ -79,7 +79,15 @@ internal sealed class LoadedConfiguration
             doubts = doubts.Append(reading.Line("server.proxies", shortage));
         if (reading.Config.Application.SentryDsn is { Value: { } dsn } && !SentryReporter.CanSpeakTo(dsn))
             doubts = doubts.Append(reading.Line("application.sentry_dsn", $"nothing will be reported: {PlatformTls.Missing}"));
-        return new LoadedConfiguration(snapshot, tls, [.. reading.Warnings, .. doubts]) { PathDoubts = DoubtsOfPaths(reading) };
+        return new LoadedConfiguration(snapshot, tls, WarningsOf(reading, doubts)) { PathDoubts = DoubtsOfPaths(reading) };
+    }
+
+    private static IEnumerable<string> WarningsOf(ConfigReading reading, IEnumerable<string> doubts)
+    {
+        foreach (string warning in reading.Warnings)
+            yield return warning;
+        foreach (string doubt in doubts)
+            yield return doubt;
     }
 
     private static IEnumerable<string> DoubtsOfPaths(ConfigReading reading)
@@ -105,7 +113,7 @@ internal sealed class LoadedConfiguration
     /// <summary>The same for a process that hears signals: a file may be one that keeps its reader waiting, a named pipe for example.</summary>
     /// <exception cref="OperationCanceledException">The token fired first; whoever reads is left alone with it.</exception>
     public static Task<LoadAttempt> LoadAsync(string path, CancellationToken giveUp) =>
-        Task.Run(() => new LoadAttempt(Load(path, out IReadOnlyList<string> errors), errors), giveUp).WaitAsync(giveUp);
+        Task.Factory.StartNew(() => new LoadAttempt(Load(path, out IReadOnlyList<string> errors), errors), giveUp, TaskCreationOptions.LongRunning, TaskScheduler.Default).WaitAsync(giveUp);
 
     /// <summary>The same for a command: null where the file cannot be served, and every reason is then on standard error.</summary>
     public static LoadedConfiguration? LoadOrSay(string path)

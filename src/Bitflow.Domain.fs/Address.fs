@@ -25,7 +25,7 @@ type Host =
         match this with
         | Any -> ""
         | Literal address when IpAddress.isV4 address -> string address
-        | Literal address -> $"[{address}]"
+        | Literal address -> "[" + string address + "]"
         | Name name -> name
 
 /// A place to listen on or to connect to, as a configuration names it.
@@ -55,7 +55,8 @@ type Address =
                 match family, host with
                 | TcpFamily.Either, Host.Name("tcp" | "tcp4" | "tcp6" | "unix" | "fd") -> "tcp:"
                 | _ -> prefix
-            $"{prefix}{host}:{port}"
+            // Put together by hand: the first interpolation of what is no text loads a hundred types, and each start writes an address (decision 10).
+            prefix + string host + ":" + string port
         | UnixPath path -> $"unix:{path}"
         | UnixAbstract name -> $"unix:@{name}"
         | Descriptor number -> $"fd:{number}"

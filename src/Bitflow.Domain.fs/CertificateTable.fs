@@ -28,22 +28,24 @@ type CertificateTable(certificates: IReadOnlyList<CertificateChoice>) =
     /// All that have a name, by the first place of the name; in their order.
     let bearers = Dictionary<int, int array>()
 
+    /// The same without the places.
+    let groups = ResizeArray<int array>()
+
     do
         for places in NameTable.Alike patterns do
             let own = ResizeArray<int>()
             // Places ascend, and their owners with them.
             for place in places do
                 if own.Count = 0 || own[own.Count - 1] <> owners[place] then own.Add owners[place]
-            bearers.Add(places[0], own.ToArray())
+            groups.Add(own.ToArray())
+            bearers.Add(places[0], groups[groups.Count - 1])
 
     /// The first certificate, and those that have all of its names as well: what is shown to who asks for no name that there is.
     let first =
-        let named = ResizeArray<int array>()
-        for own in bearers.Values do
-            if own[0] = 0 then named.Add own
+        let named = groups.FindAll(fun own -> own[0] = 0)
         if certificates.Count = 0 then [||]
         elif named.Count = 0 then [| 0 |]
-        else named[0] |> Array.filter (fun index -> named.TrueForAll(fun own -> System.Array.BinarySearch(own, index) >= 0))
+        else named[0] |> Array.filter (fun index -> named.TrueForAll(fun own -> Array.contains index own))
 
     let isTaken (taken: KeyKind list) index =
         match certificates[index].Key with
@@ -63,7 +65,7 @@ type CertificateTable(certificates: IReadOnlyList<CertificateChoice>) =
         | index -> index
 
     let shownTo (kinds: KeyKind list list) =
-        set [ for group in Seq.append [ first ] bearers.Values do
+        set [ for group in Seq.append [ first ] groups do
                   if group.Length > 0 then
                       for taken in kinds -> best taken group ]
 

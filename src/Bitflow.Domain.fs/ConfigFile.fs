@@ -11,7 +11,7 @@ type ConfigReading
     (
         config: Config voption,
         errors: IReadOnlyList<string>,
-        warnings: IReadOnlyList<string>,
+        warnings: Lazy<string array>,
         line: YamlPath -> string -> string
     ) =
     /// Whether there is a `Config`; if not, there is at least one error.
@@ -22,7 +22,8 @@ type ConfigReading
         | ValueSome config -> config
         | ValueNone -> invalidOp "a file with errors has no configuration"
     member _.Errors = errors
-    member _.Warnings = warnings
+    /// Written out when they are asked for: who logs no warnings does not wait for their words.
+    member _.Warnings : IReadOnlyList<string> = warnings.Value
 
     /// A message about a key in the form of the reader's own, with the key's place in the file: for what only the
     /// shell can know, such as a certificate that cannot be read. The path is written as in messages,
@@ -70,5 +71,5 @@ type ConfigFile =
             |> List.filter (fun found -> not (shared.Explain found))
             |> List.map ConfigFault.withoutSecrets
             |> FindingLines.ofFaults fileName
-        let warnings = if config.IsSome then FindingLines.ofWarnings fileName findings else [||]
+        let warnings = lazy (if config.IsSome then FindingLines.ofWarnings fileName findings else [||])
         ConfigReading(config, errors, warnings, (fun path message -> FindingLines.line fileName (placeOf path) path message))

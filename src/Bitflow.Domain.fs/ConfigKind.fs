@@ -99,8 +99,8 @@ module internal Kind =
 
     let enumeration (values: Json list) = schemaOf [ "enum", Json.Array values ]
 
-    /// A kind that is one scalar, decoded from its text and whether that was quoted.
-    let scalar form noun example schema standIn (decode: string -> bool -> Result<'T, ConfigFault>) : Kind<'T> =
+    /// A kind that is one scalar, decoded from its text. `ifQuoted` says what is wrong with one that is quoted, where it may not be.
+    let private scalarOr (ifQuoted: (string -> ConfigFault) voption) form noun example schema standIn (decode: string -> Result<'T, ConfigFault>) : Kind<'T> =
         let kind =
             { Form = form
               Noun = noun
@@ -116,9 +116,10 @@ module internal Kind =
             match site.Node.Value with
             | YamlValue.Scalar(text, quoted) ->
                 let decoded =
-                    match unprintable text with
-                    | Some c -> Error(ConfigFault.Unprintable(int c, false))
-                    | None -> decode text quoted
+                    match unprintable text, ifQuoted with
+                    | Some c, _ -> Error(ConfigFault.Unprintable(int c, false))
+                    | None, ValueSome fault when quoted -> Error(fault text)
+                    | None, _ -> decode text
                 match decoded with
                 | Ok value -> value
                 | Error fault ->
@@ -127,8 +128,10 @@ module internal Kind =
             | _ -> wrongShape kind site
         { kind with Read = read }
 
-    /// The same kind for the file, another value for the configuration.
-    let refine (f: Site -> 'T -> 'U) standIn (kind: Kind<'T>) : Kind<'U> =
+    /// One scalar, quoted or not.
+    let scalar form noun example schema standIn decode : Kind<'T> = scalarOr ValueNone form noun example schema standIn decode
+
+    let private readAs (read: Site -> 'U) standIn (kind: Kind<'T>) : Kind<'U> =
         { Form = kind.Form
           Noun = kind.Noun
           Example = kind.Example
@@ -138,16 +141,19 @@ module internal Kind =
           IsSecret = kind.IsSecret
           IsList = kind.IsList
           Inner = kind.Inner
-          Read = fun site -> f site (kind.Read site) }
+          Read = read }
 
-    let map f (kind: Kind<'T>) : Kind<'U> = refine (fun _ value -> f value) (f kind.StandIn) kind
+    /// The same kind for the file, another value for the configuration.
+    let refine (f: Site -> 'T -> 'U) standIn (kind: Kind<'T>) : Kind<'U> = kind |> readAs (fun site -> f site (kind.Read site)) standIn
+
+    let map f (kind: Kind<'T>) : Kind<'U> = kind |> readAs (fun site -> f (kind.Read site)) (f kind.StandIn)
 
     let some kind = map Some kind
 
     let emptyIsOmitted (kind: Kind<'T>) = { kind with EmptyIsOmitted = true }
 
-    let notEmpty noun example decode (text: string) quoted =
-        if text = "" then Error(ConfigFault.Empty(noun, example)) else decode text quoted
+    let notEmpty noun example decode (text: string) =
+        if text = "" then Error(ConfigFault.Empty(noun, example)) else decode text
 
     /// Numbers and booleans are text too where text belongs.
     let textOrNumber () = Json.Array [ Json.Text "string"; Json.Text "number"; Json.Text "boolean" ]
@@ -155,7 +161,7 @@ module internal Kind =
     /// Any text.
     let text form noun example standIn : Kind<string> =
         scalar form noun example (lazy schemaOf [ "type", textOrNumber () ]) standIn
-            (notEmpty noun example (fun text _ -> Ok text))
+            (notEmpty noun example Ok)
         |> emptyIsOmitted
 
     /// One of several words.
@@ -172,7 +178,7 @@ module internal Kind =
                         | true, number -> Json.Number number
                         | _ -> ()
                 ]
-        scalar form $"one of {ConfigFault.choices names}" (List.head names) schema (snd (List.head words)) (fun text _ ->
+        scalar form $"one of {ConfigFault.choices names}" (List.head names) schema (snd (List.head words)) (fun text ->
             match words |> List.tryFind (fun (name, _) -> name = text) with
             | Some(_, value) -> Ok value
             | None -> Error(ConfigFault.NotAChoice(text, names)))
@@ -187,26 +193,27 @@ module internal Kind =
 
     let boolean : Kind<bool> =
         let schema = lazy enumeration (Json.Boolean true :: Json.Boolean false :: (trueWords @ falseWords |> List.map Json.Text))
-        scalar "`true` or `false`" "a boolean" "true" schema false (fun text quoted ->
+        scalarOr (ValueSome ConfigFault.NotBoolean) "`true` or `false`" "a boolean" "true" schema false (fun text ->
             match text with
-            | word when not quoted && isTrue word -> Ok true
-            | "false" | "False" | "FALSE" when not quoted -> Ok false
-            | word when not quoted && List.contains word falseWords -> Ok false
+            | word when isTrue word -> Ok true
+            | "false" | "False" | "FALSE" -> Ok false
+            | word when List.contains word falseWords -> Ok false
             | _ -> Error(ConfigFault.NotBoolean text))
 
     /// Decimal digits alone: `017`, `0x1F` and `1_000` are different numbers to different readers of YAML.
     let integer least most : Kind<int> =
         let form = if most = Int32.MaxValue then "integer ≥ " + string<int> least else "integer, " + string<int> least + " to " + string<int> most
         let schema = lazy schemaOf [ "type", Json.Text "integer"; "minimum", Json.Number(decimal least); "maximum", Json.Number(decimal most) ]
-        scalar form "a whole number" (string<int> (least + 3)) schema least (fun text quoted ->
+        let ifQuoted text = ConfigFault.NotInteger(text, true)
+        scalarOr (ValueSome ifQuoted) form "a whole number" (string<int> (least + 3)) schema least (fun text ->
             let digits = text.TrimStart('-', '+')
             let isDecimal =
                 digits <> ""
                 && text.Length - digits.Length <= 1
                 && String.forall Char.IsAsciiDigit digits
                 && (digits.Length = 1 || digits[0] <> '0')
-            if quoted || not isDecimal then
-                Error(ConfigFault.NotInteger(text, quoted))
+            if not isDecimal then
+                Error(ConfigFault.NotInteger(text, false))
             else
                 match Int32.TryParse text with
                 | true, number when number >= least && number <= most -> Ok number

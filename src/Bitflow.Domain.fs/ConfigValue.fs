@@ -21,7 +21,7 @@ module internal Value =
     /// A duration of zero (no limit) or more.
     let duration : Kind<Duration> =
         let schema = lazy Kind.schemaOf [ "anyOf", Json.Array [ Kind.pattern (durationPattern @"\+?"); Kind.pattern noDurationPattern; Kind.schemaOf [ "const", Json.Number 0m ] ] ]
-        Kind.scalar "duration" "a duration" "30s" schema Duration.Zero (fun text _ ->
+        Kind.scalar "duration" "a duration" "30s" schema Duration.Zero (fun text ->
             match durationText text with
             | Ok value when value.IsNegative -> Error(ConfigFault.NegativeDuration text)
             | decoded -> decoded)
@@ -49,7 +49,7 @@ module internal Value =
                 let seconds = (wanted.TotalNanoseconds - 1L) / 1_000_000_000L + 1L
                 if seconds > int64 maxKeepAliveSeconds then site.Warn(ConfigWarning.KeepAliveHeld maxKeepAliveSeconds)
                 KeepAlive.Every(int (min seconds (int64 maxKeepAliveSeconds)))
-        Kind.scalar "duration; negative (`-1`): off" "a duration" "15s" schema Duration.Zero (fun text _ ->
+        Kind.scalar "duration; negative (`-1`): off" "a duration" "15s" schema Duration.Zero (fun text ->
             if text = "-1" then Ok(Duration.OfSeconds -1L)
             else Duration.tryParse text |> Result.mapError (keepAliveFault text))
         |> Kind.refine ofDuration whenOmitted
@@ -62,7 +62,7 @@ module internal Value =
     let private someDialAddress = DialAddress.Tcp(TcpFamily.Either, DialHost.Name (DialName.tryOf "stand-in").Value, (DialPort.tryOf 1).Value)
 
     let private addressKind form example standIn decode : Kind<'T> =
-        let kind = Kind.scalar form "an address" example Kind.textSchema standIn (fun text _ -> decode text)
+        let kind = Kind.scalar form "an address" example Kind.textSchema standIn decode
         let read (site: Site) =
             match site.Node.Value with
             | YamlValue.Sequence [||]
@@ -99,20 +99,20 @@ module internal Value =
             | YamlValue.Scalar(text, _) when hadHostBits -> site.Warn(ConfigWarning.HostBits(text, network))
             | _ -> ()
             network
-        Kind.scalar "CIDR or single IP" "a network" "10.0.0.0/8" Kind.textSchema (struct (some, false)) (fun text _ ->
+        Kind.scalar "CIDR or single IP" "a network" "10.0.0.0/8" Kind.textSchema (struct (some, false)) (fun text ->
             IpNetwork.tryParse text |> Result.mapError ConfigFault.Network)
         |> Kind.refine warned some
 
     let protocolName : Kind<AlpnName> =
         let schema = lazy Kind.schemaOf [ "type", Kind.textOrNumber (); "minLength", Json.Number 1m; "maxLength", Json.Number(decimal AlpnName.maxLength) ]
         Kind.scalar "ALPN name" "an ALPN name" "h2" schema (AlpnName.tryOfText "stand-in").Value
-            (Kind.notEmpty "an ALPN name" "h2" (fun text _ ->
+            (Kind.notEmpty "an ALPN name" "h2" (fun text ->
                 match AlpnName.tryOfText text with
                 | ValueSome name -> Ok name
                 | ValueNone -> Error(ConfigFault.ProtocolNameTooLong(Encoding.UTF8.GetByteCount text))))
 
     let hostName : Kind<string> =
-        Kind.scalar "host name" "a host name" "db.example.com" (lazy Kind.schemaOf [ "type", Kind.textOrNumber () ]) "stand-in" (fun text _ ->
+        Kind.scalar "host name" "a host name" "db.example.com" (lazy Kind.schemaOf [ "type", Kind.textOrNumber () ]) "stand-in" (fun text ->
             match Address.plainHost text with
             | Ok(Host.Name _ | Host.Literal _) -> Ok text
             | _ -> Error(ConfigFault.NotAHostName text))
@@ -120,7 +120,7 @@ module internal Value =
 
     /// `host:port`, `udp://host:port` or `unix:///path`. The reference's other forms are refused by their names.
     let metricsAddress : Kind<MetricsAddress> =
-        let decode (text: string) _ =
+        let decode (text: string) =
             let after (prefix: string) = text.Substring prefix.Length
             let starts (prefix: string) = text.StartsWith(prefix, StringComparison.OrdinalIgnoreCase)
             let udp (hostAndPort: string) =
@@ -153,13 +153,13 @@ module internal Value =
 
     let socksProxy : Kind<SocksProxy> =
         let form = "`[tcp:][user:password@]host:port` or `unix:/path`"
-        Kind.scalar form "a SOCKS5 proxy" "127.0.0.1:1080" Kind.textSchema { Address = someDialAddress; Credentials = None } (fun text _ ->
+        Kind.scalar form "a SOCKS5 proxy" "127.0.0.1:1080" Kind.textSchema { Address = someDialAddress; Credentials = None } (fun text ->
             SocksProxySyntax.tryParse text |> Result.mapError ConfigFault.SocksProxy)
         |> Kind.emptyIsOmitted
         |> Kind.secret
 
     let sentryDsn : Kind<SentryDsn option> =
-        Kind.scalar "Sentry DSN" "a Sentry DSN" "https://KEY@HOST/PROJECT" Kind.textSchema None (fun text _ ->
+        Kind.scalar "Sentry DSN" "a Sentry DSN" "https://KEY@HOST/PROJECT" Kind.textSchema None (fun text ->
             SentryDsn.parse text |> Result.mapError ConfigFault.SentryDsn)
         |> Kind.emptyIsOmitted
         |> Kind.secret

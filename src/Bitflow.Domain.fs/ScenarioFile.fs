@@ -66,7 +66,7 @@ type ScenarioFile =
 [<RequireQualifiedAccess>]
 module ScenarioFile =
     let private scalar form noun example standIn decode =
-        Kind.scalar form noun example Kind.textSchema standIn (fun text _ -> decode text |> Result.mapError ConfigFault.Case)
+        Kind.scalar form noun example Kind.textSchema standIn (fun text -> decode text |> Result.mapError ConfigFault.Case)
 
     let private orFault fault value = match value with ValueSome value -> Ok value | ValueNone -> Error fault
 
@@ -91,7 +91,7 @@ module ScenarioFile =
     let private keyKinds = Kind.listOrOne (Kind.choice [ for kind in KeyKind.all -> string kind, kind ])
 
     let private targetName =
-        Kind.scalar "text" "a target's name" "web" Kind.textSchema "" (Kind.notEmpty "a target's name" "web" (fun text _ -> Ok text))
+        Kind.scalar "text" "a target's name" "web" Kind.textSchema "" (Kind.notEmpty "a target's name" "web" Ok)
 
     let private targetNames = Kind.listOrOne targetName
 

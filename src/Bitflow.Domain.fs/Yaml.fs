@@ -29,7 +29,7 @@ module Yaml =
         let starts = ResizeArray [ 0 ]
         let rec from (index: int) =
             match text.AsSpan(index).IndexOfAny('\n', '\r') with
-            | -1 -> starts
+            | -1 -> starts.ToArray()
             | found ->
                 let at = index + found
                 let isPair = text[at] = '\r' && at + 1 < text.Length && text[at + 1] = '\n'
@@ -38,9 +38,10 @@ module Yaml =
                 from next
         from 0
 
-    let private positionIn (starts: ResizeArray<int>) (length: int) (index: int64) =
+    let private positionIn (starts: int array) (length: int) (index: int64) =
         let index = int (max 0L (min index (int64 length)))
-        let found = starts.BinarySearch index
+        // In a span: an array's own search is compiled at every start (decision 10).
+        let found = MemoryExtensions.BinarySearch<int, int>(ReadOnlySpan starts, index)
         let line = if found >= 0 then found else ~~~found - 1
         { Line = line + 1; Column = index - starts[line] + 1 }
 
@@ -95,7 +96,7 @@ module Yaml =
             let readTo = if isNull parser.Current then 0L else parser.Current.End.Index
             let after = max mark.Index readTo
             let rec inLine line =
-                if line >= starts.Count then
+                if line >= starts.Length then
                     ValueNone
                 else
                     match text.AsSpan(starts[line]).IndexOfAnyExcept ' ' with
@@ -110,7 +111,7 @@ module Yaml =
         let malformed path (mark: Mark) (reason: string) =
             let first = starts[(place lastMark).Line - 1]
             let lastLine = max (place lastMark).Line (place mark).Line
-            let until = if lastLine < starts.Count then starts[lastLine] else text.Length
+            let until = if lastLine < starts.Length then starts[lastLine] else text.Length
             let found = unquotedIpv6 (text.Substring(first, min (until - first) 4096))
             if found.Success then
                 stop (positionIn starts text.Length (int64 (first + found.Index))) lastPath YamlFault.UnquotedIpv6

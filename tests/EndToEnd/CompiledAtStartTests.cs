@@ -3,17 +3,20 @@ using Xunit;
 
 namespace Bitflow.Tests.EndToEnd;
 
-/// <summary>A method that is compiled at a start costs far more than the compiler's own time: what is ours is precompiled, and stays so (decision 10).</summary>
+/// <summary>A method that is compiled at a start costs far more than the compiler's own time: what is ours is precompiled, and what the platform's own list names, and stays so (decision 10).</summary>
 public sealed class CompiledAtStartTests
 {
     /// <summary>Those that it takes anyway: the log's, and two of a dictionary.</summary>
     private const int AllowedOfOurs = 12;
 
+    /// <summary>Some sixty, half of them the log's. A hundred more are there where the platform's list of what the runtime alone calls is not precompiled by.</summary>
+    private const int AllowedInAll = 90;
+
     private static readonly IssuedCertificate Server = TestAuthority.Trusted.Issue("server.example", moreNames: 2);
     private static readonly IssuedCertificate Second = TestAuthority.Trusted.Issue("server.example", rsa: true, moreNames: 2);
 
     [Fact]
-    public async Task Hardly_a_method_of_ours_is_compiled_until_listeners_are_there()
+    public async Task Hardly_a_method_is_compiled_until_listeners_are_there()
     {
         string file = Path.Combine(Directory.CreateTempSubdirectory("bitflow-compiled-").FullName, "methods");
         var environment = new Dictionary<string, string> { ["DOTNET_JitStdOutFile"] = file, ["DOTNET_JitDisasmSummary"] = "1" };
@@ -32,5 +35,6 @@ public sealed class CompiledAtStartTests
         Assert.NotEmpty(compiled);
         string[] ours = [.. compiled.Where(static line => line.Contains("Bitflow.", StringComparison.Ordinal) || line.Contains("Microsoft.FSharp.", StringComparison.Ordinal))];
         Assert.True(ours.Length <= AllowedOfOurs, $"{ours.Length} were:\n{string.Join('\n', ours)}");
+        Assert.True(compiled.Length <= AllowedInAll, $"{compiled.Length} were:\n{string.Join('\n', compiled)}");
     }
 }

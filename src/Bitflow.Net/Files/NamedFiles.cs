@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using System.Text;
 using Bitflow.Net.Linux;
 
 namespace Bitflow.Net.Files;
@@ -28,7 +29,7 @@ internal sealed class NamedFiles
     public Dictionary<string, string> Digests(IEnumerable<string> paths) =>
         paths.ToDictionary(static path => path, path => Read(path, out _) is { } bytes ? Digest(bytes.Span) : "");
 
-    /// <summary>Where the machine has nothing to make digests with, contents stand for themselves.</summary>
+    /// <summary>A character a byte: it is compared, and shown to nobody. Where the machine has nothing to make digests with, contents stand for themselves.</summary>
     private static string Digest(ReadOnlySpan<byte> bytes) =>
-        Convert.ToBase64String(PlatformTls.IsThere ? SHA256.HashData(bytes) : bytes);
+        Encoding.Latin1.GetString(PlatformTls.IsThere ? SHA256.HashData(bytes) : bytes);
 }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Bitflow.Domain;
 using Bitflow.Net.Transport;
 
@@ -91,21 +90,16 @@ internal static class InheritedSockets
     /// </summary>
     private static HashSet<int>? NotePassed()
     {
-        try
-        {
-            var passed = new HashSet<int>();
-            foreach (string path in Directory.EnumerateFiles("/proc/self/fd"))
-            {
-                if (int.Parse(Path.GetFileName(path.AsSpan()), CultureInfo.InvariantCulture) is var descriptor && IsPassedSocket(descriptor))
-                    passed.Add(descriptor);
-            }
-
-            return passed;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
+        if (Libc.OpenDescriptors() is not { } open)
             return null;
+        var passed = new HashSet<int>();
+        foreach (int descriptor in open)
+        {
+            if (IsPassedSocket(descriptor))
+                passed.Add(descriptor);
         }
+
+        return passed;
     }
 
     private static bool IsPassedSocket(int descriptor) =>

@@ -1,3 +1,4 @@
+using System.Buffers.Text;
 using System.Runtime.InteropServices;
 using Bitflow.Domain;
 using Microsoft.FSharp.Core;
@@ -107,6 +108,9 @@ internal static unsafe partial class Libc
 
     private const int MapReadWrite = 3;
     private const int MapSharedPopulated = 0x8001;
+
+    /// <summary>Where the name stands in a directory's entry, on 64 bits (struct dirent, readdir(3)).</summary>
+    private const int DirectoryEntryName = 19;
 
     private const int RlimitNofile = 7;
     private const int SigTtou = 22;
@@ -218,6 +222,28 @@ internal static unsafe partial class Libc
             entries++;
         _ = CloseDirectory(directory);
         return entries;
+    }
+
+    /// <summary>
+    /// The numbers that are open in this process, that of the directory which says so among them; null where nobody says. The platform's own enumeration has a hundred types to load first, at every start (decision 10).
+    /// </summary>
+    public static List<int>? OpenDescriptors()
+    {
+        nint directory = OpenDirectory("/proc/self/fd");
+        if (directory == 0)
+            return null;
+        var open = new List<int>();
+        for (nint entry; (entry = ReadDirectory(directory)) != 0;)
+        {
+            ReadOnlySpan<byte> name = MemoryMarshal.CreateReadOnlySpanFromNullTerminated((byte*)entry + DirectoryEntryName);
+
+            // Not "." and "..".
+            if (Utf8Parser.TryParse(name, out int descriptor, out _))
+                open.Add(descriptor);
+        }
+
+        _ = CloseDirectory(directory);
+        return open;
     }
 
     [LibraryImport("libc", EntryPoint = "opendir", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]

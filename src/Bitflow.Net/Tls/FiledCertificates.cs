@@ -12,8 +12,13 @@ internal sealed class FiledCertificates : IFiledCertificates, IDisposable
     public FiledCertificates(IReadOnlyList<EncodedCertificate> all)
     {
         _all = all;
-        if (OpenSsl.IsAvailable)
-            _read = [.. all.Select(static certificate => OpenSsl.ReadCertificate(certificate.Encoded.Span))];
+        if (!OpenSsl.IsAvailable)
+            return;
+
+        // A plain loop: of a query for numbers the code is compiled at every start (decision 10).
+        _read = new nint[all.Count];
+        for (int i = 0; i < all.Count; i++)
+            _read[i] = OpenSsl.ReadCertificate(all[i].Encoded.Span);
     }
 
     public int Count => _all.Count;
