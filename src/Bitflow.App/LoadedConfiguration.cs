@@ -110,10 +110,22 @@ internal sealed class LoadedConfiguration
         }
     }
 
-    /// <summary>The same for a process that hears signals: a file may be one that keeps its reader waiting, a named pipe for example.</summary>
+    /// <summary>The same for a process that hears signals: a file may be one that keeps its reader waiting, a named pipe for example. The thread is its own, and the pool's are not there yet at a start (decision 10).</summary>
     /// <exception cref="OperationCanceledException">The token fired first; whoever reads is left alone with it.</exception>
-    public static Task<LoadAttempt> LoadAsync(string path, CancellationToken giveUp) =>
-        Task.Factory.StartNew(() => new LoadAttempt(Load(path, out IReadOnlyList<string> errors), errors), giveUp, TaskCreationOptions.LongRunning, TaskScheduler.Default).WaitAsync(giveUp);
+    public static Task<LoadAttempt> LoadAsync(string path, CancellationToken giveUp)
+    {
+        try
+        {
+            return Task.Factory.StartNew(Attempt, giveUp, TaskCreationOptions.LongRunning, TaskScheduler.Default).WaitAsync(giveUp);
+        }
+        catch (TaskSchedulerException)
+        {
+            // No further thread is to be had (pids.max): a reload waits until one of the pool's is free.
+            return Task.Run(Attempt, giveUp).WaitAsync(giveUp);
+        }
+
+        LoadAttempt Attempt() => new(Load(path, out IReadOnlyList<string> errors), errors);
+    }
 
     /// <summary>The same for a command: null where the file cannot be served, and every reason is then on standard error.</summary>
     public static LoadedConfiguration? LoadOrSay(string path)
