@@ -157,7 +157,7 @@ module ConnectionLogLine =
     let private table: Part array =
         [| field "name" "The proxy's name" JsonKind.text _.Name (fun record value -> { record with Name = value })
            field "timestamp" "When the connection was accepted (RFC 3339, UTC)" JsonKind.time _.Timestamp (fun record value -> { record with Timestamp = value })
-           field "duration" "Milliseconds from accept to its end; what the kernel still holds for a side by then may take longer to go out, and the record with it; so may a client that is refused and does not leave, a second at most" JsonKind.milliseconds _.Duration (fun record value -> { record with Duration = value })
+           field "duration" "Milliseconds from accept to its end; what the kernel still holds for a side by then may take longer to go out, and the record with it" JsonKind.milliseconds _.Duration (fun record value -> { record with Duration = value })
            endpoint "source"
                "The client's address (from the PROXY header of a trusted proxy, if any); the path of a Unix socket"
                "The client's port; 0 for a Unix socket"

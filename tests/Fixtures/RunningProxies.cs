@@ -18,9 +18,9 @@ internal sealed class RunningProxies : IDisposable
     private readonly Server _server;
     private readonly Observer _observer = new();
 
-    private RunningProxies(Config config, EngineKind engine, Resolver resolver)
+    private RunningProxies(Config config, EngineKind engine, Resolver resolver, IConnectionLogs? logs)
     {
-        _server = new Server(engine.Start(), _observer, new SilentLog(), dialer: new Dialer(resolver));
+        _server = new Server(engine.Start(), _observer, new SilentLog(), logs, new Dialer(resolver));
         LoadedTls tls = LoadedTls.Load(config, new NamedFiles(), TimeProvider.System);
         Assert.Empty(tls.Findings);
         Preparation? preparation = _server.Prepare(new ConfigSnapshot(config, new Dictionary<string, string>()), tls, out IReadOnlyList<string> problems);
@@ -49,9 +49,10 @@ internal sealed class RunningProxies : IDisposable
 
     /// <param name="yaml">A whole configuration; listeners on port 0 get a port of their own.</param>
     /// <param name="names">What names resolve to; the machine's own resolver where it is left out.</param>
-    public static RunningProxies Start(string yaml, EngineKind engine = EngineKind.Linux, Func<string, IPAddress[]>? names = null)
+    /// <param name="logs">Who opens connection logs; without one there are none.</param>
+    public static RunningProxies Start(string yaml, EngineKind engine = EngineKind.Linux, Func<string, IPAddress[]>? names = null, IConnectionLogs? logs = null)
     {
-        var running = new RunningProxies(Read(yaml), engine, names is null ? new Resolver() : new Resolver(names));
+        var running = new RunningProxies(Read(yaml), engine, names is null ? new Resolver() : new Resolver(names), logs);
         Assert.Empty(running.Problems);
         return running;
     }
@@ -60,7 +61,7 @@ internal sealed class RunningProxies : IDisposable
     /// <param name="listener">Lines under `listener:`, each ended.</param>
     public static RunningProxies One(
         string target, EngineKind engine = EngineKind.Linux, string listener = "", string targetKeys = "", string options = "", string address = "127.0.0.1:0",
-        Func<string, IPAddress[]>? names = null) =>
+        Func<string, IPAddress[]>? names = null, IConnectionLogs? logs = null) =>
         Start(
             $"""
             server:
@@ -78,7 +79,8 @@ internal sealed class RunningProxies : IDisposable
             {Indent(options, 8)}
             """,
             engine,
-            names);
+            names,
+            logs);
 
     public EndPoint EndPoint(int listener = 0) => _server.Listeners[listener].Socket.Socket.LocalEndPoint!;
 

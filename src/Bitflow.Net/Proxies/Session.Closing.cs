@@ -11,6 +11,7 @@ internal sealed partial class Session : ICloser
     private bool _isForced;
     private bool _isSettled;
     private int _released;
+    private bool _isAccounted;
 
     /// <summary>A forced end: both sides are reset, also where all that was left was a farewell. Comes from outside, and what it leads to belongs on the loop.</summary>
     /// <returns>Whether it was still there to be reset.</returns>
@@ -80,6 +81,9 @@ internal sealed partial class Session : ICloser
             Run(lingering.TakeReceiving());
         Run(lingering.TellAsync(alert));
         ReleaseAfter(lingering.Done);
+
+        // A record is promised soon behind the end, and who does not leave may take a second: nothing that is told of him hangs on it.
+        Account();
     }
 
     private void ResetBoth()
@@ -144,8 +148,11 @@ internal sealed partial class Session : ICloser
         }
     }
 
+    /// <summary>Once, whoever comes first: counts the connection, and writes its record.</summary>
     private void Account()
     {
+        if (Interlocked.Exchange(ref _isAccounted, true))
+            return;
         if (HasRelayed)
             Model.Meter.Relayed(Life.LastTarget.Value, EndedAt - RelayBegan, ClientStamps.BytesFrom, TargetStamps.BytesFrom);
         Model.Meter.Closed(CloseReason);
