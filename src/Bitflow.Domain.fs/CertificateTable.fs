@@ -45,7 +45,7 @@ type CertificateTable(certificates: IReadOnlyList<CertificateChoice>) =
         let named = groups.FindAll(fun own -> own[0] = 0)
         if certificates.Count = 0 then [||]
         elif named.Count = 0 then [| 0 |]
-        else named[0] |> Array.filter (fun index -> named.TrueForAll(fun own -> Array.contains index own))
+        else named[0] |> Array.filter (fun index -> named.TrueForAll(fun own -> System.MemoryExtensions.BinarySearch<int, int>(System.ReadOnlySpan own, index) >= 0))
 
     let isTaken (taken: KeyKind list) index =
         match certificates[index].Key with

@@ -211,21 +211,15 @@ internal static unsafe partial class Libc
         if (Statx(AtFdcwd, "/proc/self/fd", AtSymlinkNofollow, StatxBasicStats, out StatxBuffer status) == 0 && status.Size != 0)
             return (int)status.Size;
 
-        // The platform's own enumeration asks for the attributes of every entry, ten times the cost.
-        nint directory = OpenDirectory("/proc/self/fd");
-        if (directory == 0)
-            return Marshal.GetLastPInvokeError() is Errno.EMFILE or Errno.ENFILE ? int.MaxValue : 0;
-
-        // Not counted: ".", "..", and the descriptor of the directory itself.
-        int entries = -3;
-        while (ReadDirectory(directory) != 0)
-            entries++;
-        _ = CloseDirectory(directory);
-        return entries;
+        // Not counted: the directory itself.
+        if (OpenDescriptors() is { } open)
+            return open.Count - 1;
+        return Marshal.GetLastPInvokeError() is Errno.EMFILE or Errno.ENFILE ? int.MaxValue : 0;
     }
 
     /// <summary>
-    /// The numbers that are open in this process, that of the directory which says so among them; null where nobody says. The platform's own enumeration has a hundred types to load first, at every start (decision 10).
+    /// The numbers that are open in this process, that of the directory which says so among them; null where nobody says, with its errno. The platform's own enumeration asks for the attributes of every
+    /// entry, ten times the cost, and has a hundred types to load first, at every start (decision 10).
     /// </summary>
     public static List<int>? OpenDescriptors()
     {

@@ -80,10 +80,15 @@ internal sealed partial class Session : ICloser
         if (!_clientReading)
             Run(lingering.TakeReceiving());
         Run(lingering.TellAsync(alert));
-        ReleaseAfter(lingering.Done);
-
-        // A record is promised soon behind the end, and who does not leave may take a second: nothing that is told of him hangs on it.
-        Account();
+        try
+        {
+            // A record is promised soon behind the end, and who does not leave may take a second: nothing that is told of him hangs on it.
+            Account();
+        }
+        finally
+        {
+            ReleaseAfter(lingering.Done);
+        }
     }
 
     private void ResetBoth()
@@ -148,11 +153,12 @@ internal sealed partial class Session : ICloser
         }
     }
 
-    /// <summary>Once, whoever comes first: counts the connection, and writes its record.</summary>
+    /// <summary>Counts the connection and writes its record, once: of who is sent away before anything can release it.</summary>
     private void Account()
     {
-        if (Interlocked.Exchange(ref _isAccounted, true))
+        if (_isAccounted)
             return;
+        _isAccounted = true;
         if (HasRelayed)
             Model.Meter.Relayed(Life.LastTarget.Value, EndedAt - RelayBegan, ClientStamps.BytesFrom, TargetStamps.BytesFrom);
         Model.Meter.Closed(CloseReason);
