@@ -176,6 +176,8 @@ let modules =
 /// The others, and why there is nothing to break.
 let withoutDecision: (string * string) list =
     [ "Parse", "a type without a function, the three answers of a parser"
+      "Arrival", "a type without a function"
+      "DialHistory", "a type without a function"
       "LifeStep", "a type without a function"
       "Errno", "the names of numbers that the kernel fixes"
       "LogLevel", "four words"

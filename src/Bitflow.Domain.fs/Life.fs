@@ -5,38 +5,31 @@ namespace Bitflow.Domain
 [<NoComparison; ReferenceEquality>]
 type Life =
     { Rules: Rules
-      AcceptedAt: Instant
+      Arrival: Arrival
+      Dials: DialHistory
       /// Grows with every step. An answer that carries an earlier stage comes too late and changes nothing.
       Stage: int
       Step: Step
       /// When the step must be over; `Never` where nothing limits it.
       Deadline: Instant
-      /// What the kernel says of the other end.
-      Peer: Endpoint
-      /// The client: the peer, or whom the PROXY header named.
-      Source: Endpoint
-      /// The address that the client connected to: ours, or the one in the PROXY header.
-      Destination: Endpoint
-      /// Whether a PROXY header must be read, and its source checked.
-      FromTrustedProxy: bool
       /// Whether the connection counts against the limit and must be uncounted at its end.
       IsCounted: bool
-      ServerName: ServerName voption
-      /// The ticket that the policy drew.
-      Ticket: int64 voption
-      /// Attempts begun.
-      Attempts: int
-      /// Whose the last attempt was, by his place in the file.
-      LastTarget: int voption
-      /// Attempts that came to nothing.
-      FailedAttempts: int
-      /// Whose the last of them was, and what it was for.
-      LastFailure: struct (int * DialFault) voption
-      /// Whether it is that failure that no attempt followed, and that ended the connection.
-      IsGivenUp: bool
       /// Whether it has said a word of its own that is not answered: a PROXY header is another's, and a hello is answered once hands are shaken.
       ClientHasSent: bool
       ClientHasEnded: bool }
+
+    member this.AcceptedAt = this.Arrival.AcceptedAt
+    member this.Peer = this.Arrival.Peer
+    member this.Source = this.Arrival.Source
+    member this.Destination = this.Arrival.Destination
+    member this.FromTrustedProxy = this.Arrival.FromTrustedProxy
+    member this.ServerName = this.Arrival.ServerName
+    member this.Ticket = this.Dials.Ticket
+    member this.Attempts = this.Dials.Begun
+    member this.LastTarget = this.Dials.LastTarget
+    member this.FailedAttempts = this.Dials.Failed
+    member this.LastFailure = this.Dials.LastFailure
+    member this.IsGivenUp = this.Dials.IsGivenUp
 
     member this.IsOver = match this.Step with Step.Ended _ -> true | _ -> false
     member this.IsRelaying = match this.Step with Step.Relay _ -> true | _ -> false
@@ -105,6 +98,9 @@ module Life =
         | Event.SideFailed(Side.Client, fault, true) when RelayEvents.ofReceive fault = RelayEvent.Reset -> Some()
         | _ -> None
 
+    /// Whom the hello asks for.
+    let private calling (life: Life) serverName = { life with Arrival = { life.Arrival with ServerName = serverName } }
+
     let private handshakeDeadline (life: Life) =
         within life (Instant.limitFrom life.AcceptedAt life.Rules.Proxy.Listener.HandshakeTimeout)
 
@@ -115,13 +111,12 @@ module Life =
             Stage = life.Stage + 1
             Step = Step.Attempt plan
             Deadline = deadline
-            Attempts = plan.Begun
-            LastTarget = ValueSome plan.Target }
+            Dials = { life.Dials with Begun = plan.Begun; LastTarget = ValueSome plan.Target } }
 
     let private dial (life: Life) now (ticket: int64 voption) =
         let rules = life.Rules
         let order = Balancer.order rules.Proxy.Options.LoadBalancer rules.TargetNames rules.Targets.Length (ValueOption.defaultValue 0L ticket) life.ServerName
-        let life = if ticket.IsNone then life else { life with Ticket = ticket }
+        let life = if ticket.IsNone then life else { life with Dials = { life.Dials with Ticket = ticket } }
         // For totality: no configuration leads here, where `mayServe` has said that there is one, or all are.
         if order.Length = 0 then toStep life (Step.Ended(CloseReason.unmatchedName, Ending.Linger)) Instant.Never
         else attempt life now (DialPlan.start order)
@@ -139,9 +134,10 @@ module Life =
         else afterHeader life now
 
     let private afterFailure (life: Life) (now: Instant) (plan: DialPlan) (fault: DialFault) =
-        let life = { life with FailedAttempts = life.FailedAttempts + 1; LastFailure = ValueSome(struct (plan.Target, fault)) }
+        let dials = { life.Dials with Failed = life.Dials.Failed + 1; LastFailure = ValueSome(struct (plan.Target, fault)) }
+        let life = { life with Dials = dials }
         match DialPlan.afterFailure life.Rules.Targets plan fault with
-        | NextAttempt.GiveUp -> toStep { life with IsGivenUp = true } (Step.Ended(DialFault.reason fault, Ending.Linger)) Instant.Never
+        | NextAttempt.GiveUp -> toStep { life with Dials = { dials with IsGivenUp = true } } (Step.Ended(DialFault.reason fault, Ending.Linger)) Instant.Never
         // Nobody is left to dial for: the client has gone without a word.
         | NextAttempt.After _ when life.ClientHasEnded && not life.ClientHasSent ->
             finish life Who.Client Phase.Dial Cause.Probe Ending.Linger
@@ -191,22 +187,18 @@ module Life =
         let trusted = Admission.isTrustedProxy listener peer
         let life =
             { Rules = rules
-              AcceptedAt = now
+              Arrival =
+                { AcceptedAt = now
+                  Peer = peer
+                  Source = peer
+                  Destination = local
+                  FromTrustedProxy = trusted
+                  ServerName = ValueNone }
+              Dials = DialHistory.empty
               Stage = 0
               Step = Step.Admit
               Deadline = Instant.limitFrom now rules.Proxy.Options.ConnectionLifetime
-              Peer = peer
-              Source = peer
-              Destination = local
-              FromTrustedProxy = trusted
               IsCounted = false
-              ServerName = ValueNone
-              Ticket = ValueNone
-              Attempts = 0
-              LastTarget = ValueNone
-              FailedAttempts = 0
-              LastFailure = ValueNone
-              IsGivenUp = false
               ClientHasSent = false
               ClientHasEnded = false }
         if trusted || Admission.isAuthorized listener peer then life
@@ -243,10 +235,10 @@ module Life =
             // A record may say that addresses were stated, and not which.
             | ProxyOrigin.Unstated
             | ProxyOrigin.Stated(Endpoint.Unknown, _) -> authorized life
-            | ProxyOrigin.Stated(client, connectedTo) -> authorized { life with Source = client; Destination = connectedTo }
+            | ProxyOrigin.Stated(client, connectedTo) -> authorized { life with Arrival = { life.Arrival with Source = client; Destination = connectedTo } }
         | Step.ReadProxyHeader, Event.HeaderMalformed -> refuse life Who.Client Cause.Protocol
         | Step.ReadHello, Event.HelloRead serverName ->
-            let life = { life with ServerName = serverName; ClientHasSent = true }
+            let life = { calling life serverName with ClientHasSent = true }
             let rules = life.Rules
             if not (Balancer.mayServe rules.Proxy.Options.LoadBalancer rules.TargetNames serverName) then
                 refuseHello life CloseReason.unmatchedName (ValueSome TlsAlert.UnrecognizedName)
@@ -255,7 +247,7 @@ module Life =
         | Step.ReadHello, Event.HelloMalformed fault ->
             refuseHello life (CloseReason.make Who.Client Phase.Hello Cause.Protocol) (HelloFault.alert fault)
         | Step.ReadHello, Event.HelloRefused(serverName, alert) ->
-            refuseHello { life with ServerName = serverName } (CloseReason.make Who.Client Phase.Hello Cause.Refused) (ValueSome alert)
+            refuseHello (calling life serverName) (CloseReason.make Who.Client Phase.Hello Cause.Refused) (ValueSome alert)
         | Step.Handshake, Event.HandshakeDone -> chooseTarget { life with ClientHasSent = false } now
         | Step.Handshake, Event.HandshakeFailed certificate ->
             refuse life Who.Client (if certificate then Cause.Certificate else Cause.Protocol)

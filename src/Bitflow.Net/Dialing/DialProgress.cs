@@ -16,8 +16,8 @@ internal abstract class DialProgress(EventLoop loop, TargetModel target, ICaller
     private static readonly DialWait TargetConnection = DialWait.NewConnection(Hop.Target);
     private static readonly DialWait ProxyConnection = DialWait.NewConnection(Hop.Proxy);
 
-    private readonly Lock _gate = new();
     private readonly Instant _began = loop.Now;
+    private Gate _gate = new();
     private Connection? _current;
     private bool _isGivenUp;
     private bool _isShareOver;
@@ -48,7 +48,7 @@ internal abstract class DialProgress(EventLoop loop, TargetModel target, ICaller
     {
         get
         {
-            lock (_gate)
+            using (_gate.Pass())
                 return _isGivenUp;
         }
     }
@@ -72,7 +72,7 @@ internal abstract class DialProgress(EventLoop loop, TargetModel target, ICaller
     /// <summary>A name was resolved to these. Two lookups may come back at once, on two threads of the pool.</summary>
     public void Learn(string name, IReadOnlyList<IPAddress> addresses)
     {
-        lock (_gate)
+        using (_gate.Pass())
             Resolved = ResolvedModule.Then(Resolved, ListModule.OfSeq([new Resolved(name, ListModule.OfSeq(addresses))]));
     }
 
@@ -80,7 +80,7 @@ internal abstract class DialProgress(EventLoop loop, TargetModel target, ICaller
     /// <returns>False where it is given up, or the share is over; the connection has been reset then.</returns>
     public bool TryHold(Connection connection)
     {
-        lock (_gate)
+        using (_gate.Pass())
         {
             _current = connection;
             if (!_isGivenUp && !_isShareOver)
@@ -95,7 +95,7 @@ internal abstract class DialProgress(EventLoop loop, TargetModel target, ICaller
     public void Abort()
     {
         Connection? current;
-        lock (_gate)
+        using (_gate.Pass())
         {
             _isGivenUp = true;
             current = _current;
@@ -108,7 +108,7 @@ internal abstract class DialProgress(EventLoop loop, TargetModel target, ICaller
     public override void Fire(Instant now)
     {
         Connection? current;
-        lock (_gate)
+        using (_gate.Pass())
         {
             // A share that ended meanwhile is not this one.
             if (now < _shareEnd)
@@ -123,7 +123,7 @@ internal abstract class DialProgress(EventLoop loop, TargetModel target, ICaller
     /// <summary>The attempt has time until then for what it does before <see cref="EndShare"/>.</summary>
     protected void BeginShare(Instant end)
     {
-        lock (_gate)
+        using (_gate.Pass())
             _shareEnd = end;
         loop.Arm(this, end);
     }
@@ -132,7 +132,7 @@ internal abstract class DialProgress(EventLoop loop, TargetModel target, ICaller
     protected bool EndShare()
     {
         loop.Disarm(this);
-        lock (_gate)
+        using (_gate.Pass())
         {
             bool wasOver = _isShareOver && !_isGivenUp;
             _isShareOver = false;

@@ -1,6 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 
-namespace Bitflow.Net.Proxies;
+namespace Bitflow.Net.Transport;
 
 /// <summary>
 /// Lets one at a time pass, for some instructions that never wait, and no one twice: a lock of one word and one atomic instruction, where a connection passes a
