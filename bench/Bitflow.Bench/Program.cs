@@ -100,7 +100,7 @@ internal static class Program
     private static Contender[] Present(string root)
     {
         string program = Environment.GetEnvironmentVariable("BITFLOW") ?? Path.Combine(root, "bin", "bitflow-linux-x64");
-        IEnumerable<Contender> all = Contenders.All(program);
+        IEnumerable<Contender> all = Contenders.All(program, PackagedUnit.EnvironmentIn(root));
         if (Environment.GetEnvironmentVariable("CONTENDER") is { Length: > 0 } chosen)
             all = all.Where(each => chosen.Split([',', ' ']).Contains(each.Name));
         var present = new List<Contender>();

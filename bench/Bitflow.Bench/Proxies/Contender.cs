@@ -18,6 +18,9 @@ internal sealed record Contender
     /// <summary>What this set-up puts into the template beside what every one gets.</summary>
     public IReadOnlyDictionary<string, string> Settings { get; init; } = new Dictionary<string, string>();
 
+    /// <summary>What its package starts it with in its environment.</summary>
+    public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
+
     /// <summary>Whether this is what the others are compared with, rather than one of them.</summary>
     public bool IsOurs { get; init; }
 
@@ -41,5 +44,5 @@ internal sealed record Contender
 
     /// <summary>Debian keeps servers in sbin, which is not on every user's path.</summary>
     private static IEnumerable<string> SearchPath =>
-        (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Concat(["/usr/sbin", "/usr/local/sbin", "/sbin"]);
+        (System.Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Concat(["/usr/sbin", "/usr/local/sbin", "/sbin"]);
 }

@@ -6,11 +6,11 @@ internal static class Contenders
     private static readonly HashSet<Service> Everything = [Service.Plain, Service.Tls, Service.Sni, Service.Header];
     private static readonly HashSet<Service> TlsAlone = [Service.Tls];
 
-    public static IReadOnlyList<Contender> All(string bitflow) =>
+    public static IReadOnlyList<Contender> All(string bitflow, IReadOnlyDictionary<string, string> environment) =>
     [
-        Bitflow("bitflow", bitflow, "auto"),
-        Bitflow("bitflow-managed", bitflow, "managed"),
-        Bitflow("bitflow-observed", bitflow, "auto", isObserved: true),
+        Bitflow("bitflow", bitflow, environment, "auto"),
+        Bitflow("bitflow-managed", bitflow, environment, "managed"),
+        Bitflow("bitflow-observed", bitflow, environment, "auto", isObserved: true),
         Haproxy("haproxy", "# Bytes are copied.", onlyBulk: false),
         // Splicing needs both sides plain; where it cannot be used HAProxy copies.
         Haproxy("haproxy-splice", "    option splice-auto", onlyBulk: true),
@@ -51,7 +51,7 @@ internal static class Contenders
             address: 127.0.0.1:{{admin}}
         """;
 
-    private static Contender Bitflow(string name, string program, string engine, bool isObserved = false) =>
+    private static Contender Bitflow(string name, string program, IReadOnlyDictionary<string, string> environment, string engine, bool isObserved = false) =>
         new()
         {
             Name = name,
@@ -60,6 +60,7 @@ internal static class Contenders
             Template = "bitflow.yaml",
             Services = Everything,
             VersionArgument = "--version",
+            Environment = environment,
             IsOurs = true,
             IsObserved = isObserved,
             Settings = new Dictionary<string, string>

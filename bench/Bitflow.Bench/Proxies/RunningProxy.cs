@@ -66,12 +66,15 @@ internal sealed class RunningProxy : IDisposable
 
         string program = contender.Locate() ?? throw new BenchException($"{contender.Program} is not installed");
         long began = Stopwatch.GetTimestamp();
-        Process process = Process.Start(new ProcessStartInfo(program, Workshop.Fill(contender.Arguments, values))
+        var start = new ProcessStartInfo(program, Workshop.Fill(contender.Arguments, values))
         {
             RedirectStandardError = true,
             RedirectStandardOutput = true,
             WorkingDirectory = directory,
-        })!;
+        };
+        foreach ((string variable, string value) in contender.Environment)
+            start.Environment[variable] = value;
+        Process process = Process.Start(start)!;
         var proxy = new RunningProxy(contender.Name, process, ports) { observers = observers };
         process.ErrorDataReceived += proxy.Hear;
         process.OutputDataReceived += proxy.Hear;
