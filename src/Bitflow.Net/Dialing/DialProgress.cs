@@ -72,8 +72,9 @@ internal abstract class DialProgress(EventLoop loop, TargetModel target, ICaller
     /// <summary>A name was resolved to these. Two lookups may come back at once, on two threads of the pool.</summary>
     public void Learn(string name, IReadOnlyList<IPAddress> addresses)
     {
+        FSharpList<Resolved> found = ListModule.OfSeq([new Resolved(name, ListModule.OfSeq(addresses))]);
         using (_gate.Pass())
-            Resolved = ResolvedModule.Then(Resolved, ListModule.OfSeq([new Resolved(name, ListModule.OfSeq(addresses))]));
+            Resolved = ResolvedModule.Then(Resolved, found);
     }
 
     /// <summary>The attempt is at this connection from now on.</summary>
