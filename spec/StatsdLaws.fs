@@ -116,6 +116,10 @@ let ``no datagram could have taken the first line of the next`` () =
             one.Length + 1 + first > 1432))
 
 [<Fact>]
+let ``up to 256 datagrams wait for a receiver that takes none, and of more the oldest are given up`` () =
+    Law.HoldsFor([ 0, 0; 1, 0; 256, 0; 257, 1; 1000, 744 ], fun (waiting, givenUp) -> Statsd.excess waiting = givenUp)
+
+[<Fact>]
 let ``a flush sends what can be written and counts the rest`` () =
     Law.Holds(fun (samples: StatsdSample list) format ->
         let config = { Address = MetricsAddress.Udp("localhost", 8125); Prefix = "p"; Format = format }

@@ -31,6 +31,13 @@ module Statsd =
         | MetricsAddress.Udp _ -> 1432
         | MetricsAddress.UnixDatagram _ -> 8192
 
+    /// The most datagrams that wait for a receiver which takes none: a flush of some ten thousand series, or some minutes of a few.
+    let maxWaiting = 256
+
+    /// Of so many datagrams that wait, how many are given up, the oldest first.
+    [<CompiledName("Excess")>]
+    let excess waiting = max 0 (waiting - maxWaiting)
+
     /// ST-9, ST-10: the longest name, and the longest tag with its key.
     let maxNameLength = 200
 

@@ -19,14 +19,19 @@ internal sealed class StatsdReceiver : IDisposable
     private volatile bool _ends;
 
     /// <param name="at">Where; else at a port of its own.</param>
-    public StatsdReceiver(EndPoint? at = null)
+    /// <param name="isIdle">Whether it reads nothing before it is told to (<see cref="Read"/>).</param>
+    public StatsdReceiver(EndPoint? at = null, bool isIdle = false)
     {
         at ??= new IPEndPoint(IPAddress.Loopback, 0);
         _socket = new Socket(at.AddressFamily, SocketType.Dgram, ProtocolType.Unspecified).Patient();
         _socket.Bind(at);
-        _reading = new Thread(Read) { IsBackground = true };
-        _reading.Start();
+        _reading = new Thread(ReadAll) { IsBackground = true };
+        if (!isIdle)
+            Read();
     }
+
+    /// <summary>Begins to read.</summary>
+    public void Read() => _reading.Start();
 
     /// <summary>As a configuration writes it, where it is a port.</summary>
     public string Address => _socket.LocalEndPoint!.ToString()!;
@@ -74,7 +79,7 @@ internal sealed class StatsdReceiver : IDisposable
         _socket.Dispose();
     }
 
-    private void Read()
+    private void ReadAll()
     {
         byte[] datagram = new byte[64 * 1024];
         while (!_ends)

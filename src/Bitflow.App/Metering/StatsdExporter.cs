@@ -21,6 +21,9 @@ internal sealed class StatsdExporter : IAsyncDisposable
     /// <summary>The levels that the receiver has; it keeps them for as long as it is told no other.</summary>
     private (Metric Metric, MetricSeries Series)[] _levels = [];
 
+    /// <summary>Datagrams that could not be sent yet, the oldest first: they go before those of the next flush.</summary>
+    private readonly Queue<byte[]> _waiting = [];
+
     /// <param name="store">Where the measurements are; its intervals have begun (<see cref="MetricStore.BeginIntervals"/>).</param>
     /// <param name="config">Where they go, and in which dialect.</param>
     /// <param name="failed">Is told of a flush that failed for no reason of the receiver's; the next one is tried all the same.</param>
@@ -44,6 +47,7 @@ internal sealed class StatsdExporter : IAsyncDisposable
         await _stop.CancelAsync().ConfigureAwait(false);
         await _flushing.ConfigureAwait(false);
         Flush();
+        Instruments.StatsdDropped.Add(_waiting.Count);
         _socket.Dispose();
         _stop.Dispose();
     }
@@ -88,15 +92,27 @@ internal sealed class StatsdExporter : IAsyncDisposable
         _store.Collect();
         IEnumerable<StatsdSample> samples = _store.Families.SelectMany(Samples).Concat(Levels());
         (IEnumerable<byte[]> datagrams, int leftOut) = Statsd.Datagrams(_config, samples);
-        if (leftOut > 0)
-            Instruments.StatsdDropped.Add(leftOut);
         foreach (byte[] datagram in datagrams)
+            _waiting.Enqueue(datagram);
+        Instruments.StatsdDropped.Add(leftOut + SendWaiting());
+    }
+
+    /// <summary>Sends what can be sent now; says how many datagrams are lost.</summary>
+    private int SendWaiting()
+    {
+        int lost = 0;
+        bool isTaken = true;
+        while (isTaken && _waiting.TryPeek(out byte[]? next))
         {
-            if (!_socket.TrySend(datagram, out int lostBefore))
-                lostBefore++;
-            if (lostBefore > 0)
-                Instruments.StatsdDropped.Add(lostBefore);
+            isTaken = _socket.TrySend(next, out int lostNow);
+            lost += lostNow;
+            if (isTaken)
+                _waiting.Dequeue();
         }
+
+        for (int excess = Statsd.Excess(_waiting.Count); excess > 0; excess--, lost++)
+            _waiting.Dequeue();
+        return lost;
     }
 
     /// <summary>Levels and sums now; of those that were sent before and are observed no more, that nothing is left, which is the last that is said of them.</summary>

@@ -8,7 +8,7 @@ namespace Bitflow.App.Metering;
 
 /// <summary>
 /// Datagrams to one receiver that may not be there, may not resolve yet, may be slow or may come back elsewhere: each is sent at once, or as soon as a receiver
-/// on this machine has read some of those before it, or not at all. Used by one thread at a time.
+/// on this machine has read some of those before it, or not now. Used by one thread at a time.
 /// </summary>
 internal sealed class StatsdSocket : IDisposable
 {
@@ -55,12 +55,12 @@ internal sealed class StatsdSocket : IDisposable
         return true;
     }
 
-    /// <summary>Sends, or says that it was not possible now.</summary>
+    /// <summary>Is done with a datagram, or says that it cannot be sent now.</summary>
     /// <param name="datagram">What is sent, in one piece.</param>
-    /// <param name="lostBefore">How many that had been sent are known to be lost now.</param>
-    public bool TrySend(ReadOnlySpan<byte> datagram, out int lostBefore)
+    /// <param name="lost">How many are known to be lost now: of those that had been sent, and this one, where nobody could be sent one so long.</param>
+    public bool TrySend(ReadOnlySpan<byte> datagram, out int lost)
     {
-        lostBefore = 0;
+        lost = 0;
         string? before = Problem;
 
         // One more try than there are addresses: a UDP socket tells of the datagram before, when nobody listened for it.
@@ -75,17 +75,24 @@ internal sealed class StatsdSocket : IDisposable
             if (error == SocketError.Success)
             {
                 // Where another address took it nothing is lost. A refusal stays: it is of what was sent in the flush before, and is told once, to the first send after it.
-                if (lostBefore == 0)
+                if (lost == 0)
                     Problem = before;
                 return true;
             }
 
             Problem = error == SocketError.WouldBlock ? "it does not read them as fast as they come" : new SocketException((int)error).Message;
+            // Those behind it may be shorter.
+            if (error == SocketError.MessageSize)
+            {
+                lost++;
+                return true;
+            }
+
             // A full buffer empties by itself; anything else may be better at another address, or on a new socket.
             if (error is SocketError.WouldBlock or SocketError.NoBufferSpaceAvailable)
                 return false;
             if (error == SocketError.ConnectionRefused && _address.IsUdp)
-                lostBefore++;
+                lost++;
             Forget();
         }
 
