@@ -8,7 +8,8 @@ namespace Bitflow.Bench.Measures;
 /// Workloads that carry bytes. Everyone is started, checked and warmed up; then rounds, in each of which every contender does the same fixed
 /// work at full speed (processor time and rate) and, where there are latencies, a paced run: the same load for all, a fixed share of what the
 /// slowest can do, each unit timed from the moment it was due. A round is cut into turns, in which the contenders alternate: what disturbs
-/// the machine for a second disturbs all of them.
+/// the machine for a second disturbs all of them. Processor time is summed over a round, so that nothing of it is left out; latencies are those of a turn,
+/// so that a few milliseconds in which the machine does something else are not the 99th percentile of a whole round.
 /// </summary>
 internal sealed class TrafficMeasure(Workload workload, Scale scale, Arena arena)
 {
@@ -91,7 +92,7 @@ internal sealed class TrafficMeasure(Workload workload, Scale scale, Arena arena
                 RunningProxy proxy = running[(i + round + turn) % running.Count];
                 Samples samples = results[proxy.Name];
                 if (samples.Fault is null)
-                    Attempt(samples, () => Turn(proxy, tallies[proxy], pace));
+                    Attempt(samples, () => Turn(proxy, tallies[proxy], samples, pace));
             }
         }
 
@@ -104,7 +105,7 @@ internal sealed class TrafficMeasure(Workload workload, Scale scale, Arena arena
         }
     }
 
-    private void Turn(RunningProxy proxy, Tally tally, double pace)
+    private void Turn(RunningProxy proxy, Tally tally, Samples samples, double pace)
     {
         using (var clients = new Clients(PlanFor(proxy)))
         {
@@ -128,7 +129,9 @@ internal sealed class TrafficMeasure(Workload workload, Scale scale, Arena arena
             if (workload.ConnectsEach)
                 Settle();
             tally.PacedSpent += proxy.CpuNanoseconds() - before;
-            tally.Latencies.AddRange(run.Latencies);
+            tally.Paced += run.Latencies.Length;
+            samples.Add(Metric.P50, Statistics.Percentile(run.Latencies, 50));
+            samples.Add(Metric.P99, Statistics.Percentile(run.Latencies, 99));
         }
         Settle();
     }
@@ -143,12 +146,7 @@ internal sealed class TrafficMeasure(Workload workload, Scale scale, Arena arena
         if (workload.Resumes && tally.Resumed < (units * ResumedShare) - (workload.Clients * scale.Turns))
             throw new BenchException($"only {tally.Resumed} of {units} handshakes were resumed");
         if (pace > 0)
-        {
-            samples.Add(Metric.PacedCpu, tally.PacedSpent / 1e3 / tally.Latencies.Count);
-            tally.Latencies.Sort();
-            samples.Add(Metric.P50, Statistics.Percentile(tally.Latencies, 50));
-            samples.Add(Metric.P99, Statistics.Percentile(tally.Latencies, 99));
-        }
+            samples.Add(Metric.PacedCpu, tally.PacedSpent / 1e3 / tally.Paced);
         samples.Add(Metric.Resident, proxy.ResidentBytes() / 1048576.0);
     }
 
@@ -234,6 +232,6 @@ internal sealed class TrafficMeasure(Workload workload, Scale scale, Arena arena
 
         public long PacedSpent { get; set; }
 
-        public List<double> Latencies { get; } = [];
+        public int Paced { get; set; }
     }
 }

@@ -11,9 +11,9 @@ internal static class Reports
 
     private const string HowToRead = """
         All contenders run side by side on one machine, which the load generator and the target share: each round gives every contender the same
-        fixed work, in turns in which they alternate in changing order. Numbers are medians of the rounds; a ratio is Bitflow's number over that
-        of the best peer of that workload (for rates the other way round), taken round by round, so **below 1 is better**; the spread is from
-        the best round to the worst.
+        fixed work, in turns in which they alternate in changing order. Numbers are medians of the rounds, for latencies of the turns; a ratio is
+        Bitflow's number over that of the best peer of that workload (for rates the other way round), taken round by round or turn by turn, so
+        **below 1 is better**; the spread is from the best to the worst.
         Each peer has its best settings (`bench/peers/`), Bitflow the environment that its package starts it with (`deploy/bitflow.service`).
         Processor time is that of all of a proxy's processes, user and system. Latency is measured at a pace common to all, from the moment a
         request was due.
