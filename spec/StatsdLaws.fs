@@ -116,7 +116,7 @@ let ``no datagram could have taken the first line of the next`` () =
             one.Length + 1 + first > 1432))
 
 [<Fact>]
-let ``up to 256 datagrams wait for a receiver that takes none, and of more the oldest are given up`` () =
+let ``up to 256 datagrams wait for a receiver that takes none, and what is beyond that is given up`` () =
     Law.HoldsFor([ 0, 0; 1, 0; 256, 0; 257, 1; 1000, 744 ], fun (waiting, givenUp) -> Statsd.excess waiting = givenUp)
 
 [<Fact>]

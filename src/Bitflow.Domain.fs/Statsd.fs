@@ -31,10 +31,10 @@ module Statsd =
         | MetricsAddress.Udp _ -> 1432
         | MetricsAddress.UnixDatagram _ -> 8192
 
-    /// The most datagrams that wait for a receiver which takes none: a flush of some ten thousand series, or some minutes of a few.
+    /// The most datagrams that wait for a receiver which takes none: four minutes of a few series, and at most 2 MB to a Unix socket, 370 KB over UDP.
     let maxWaiting = 256
 
-    /// Of so many datagrams that wait, how many are given up, the oldest first.
+    /// Of so many datagrams that wait, how many are given up.
     [<CompiledName("Excess")>]
     let excess waiting = max 0 (waiting - maxWaiting)
 

@@ -75,6 +75,8 @@ internal sealed class StatsdReceiver : IDisposable
     public void Dispose()
     {
         _ends = true;
+        if (_reading.ThreadState.HasFlag(ThreadState.Unstarted))
+            Read();
         _reading.Join(Eventually.Patience);
         _socket.Dispose();
     }

@@ -1,6 +1,6 @@
 namespace Bitflow.Bench.Measures;
 
-/// <summary>What is measured of a contender in a round.</summary>
+/// <summary>What is measured of a contender in a round or a turn.</summary>
 internal enum Metric
 {
     /// <summary>Microseconds of processor time (user and system, all of its processes) a unit, at full speed.</summary>
@@ -12,7 +12,7 @@ internal enum Metric
     /// <summary>Units a second at full speed. The generator shares the cores: this says less than <see cref="Cpu"/>.</summary>
     Rate,
 
-    /// <summary>Median latency in microseconds at the common pace.</summary>
+    /// <summary>Median latency of a turn in microseconds at the common pace.</summary>
     P50,
 
     /// <summary>The 99th percentile of the same.</summary>

@@ -1,6 +1,6 @@
 namespace Bitflow.Bench.Measures;
 
-/// <summary>What the rounds of one contender in one workload gave, or why they gave nothing.</summary>
+/// <summary>What the rounds of one contender in one workload gave (its latencies: what each turn gave), or why they gave nothing.</summary>
 internal sealed class Samples
 {
     public Dictionary<Metric, List<double>> Rounds { get; init; } = [];

@@ -19,7 +19,7 @@ internal sealed record Scale
     /// <summary>How long load is carried before anything counts: a runtime that compiles what is hot needs to have seen what is.</summary>
     public required double WarmUpSeconds { get; init; }
 
-    /// <summary>How long a contender's paced runs of a round take together: long enough that one thread that waits for a processor is not its 99th percentile.</summary>
+    /// <summary>How long a contender's paced runs of a round take together: long enough that one thread that waits for a processor is not the 99th percentile of a turn.</summary>
     public required double PacedSeconds { get; init; }
 
     public static Scale Full(int rounds) =>

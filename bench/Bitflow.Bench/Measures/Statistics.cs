@@ -14,7 +14,7 @@ internal static class Statistics
         return ascending.Length % 2 == 1 ? ascending[middle] : (ascending[middle - 1] + ascending[middle]) / 2;
     }
 
-    /// <summary>Ratios round by round: what disturbs the machine in a round disturbs both.</summary>
+    /// <summary>Ratios round by round, or turn by turn: what disturbs the machine meanwhile disturbs both.</summary>
     public static double[] Ratios(IReadOnlyList<double> ours, IReadOnlyList<double> theirs) =>
         [.. ours.Zip(theirs, (a, b) => a / b)];
 }

@@ -6,9 +6,10 @@ namespace Bitflow.Bench.Proxies;
 /// <summary>Everyone who watches a contender, as a busy site has it: a statsd receiver, and Prometheus that scrapes once a second.</summary>
 internal sealed class Observers : IDisposable
 {
-    private static readonly TimeSpan ScrapeInterval = TimeSpan.FromSeconds(1);
-    /// <summary>How many come at once before anything counts: what is called often is compiled anew, which one a second would stretch over the first minute, and it is no part of the price of being watched.</summary>
+    /// <summary>How many scrapes follow each other before anything counts: what is called often is compiled anew, which one a second would stretch over the first minute, and it is no part of the price of being watched.</summary>
     private const int WarmUpScrapes = 200;
+
+    private static readonly TimeSpan ScrapeInterval = TimeSpan.FromSeconds(1);
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
@@ -50,6 +51,9 @@ internal sealed class Observers : IDisposable
         scraper.Dispose();
     }
 
+    /// <summary>Before the first nobody listens yet.</summary>
+    private bool IsWarmingUp() => Volatile.Read(ref scrapes) is > 0 and < WarmUpScrapes;
+
     private async Task ReceiveAsync()
     {
         byte[] datagram = new byte[2048];
@@ -83,6 +87,6 @@ internal sealed class Observers : IDisposable
                 // It does not listen yet, or no more.
             }
         }
-        while (!end.IsCancellationRequested && (Volatile.Read(ref scrapes) is > 0 and < WarmUpScrapes || await timer.WaitForNextTickAsync().ConfigureAwait(false)));
+        while (!end.IsCancellationRequested && (IsWarmingUp() || await timer.WaitForNextTickAsync().ConfigureAwait(false)));
     }
 }

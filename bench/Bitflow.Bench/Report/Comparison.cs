@@ -6,7 +6,7 @@ namespace Bitflow.Bench.Report;
 /// <param name="Ours">Bitflow's median.</param>
 /// <param name="Peer">The peer with the best median.</param>
 /// <param name="Theirs">That median.</param>
-/// <param name="Ratio">The median of the ratios of each round; below 1 is better, for every metric.</param>
+/// <param name="Ratio">The median of the ratios of each round, of latencies each turn; below 1 is better, for every metric.</param>
 /// <param name="Low">The least of them.</param>
 /// <param name="High">The greatest of them.</param>
 /// <param name="Goal">The most that the ratio (or, for the start, the milliseconds) may be; null without a goal.</param>

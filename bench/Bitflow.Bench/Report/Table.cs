@@ -21,7 +21,7 @@ internal static class Table
         return text.ToString();
     }
 
-    /// <summary>Everyone's medians with the least and the greatest of the rounds.</summary>
+    /// <summary>Everyone's medians with the least and the greatest of the rounds, of latencies the turns.</summary>
     public static string Detail(Workload workload, Outcome outcome)
     {
         Metric[] metrics = [.. Enum.GetValues<Metric>().Where(metric => outcome.Contenders.Values.Any(each => each.Rounds.ContainsKey(metric)))];

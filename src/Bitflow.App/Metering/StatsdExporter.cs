@@ -94,25 +94,25 @@ internal sealed class StatsdExporter : IAsyncDisposable
         (IEnumerable<byte[]> datagrams, int leftOut) = Statsd.Datagrams(_config, samples);
         foreach (byte[] datagram in datagrams)
             _waiting.Enqueue(datagram);
-        Instruments.StatsdDropped.Add(leftOut + SendWaiting());
+        Instruments.StatsdDropped.Add(leftOut);
+        SendWaiting();
     }
 
-    /// <summary>Sends what can be sent now; says how many datagrams are lost.</summary>
-    private int SendWaiting()
+    private void SendWaiting()
     {
-        int lost = 0;
-        bool isTaken = true;
-        while (isTaken && _waiting.TryPeek(out byte[]? next))
+        bool isDone = true;
+        while (isDone && _waiting.TryPeek(out byte[]? oldest))
         {
-            isTaken = _socket.TrySend(next, out int lostNow);
-            lost += lostNow;
-            if (isTaken)
+            isDone = _socket.TrySend(oldest, out int lost);
+            Instruments.StatsdDropped.Add(lost);
+            if (isDone)
                 _waiting.Dequeue();
         }
 
-        for (int excess = Statsd.Excess(_waiting.Count); excess > 0; excess--, lost++)
+        int excess = Statsd.Excess(_waiting.Count);
+        Instruments.StatsdDropped.Add(excess);
+        for (; excess > 0; excess--)
             _waiting.Dequeue();
-        return lost;
     }
 
     /// <summary>Levels and sums now; of those that were sent before and are observed no more, that nothing is left, which is the last that is said of them.</summary>
