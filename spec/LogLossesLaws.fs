@@ -12,18 +12,18 @@ type private Met =
     | Writes
     | Looks
 
-/// What is told along the way: true for a loss, false for its end, each with its second.
+/// What is told along the way: true for a loss, false for its end, each with its place in the course (several steps may have one moment).
 let private told (course: (float * Met) list) =
     let _, told =
-        ((LogLosses.none, []), course) ||> List.fold (fun (losses, told) (at, met) ->
+        ((LogLosses.none, []), List.indexed course) ||> List.fold (fun (losses, told) (place, (at, met)) ->
             match met with
             | Loses ->
                 let struct (losses, begins) = LogLosses.lost (second at) losses
-                losses, (if begins then (at, true) :: told else told)
+                losses, (if begins then (place, true) :: told else told)
             | Writes -> LogLosses.written losses, told
             | Looks ->
                 let struct (losses, isOver) = LogLosses.looked (second at) losses
-                losses, (if isOver then (at, false) :: told else told))
+                losses, (if isOver then (place, false) :: told else told))
     List.rev told
 
 /// Any course, by what is met and how many tenths of a second pass before it.
@@ -42,18 +42,18 @@ let ``lines are told to be lost and the log to be writable again in turns, begin
 let ``a log is told to be writable again five seconds after the last loss at the earliest, and only where lines were written since`` () =
     Law.Holds(fun steps ->
         let course = courseOf steps
-        told course |> List.forall (fun (at, isLoss) ->
+        told course |> List.forall (fun (place, isLoss) ->
             isLoss
-            || (let until = course |> List.takeWhile (fun (t, met) -> t < at || met <> Looks)
+            || (let until = List.take place course
                 let lastLoss = until |> List.findIndexBack (fun (_, met) -> met = Loses)
-                fst until[lastLoss] <= at - 4.999 && until |> List.skip lastLoss |> List.exists (fun (_, met) -> met = Writes))))
+                fst until[lastLoss] <= fst course[place] - 4.999 && until |> List.skip lastLoss |> List.exists (fun (_, met) -> met = Writes))))
 
 [<Fact>]
 let ``a reader that is always a little too slow is told of once`` () =
     Law.HoldsFor([ 0.1; 0.3; 1.0; 4.9 ], fun every ->
         let course = [ for i in 0..1000 do
                            yield! [ float i * every, Loses; float i * every, Writes; (float i + 0.99) * every, Looks ] ]
-        told course = [ 0.0, true ])
+        told course = [ 0, true ])
 
 [<Fact>]
 let ``a log that can be written again is told of without another line, at the look that is asked for`` () =
