@@ -14,6 +14,14 @@ let private message = 100us, false
 let private full = 65_535us, true
 
 [<Fact>]
+let ``a piece of a stream fits one segment of a loopback, plain or made into records of TLS, and fills it`` () =
+    let ofIPv4, ofIPv6 = 65_483, 65_464
+    Law.HoldsFor(List.allPairs [ ofIPv4; ofIPv6 ] [ 0; 22; 29 ], fun (segment, addedToRecord) ->
+        let records = (StreamPace.PieceBytes + 16_383) / 16_384
+        let bytes = StreamPace.PieceBytes + records * addedToRecord
+        bytes <= segment && bytes > segment - segment / 256)
+
+[<Fact>]
 let ``a stream moves into the ring with its sixteenth small message in a row, and a larger one begins the count anew`` () =
     Law.HoldsFor(
         [ times 15 message, false; times 16 message, true; times 40 message, true

@@ -10,9 +10,6 @@ namespace Bitflow.Net.Relay;
 /// </summary>
 internal sealed class Pump(Connection from, Connection to, Side side, SideStamps fromStamps, SideStamps toStamps, IRelayObserver observer)
 {
-    /// <summary>Large enough that a busy stream costs few calls, small enough for the caches.</summary>
-    private const int BufferBytes = 64 * 1024;
-
     /// <summary>Runs the pump that suits the two connections.</summary>
     /// <param name="early">Bytes of the side that were read before the relay began; delivered first.</param>
     public static Task RunAsync(
@@ -36,13 +33,13 @@ internal sealed class Pump(Connection from, Connection to, Side side, SideStamps
                 return;
             }
 
-            byte[] buffer = ArrayPool<byte>.Shared.Rent(BufferBytes);
+            byte[] buffer = ArrayPool<byte>.Shared.Rent(StreamPaceModule.PieceBytes);
             try
             {
                 IoResult received;
                 do
                 {
-                    received = await from.ReceiveAsync(buffer).ConfigureAwait(false);
+                    received = await from.ReceiveAsync(buffer.AsMemory(0, StreamPaceModule.PieceBytes)).ConfigureAwait(false);
                     if (received.Fault != IoFault.None)
                     {
                         ReportFault(received.Fault);

@@ -102,7 +102,7 @@ internal sealed partial class LinuxLoop : EventLoop
     /// What is received goes here first, whoever it came from: an idle connection holds no buffer, and a busy one finds it warm. Belongs to
     /// whoever runs on the loop until it returns.
     /// </summary>
-    internal byte[] Scratch { get; } = GC.AllocateUninitializedArray<byte>(64 * 1024, pinned: true);
+    internal byte[] Scratch { get; } = GC.AllocateUninitializedArray<byte>(StreamPaceModule.PieceBytes, pinned: true);
 
     internal PipePool Pipes { get; }
 
