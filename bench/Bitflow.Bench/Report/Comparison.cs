@@ -7,8 +7,8 @@ namespace Bitflow.Bench.Report;
 /// <param name="Peer">The peer with the best median.</param>
 /// <param name="Theirs">That median.</param>
 /// <param name="Ratio">The median of the ratios of each round, of latencies each turn; below 1 is better, for every metric.</param>
-/// <param name="Low">The least of them.</param>
-/// <param name="High">The greatest of them.</param>
+/// <param name="Low">What that median is at the least, with 95 % (<see cref="Statistics.MedianInterval"/>).</param>
+/// <param name="High">What it is at the most.</param>
 /// <param name="Goal">The most that the ratio (or, for the start, the milliseconds) may be; null without a goal.</param>
 internal sealed record Comparison(
     Workload Workload, Metric Metric, double Ours, string Peer, double Theirs, double Ratio, double Low, double High, double? Goal)
@@ -36,9 +36,9 @@ internal sealed record Comparison(
                 continue;
             List<double> theirs = outcome.Contenders[best].Rounds[metric];
             double[] ratios = Metrics.LowerIsBetter(metric) ? Statistics.Ratios(rounds, theirs) : Statistics.Ratios(theirs, rounds);
+            (double low, double high) = Statistics.MedianInterval(ratios);
             yield return new Comparison(
-                workload, metric, Statistics.Median(rounds), best, Statistics.Median(theirs),
-                Statistics.Median(ratios), ratios.Min(), ratios.Max(), GoalOf(workload, metric));
+                workload, metric, Statistics.Median(rounds), best, Statistics.Median(theirs), Statistics.Median(ratios), low, high, GoalOf(workload, metric));
         }
     }
 
@@ -52,8 +52,9 @@ internal sealed record Comparison(
         List<double> ours = observed.Rounds[Metric.Cpu];
         List<double> theirs = alone.Rounds[Metric.Cpu];
         double[] ratios = Statistics.Ratios(ours, theirs);
+        (double low, double high) = Statistics.MedianInterval(ratios);
         yield return new Comparison(
-            workload, Metric.Cpu, Statistics.Median(ours), Us, Statistics.Median(theirs), Statistics.Median(ratios), ratios.Min(), ratios.Max(), ObservedGoal);
+            workload, Metric.Cpu, Statistics.Median(ours), Us, Statistics.Median(theirs), Statistics.Median(ratios), low, high, ObservedGoal);
     }
 
     private static IEnumerable<Metric> Compared(Kind kind) => kind switch

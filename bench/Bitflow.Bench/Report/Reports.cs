@@ -13,7 +13,9 @@ internal static class Reports
         All contenders run side by side on one machine, which the load generator and the target share: each round gives every contender the same
         fixed work, in turns in which they alternate in changing order. Numbers are medians of the rounds, for latencies of the turns; a ratio is
         Bitflow's number over that of the best peer of that workload (for rates the other way round), taken round by round or turn by turn, so
-        **below 1 is better**; the spread is from the best to the worst.
+        **below 1 is better**. Behind it stands between what it lies with 95 %, as far as so many rounds or turns can tell (order statistics; of five rounds from the least to the greatest, 94 %): where
+        1 is between, another run may come out on the other side. The best peer is chosen by the medians of the same run: of three that are equally good the luckiest.
+        In the tables of everyone the least and the greatest of the rounds or turns are in parentheses.
         Each peer has its best settings (`bench/peers/`), Bitflow the environment that its package starts it with (`deploy/bitflow.service`).
         Processor time is that of all of a proxy's processes, user and system. Latency is measured at a pace common to all, from the moment a
         request was due.

@@ -11,7 +11,7 @@ internal static class Table
     public static string Summary(IEnumerable<Comparison> comparisons, string ours = "Bitflow", string peer = "best peer")
     {
         var text = new StringBuilder();
-        text.AppendLine(CultureInfo.InvariantCulture, $"| workload | measure | {ours} | {peer} | ratio | spread | goal | |");
+        text.AppendLine(CultureInfo.InvariantCulture, $"| workload | measure | {ours} | {peer} | ratio | 95 % | goal | |");
         text.AppendLine("|---|---|--:|--:|--:|--:|--:|---|");
         foreach (Comparison each in comparisons)
         {
