@@ -11,7 +11,7 @@ let private step (pace: StreamPace) (size: uint16, isFull: bool) =
 let private after steps = List.fold step StreamPace.start steps
 let private times count what = List.replicate count what
 let private message = 100us, false
-let private full = 65_535us, true
+let private full = uint16 StreamPace.PieceBytes, true
 
 [<Fact>]
 let ``a piece of a stream fits one segment of a loopback, plain or made into records of TLS, and fills it`` () =

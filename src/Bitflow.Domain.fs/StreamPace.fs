@@ -16,7 +16,7 @@ type StreamPace =
 [<RequireQualifiedAccess>]
 module StreamPace =
     /// Bytes of one receive, which are sent on in one piece. With what TLS adds to its four records (at most 29 bytes each with the usual suites: RFC 5246 section 6.2.3 and RFC 5288
-    /// section 3; RFC 8446 section 5.2) it fits the largest segment there is: 65,464 bytes, what a loopback with a datagram of 65,536 leaves beside the headers of IPv6 and of TCP with
+    /// section 3; RFC 8446 section 5.2) it fits the largest segment of a loopback: 65,464 bytes, what its datagram of 65,536 leaves beside the headers of IPv6 and of TCP with
     /// timestamps (RFC 7323). A full 64 KB would leave a second segment of some hundred bytes behind each.
     [<Literal>]
     let PieceBytes = 65_348

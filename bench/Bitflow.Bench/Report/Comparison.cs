@@ -34,11 +34,7 @@ internal sealed record Comparison(
         {
             if (Best(outcome, metric) is not { } best || !ours.Rounds.TryGetValue(metric, out List<double>? rounds))
                 continue;
-            List<double> theirs = outcome.Contenders[best].Rounds[metric];
-            double[] ratios = Metrics.LowerIsBetter(metric) ? Statistics.Ratios(rounds, theirs) : Statistics.Ratios(theirs, rounds);
-            (double low, double high) = Statistics.MedianInterval(ratios);
-            yield return new Comparison(
-                workload, metric, Statistics.Median(rounds), best, Statistics.Median(theirs), Statistics.Median(ratios), low, high, GoalOf(workload, metric));
+            yield return Between(workload, metric, rounds, best, outcome.Contenders[best].Rounds[metric], GoalOf(workload, metric));
         }
     }
 
@@ -49,12 +45,14 @@ internal sealed record Comparison(
             yield break;
         if (observed.Fault is not null || alone.Fault is not null)
             yield break;
-        List<double> ours = observed.Rounds[Metric.Cpu];
-        List<double> theirs = alone.Rounds[Metric.Cpu];
-        double[] ratios = Statistics.Ratios(ours, theirs);
+        yield return Between(workload, Metric.Cpu, observed.Rounds[Metric.Cpu], Us, alone.Rounds[Metric.Cpu], ObservedGoal);
+    }
+
+    private static Comparison Between(Workload workload, Metric metric, List<double> ours, string peer, List<double> theirs, double? goal)
+    {
+        double[] ratios = Metrics.LowerIsBetter(metric) ? Statistics.Ratios(ours, theirs) : Statistics.Ratios(theirs, ours);
         (double low, double high) = Statistics.MedianInterval(ratios);
-        yield return new Comparison(
-            workload, Metric.Cpu, Statistics.Median(ours), Us, Statistics.Median(theirs), Statistics.Median(ratios), low, high, ObservedGoal);
+        return new Comparison(workload, metric, Statistics.Median(ours), peer, Statistics.Median(theirs), Statistics.Median(ratios), low, high, goal);
     }
 
     private static IEnumerable<Metric> Compared(Kind kind) => kind switch

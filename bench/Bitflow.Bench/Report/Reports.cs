@@ -67,7 +67,7 @@ internal static class Reports
         if (begin < 0 || end < begin)
             return;
         string section = $"{Begin}\n![Bitflow beside the best peer of each workload](bench/results/latest.svg)\n\n"
-            + $"Measured on {machine}; {versions}. Below 1 is better; the numbers behind a ratio are those between which it lies with 95 %. Everything measured: [bench/results/latest.md](bench/results/latest.md).\n\n{summary}";
+            + $"Measured on {machine}; {versions}. Below 1 is better; the numbers behind a ratio are those between which it lies with 95 % (94 where there are five rounds). Everything measured: [bench/results/latest.md](bench/results/latest.md).\n\n{summary}";
         File.WriteAllText(path, text[..begin] + section + text[end..]);
     }
 }
